@@ -1,0 +1,50 @@
+/** What a command is: a name, a table of flags and something to run. One file each in cli/. */
+import type { ExitCode } from "../../engine/errors.ts";
+import type { Gpu } from "../../engine/gpu/adapter.ts";
+import type { FlagTable, Values } from "./flags.ts";
+
+/** What a command is given beside its flags. */
+export interface Context {
+  /**
+   * Aborted by the first Ctrl-C (SIGINT) or SIGTERM, with a UserError (interrupted) as its reason:
+   * `context.signal.throwIfAborted()` between steps leaves in order. Signals arrive only when the
+   * event loop turns, so long work must await a timer or a readback now and then.
+   */
+  readonly signal: AbortSignal;
+  /**
+   * The GPU, opened at the first call. Where no adapter answers, a software one is installed and
+   * the process may be started again, so call it before any output and before any slow work.
+   *
+   * @throws UserError (noAdapter)
+   */
+  gpu(): Promise<Gpu>;
+  /** Writes a line to stdout. When the reader has gone (`| head`), the command ends quietly. */
+  print(line?: string): void;
+}
+
+export interface Example {
+  /** What follows the command's name. */
+  readonly args: string;
+  /** What it does, in a line. */
+  readonly does: string;
+}
+
+export interface Command<T extends FlagTable> {
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
+  /** A paragraph for the help text, where a line says too little. */
+  readonly description?: string;
+  readonly flags: T;
+  readonly examples: readonly Example[];
+  /** Runs it; nothing returned means success. */
+  run(args: Values<T>, context: Context): Promise<ExitCode | void>;
+}
+
+/** A command of which only the declaration matters. */
+// deno-lint-ignore no-explicit-any
+export type AnyCommand = Command<any>;
+
+/** Declares a command, so that `run` knows the types of its flags. */
+export const defineCommand = <const T extends FlagTable>(command: Command<T>): Command<T> =>
+  command;

@@ -1,0 +1,205 @@
+/**
+ * A command declares its flags once, as a table. From the table come parsing, the types of the
+ * results, the help text (help.ts) and the errors. A key in camelCase is the flag in kebab-case:
+ * `imagesPerClass` is `--images-per-class`.
+ */
+import { ExitCode, UserError } from "../../engine/errors.ts";
+import { didYouMean, nearest } from "../../engine/nearest.ts";
+
+interface Common<Value> {
+  /** What it is, in a line, with its unit. */
+  readonly help: string;
+  /** The value where the flag is not given; without one the result is undefined. */
+  readonly default?: Value;
+  /** The flag must be given. */
+  readonly required?: boolean;
+  /** A complaint such as "must be a multiple of 8", or undefined where the value is right. */
+  readonly check?: (value: Value) => string | undefined;
+  /** The placeholder for the value in the help text, where its type says too little. */
+  readonly value?: string;
+}
+
+/** The range of a number: `min` and `max` are allowed themselves, `above` and `below` are not. */
+interface Range {
+  readonly min?: number;
+  readonly max?: number;
+  readonly above?: number;
+  readonly below?: number;
+}
+
+export interface NumberFlag extends Common<number>, Range {
+  readonly type: "number" | "integer";
+}
+export interface TextFlag extends Common<string> {
+  readonly type: "string";
+}
+export interface BooleanFlag extends Common<boolean> {
+  readonly type: "boolean";
+}
+export interface ChoiceFlag extends Common<string> {
+  readonly type: "choice";
+  readonly choices: readonly string[];
+}
+/** Values with commas between them. */
+export interface TextListFlag extends Common<readonly string[]> {
+  readonly type: "list";
+  readonly of: "string";
+}
+/** Numbers with commas between them; the range holds for each. */
+export interface NumberListFlag extends Common<readonly number[]>, Range {
+  readonly type: "list";
+  readonly of: "number" | "integer";
+}
+
+export type Flag =
+  | NumberFlag
+  | TextFlag
+  | BooleanFlag
+  | ChoiceFlag
+  | TextListFlag
+  | NumberListFlag;
+export type FlagTable = Readonly<Record<string, Flag>>;
+
+type Parsed<F> = F extends { type: "number" | "integer" } ? number
+  : F extends { type: "boolean" } ? boolean
+  : F extends { type: "choice"; choices: readonly (infer Choice)[] } ? Choice
+  : F extends { type: "list"; of: "string" } ? string[]
+  : F extends { type: "list" } ? number[]
+  : string;
+type Always<F> = F extends { default: unknown } | { required: true } | { type: "boolean" } ? never
+  : undefined;
+
+/** The values of a table's flags, by key. */
+export type Values<T extends FlagTable> = {
+  readonly [Key in keyof T]: Parsed<T[Key]> | Always<T[Key]>;
+};
+
+/** Keeps the literal types of a table that several commands share. */
+export const flagTable = <const T extends FlagTable>(table: T): T => table;
+
+/** `imagesPerClass` -> `--images-per-class` */
+export const flagName = (key: string): string =>
+  "--" + key.replace(/[A-Z]/g, (letter) => "-" + letter.toLowerCase());
+
+/**
+ * The values of the flags in `args`, with defaults for those that are not given.
+ * Both `--flag value` and `--flag=value` are read; a boolean is `--flag` or `--no-flag`.
+ *
+ * @throws UserError (usage) that names the flag, what is wrong with it and the nearest right one
+ */
+export function parseFlags<T extends FlagTable>(table: T, args: readonly string[]): Values<T> {
+  const keys = new Map(Object.keys(table).map((key) => [flagName(key), key]));
+  const values: Record<string, unknown> = {};
+  const rest = [...args];
+  while (rest.length > 0) {
+    const { name, key, text } = takeFlag(table, keys, rest);
+    if (key in values) throw usage(`${name} is given more than once`);
+    values[key] = parseValue(name, table[key], text);
+  }
+  for (const [name, key] of keys) {
+    if (key in values) continue;
+    const flag = table[key];
+    if (flag.required) throw usage(`${name} is missing: ${flag.help}`);
+    values[key] = flag.default ?? (flag.type === "boolean" ? false : undefined);
+  }
+  return values as Values<T>;
+}
+
+interface Given {
+  /** As it is written on the command line, dashes included. */
+  name: string;
+  key: string;
+  text: string;
+}
+
+/** Takes one flag and its value off the front of `rest`. */
+function takeFlag(table: FlagTable, keys: ReadonlyMap<string, string>, rest: string[]): Given {
+  const argument = rest.shift()!;
+  if (!argument.startsWith("-") || argument === "-" || argument === "--") {
+    const meant = nearest("--" + argument, keys.keys());
+    throw usage(
+      `unexpected argument "${argument}"` + (meant ? `; did you mean ${meant}?` : ""),
+    );
+  }
+  const equals = argument.indexOf("=");
+  const name = equals < 0 ? argument : argument.slice(0, equals);
+  const inline = equals < 0 ? undefined : argument.slice(equals + 1);
+
+  const positive = name.replace(/^--no-/, "--");
+  const negated = !keys.has(name) && table[keys.get(positive) ?? ""]?.type === "boolean";
+  const key = keys.get(negated ? positive : name);
+  if (key === undefined) throw usage(`unknown flag ${name}${didYouMean(name, keys.keys())}`);
+
+  if (negated) {
+    if (inline !== undefined) throw usage(`${name} takes no value`);
+    return { name: positive, key, text: "false" };
+  }
+  if (table[key].type === "boolean") return { name, key, text: inline ?? "true" };
+  // "-1" is a value, "--lr" is the next flag.
+  const next = inline ?? (rest[0]?.startsWith("--") ? undefined : rest.shift());
+  if (next === undefined) throw usage(`${name} needs a value: ${table[key].help}`);
+  return { name, key, text: next };
+}
+
+function parseValue(name: string, flag: Flag, text: string): unknown {
+  switch (flag.type) {
+    case "boolean":
+      if (text !== "true" && text !== "false") {
+        throw usage(`${name} is either true or false, not "${text}"`);
+      }
+      return checked(name, flag, text === "true", text);
+    case "string":
+      if (text === "") throw usage(`${name} needs a value: ${flag.help}`);
+      return checked(name, flag, text, text);
+    case "choice":
+      if (!flag.choices.includes(text)) {
+        throw usage(
+          `${name} has no choice "${text}"${didYouMean(text, flag.choices)}`,
+          `choose one of ${flag.choices.join(", ")}`,
+        );
+      }
+      return checked(name, flag, text, text);
+    case "number":
+    case "integer":
+      return checked(name, flag, parseNumber(name, flag.type, flag, text), text);
+    case "list":
+      return parseList(name, flag, text);
+  }
+}
+
+function parseList(name: string, flag: TextListFlag | NumberListFlag, text: string): unknown {
+  const items = text.split(",").map((item) => item.trim());
+  if (items.includes("")) throw usage(`${name} has an empty item in "${text}"`);
+  if (flag.of === "string") return checked(name, flag, items, text);
+  const numbers = items.map((item) => parseNumber(name, flag.of, flag, item));
+  return checked(name, flag, numbers, text);
+}
+
+function checked<Value>(name: string, flag: Common<Value>, value: Value, text: string): Value {
+  const complaint = flag.check?.(value);
+  if (complaint !== undefined) throw usage(`${name} ${complaint}, not ${text}`);
+  return value;
+}
+
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+function parseNumber(name: string, type: "number" | "integer", range: Range, text: string): number {
+  const value = decimal.test(text) ? Number(text) : NaN;
+  const right = type === "integer" ? Number.isSafeInteger(value) : Number.isFinite(value);
+  const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = range;
+  if (right && value >= min && value <= max && value > above && value < below) return value;
+  const noun = type === "integer" ? "an integer" : "a number";
+  const bounds = rangeText(range);
+  throw usage(`${name} must be ${noun}${bounds && ` (${bounds})`}, not "${text}"`);
+}
+
+/** "from 1 to 10", "above 0 and below 1", "at least 1", or "" for any number. */
+export function rangeText({ min, max, above, below }: Range): string {
+  if (min !== undefined && max !== undefined) return `from ${min} to ${max}`;
+  const low = min !== undefined ? `at least ${min}` : above !== undefined ? `above ${above}` : "";
+  const high = max !== undefined ? `at most ${max}` : below !== undefined ? `below ${below}` : "";
+  return [low, high].filter((bound) => bound !== "").join(" and ");
+}
+
+const usage = (message: string, hint?: string): UserError =>
+  new UserError(message, ExitCode.usage, hint);

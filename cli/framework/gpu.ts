@@ -1,0 +1,50 @@
+/**
+ * The GPU for a command: where no adapter answers and one can be installed, it is, and the same
+ * command is started again, because Deno looks for drivers once in a process.
+ */
+import { ExitCode, UserError } from "../../engine/errors.ts";
+import { type Gpu, requestGpu } from "../../engine/gpu/adapter.ts";
+import { canInstall, installSoftwareAdapter } from "../../engine/gpu/software.ts";
+import { passInterruptsTo } from "./signals.ts";
+
+/** Set in the process that was started again, so that it is not started a third time. */
+const startedAgain = "MODEL_DOCTOR_STARTED_AGAIN";
+
+/**
+ * The GPU; does not return where the command was started again, but leaves with its exit code.
+ *
+ * @param tell is given each line for the user
+ * @param release is called before the command is started again: from then on it is the new
+ *   process that listens for Ctrl-C
+ * @throws UserError (noAdapter, gpu)
+ */
+export async function openGpu(tell: (line: string) => void, release: () => void): Promise<Gpu> {
+  try {
+    return await requestGpu();
+  } catch (error) {
+    const missing = error instanceof UserError && error.exitCode === ExitCode.noAdapter;
+    if (!missing || !canInstall()) throw error;
+    if (Deno.env.has(startedAgain)) {
+      throw new UserError(
+        "no GPU adapter answers, although Mesa's software Vulkan driver is installed",
+        ExitCode.noAdapter,
+        "`vulkaninfo --summary` of the package vulkan-tools says what the drivers complain about",
+      );
+    }
+  }
+  tell("No GPU adapter answers: installing a software one (Mesa's Vulkan driver for CPUs).");
+  const begun = performance.now();
+  await installSoftwareAdapter(tell);
+  tell(`Installed in ${((performance.now() - begun) / 1000).toFixed(0)} s.`);
+  release();
+  Deno.exit(await startAgain());
+}
+
+async function startAgain(): Promise<number> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", Deno.mainModule, ...Deno.args],
+    env: { [startedAgain]: "1" },
+  }).spawn();
+  passInterruptsTo(child);
+  return (await child.status).code;
+}

@@ -1,0 +1,125 @@
+/** The text of `--help`: everything in it comes from the command's own declaration. */
+import { ExitCode } from "../../engine/errors.ts";
+import type { AnyCommand } from "./command.ts";
+import { type Flag, flagName, type FlagTable, rangeText } from "./flags.ts";
+
+const meanings: Record<keyof typeof ExitCode, string> = {
+  ok: "success",
+  failure: "a defect of this program, or a failure without a code of its own",
+  usage: "a mistake in the command line",
+  noAdapter: "no GPU adapter, and no software one could be installed",
+  data: "a data set is missing, damaged or not what it should be",
+  weights: "weights are damaged or belong to another model",
+  diverged: "the training diverged (a loss that is not a number)",
+  io: "a file or a folder cannot be read or written",
+  method: "the method cannot be applied as asked",
+  gpu: "the GPU reported an error or was lost",
+  interrupted: "interrupted; the same command resumes where it stopped, where that is possible",
+};
+
+/** How a command is called. */
+export const commandLine = (name: string): string => `deno task ${name}`;
+
+/** The help text of one command, in lines of at most `width` columns. */
+export function commandHelp(command: AnyCommand, width = 80): string {
+  const { name, summary, description, flags, examples } = command;
+  const helpRow: Row = ["-h, --help", "show this text"];
+  const exitRows = Object.entries(ExitCode).map(([code, number]): Row => [
+    String(number),
+    meanings[code as keyof typeof ExitCode],
+  ]);
+  return [
+    wrap(summary, width),
+    description && "\n" + wrap(description, width),
+    `\nUsage: ${commandLine(name)}${Object.keys(flags).length > 0 ? " [flags]" : ""}`,
+    "\nFlags:",
+    columns([...flagRows(flags), helpRow], width),
+    examples.length > 0 && "\nExamples:\n" + examples
+        .map(({ args, does }) => `  ${commandLine(name)} ${args}`.trimEnd() + `\n      ${does}`)
+        .join("\n"),
+    "\nExit codes:",
+    columns(exitRows, width),
+  ].filter((part) => part !== undefined && part !== false).join("\n");
+}
+
+/** The list of commands that the program prints when it is called without one. */
+export function programHelp(commands: readonly AnyCommand[], width = 80): string {
+  return [
+    "Model Doctor: diagnose and treat convolutional classifiers by constraints on their gradients",
+    `\nUsage: ${commandLine("<command>")} [flags]`,
+    "\nCommands:",
+    columns(commands.map(({ name, summary }): Row => [name, summary]), width),
+    `\n${commandLine("<command>")} --help lists a command's flags.`,
+  ].join("\n");
+}
+
+type Row = readonly [left: string, right: string];
+
+const flagRows = (flags: FlagTable): Row[] =>
+  Object.entries(flags).map(([key, flag]) => [
+    [flagName(key), placeholder(flag)].join(" ").trim(),
+    `${flag.help}${details(flag)}`,
+  ]);
+
+function placeholder(flag: Flag): string {
+  if (flag.value !== undefined) return `<${flag.value}>`;
+  switch (flag.type) {
+    case "boolean":
+      return "";
+    case "integer":
+      return "<n>";
+    case "number":
+      return "<x>";
+    case "list":
+      return flag.of === "string" ? "<a,b,..>" : flag.of === "integer" ? "<n,n,..>" : "<x,x,..>";
+    default:
+      return `<${flag.type === "choice" ? "choice" : "text"}>`;
+  }
+}
+
+/** " (above 0; default 0.1)" */
+function details(flag: Flag): string {
+  const parts = [
+    flag.type === "choice" && flag.choices.join(", "),
+    "min" in flag || "max" in flag || "above" in flag || "below" in flag ? rangeText(flag) : false,
+    flag.required && "required",
+    defaultText(flag),
+  ].filter((part) => part);
+  return parts.length === 0 ? "" : ` (${parts.join("; ")})`;
+}
+
+function defaultText(flag: Flag): string | false {
+  if (flag.default === undefined) return false;
+  if (flag.type === "boolean") return flag.default && "default yes; --no-... turns it off";
+  return `default ${flag.default}`;
+}
+
+/** Two columns: the right one begins at the same place in every row and is wrapped to `width`. */
+function columns(rows: readonly Row[], width: number): string {
+  const longest = Math.max(...rows.map(([left]) => left.length));
+  const start = 2 + Math.min(longest, 28) + 2;
+  return rows.map(([left, right]) => {
+    const body = wrap(right, Math.max(width - start, 20)).replaceAll(
+      "\n",
+      "\n" + " ".repeat(start),
+    );
+    const head = `  ${left}`;
+    return head.length + 2 <= start
+      ? head.padEnd(start) + body
+      : `${head}\n${" ".repeat(start)}${body}`;
+  }).join("\n");
+}
+
+/** Breaks a text at spaces into lines of at most `width` columns. */
+function wrap(text: string, width: number): string {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/)) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 1 + word.length <= width) {
+      lines[lines.length - 1] = `${line} ${word}`;
+    } else {
+      lines.push(word);
+    }
+  }
+  return lines.join("\n");
+}

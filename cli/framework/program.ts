@@ -1,0 +1,111 @@
+/** A program of several commands: finds the command, runs it, turns every outcome into an exit code. */
+import { ExitCode, UserError } from "../../engine/errors.ts";
+import type { Gpu } from "../../engine/gpu/adapter.ts";
+import { nearest } from "../../engine/nearest.ts";
+import type { AnyCommand, Context } from "./command.ts";
+import { parseFlags } from "./flags.ts";
+import { commandHelp, commandLine, programHelp } from "./help.ts";
+import { terminalWidth, write } from "./output.ts";
+import { listenForInterrupt } from "./signals.ts";
+
+/** Each command by name, loaded when it is asked for. */
+export type Commands = Readonly<Record<string, () => Promise<{ readonly command: AnyCommand }>>>;
+
+const print = (line = ""): void => write(Deno.stdout, line + "\n");
+const complain = (line: string): void => write(Deno.stderr, line + "\n");
+
+/** Runs the command that `args` name and ends the process with its exit code. */
+export async function main(commands: Commands, args: readonly string[]): Promise<never> {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    Deno.exit(report(event.reason));
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    Deno.exit(report(event.error));
+  });
+  try {
+    Deno.exit(await dispatch(commands, args));
+  } catch (error) {
+    Deno.exit(report(error));
+  }
+}
+
+async function dispatch(commands: Commands, args: readonly string[]): Promise<ExitCode> {
+  const [name, ...rest] = args;
+  const width = Math.min(terminalWidth(), 100);
+  if (name === undefined || isHelp(name) || name === "help") {
+    const all = await Promise.all(Object.values(commands).map((load) => load()));
+    print(programHelp(all.map(({ command }) => command), width));
+    return ExitCode.ok;
+  }
+  if (!Object.hasOwn(commands, name)) throw unknownCommand(name, Object.keys(commands));
+  const { command } = await commands[name]();
+  if (rest.some(isHelp)) {
+    print(commandHelp(command, width));
+    return ExitCode.ok;
+  }
+  return await run(command, rest);
+}
+
+async function run(command: AnyCommand, args: readonly string[]): Promise<ExitCode> {
+  const values = parseWithHint(command, args);
+  const { signal, release } = listenForInterrupt(complain);
+  let gpu: Promise<Gpu> | undefined;
+  const context: Context = {
+    signal,
+    print,
+    // Loaded late: most mistakes are found before a GPU is needed.
+    gpu: () => gpu ??= import("./gpu.ts").then(({ openGpu }) => openGpu(complain, release)),
+  };
+  const code = await command.run(values, context) ?? ExitCode.ok;
+  if (gpu) await lastErrors(await gpu);
+  return code;
+}
+
+/** Nothing that the GPU reported is lost because the command never asked. */
+async function lastErrors(gpu: Gpu): Promise<void> {
+  // Errors are events: they arrive on the next turn.
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  gpu.check();
+}
+
+function parseWithHint(command: AnyCommand, args: readonly string[]) {
+  try {
+    return parseFlags(command.flags, args);
+  } catch (error) {
+    if (!(error instanceof UserError) || error.hint) throw error;
+    const hint = `${commandLine(command.name)} --help lists the flags`;
+    throw new UserError(error.message, error.exitCode, hint);
+  }
+}
+
+function unknownCommand(name: string, names: readonly string[]): UserError {
+  const meant = nearest(name, names);
+  return new UserError(
+    `unknown command "${name}"${meant ? `; did you mean ${commandLine(meant)}?` : ""}`,
+    ExitCode.usage,
+    `the commands are ${names.join(", ")}`,
+  );
+}
+
+const isHelp = (arg: string): boolean => arg === "--help" || arg === "-h";
+
+/** Tells what went wrong; returns the exit code. */
+function report(error: unknown): ExitCode {
+  // The reader of stdout has gone (`| head`) and wants no more.
+  if (error instanceof Deno.errors.BrokenPipe) return ExitCode.ok;
+  try {
+    if (error instanceof UserError) {
+      complain(`error: ${error.message}`);
+      if (error.hint) complain(`hint: ${error.hint}`);
+    } else {
+      const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      complain(`error: this is a defect of the program: ${message}`);
+      if (!Deno.env.get("MODEL_DOCTOR_DEBUG")) {
+        complain("hint: MODEL_DOCTOR_DEBUG=1 shows where");
+      } else if (error instanceof Error) complain(error.stack ?? "no stack");
+    }
+  } catch { /* nobody reads stderr either */ }
+  return error instanceof UserError ? error.exitCode : ExitCode.failure;
+}

@@ -1,0 +1,51 @@
+/** Shows what the engine computes on: adapter, features, limits. */
+import type { Gpu } from "../engine/gpu/adapter.ts";
+import { defineCommand } from "./framework/command.ts";
+import { table } from "./framework/table.ts";
+
+export const command = defineCommand({
+  name: "info",
+  summary: "Show the GPU adapter, its features and its limits",
+  flags: {
+    json: { type: "boolean", help: "print one JSON object" },
+  },
+  examples: [
+    { args: "", does: "a table" },
+    { args: "--json", does: "the same for programs" },
+  ],
+  async run({ json }, context) {
+    const facts = factsOf(await context.gpu());
+    context.print(json ? JSON.stringify(facts, null, 2) : describe(facts));
+  },
+});
+
+function factsOf({ adapter, isCpu, features, limits }: Gpu) {
+  return {
+    adapter: { ...adapter, kind: isCpu ? "CPU" : "GPU" },
+    deno: Deno.version.deno,
+    system: `${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`,
+    features: [...features].sort(),
+    limits: Object.fromEntries(Object.entries(limits).sort(([a], [b]) => a < b ? -1 : 1)),
+  };
+}
+
+function describe({ adapter, deno, system, features, limits }: ReturnType<typeof factsOf>): string {
+  const facts = [
+    ["adapter", adapter.name],
+    ["kind", adapter.kind === "CPU" ? "software, computes on the CPU" : "GPU"],
+    ["vendor", [adapter.vendor, adapter.architecture].join(" ").trim()],
+    ["backend", `${adapter.backend || "the platform's choice"} (DENO_WEBGPU_BACKEND)`],
+    ["Deno", deno],
+    ["system", system],
+    ["features", features.join(", ") || "none"],
+  ];
+  const rows = Object.entries(limits).map(([name, value]) => [name, amount(value)]);
+  return `${table(undefined, facts)}\n\n${table(["limit", "value"], rows)}`;
+}
+
+/** 134217728 as "128 MiB", 65535 as it is. */
+function amount(value: number): string {
+  const units = [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]] as const;
+  const unit = units.find(([, size]) => value >= size && value % size === 0);
+  return unit && value > 2 ** 14 ? `${value / unit[1]} ${unit[0]}` : String(value);
+}

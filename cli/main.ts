@@ -1,0 +1,10 @@
+/** The command line of Model Doctor: `deno run -A cli/main.ts <command> [flags]`. */
+import { type Commands, main } from "./framework/program.ts";
+
+/** A literal path each, so that only the command that is asked for is loaded. */
+const commands: Commands = {
+  info: () => import("./info.ts"),
+  setup: () => import("./setup.ts"),
+};
+
+if (import.meta.main) await main(commands, Deno.args);

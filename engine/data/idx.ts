@@ -1,0 +1,177 @@
+/**
+ * The idx format of MNIST and its kin: two zero bytes, a type code, the number of dimensions, each
+ * dimension as a big-endian 32-bit number, then the values. Files may be gzipped or not.
+ *
+ * Source: the description at yann.lecun.com/exdb/mnist.
+ */
+import { join } from "node:path";
+import { ExitCode, UserError } from "../errors.ts";
+import { fileExists, readBytes } from "../io/files.ts";
+import { gunzip, isGzip } from "../io/gzip.ts";
+import type { DataSet, Preparation, Split } from "./dataset.ts";
+import { resizeBilinear } from "./resize.ts";
+
+/** What distinguishes one set of the family from another. */
+export interface IdxSet {
+  readonly name: string;
+  readonly classes: readonly string[];
+  readonly preparation: Preparation;
+}
+
+/** Source of the values: Feng and others, "Model Doctor" (AAAI 2022), the authors' scripts. */
+export const mnist: IdxSet = {
+  name: "mnist",
+  classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+  preparation: {
+    mean: [0.1307],
+    std: [0.3081],
+    augmentation: { cropPadding: 2, flip: false },
+  },
+};
+
+/** Source of the values: as of MNIST; of the names: github.com/zalandoresearch/fashion-mnist. */
+export const fashionMnist: IdxSet = {
+  name: "fashion-mnist",
+  classes: [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+  ],
+  preparation: {
+    mean: [0.286],
+    std: [0.353],
+    augmentation: { cropPadding: 0, flip: true },
+  },
+};
+
+const size = 32;
+const unsignedByte = 0x08;
+
+/**
+ * Reads the four files of a set from a folder and resizes the images to 32 x 32.
+ * @throws UserError (data) that names the file and what is wrong with it
+ */
+export async function readIdxSet(set: IdxSet, folder: string): Promise<DataSet> {
+  const [train, test] = [
+    await readSplit(set, folder, "train"),
+    await readSplit(set, folder, "t10k"),
+  ];
+  return {
+    name: set.name,
+    classes: set.classes,
+    height: size,
+    width: size,
+    channels: 1,
+    ...set.preparation,
+    train,
+    test,
+    source: `${folder} (${train.labels.length} training and ${test.labels.length} test images)`,
+  };
+}
+
+async function readSplit(set: IdxSet, folder: string, prefix: string): Promise<Split> {
+  const images = await readIdx(set.name, folder, `${prefix}-images-idx3-ubyte`, 3);
+  const labels = await readIdx(set.name, folder, `${prefix}-labels-idx1-ubyte`, 1);
+  const [n, height, width] = images.shape;
+  if (n !== labels.shape[0]) {
+    throw new UserError(
+      `${images.path} holds ${n} images, but ${labels.path} holds ${labels.shape[0]} labels`,
+      ExitCode.data,
+    );
+  }
+  const wrong = labels.data.findIndex((label) => label >= set.classes.length);
+  if (wrong >= 0) {
+    throw new UserError(
+      `${labels.path}: label ${wrong} is ${labels.data[wrong]}, ` +
+        `but ${set.name} has the classes 0 to ${set.classes.length - 1}`,
+      ExitCode.data,
+    );
+  }
+  return {
+    images: resizeBilinear(images.data, { height, width }, { height: size, width: size }),
+    labels: labels.data,
+  };
+}
+
+interface Idx {
+  readonly path: string;
+  readonly shape: readonly number[];
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
+async function readIdx(
+  set: string,
+  folder: string,
+  file: string,
+  dimensions: number,
+): Promise<Idx> {
+  const path = await findFile(set, folder, file);
+  const bytes = await readBytes(path, ExitCode.data);
+  return {
+    path,
+    ...decodeIdx(isGzip(bytes) ? gunzip(bytes, path) : bytes, path, dimensions),
+  };
+}
+
+/** The file under any of its common names: gzipped or not, and `images.idx3` for `images-idx3`. */
+async function findFile(set: string, folder: string, file: string): Promise<string> {
+  const dotted = file.replace("-idx", ".idx");
+  for (const candidate of [`${file}.gz`, file, `${dotted}.gz`, dotted]) {
+    const path = join(folder, candidate);
+    if (await fileExists(path)) return path;
+  }
+  throw new UserError(
+    `${set}: there is no ${file}.gz in ${folder}`,
+    ExitCode.data,
+    "The folder needs the four files of the set: {train,t10k}-{images-idx3,labels-idx1}-ubyte.gz " +
+      "(or without .gz).",
+  );
+}
+
+/**
+ * Decodes uncompressed idx bytes.
+ * @param name the file, for messages
+ * @param dimensions how many the file must have
+ * @throws UserError (data) that names the file and what was found and expected
+ */
+export function decodeIdx(
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+  dimensions: number,
+): { shape: number[]; data: Uint8Array<ArrayBuffer> } {
+  const start = 4 + 4 * dimensions;
+  if (bytes.length < start) {
+    throw new UserError(
+      `${name}: truncated: ${bytes.length} bytes, but an idx header takes ${start}`,
+      ExitCode.data,
+    );
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [found, expected] = [view.getUint32(0), (unsignedByte << 8) | dimensions];
+  if (found !== expected) {
+    throw new UserError(
+      `${name}: not the idx file it should be: its magic number is ${found}, not ${expected}`,
+      ExitCode.data,
+    );
+  }
+  const shape = Array.from({ length: dimensions }, (_, d) => view.getUint32(4 + 4 * d));
+  const needed = shape.reduce((product, n) => product * n, 1);
+  if (needed === 0) {
+    throw new UserError(`${name}: it is empty: ${shape.join(" x ")}`, ExitCode.data);
+  }
+  if (bytes.length - start !== needed) {
+    throw new UserError(
+      `${name}: ${bytes.length - start < needed ? "truncated" : "too long"}: ` +
+        `${shape.join(" x ")} values take ${needed} bytes, but ${bytes.length - start} follow`,
+      ExitCode.data,
+    );
+  }
+  return { shape, data: bytes.subarray(start) };
+}

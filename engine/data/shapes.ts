@@ -1,0 +1,287 @@
+/**
+ * The data set `shapes`: drawn figures of ten classes on textured backgrounds, made by a formula
+ * from a seed, with the exact mask of every figure. Size, place, rotation, proportions, colours,
+ * texture, light and noise vary, a bar may lie behind or across the figure.
+ *
+ * In the training split the kind of background goes with the class with a chosen probability, in
+ * the test split it is independent. So a network may learn the background, and pays for it in the
+ * test: here a constraint on where a network looks can show what it does.
+ *
+ * Every image draws its numbers from a stream of its own, so image i is the same for any size of
+ * its split, and the same bits come out on every platform (see figures.ts, textures.ts).
+ */
+import { ExitCode, UserError } from "../errors.ts";
+import { below, draws, hash, streamId, uniform } from "../random.ts";
+import type { DataSet, Preparation, Split } from "./dataset.ts";
+import { bitmapSize, drawBitmaps, figureNames } from "./figures.ts";
+import {
+  between,
+  clamp,
+  direction,
+  Draw,
+  makeTexture,
+  ownDraws,
+  Texture,
+  textureNames,
+} from "./textures.ts";
+
+/** What the data set is made from. */
+export interface ShapesOptions {
+  readonly seed: number;
+  /** Number of training images. */
+  readonly train: number;
+  /** Number of test images. */
+  readonly test: number;
+  /**
+   * Probability that a training image has its class's own kind of background; otherwise it has a
+   * uniformly random one, which may be the same.
+   */
+  readonly correlation: number;
+}
+
+export const shapesDefaults: ShapesOptions = { seed: 0, train: 5000, test: 2000, correlation: 0.8 };
+
+/** Mean and standard deviation of the default training images, measured; mirrored would do too. */
+const preparation: Preparation = {
+  mean: [0.5, 0.5, 0.5],
+  std: [0.25, 0.25, 0.25],
+  augmentation: { cropPadding: 0, flip: false },
+};
+
+const size = 32;
+const pixels = size * size;
+/** Sample points of a pixel along a side, by which edges are smoothed. */
+const samples = 4;
+
+type Colour = readonly [number, number, number];
+
+/** Two colours and the texture that blends them. */
+interface Paint {
+  readonly texture: Texture;
+  readonly from: Colour;
+  readonly to: Colour;
+}
+
+/** How much of each pixel (H x W, 0 to 1) something covers. */
+type Coverage = Float64Array;
+
+/**
+ * Makes the data set. Labels go round the classes in turn, so every prefix is balanced.
+ * @throws UserError (usage) where a number of images or the correlation is out of range
+ */
+export function makeShapes(options: Partial<ShapesOptions> = {}): DataSet {
+  const { seed, train, test, correlation } = { ...shapesDefaults, ...options };
+  for (const [name, n] of Object.entries({ train, test })) {
+    if (!Number.isInteger(n) || n < 1) {
+      throw new UserError(`shapes: cannot make ${n} ${name} images`, ExitCode.usage);
+    }
+  }
+  if (!(correlation >= 0 && correlation <= 1)) {
+    throw new UserError(
+      `shapes: a correlation of ${correlation} is not between 0 and 1`,
+      ExitCode.usage,
+    );
+  }
+  const bitmaps = drawBitmaps();
+  return {
+    name: "shapes",
+    classes: figureNames,
+    height: size,
+    width: size,
+    channels: 3,
+    ...preparation,
+    train: makeSplit(bitmaps, train, hash(seed, streamId("shapes"), 0), correlation),
+    test: makeSplit(bitmaps, test, hash(seed, streamId("shapes"), 1), 0),
+    source: `made from seed ${seed} (${train} training and ${test} test images; ` +
+      `the background goes with the class in ${Math.round(100 * correlation)} % of the former)`,
+  };
+}
+
+function makeSplit(bitmaps: Uint8Array[], n: number, seed: number, correlation: number): Split {
+  const split = {
+    images: new Uint8Array(n * pixels * 3),
+    labels: new Uint8Array(n),
+    masks: new Uint8Array(n * pixels),
+    backgrounds: new Uint8Array(n),
+  };
+  for (let i = 0; i < n; i++) {
+    const label = i % figureNames.length;
+    const word = draws(seed, i);
+    let counter = 0;
+    const draw = () => uniform(word(counter++));
+    const other = below(word(counter++), textureNames.length);
+    const background = draw() < correlation ? label : other;
+    split.labels[i] = label;
+    split.backgrounds[i] = background;
+    drawImage(
+      bitmaps[label],
+      background,
+      draw,
+      split.images.subarray(i * pixels * 3, (i + 1) * pixels * 3),
+      split.masks.subarray(i * pixels, (i + 1) * pixels),
+    );
+  }
+  return split;
+}
+
+/** Paints one image from back to front: background, bar, figure, bar, light and noise. */
+function drawImage(
+  bitmap: Uint8Array,
+  background: number,
+  draw: Draw,
+  image: Uint8Array,
+  mask: Uint8Array,
+): void {
+  const ground = groundPaint(background, draw);
+  const paint = figurePaint(draw);
+  const canvas = new Float64Array(pixels * 3);
+  const figure = figureCoverage(bitmap, draw);
+
+  apply(canvas, ground);
+  if (draw() < 0.3) apply(canvas, plainPaint(draw), barCoverage(draw));
+  apply(canvas, paint, figure);
+  for (let p = 0; p < pixels; p++) mask[p] = figure[p] >= 0.5 ? 1 : 0;
+  if (draw() < 0.15) {
+    const bar = barCoverage(draw);
+    apply(canvas, plainPaint(draw), bar);
+    for (let p = 0; p < pixels; p++) if (bar[p] >= 0.5) mask[p] = 0;
+  }
+  develop(canvas, draw, image);
+}
+
+/** Blends a paint over the canvas where it covers it. */
+function apply(canvas: Float64Array, { texture, from, to }: Paint, coverage?: Coverage): void {
+  for (let p = 0; p < pixels; p++) {
+    const alpha = coverage ? coverage[p] : 1;
+    if (alpha === 0) continue;
+    const t = texture(p % size, Math.floor(p / size));
+    for (let c = 0; c < 3; c++) {
+      const colour = from[c] + (to[c] - from[c]) * t;
+      canvas[3 * p + c] += (colour - canvas[3 * p + c]) * alpha;
+    }
+  }
+}
+
+/** A background's paint: two dull colours, one lighter than the other. */
+function groundPaint(kind: number, draw: Draw): Paint {
+  const texture = makeTexture(kind, draw);
+  const middle = between(draw, 0.3, 0.7);
+  const spread = between(draw, 0.06, 0.18) * (draw() < 0.5 ? 1 : -1);
+  return {
+    texture,
+    from: dullColour(middle - spread, draw),
+    to: dullColour(middle + spread, draw),
+  };
+}
+
+/** A figure's paint: a vivid colour with a faint texture of any kind. */
+function figurePaint(draw: Draw): Paint {
+  const texture = makeTexture(Math.floor(draw() * textureNames.length), draw);
+  const from = vividColour(draw);
+  return { texture, from, to: mix(from, vividColour(draw), 0.3 * draw()) };
+}
+
+function plainPaint(draw: Draw): Paint {
+  const colour = dullColour(draw(), draw);
+  return { texture: () => 0, from: colour, to: colour };
+}
+
+/** One channel strong, one weak, the third in between. */
+function vividColour(draw: Draw): Colour {
+  const strong = between(draw, 0.75, 1);
+  const weak = between(draw, 0, 0.3);
+  const between_ = between(draw, weak, strong);
+  const order = [
+    [strong, weak, between_],
+    [strong, between_, weak],
+    [weak, strong, between_],
+    [
+      between_,
+      strong,
+      weak,
+    ],
+    [weak, between_, strong],
+    [between_, weak, strong],
+  ] as const;
+  return order[Math.floor(draw() * 6)];
+}
+
+function mix(a: Colour, b: Colour, t: number): Colour {
+  return a.map((value, c) => value + (b[c] - value) * t) as unknown as Colour;
+}
+
+function dullColour(light: number, draw: Draw): Colour {
+  return [0, 1, 2].map(() => light + between(draw, -0.05, 0.05)) as unknown as Colour;
+}
+
+/** A figure at a random size (9 to 22 pixels across), place, rotation and proportion. */
+function figureCoverage(bitmap: Uint8Array, draw: Draw): Coverage {
+  const radius = between(draw, 6, 12.5);
+  const [cx, cy] = [between(draw, radius, size - radius), between(draw, radius, size - radius)];
+  const tan = between(draw, -0.4, 0.4);
+  const cos = 1 / Math.sqrt(1 + tan * tan);
+  const sin = tan * cos;
+  const narrow = between(draw, 0.8, 1);
+  const half = bitmapSize / 2;
+  return cover((x, y) => {
+    const dx = x - cx;
+    const dy = y - cy;
+    const u = Math.floor(((cos * dx + sin * dy) / radius + 1) * half);
+    const v = Math.floor(((cos * dy - sin * dx) / (radius * narrow) + 1) * half);
+    return u >= 0 && v >= 0 && u < bitmapSize && v < bitmapSize && bitmap[v * bitmapSize + u] === 1;
+  }, [cx - radius, cy - radius, cx + radius, cy + radius]);
+}
+
+/** A straight bar of 1 to 3 pixels' width through a random point. */
+function barCoverage(draw: Draw): Coverage {
+  const [cx, cy] = [between(draw, 3, size - 3), between(draw, 3, size - 3)];
+  const [dx, dy] = direction(draw);
+  const [length, width] = [between(draw, 4, 10), between(draw, 0.5, 1.5)];
+  const reachX = Math.abs(dx) * length + Math.abs(dy) * width;
+  const reachY = Math.abs(dy) * length + Math.abs(dx) * width;
+  return cover((x, y) => {
+    const along = (x - cx) * dx + (y - cy) * dy;
+    const across = (y - cy) * dx - (x - cx) * dy;
+    return Math.abs(along) <= length && Math.abs(across) <= width;
+  }, [cx - reachX, cy - reachY, cx + reachX, cy + reachY]);
+}
+
+/** The share of every pixel's sample points that lie inside; none does outside the box. */
+function cover(inside: (x: number, y: number) => boolean, box: readonly number[]): Coverage {
+  const coverage = new Float64Array(pixels);
+  const [left, top, right, bottom] = box.map((edge) => Math.max(0, Math.min(size, edge)));
+  for (let y = Math.floor(top); y < bottom; y++) {
+    for (let x = Math.floor(left); x < right; x++) {
+      let count = 0;
+      for (let i = 0.5; i < samples; i++) {
+        for (let j = 0.5; j < samples; j++) if (inside(x + i / samples, y + j / samples)) count++;
+      }
+      coverage[y * size + x] = count / (samples * samples);
+    }
+  }
+  return coverage;
+}
+
+/** From colours to bytes: contrast, a fall of light across the image, and noise. */
+function develop(canvas: Float64Array, draw: Draw, image: Uint8Array): void {
+  const contrast = between(draw, 0.7, 1);
+  const brightness = between(draw, -0.08, 0.08);
+  const [dx, dy] = direction(draw);
+  const fall = between(draw, 0, 0.012);
+  const noise = between(draw, 0.01, 0.04);
+  const word = ownDraws(draw);
+  for (let p = 0; p < pixels; p++) {
+    const light = 1 + fall * ((p % size - 15.5) * dx + (Math.floor(p / size) - 15.5) * dy);
+    for (let c = 0; c < 3; c++) {
+      const value = ((canvas[3 * p + c] - 0.5) * contrast + 0.5 + brightness) * light;
+      const grain = bell(word(3 * p + c)) * noise;
+      image[3 * p + c] = Math.floor(clamp(value + grain) * 255 + 0.5);
+    }
+  }
+}
+
+/** A word as a nearly normal number, mean 0 and variance 1: the sum of its three ten-bit parts. */
+function bell(word: number): number {
+  const sum = (word & 1023) + ((word >>> 10) & 1023) + ((word >>> 20) & 1023);
+  return (sum / 1023 - 1.5) * 2;
+}

@@ -1,0 +1,249 @@
+/**
+ * The door to the GPU: the adapter and a device with everything that the engine can use, and one
+ * place where every error of theirs arrives. WebGPU reports most errors to nobody in particular;
+ * here the first one waits as a UserError until `check()` throws it, so that nothing is silent.
+ */
+import { ExitCode, UserError } from "../errors.ts";
+import { adapterHint } from "./software.ts";
+
+/** An adapter as a person wants it named. */
+export interface AdapterName {
+  /** The device: "llvmpipe (LLVM 15.0.6, 256 bits)". */
+  readonly name: string;
+  /** "NVIDIA", "Mesa" or the PCI number where it is not known. */
+  readonly vendor: string;
+  /** The GPU's generation, where the platform tells it; else "". */
+  readonly architecture: string;
+  /** WebGPU's own word for a software adapter. */
+  readonly isFallback: boolean;
+  /** The value of DENO_WEBGPU_BACKEND; "" means that the platform chose. */
+  readonly backend: string;
+}
+
+export interface Gpu {
+  readonly device: GPUDevice;
+  readonly adapter: AdapterName;
+  /** The features that the device has been made with. */
+  readonly features: ReadonlySet<string>;
+  /** The device's limits, all of them. */
+  readonly limits: Readonly<Record<LimitName, number>>;
+  /** The adapter computes on the CPU: kernels for register tiles, small batches. */
+  readonly isCpu: boolean;
+  /**
+   * Throws the first error that the device reported outside of a scope, or its loss. Call it
+   * where results are read: errors arrive on a later turn of the event loop than their cause.
+   *
+   * @throws UserError (gpu)
+   */
+  check(): void;
+  /**
+   * Runs `make` (shader modules, pipelines, buffers, a submission) in error scopes.
+   *
+   * @param label the operation and its shapes, for the message
+   * @throws UserError (gpu) with the label and WebGPU's message
+   */
+  scoped<T>(label: string, make: () => T): Promise<T>;
+  /** Resolves with the first error, when there is one: something to race a long wait against. */
+  readonly failure: Promise<UserError>;
+  /** Frees the device and all that it holds. */
+  destroy(): void;
+}
+
+/** Every limit of WebGPU by name; a mistyped name would be ignored in silence at run time. */
+export type LimitName = Exclude<keyof GPUSupportedLimits, "__brand">;
+
+/** The limits that kernels profit from: asked for at the adapter's own values. */
+const wantedLimits = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxUniformBufferBindingSize",
+  "maxDynamicUniformBuffersPerPipelineLayout",
+  "maxDynamicStorageBuffersPerPipelineLayout",
+  "maxBindingsPerBindGroup",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+  "maxComputeWorkgroupsPerDimension",
+  "minStorageBufferOffsetAlignment",
+  "minUniformBufferOffsetAlignment",
+] as const satisfies readonly LimitName[];
+
+const wantedFeatures = ["timestamp-query", "shader-f16"] as const;
+
+/**
+ * Features that Deno 2.9 grants although `adapter.features` does not list them; whether a device
+ * comes with them is found out by asking.
+ */
+const probedFeatures = ["subgroups"] as const;
+
+/** PCI vendors, the form in which Vulkan tells them. */
+const vendors: Readonly<Record<string, string>> = {
+  "4098": "AMD",
+  "4203": "Apple",
+  "4318": "NVIDIA",
+  "5045": "ARM",
+  "5140": "Microsoft",
+  "6880": "Google",
+  "20803": "Qualcomm",
+  "32902": "Intel",
+  "65541": "Mesa",
+};
+
+/**
+ * A device on the most powerful adapter, with the adapter's own limits and the features at hand.
+ *
+ * On Linux this sets DENO_WEBGPU_BACKEND to "vulkan" where it is not set: OpenGL has no compute
+ * shaders to speak of there and complains on stderr. Deno reads the variable at the first request
+ * of the process.
+ *
+ * @throws UserError (noAdapter) with what to install on the system at hand; (gpu) where the
+ *   adapter refuses a device
+ */
+export async function requestGpu(): Promise<Gpu> {
+  prepareEnvironment();
+  // Without a preference the first adapter in the system's order comes, be it the slowest.
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) {
+    throw new UserError("no GPU adapter answers", ExitCode.noAdapter, adapterHint());
+  }
+  return new OpenGpu(adapter, await requestDevice(adapter));
+}
+
+function prepareEnvironment(): void {
+  if (Deno.build.os !== "linux") return;
+  setIfUnset("DENO_WEBGPU_BACKEND", "vulkan");
+  // Mesa's drivers look for a display even for computing, and complain on stderr where they are
+  // not told where to look. This is where systemd puts it; there need be nothing there.
+  setIfUnset("XDG_RUNTIME_DIR", `/run/user/${Deno.uid()}`);
+}
+
+function setIfUnset(name: string, value: string): void {
+  if (!Deno.env.get(name)) Deno.env.set(name, value);
+}
+
+const backend = (): string => Deno.env.get("DENO_WEBGPU_BACKEND") ?? "";
+
+async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  const requiredLimits = Object.fromEntries(
+    wantedLimits.map((name) => [name, adapter.limits[name]]),
+  );
+  const present = wantedFeatures.filter((name) => adapter.features.has(name));
+  let refusal: unknown;
+  for (const requiredFeatures of [[...present, ...probedFeatures], present]) {
+    try {
+      return await adapter.requestDevice({
+        requiredFeatures: requiredFeatures as GPUFeatureName[],
+        requiredLimits,
+      });
+    } catch (error) {
+      refusal = error;
+    }
+  }
+  throw new UserError(
+    `the adapter "${adapter.info.description}" refuses a device: ${messageOf(refusal)}`,
+    ExitCode.gpu,
+    "a reboot or a newer graphics driver often helps",
+  );
+}
+
+class OpenGpu implements Gpu {
+  readonly adapter: AdapterName;
+  readonly features: ReadonlySet<string>;
+  readonly limits: Readonly<Record<LimitName, number>>;
+  readonly isCpu: boolean;
+  readonly failure: Promise<UserError>;
+  #error: UserError | undefined;
+  #destroyed = false;
+  readonly #report: (error: UserError) => void;
+
+  constructor(adapter: GPUAdapter, readonly device: GPUDevice) {
+    const { info } = adapter;
+    this.adapter = {
+      name: info.description || info.device || "unnamed adapter",
+      vendor: vendors[info.vendor] ?? info.vendor,
+      architecture: info.architecture,
+      isFallback: info.isFallbackAdapter,
+      backend: backend(),
+    };
+    this.isCpu = info.isFallbackAdapter ||
+      /llvmpipe|swiftshader|basic render/i.test(info.description);
+    this.features = new Set(device.features);
+    this.limits = readLimits(device.limits);
+
+    const { promise, resolve } = Promise.withResolvers<UserError>();
+    this.failure = promise;
+    this.#report = (error) => {
+      if (this.#destroyed) return;
+      this.#error ??= error;
+      resolve(this.#error);
+    };
+    device.addEventListener("uncapturederror", (event) => {
+      this.#report(gpuError((event as GPUUncapturedErrorEvent).error));
+    });
+    device.lost.then(({ message }) => this.#report(lostError(message)));
+  }
+
+  check(): void {
+    if (this.#error) throw this.#error;
+  }
+
+  async scoped<T>(label: string, make: () => T): Promise<T> {
+    // "internal" is what a driver's shader compiler reports.
+    const filters: GPUErrorFilter[] = ["validation", "out-of-memory", "internal"];
+    for (const filter of filters) this.device.pushErrorScope(filter);
+    let made: T | undefined, thrown: unknown, threw = false;
+    try {
+      made = make();
+    } catch (error) {
+      [thrown, threw] = [error, true];
+    }
+    // The scopes must be popped even so, and all before anything is awaited: other work may open
+    // its own in between.
+    const errors = await Promise.all(filters.map(() => this.device.popErrorScope()));
+    const error = errors.find((error) => error !== null);
+    if (error) throw gpuError(error, label);
+    if (threw) throw thrown instanceof UserError ? thrown : gpuError(thrown, label);
+    return made as T;
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    this.device.destroy();
+  }
+}
+
+function readLimits(limits: GPUSupportedLimits): Record<LimitName, number> {
+  const values: Record<string, number> = {};
+  // They are getters of the prototype: neither spread nor Object.keys sees them.
+  for (const name in limits) {
+    const value = limits[name as LimitName];
+    if (typeof value === "number") values[name] = value;
+  }
+  return values as Record<LimitName, number>;
+}
+
+function gpuError(error: unknown, label?: string): UserError {
+  const outOfMemory = error instanceof GPUOutOfMemoryError;
+  const what = outOfMemory ? "the GPU has no memory left" : "the GPU reported an error";
+  return new UserError(
+    `${what}${label ? ` at ${label}` : ""}: ${messageOf(error).trim()}`,
+    ExitCode.gpu,
+    outOfMemory ? "a smaller --batch needs less memory" : undefined,
+    { cause: error },
+  );
+}
+
+const lostError = (message: string): UserError =>
+  new UserError(
+    `the GPU device was lost${message ? `: ${message}` : ""}`,
+    ExitCode.gpu,
+    "the driver was reset, or a kernel ran longer than the system allows; a smaller --batch helps",
+  );
+
+const messageOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "message" in error
+    ? String(error.message)
+    : String(error);

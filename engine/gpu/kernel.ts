@@ -1,0 +1,81 @@
+/**
+ * A kernel is a WGSL compute shader specialised to fixed shapes: every size is a constant of the
+ * text, so the driver's compiler folds the index arithmetic and no uniform buffer is needed.
+ *
+ * A shader file is legal WGSL as it stands and declares its sizes as module constants,
+ *
+ *     const CHANNELS: u32 = 64u;
+ *
+ * with example values; `specialize` puts the values at hand in their place. Where a kernel is made
+ * from parts that are known only when a graph is planned, the file holds an example of the part
+ * between `// begin NAME` and `// end NAME`, and `replaceRegion` puts the real one there.
+ *
+ * Buffers are bound in group 0, inputs first, then outputs, numbered from 0.
+ */
+
+/** One specialised shader with the size of its dispatch and what that dispatch costs. */
+export interface Kernel {
+  /** The operation and its shapes, for error messages and profiles. */
+  readonly label: string;
+  /** Complete WGSL with an entry point `main`. */
+  readonly source: string;
+  /** Number of workgroups in x, y and z. */
+  readonly workgroups: readonly [number, number, number];
+  /** Floating-point operations of one dispatch. */
+  readonly flops: number;
+  /** Bytes that one dispatch has to move at least: every operand once. */
+  readonly bytes: number;
+}
+
+export type Constant = number | boolean;
+
+/**
+ * Replaces the values of `const NAME: type = value;` declarations at module level.
+ * Every name given must be declared in the shader, so a renamed constant can't go unnoticed.
+ */
+export function specialize(source: string, constants: Record<string, Constant>): string {
+  let text = source;
+  for (const [name, value] of Object.entries(constants)) {
+    const declaration = new RegExp(`^(const ${name}: (u32|i32|f32|bool) = )[^;]*;`, "m");
+    const match = declaration.exec(text);
+    if (!match) throw new Error(`the shader declares no constant ${name}`);
+    text = text.replace(declaration, () => `${match[1]}${literal(value, match[2])};`);
+  }
+  return text;
+}
+
+function literal(value: Constant, type: string): string {
+  if (type === "bool") return value ? "true" : "false";
+  const number = Number(value);
+  if (!Number.isFinite(number)) throw new Error(`${value} is no WGSL literal`);
+  if (type === "u32") return `${number}u`;
+  if (type === "i32") return `${number}i`;
+  return floatLiteral(number);
+}
+
+/** A finite number as a WGSL f32 literal. */
+export function floatLiteral(value: number): string {
+  return `${Math.fround(value)}f`;
+}
+
+/** Replaces what stands between the lines `// begin name` and `// end name`. */
+export function replaceRegion(source: string, name: string, text: string): string {
+  const region = new RegExp(`^([ \\t]*)// begin ${name}\\n[^]*?^[ \\t]*// end ${name}\\n`, "m");
+  const match = region.exec(source);
+  if (!match) throw new Error(`the shader has no region ${name}`);
+  const lines = text.split("\n").map((line) => `${match[1]}${line}\n`).join("");
+  return source.replace(region, () => lines);
+}
+
+/** Most workgroups WebGPU lets a dispatch have in one dimension. */
+const MAX_WORKGROUPS = 65535;
+
+/**
+ * Spreads `count` workgroups over x and y. The shader's linear workgroup index is
+ * `id.x + id.y * num_workgroups.x`, and it must ignore those past the end.
+ */
+export function linearWorkgroups(count: number): [number, number, number] {
+  if (count <= MAX_WORKGROUPS) return [Math.max(count, 1), 1, 1];
+  const y = Math.ceil(count / MAX_WORKGROUPS);
+  return [Math.ceil(count / y), y, 1];
+}

@@ -1,0 +1,136 @@
+/**
+ * Files, with errors that name them. What has a final name is complete: a file is written beside
+ * it as `name.partial`, synced, and renamed.
+ */
+import { dirname } from "node:path";
+import { ExitCode, UserError } from "../errors.ts";
+
+const newline = 0x0a;
+
+/**
+ * Writes a file whole or not at all; an existing one is replaced only by the complete new one.
+ * @throws UserError (io) that names the path where the folder or the disk doesn't allow it
+ */
+export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+  const partial = `${path}.partial`;
+  try {
+    using file = await Deno.open(partial, { write: true, create: true, truncate: true });
+    await writeAll(file, typeof content === "string" ? new TextEncoder().encode(content) : content);
+    await file.sync();
+    await Deno.rename(partial, path);
+  } catch (error) {
+    await removeIfThere(partial);
+    throw fileError("write", path, error);
+  }
+}
+
+/** Writes all bytes at the file's position; one `write` may take only some of them. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+}
+
+/** Reads a whole file. @throws UserError that names it, with the exit code given (default io) */
+export async function readBytes(
+  path: string,
+  exitCode: ExitCode = ExitCode.io,
+): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    throw fileError("read", path, error, exitCode);
+  }
+}
+
+/** Reads a whole UTF-8 file. @throws UserError that names it, with the exit code (default io) */
+export async function readText(path: string, exitCode?: ExitCode): Promise<string> {
+  return new TextDecoder().decode(await readBytes(path, exitCode));
+}
+
+/** Whether the path is a file. */
+export async function fileExists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isFile, () => false);
+}
+
+/** Makes a folder, and those above it, where missing. @throws UserError (io) that names it */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (error) {
+    throw fileError("make the folder", path, error);
+  }
+}
+
+/** Removes a file; that it was not there is no error. */
+export async function removeIfThere(path: string): Promise<void> {
+  await Deno.remove(path).catch(() => {});
+}
+
+/**
+ * Adds one value as a line to a JSON-lines file, which is made where missing. A last line that an
+ * earlier process left without its end is cut off first.
+ * @throws UserError (io) that names the path
+ */
+export async function appendJsonLine(path: string, value: unknown): Promise<void> {
+  try {
+    using file = await Deno.open(path, { write: true, create: true });
+    const end = (await Deno.readFile(path)).lastIndexOf(newline) + 1;
+    await file.truncate(end);
+    await file.seek(end, Deno.SeekMode.Start);
+    await writeAll(file, new TextEncoder().encode(JSON.stringify(value) + "\n"));
+  } catch (error) {
+    throw fileError("write", path, error);
+  }
+}
+
+/**
+ * Reads a JSON-lines file; a last line without its end, left by a process that was killed, is not
+ * part of it. @throws UserError (io) that names the path and the line
+ */
+export async function readJsonLines(path: string): Promise<unknown[]> {
+  const lines = (await readText(path)).split("\n").slice(0, -1);
+  return lines.map((line, i) => {
+    try {
+      return JSON.parse(line);
+    } catch {
+      throw new UserError(`${path}: line ${i + 1} is not JSON`, ExitCode.io);
+    }
+  });
+}
+
+/**
+ * A failed file operation as an error for its user; anything that isn't one is returned as it is.
+ * @param action what was tried, as in "cannot <action> <path>"
+ */
+export function fileError(
+  action: string,
+  path: string,
+  error: unknown,
+  exitCode: ExitCode = ExitCode.io,
+): unknown {
+  if (!(error instanceof Error) || error instanceof UserError) return error;
+  const code = (error as { code?: string }).code;
+  if (code === undefined && !(error instanceof Deno.errors.NotCapable)) return error;
+  const [reason, hint] = explain(error, code, path);
+  return new UserError(`cannot ${action} ${path}: ${reason}`, exitCode, hint, { cause: error });
+}
+
+function explain(error: Error, code: string | undefined, path: string): [string, string?] {
+  switch (code) {
+    case "ENOENT":
+      return ["there is no such file or folder"];
+    case "EACCES":
+    case "EPERM":
+      return ["permission denied", `Check who may write in ${dirname(path)}.`];
+    case "EROFS":
+      return ["the file system is read-only", "Choose another folder."];
+    case "ENOSPC":
+    case "EDQUOT":
+      return ["no space is left", "Free some space or choose another folder."];
+    case "ENOTDIR":
+      return ["a part of the path is a file, not a folder"];
+    case "EISDIR":
+      return ["it is a folder"];
+    default:
+      return [error.message];
+  }
+}

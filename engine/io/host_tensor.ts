@@ -1,0 +1,66 @@
+/**
+ * A tensor in the host's memory, as files hold it: row-major values with a shape. The element
+ * types are those that have a typed array of their own, so `data` always follows from `dtype`;
+ * readers widen 16-bit floats to F32.
+ *
+ * Files and typed arrays are both little-endian, as is every platform that Deno runs on.
+ */
+
+const arrays = {
+  F32: Float32Array,
+  F64: Float64Array,
+  I64: BigInt64Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  U8: Uint8Array,
+  BOOL: Uint8Array,
+} as const;
+
+/** Element types, named as safetensors does; BOOL is a byte that is 0 or 1. */
+export type DType = keyof typeof arrays;
+
+export type HostArray = InstanceType<typeof arrays[DType]>;
+
+export interface HostTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Row-major; as many elements as the product of the shape. */
+  readonly data: HostArray;
+}
+
+/** Every element type, in the order in which messages list them. */
+export const dtypes = Object.keys(arrays) as DType[];
+
+/** Bytes of one element. */
+export function elementSize(dtype: DType): number {
+  return arrays[dtype].BYTES_PER_ELEMENT;
+}
+
+/** The number of elements of a shape; 1 for a scalar's []. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** A typed array over a copy of the bytes (a copy, because a view would need alignment). */
+export function arrayFromBytes(dtype: DType, bytes: Uint8Array): HostArray {
+  return new arrays[dtype](bytes.slice().buffer);
+}
+
+/** The bytes of a tensor, not copied. */
+export function bytesOf(tensor: HostTensor): Uint8Array {
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** Throws where data, dtype and shape of a tensor to be written don't belong together. */
+export function checkHostTensor(name: string, tensor: HostTensor): void {
+  const { dtype, shape, data } = tensor;
+  if (!(data instanceof arrays[dtype])) {
+    throw new TypeError(`tensor ${name} is ${dtype} but its data is a ${data.constructor.name}`);
+  }
+  if (data.length !== elementCount(shape)) {
+    throw new RangeError(
+      `tensor ${name} has shape [${shape.join(", ")}] but ${data.length} elements`,
+    );
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * A device with the variables that live on it and the pipelines compiled for it. Plans are made
+ * and run here; see plan.ts.
+ */
+
+import type { Gpu } from "../gpu/adapter.ts";
+import type { Kernel } from "../gpu/kernel.ts";
+import { ExitCode, UserError } from "../errors.ts";
+import { type HostArray, Tensor, type Variable } from "../tensor/tensor.ts";
+import { type Feed, Plan, type PlanSpec } from "./plan.ts";
+
+/** A stretch of a buffer to be read. */
+export interface Readable {
+  readonly buffer: GPUBuffer;
+  readonly bytes: number;
+  readonly dtype: "f32" | "u32";
+}
+
+const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+
+export class Runtime {
+  private readonly variables = new Map<Variable, GPUBuffer>();
+  private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
+
+  constructor(readonly gpu: Gpu) {}
+
+  /**
+   * A storage buffer.
+   * @throws UserError (gpu) naming `label` where the device can't make it
+   */
+  createBuffer(label: string, bytes: number): GPUBuffer {
+    const { maxStorageBufferBindingSize: limit } = this.gpu.limits;
+    if (bytes > limit) {
+      const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
+      throw new UserError(
+        `${label} needs a buffer of ${mib(bytes)}, and this adapter allows ${mib(limit)}`,
+        ExitCode.gpu,
+        "use a smaller --batch or --limit",
+      );
+    }
+    return this.gpu.device.createBuffer({ label, size: Math.max(4, bytes), usage: USAGE });
+  }
+
+  /** The variable's buffer; its initial value is uploaded when it is first asked for. */
+  bufferOf(variable: Variable): GPUBuffer {
+    let buffer = this.variables.get(variable);
+    if (!buffer) {
+      buffer = this.createBuffer(variable.label, 4 * variable.size);
+      this.variables.set(variable, buffer);
+      this.gpu.device.queue.writeBuffer(buffer, 0, variable.initial);
+    }
+    return buffer;
+  }
+
+  /** Overwrites a variable's value. */
+  write(variable: Variable, value: HostArray): void {
+    if (value.length !== variable.size) {
+      throw new Error(`${variable.label} takes ${variable.size} values, not ${value.length}`);
+    }
+    this.gpu.device.queue.writeBuffer(this.bufferOf(variable), 0, value);
+  }
+
+  /** The variables' values, in one readback. */
+  read(variables: readonly Variable[]): Promise<HostArray[]> {
+    return this.readBuffers(variables.map((variable) => ({
+      buffer: this.bufferOf(variable),
+      bytes: 4 * variable.size,
+      dtype: variable.dtype,
+    })));
+  }
+
+  /** Frees the variables' memory. They start with their initial value if they are used again. */
+  release(variables: Iterable<Variable>): void {
+    for (const variable of variables) {
+      this.variables.get(variable)?.destroy();
+      this.variables.delete(variable);
+    }
+  }
+
+  /**
+   * Copies buffers to the host. Waits until all submitted work is done, and costs at least 10 ms
+   * in Deno: read many at once, and seldom.
+   */
+  async readBuffers(sources: readonly Readable[]): Promise<HostArray[]> {
+    const { device } = this.gpu;
+    const size = sources.reduce((sum, { bytes }) => sum + bytes, 0);
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const staging = device.createBuffer({ label: "readback", size: Math.max(4, size), usage });
+    try {
+      const encoder = device.createCommandEncoder();
+      let offset = 0;
+      for (const { buffer, bytes } of sources) {
+        encoder.copyBufferToBuffer(buffer, 0, staging, offset, bytes);
+        offset += bytes;
+      }
+      device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(GPUMapMode.READ);
+      this.gpu.check();
+      const mapped = staging.getMappedRange();
+      let start = 0;
+      return sources.map(({ bytes, dtype }) => {
+        const part = mapped.slice(start, start += bytes);
+        return dtype === "u32" ? new Uint32Array(part) : new Float32Array(part);
+      });
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** The compiled kernel, made once for each text. */
+  pipeline(kernel: Kernel): Promise<GPUComputePipeline> {
+    let pipeline = this.pipelines.get(kernel.source);
+    if (!pipeline) {
+      pipeline = this.gpu.scoped(kernel.label, () => {
+        const { device } = this.gpu;
+        const module = device.createShaderModule({ label: kernel.label, code: kernel.source });
+        const compute = { module, entryPoint: "main" };
+        return device.createComputePipeline({ label: kernel.label, layout: "auto", compute });
+      });
+      this.pipelines.set(kernel.source, pipeline);
+    }
+    return pipeline;
+  }
+
+  /** Makes a plan that computes outputs and assigns variables; see plan.ts. */
+  plan<Name extends string>(spec: PlanSpec<Name>): Promise<Plan<Name>> {
+    return Plan.make(this, spec);
+  }
+
+  /** Computes tensors once. */
+  async evaluate(tensors: readonly Tensor[], feeds: readonly Feed[] = []): Promise<HostArray[]> {
+    const names = tensors.map((_, i) => `${i}`);
+    const outputs = Object.fromEntries(tensors.map((tensor, i) => [names[i], tensor]));
+    const plan = await this.plan({ outputs });
+    try {
+      plan.run(feeds);
+      return await plan.read(...names);
+    } finally {
+      plan.destroy();
+    }
+  }
+
+  /** Frees every variable; the device stays open. */
+  destroy(): void {
+    this.release([...this.variables.keys()]);
+  }
+}

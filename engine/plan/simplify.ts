@@ -1,0 +1,142 @@
+/**
+ * Puts a graph into normal form before it is planned: equal nodes become one, aliases that only
+ * carry a gradient rule disappear, and what is constant along a summed axis leaves the sum. These
+ * rewrites keep the value of every node; they happen here and not when the graph is built, so that
+ * a gradient can be asked for at any node that a model ever produced.
+ *
+ * The rule about sums is what makes batch normalisation's backward pass cheap: its three sums
+ * become two, of g and of g (x - mean), and everything else is arithmetic on vectors.
+ */
+
+import { ancestors } from "../tensor/autograd.ts";
+import { BROADCAST, broadcastTo, reshape } from "../tensor/movement.ts";
+import { mul, neg } from "../tensor/pointwise.ts";
+import { SUM } from "../tensor/reduce.ts";
+import { constantValue, Tensor } from "../tensor/tensor.ts";
+import type { Shape } from "../tensor/shape.ts";
+
+export interface SimpleGraph {
+  /** Every node, inputs before results. */
+  readonly nodes: readonly Tensor[];
+  /** The node that stands for a tensor of the original graph. */
+  of(tensor: Tensor): Tensor;
+}
+
+export function simplify(outputs: readonly Tensor[]): SimpleGraph {
+  const simplifier = new Simplifier();
+  for (const tensor of ancestors(...outputs)) simplifier.add(tensor);
+  const nodes = ancestors(...outputs.map((output) => simplifier.of(output)));
+  return { nodes, of: (tensor) => simplifier.of(tensor) };
+}
+
+class Simplifier {
+  private readonly canonical = new Map<Tensor, Tensor>();
+  private readonly byKey = new Map<string, Tensor>();
+
+  of(tensor: Tensor): Tensor {
+    return this.canonical.get(tensor) ?? this.add(tensor);
+  }
+
+  add(tensor: Tensor): Tensor {
+    const inputs = tensor.inputs.map((input) => this.of(input));
+    const result = this.merge(this.rewrite(rebuilt(tensor, inputs)));
+    this.canonical.set(tensor, result);
+    return result;
+  }
+
+  /** The node that already computes this, if there is one. */
+  private merge(tensor: Tensor): Tensor {
+    const { kind, name } = tensor.operation;
+    if (kind === "variable" || kind === "input") return tensor;
+    const inputs = tensor.inputs.map((input) => input.id);
+    const key = JSON.stringify([name, inputs, tensor.shape, tensor.dtype, tensor.attributes]);
+    const known = this.byKey.get(key);
+    if (!known) this.byKey.set(key, tensor);
+    return known ?? tensor;
+  }
+
+  private rewrite(tensor: Tensor): Tensor {
+    const [x] = tensor.inputs;
+    switch (tensor.operation.kind) {
+      case "alias":
+        if (tensor.operation.name !== "reshape") return x;
+        return this.built(reshapeOf(x, tensor.shape)) ?? tensor;
+      case "broadcast":
+        return x.operation === BROADCAST ? this.of(broadcastTo(x.inputs[0], tensor.shape)) : tensor;
+      case "reduce":
+        return this.built(tensor.operation === SUM ? factorOut(x) : undefined) ?? tensor;
+      default:
+        return tensor;
+    }
+  }
+
+  /** A replacement made of new nodes, themselves simplified. */
+  private built(replacement: Tensor | undefined): Tensor | undefined {
+    return replacement && this.of(replacement);
+  }
+}
+
+function rebuilt(tensor: Tensor, inputs: readonly Tensor[]): Tensor {
+  if (inputs.every((input, i) => input === tensor.inputs[i])) return tensor;
+  return new Tensor(tensor.operation, inputs, tensor.shape, tensor.dtype, tensor.attributes);
+}
+
+/** A reshape of a reshape, a constant or a repetition as something simpler, if it is that. */
+function reshapeOf(x: Tensor, shape: Shape): Tensor | undefined {
+  if (x.operation.kind === "constant") return broadcastTo(x, shape);
+  if (x.operation.name === "reshape") return reshape(x.inputs[0], shape);
+  if (x.operation !== BROADCAST) return undefined;
+  const source = sourceShape(x.inputs[0].shape, x.shape, shape);
+  return source && broadcastTo(reshape(x.inputs[0], source), shape);
+}
+
+/**
+ * For `source` repeated to `full` and then reshaped to `target`: the shape from which broadcasting
+ * to `target` gives the same, or undefined where a run of axes is only partly repeated.
+ */
+function sourceShape(source: Shape, full: Shape, target: Shape): Shape | undefined {
+  const aligned = [...new Array<number>(full.length - source.length).fill(1), ...source];
+  const result: number[] = [];
+  for (let i = 0, j = 0; i < full.length || j < target.length;) {
+    // One run of axes on each side with the same number of elements.
+    const [from, to] = [i, j];
+    let left = full[i++] ?? 1;
+    let right = target[j++] ?? 1;
+    while (left !== right) {
+      if (left < right) left *= full[i++];
+      else right *= target[j++];
+    }
+    const axes = full.slice(from, i).map((_, d) => from + d).filter((d) => full[d] !== 1);
+    const repeated = axes.every((d) => aligned[d] === 1);
+    if (!repeated && !axes.every((d) => aligned[d] === full[d])) return undefined;
+    for (const extent of target.slice(to, j)) result.push(repeated ? 1 : extent);
+  }
+  return result;
+}
+
+/** sum over the middle of x with what is constant along it taken out, if there is such a thing. */
+function factorOut(x: Tensor): Tensor | undefined {
+  const [outer, length, inner] = x.shape;
+  const sum = (t: Tensor) => new Tensor(SUM, [reshape(t, x.shape)], [outer, inner]);
+  const steady = steadyPart(x, x.shape);
+  if (steady) return mul(steady, length);
+  const term = x.operation.name === "reshape" ? x.inputs[0] : x;
+  if (term.operation.name === "neg") return neg(sum(term.inputs[0]));
+  if (term.operation.name !== "mul") return undefined;
+  for (const [factor, rest] of [[0, 1], [1, 0]]) {
+    const part = steadyPart(term.inputs[factor], x.shape);
+    if (part) return mul(sum(term.inputs[rest]), part);
+  }
+  return undefined;
+}
+
+/** The values [outer, inner] of something that is constant along the middle of `shape`. */
+function steadyPart(x: Tensor, shape: Shape): Tensor | undefined {
+  const [outer, , inner] = shape;
+  if (x.operation !== BROADCAST) return undefined;
+  if (constantValue(x) !== undefined) return broadcastTo(x.inputs[0], [outer, inner]);
+  const source = sourceShape(x.inputs[0].shape, x.shape, shape);
+  if (!source || source[1] !== 1) return undefined;
+  const small = reshape(x.inputs[0], [source[0], source[2]]);
+  return broadcastTo(small, [outer, inner]);
+}

@@ -1,0 +1,89 @@
+/**
+ * Reverse-mode differentiation as graph building. The gradient of a node is the sum of what its
+ * consumers' rules send back; every rule is written in differentiable operations, so the result is
+ * an ordinary graph and `grad` of a `grad` is a second derivative.
+ */
+
+import { broadcastTo } from "./movement.ts";
+import { add } from "./pointwise.ts";
+import { sameShape, shapeError } from "./shape.ts";
+import { constant, type Tensor } from "./tensor.ts";
+
+/**
+ * The gradient of `output` with respect to each of `inputs` (any nodes of its graph, not only
+ * leaves), or undefined where no differentiable path leads there.
+ * @param seed the gradient at `output`; 1 everywhere if absent, so a non-scalar output is summed
+ */
+export function gradients(
+  output: Tensor,
+  inputs: readonly Tensor[],
+  seed?: Tensor,
+): (Tensor | undefined)[] {
+  if (seed && !sameShape(seed.shape, output.shape)) {
+    throw shapeError("grad", "seed and output differ", seed.shape, output.shape);
+  }
+  const path = nodesBetween(inputs, output);
+  const gradient = new Map<Tensor, Tensor>();
+  gradient.set(output, seed ?? broadcastTo(constant(1), output.shape));
+  const wanted = new Set(inputs);
+  for (const node of path) {
+    const g = gradient.get(node);
+    if (!g) continue;
+    if (!wanted.has(node)) gradient.delete(node);
+    const rule = node.operation.gradient;
+    if (!rule || !node.inputs.some((input) => path.includes(input))) continue;
+    rule(node, g).forEach((part, i) => {
+      const input = node.inputs[i];
+      if (!part || !path.includes(input)) return;
+      if (!sameShape(part.shape, input.shape)) {
+        throw shapeError(`gradient of ${node}`, `input ${i}`, part.shape, input.shape);
+      }
+      const sum = gradient.get(input);
+      gradient.set(input, sum ? add(sum, part) : part);
+    });
+  }
+  return inputs.map((input) => gradient.get(input));
+}
+
+/** Like `gradients`, with zeros where no path leads. */
+export function grad(output: Tensor, inputs: readonly Tensor[], seed?: Tensor): Tensor[] {
+  return gradients(output, inputs, seed).map((g, i) =>
+    g ?? broadcastTo(constant(0), inputs[i].shape)
+  );
+}
+
+/** The nodes that lead from `inputs` to `output` along differentiable operations, last first. */
+function nodesBetween(inputs: readonly Tensor[], output: Tensor): Path {
+  const leads = new Map<Tensor, boolean>(inputs.map((input) => [input, true]));
+  for (const node of ancestors(output)) {
+    const through = Boolean(node.operation.gradient) && node.inputs.some((i) => leads.get(i));
+    leads.set(node, leads.get(node) || through);
+  }
+  return new Path(leads);
+}
+
+class Path {
+  constructor(private readonly leads: ReadonlyMap<Tensor, boolean>) {}
+  includes(node: Tensor): boolean {
+    return this.leads.get(node) === true;
+  }
+  [Symbol.iterator](): Iterator<Tensor> {
+    const nodes = [...this.leads].filter(([, leads]) => leads).map(([node]) => node);
+    return nodes.sort((a, b) => b.id - a.id)[Symbol.iterator]();
+  }
+}
+
+/** Every node that the outputs depend on, and they themselves, inputs before results. */
+export function ancestors(...outputs: readonly Tensor[]): Tensor[] {
+  const seen = new Set<Tensor>(outputs);
+  const stack = [...seen];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    for (const input of node.inputs) {
+      if (!seen.has(input)) {
+        seen.add(input);
+        stack.push(input);
+      }
+    }
+  }
+  return [...seen].sort((a, b) => a.id - b.id);
+}

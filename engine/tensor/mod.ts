@@ -1,0 +1,15 @@
+/** Tensors, operations and differentiation. */
+
+export { ancestors, grad, gradients } from "./autograd.ts";
+export * from "./conv.ts";
+export * from "./indexing.ts";
+export * from "./loss.ts";
+export * from "./matmul.ts";
+export * from "./movement.ts";
+export * from "./norm.ts";
+export * from "./pointwise.ts";
+export * from "./pool.ts";
+export * from "./random.ts";
+export * from "./reduce.ts";
+export * from "./shape.ts";
+export * from "./tensor.ts";

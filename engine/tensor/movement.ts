@@ -1,0 +1,171 @@
+/**
+ * Operations that move elements and compute nothing. Each is linear, so its gradient is the
+ * transposed movement: reshape back, sum what was repeated, permute back, and for `window`, which
+ * is slicing and zero padding in one, the window that undoes it.
+ */
+
+import { concatPart, permuteKernel, windowKernel } from "../gpu/kernels/movement.ts";
+import { sumTo } from "./reduce.ts";
+import { checkExtents, normalizeAxes, numel, sameShape, type Shape, shapeError } from "./shape.ts";
+import { type Operation, Tensor } from "./tensor.ts";
+
+const RESHAPE: Operation = {
+  name: "reshape",
+  kind: "alias",
+  gradient: (node, g) => [reshape(g, node.inputs[0].shape)],
+};
+
+/** The same elements in row-major order under another shape; one extent may be -1. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const known = numel(shape.filter((extent) => extent !== -1));
+  const full = shape.map((extent) => (extent === -1 ? x.size / known : extent));
+  if (numel(full) !== x.size) throw shapeError("reshape", "sizes differ", x.shape, shape);
+  return sameShape(full, x.shape) ? x : new Tensor(RESHAPE, [x], full, x.dtype);
+}
+
+/** All axes from `start` on as one: [N, H, W, C] to [N, HWC]. */
+export function flatten(x: Tensor, start = 1): Tensor {
+  return reshape(x, [...x.shape.slice(0, start), numel(x.shape.slice(start))]);
+}
+
+const DETACH: Operation = { name: "detach", kind: "alias" };
+
+/** The same value, constant to every gradient. */
+export function detach(x: Tensor): Tensor {
+  return new Tensor(DETACH, [x], x.shape, x.dtype);
+}
+
+export const BROADCAST: Operation = {
+  name: "broadcastTo",
+  kind: "broadcast",
+  gradient: (node, g) => [sumTo(g, node.inputs[0].shape)],
+};
+
+/** Repeats `x` along new leading axes and along axes of extent 1. */
+export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return x;
+  const lead = shape.length - x.rank;
+  if (lead < 0 || x.shape.some((extent, d) => extent !== 1 && extent !== shape[d + lead])) {
+    throw shapeError("broadcastTo", "can't broadcast", x.shape, shape);
+  }
+  return new Tensor(BROADCAST, [x], shape, x.dtype);
+}
+
+const PERMUTE: Operation = {
+  name: "permute",
+  kind: "kernels",
+  gradient: (node, g) => {
+    const axes = node.attributes.axes as number[];
+    return [permute(g, axes.map((_, d) => axes.indexOf(d)))];
+  },
+  lower: (node) => [{
+    kernel: permuteKernel(node.inputs[0].shape, node.attributes.axes as number[], node.dtype),
+    buffers: [node.inputs[0], node],
+  }],
+};
+
+/** Axis d of the result is axis `axes[d]` of `x`. */
+export function permute(x: Tensor, axes: readonly number[]): Tensor {
+  if (normalizeAxes("permute", x.rank, axes).length !== x.rank) {
+    throw shapeError("permute", `axes ${axes.join(", ")} don't name every dimension`, x.shape);
+  }
+  if (axes.every((axis, d) => axis === d)) return x;
+  return new Tensor(PERMUTE, [x], axes.map((axis) => x.shape[axis]), x.dtype, { axes });
+}
+
+/** Swaps the two axes of a matrix. */
+export function transpose(x: Tensor): Tensor {
+  return permute(x, [1, 0]);
+}
+
+const WINDOW: Operation = {
+  name: "window",
+  kind: "kernels",
+  gradient: (node, g) => {
+    const starts = node.attributes.starts as number[];
+    return [window(g, starts.map((start) => -start), node.inputs[0].shape)];
+  },
+  lower: (node) => [{
+    kernel: windowKernel(
+      node.inputs[0].shape,
+      node.attributes.starts as number[],
+      node.shape,
+      node.dtype,
+    ),
+    buffers: [node.inputs[0], node],
+  }],
+};
+
+/**
+ * The block of `shape` whose first element is `x[starts]`, zero outside of `x`: a slice where it
+ * lies inside, a padding where it reaches beyond (starts may be negative).
+ */
+export function window(x: Tensor, starts: readonly number[], shape: Shape): Tensor {
+  if (starts.length !== x.rank || shape.length !== x.rank) {
+    throw shapeError("window", "one start and one extent for every dimension", x.shape, shape);
+  }
+  if (starts.every((start) => start === 0) && sameShape(shape, x.shape)) return x;
+  return new Tensor(WINDOW, [x], shape, x.dtype, { starts });
+}
+
+/** Elements `start` to `end` (not included) along `axis`; negative positions count from the end. */
+export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
+  const [d] = normalizeAxes("slice", x.rank, [axis]);
+  const extent = x.shape[d];
+  const at = (position: number) => (position < 0 ? position + extent : position);
+  const [from, to] = [at(start), at(end ?? extent)];
+  if (from < 0 || to > extent || from >= to) {
+    throw shapeError("slice", `${start} to ${end ?? extent} along axis ${axis}`, x.shape);
+  }
+  return window(
+    x,
+    x.shape.map((_, i) => (i === d ? from : 0)),
+    x.shape.map((e, i) => (i === d ? to - from : e)),
+  );
+}
+
+/** Zeros around an NHWC image, in pixels. */
+export function pad2d(x: Tensor, top: number, bottom: number, left: number, right: number): Tensor {
+  const [n, h, w, c] = x.shape;
+  return window(x, [0, -top, -left, 0], [n, h + top + bottom, w + left + right, c]);
+}
+
+const CONCAT: Operation = {
+  name: "concat",
+  kind: "kernels",
+  gradient: (node, g) => {
+    const axis = node.attributes.axis as number;
+    let start = 0;
+    return node.inputs.map((part) => {
+      const from = start;
+      start += part.shape[axis];
+      return slice(g, axis, from, start);
+    });
+  },
+  lower: (node) => {
+    const axis = node.attributes.axis as number;
+    let start = 0;
+    return node.inputs.map((part) => {
+      const kernel = concatPart(part.shape, axis, start, node.shape, node.dtype);
+      start += part.shape[axis];
+      return { kernel, buffers: [part, node] };
+    });
+  },
+};
+
+/** Joins tensors along `axis`. */
+export function concat(parts: readonly Tensor[], axis: number): Tensor {
+  if (parts.length === 0) throw shapeError("concat", "nothing to join");
+  const [first] = parts;
+  const [d] = normalizeAxes("concat", first.rank, [axis]);
+  for (const part of parts) {
+    const fits = part.rank === first.rank && part.dtype === first.dtype &&
+      part.shape.every((extent, i) => i === d || extent === first.shape[i]);
+    if (!fits) throw shapeError("concat", `along axis ${axis}`, first.shape, part.shape);
+  }
+  if (parts.length === 1) return first;
+  const total = parts.reduce((sum, part) => sum + part.shape[d], 0);
+  const shape = first.shape.map((extent, i) => (i === d ? total : extent));
+  checkExtents("concat", shape);
+  return new Tensor(CONCAT, parts, shape, first.dtype, { axis: d });
+}

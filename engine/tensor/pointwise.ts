@@ -1,0 +1,177 @@
+/**
+ * Element-by-element operations: for each the WGSL expression and, beside it, the gradient rule,
+ * written in operations of this table so that it can be differentiated again. Chains of them
+ * become one kernel (engine/plan/fuse.ts).
+ *
+ * Operands broadcast; the repetition is a node of its own, so every rule here sees one shape.
+ * Truth values are float 0 and 1.
+ */
+
+import { broadcastTo } from "./movement.ts";
+import { broadcastShapes, sameShape, shapeError } from "./shape.ts";
+import { constant, constantValue, type DType, type Operation, Tensor } from "./tensor.ts";
+
+export type Operand = Tensor | number;
+
+interface Entry {
+  wgsl: (...operands: string[]) => string;
+  gradient?: Operation["gradient"];
+}
+
+type Name =
+  | "neg"
+  | "abs"
+  | "sign"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "rsqrt"
+  | "square"
+  | "sigmoid"
+  | "relu"
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "maximum"
+  | "gate"
+  | "where"
+  | "greater"
+  | "equal"
+  | "toFloat";
+
+const entries: Record<Name, Entry> = {
+  neg: { wgsl: (x) => `-${x}`, gradient: (_, g) => [neg(g)] },
+  abs: { wgsl: (x) => `abs(${x})`, gradient: ({ inputs: [x] }, g) => [mul(g, sign(x))] },
+  sign: { wgsl: (x) => `sign(${x})` },
+  exp: { wgsl: (x) => `exp(${x})`, gradient: (y, g) => [mul(g, y)] },
+  log: { wgsl: (x) => `log(${x})`, gradient: ({ inputs: [x] }, g) => [div(g, x)] },
+  sqrt: { wgsl: (x) => `sqrt(${x})`, gradient: (y, g) => [div(mul(g, 0.5), y)] },
+  rsqrt: {
+    wgsl: (x) => `inverseSqrt(${x})`,
+    gradient: (y, g) => [mul(mul(g, -0.5), mul(y, square(y)))],
+  },
+  square: {
+    wgsl: (x) => `${x} * ${x}`,
+    gradient: ({ inputs: [x] }, g) => [mul(g, mul(x, 2))],
+  },
+  sigmoid: {
+    wgsl: (x) => `F(1.0) / (F(1.0) + exp(-${x}))`,
+    gradient: (y, g) => [mul(g, mul(y, sub(1, y)))],
+  },
+  relu: { wgsl: (x) => `max(${x}, F(0.0))`, gradient: (y, g) => [gate(g, y)] },
+  add: { wgsl: (a, b) => `${a} + ${b}`, gradient: (_, g) => [g, g] },
+  sub: { wgsl: (a, b) => `${a} - ${b}`, gradient: (_, g) => [g, neg(g)] },
+  mul: {
+    wgsl: (a, b) => `${a} * ${b}`,
+    gradient: ({ inputs: [a, b] }, g) => [mul(g, b), mul(g, a)],
+  },
+  div: {
+    wgsl: (a, b) => `${a} / ${b}`,
+    gradient: (y, g) => {
+      const share = div(g, y.inputs[1]);
+      return [share, neg(mul(share, y))];
+    },
+  },
+  // At a tie each operand takes half of the gradient, as in PyTorch.
+  maximum: {
+    wgsl: (a, b) => `max(${a}, ${b})`,
+    gradient: ({ inputs: [a, b] }, g) => {
+      const first = add(greater(a, b), mul(equal(a, b), 0.5));
+      return [mul(g, first), mul(g, sub(1, first))];
+    },
+  },
+  // g where x > 0, else 0: ReLU's gradient, linear in g and constant in x.
+  gate: {
+    wgsl: (g, x) => `select(F(0.0), ${g}, ${x} > F(0.0))`,
+    gradient: ({ inputs: [, x] }, g) => [gate(g, x), undefined],
+  },
+  where: {
+    wgsl: (condition, a, b) => `select(${b}, ${a}, ${condition} != F(0.0))`,
+    gradient: ({ inputs: [condition] }, g) => [
+      undefined,
+      where(condition, g, 0),
+      where(condition, 0, g),
+    ],
+  },
+  greater: { wgsl: (a, b) => `select(F(0.0), F(1.0), ${a} > ${b})` },
+  equal: { wgsl: (a, b) => `select(F(0.0), F(1.0), ${a} == ${b})` },
+  toFloat: { wgsl: (x) => `F(${x})` },
+};
+
+const table = Object.fromEntries(
+  Object.entries(entries).map(([name, entry]) => [name, { name, kind: "pointwise", ...entry }]),
+) as Record<Name, Operation>;
+
+function unary(name: Name, x: Tensor, dtype: DType = "f32"): Tensor {
+  return new Tensor(table[name], [x], x.shape, dtype);
+}
+
+function nary(name: Name, operands: readonly Operand[]): Tensor {
+  const dtype = operands.find((o) => o instanceof Tensor)?.dtype ?? "f32";
+  const tensors = operands.map((o) => (o instanceof Tensor ? o : constant(o, dtype)));
+  if (tensors.some((t) => t.dtype !== dtype)) {
+    throw shapeError(name, `mixes ${tensors.map((t) => t.dtype).join(" and ")}`);
+  }
+  const shape = tensors.map((t) => t.shape).reduce((a, b) => broadcastShapes(name, a, b));
+  const result = name === "equal" || name === "greater" ? "f32" : dtype;
+  return new Tensor(table[name], tensors.map((t) => broadcastTo(t, shape)), shape, result);
+}
+
+/** Whether an operand is the constant `value`, so that an identity needs no kernel. */
+function is(value: number, operand: Operand): boolean {
+  return (operand instanceof Tensor ? constantValue(operand) : operand) === value;
+}
+
+/** `kept`, where the identity's other operand doesn't widen its shape. */
+function identity(kept: Operand, other: Operand): Tensor | undefined {
+  if (!(kept instanceof Tensor)) return undefined;
+  const shape = other instanceof Tensor ? other.shape : [];
+  return sameShape(broadcastShapes("identity", kept.shape, shape), kept.shape) ? kept : undefined;
+}
+
+/** -x */
+export const neg = (x: Tensor) => unary("neg", x);
+/** |x|, with gradient 0 at 0. */
+export const abs = (x: Tensor) => unary("abs", x);
+/** -1, 0 or 1; constant to every gradient. */
+export const sign = (x: Tensor) => unary("sign", x);
+export const exp = (x: Tensor) => unary("exp", x);
+/** Natural logarithm. */
+export const log = (x: Tensor) => unary("log", x);
+export const sqrt = (x: Tensor) => unary("sqrt", x);
+/** 1 / sqrt(x) */
+export const rsqrt = (x: Tensor) => unary("rsqrt", x);
+export const square = (x: Tensor) => unary("square", x);
+/** 1 / (1 + exp(-x)) */
+export const sigmoid = (x: Tensor) => unary("sigmoid", x);
+/** max(x, 0), with gradient 0 at 0. */
+export const relu = (x: Tensor) => unary("relu", x);
+/** x sigmoid(x), also called swish. */
+export const silu = (x: Tensor) => mul(x, sigmoid(x));
+/** Unsigned integers as floats. */
+export const toFloat = (x: Tensor) => unary("toFloat", x);
+
+export function add(a: Operand, b: Operand): Tensor {
+  return (is(0, b) && identity(a, b)) || (is(0, a) && identity(b, a)) || nary("add", [a, b]);
+}
+export function sub(a: Operand, b: Operand): Tensor {
+  return (is(0, b) && identity(a, b)) || nary("sub", [a, b]);
+}
+export function mul(a: Operand, b: Operand): Tensor {
+  return (is(1, b) && identity(a, b)) || (is(1, a) && identity(b, a)) || nary("mul", [a, b]);
+}
+export function div(a: Operand, b: Operand): Tensor {
+  return (is(1, b) && identity(a, b)) || nary("div", [a, b]);
+}
+/** The larger of two values. */
+export const maximum = (a: Operand, b: Operand) => nary("maximum", [a, b]);
+/** g where x > 0, else 0; constant in x. */
+export const gate = (g: Operand, x: Operand) => nary("gate", [g, x]);
+/** a where the condition is not 0, else b. */
+export const where = (condition: Tensor, a: Operand, b: Operand) =>
+  nary("where", [condition, a, b]);
+/** 1 where a > b, else 0; constant to every gradient. */
+export const greater = (a: Operand, b: Operand) => nary("greater", [a, b]);
+/** 1 where a = b, else 0; constant to every gradient. */
+export const equal = (a: Operand, b: Operand) => nary("equal", [a, b]);

@@ -1,0 +1,43 @@
+/**
+ * Random tensors. Every draw is a function of (seed, step, stream, element); a plan's `key` input
+ * carries seed and step, and each use in a graph has a stream of its own, named after its place.
+ */
+
+import { uniformKernel } from "../gpu/kernels/indexing.ts";
+import { streamId } from "../random.ts";
+import { greater, mul, sub } from "./pointwise.ts";
+import { numel, type Shape, shapeError } from "./shape.ts";
+import { type Operation, Tensor } from "./tensor.ts";
+
+const UNIFORM: Operation = {
+  name: "uniform",
+  kind: "kernels",
+  lower: (node) => [{
+    kernel: uniformKernel(numel(node.shape), node.attributes.stream as number),
+    buffers: [node.inputs[0], node],
+  }],
+};
+
+/**
+ * Numbers in [0, 1).
+ * @param key [2] (u32): seed and step
+ * @param stream the name of this use, so that two uses draw different numbers
+ */
+export function uniform(key: Tensor, shape: Shape, stream: string): Tensor {
+  if (key.size !== 2 || key.dtype !== "u32") {
+    throw shapeError("uniform", "needs a key [2] of type u32", key.shape);
+  }
+  return new Tensor(UNIFORM, [key], shape, "f32", { stream: streamId(stream) });
+}
+
+/** Zeroes each element with probability p and scales the rest by 1 / (1 - p). */
+export function dropout(x: Tensor, p: number, key: Tensor, stream: string): Tensor {
+  if (p === 0) return x;
+  const kept = greater(uniform(key, x.shape, stream), p);
+  return mul(x, mul(kept, 1 / (1 - p)));
+}
+
+/** Uniform noise in [-halfWidth, halfWidth). */
+export function noise(shape: Shape, halfWidth: number, key: Tensor, stream: string): Tensor {
+  return mul(sub(uniform(key, shape, stream), 0.5), 2 * halfWidth);
+}

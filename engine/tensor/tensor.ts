@@ -1,0 +1,122 @@
+/**
+ * A tensor is a handle on a node of a graph. Building one computes nothing: an operation notes
+ * itself, its inputs and the shape of its result, and a plan (engine/plan) later turns the part of
+ * the graph that is asked for into kernels. Gradients are graphs too (autograd.ts), so they can be
+ * differentiated again.
+ *
+ * Every tensor is dense and row-major. Images are NHWC and convolution weights RSCK inside the
+ * engine; PyTorch's layouts are made at the doors (engine/nn/state.ts).
+ */
+
+import type { Kernel } from "../gpu/kernel.ts";
+import { checkExtents, numel, type Shape, shapeError, showShape } from "./shape.ts";
+
+export type DType = "f32" | "u32";
+export type HostArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
+/** What an operation was given beside tensors. Must survive JSON: equal nodes are merged by it. */
+export type Attributes = Readonly<Record<string, unknown>>;
+
+/** For each input the gradient that reaches it, or undefined where none does. */
+export type GradientRule = (node: Tensor, gradient: Tensor) => readonly (Tensor | undefined)[];
+
+/** Memory that a kernel needs besides its inputs and its output. */
+export class Scratch {
+  constructor(readonly shape: Shape) {}
+}
+
+/** One dispatch: a kernel and its buffers in binding order. */
+export interface Step {
+  readonly kernel: Kernel;
+  readonly buffers: readonly (Tensor | Scratch)[];
+}
+
+interface Base {
+  readonly name: string;
+  /** Absent where the operation is constant in all its inputs. */
+  readonly gradient?: GradientRule;
+}
+/** A value that is there before a plan runs. */
+export type Leaf = Base & { readonly kind: "variable" | "input" | "constant" };
+/** The same elements under another shape or another gradient; costs nothing. */
+export type Alias = Base & { readonly kind: "alias" };
+/** Inputs of the result's shape, element by element. `wgsl` is generic over scalar and vec4:
+ * `F` is the float type at hand and `U` the unsigned one. */
+export type Pointwise = Base & {
+  readonly kind: "pointwise";
+  readonly wgsl: (...operands: string[]) => string;
+};
+/** One input repeated along the axes that it lacks. */
+export type Broadcast = Base & { readonly kind: "broadcast" };
+/** One input [outer, length, inner] combined over its middle. */
+export type Reduce = Base & { readonly kind: "reduce"; readonly combine: "sum" | "max" };
+/** Anything with kernels of its own. The last buffer of the last step is the node. */
+export type Kernels = Base & {
+  readonly kind: "kernels";
+  readonly lower: (node: Tensor) => readonly Step[];
+};
+export type Operation = Leaf | Alias | Pointwise | Broadcast | Reduce | Kernels;
+
+let nextId = 0;
+
+export class Tensor {
+  /** Grows with creation, so that sorting by it puts inputs before results. */
+  readonly id = nextId++;
+  /** Number of elements. */
+  readonly size: number;
+
+  constructor(
+    readonly operation: Operation,
+    readonly inputs: readonly Tensor[],
+    readonly shape: Shape,
+    readonly dtype: DType = "f32",
+    readonly attributes: Attributes = {},
+  ) {
+    checkExtents(operation.name, shape);
+    this.size = numel(shape);
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  toString(): string {
+    return `${this.operation.name} ${showShape(this.shape)}`;
+  }
+}
+
+const VARIABLE: Operation = { name: "variable", kind: "variable" };
+const INPUT: Operation = { name: "input", kind: "input" };
+const CONSTANT: Operation = { name: "constant", kind: "constant" };
+
+/** A tensor that keeps its value between runs: parameters, statistics, data sets, metrics. */
+export class Variable extends Tensor {
+  /** @param initial the value it starts with, row-major */
+  constructor(readonly label: string, shape: Shape, readonly initial: HostArray) {
+    super(VARIABLE, [], shape, initial instanceof Uint32Array ? "u32" : "f32");
+    if (initial.length !== this.size) {
+      throw shapeError(`variable ${label}`, `${initial.length} values given`, shape);
+    }
+  }
+}
+
+/** A tensor that the host feeds at every run: batch indices, the learning rate, the step. */
+export class Input extends Tensor {
+  constructor(readonly label: string, shape: Shape, dtype: DType = "f32") {
+    super(INPUT, [], shape, dtype);
+  }
+}
+
+/** A scalar known when the graph is built; becomes a literal in the kernels that use it. */
+export function constant(value: number, dtype: DType = "f32"): Tensor {
+  return new Tensor(CONSTANT, [], [], dtype, {
+    value: dtype === "f32" ? Math.fround(value) : value,
+  });
+}
+
+/** The value of a constant scalar, or undefined. */
+export function constantValue(tensor: Tensor): number | undefined {
+  if (tensor.operation.kind === "constant") return tensor.attributes.value as number;
+  if (tensor.operation.kind === "broadcast") return constantValue(tensor.inputs[0]);
+  return undefined;
+}

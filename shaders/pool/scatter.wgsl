@@ -1,0 +1,57 @@
+// x[n,h,w,c] = sum of y[n,p,q,c] over the windows (p, q) whose largest element lies at (h, w):
+// the transpose of gather.wgsl. Each input pixel looks through the few windows that hold it, so
+// no two invocations write to the same place and the order of the sum is fixed.
+//
+// Layout   y [N, P, Q, C], indices [N, P, Q, C] (u32), x [N, H, W, C]
+// Threads  one invocation an element of x
+// Cost     ceil(KERNEL / STRIDE)^2 comparisons and additions an element
+
+const COUNT: u32 = 4096u; // elements of x
+const IN_HEIGHT: u32 = 8u;
+const IN_WIDTH: u32 = 8u;
+const CHANNELS: u32 = 16u;
+const OUT_HEIGHT: u32 = 4u;
+const OUT_WIDTH: u32 = 4u;
+const KERNEL_H: u32 = 2u;
+const KERNEL_W: u32 = 2u;
+const STRIDE_H: u32 = 2u;
+const STRIDE_W: u32 = 2u;
+const PAD_H: u32 = 0u;
+const PAD_W: u32 = 0u;
+
+@group(0) @binding(0) var<storage, read> y: array<f32>;
+@group(0) @binding(1) var<storage, read> indices: array<u32>;
+@group(0) @binding(2) var<storage, read_write> x: array<f32>;
+
+// The first window that reaches as far as `position` (a pixel of the padded image).
+fn first_window(position: u32, kernel: u32, stride: u32) -> u32 {
+  return select(0u, (position - kernel) / stride + 1u, position >= kernel);
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.x + group.y * groups.x) * 64u + lane;
+  if (i >= COUNT) {
+    return;
+  }
+  let c = i % CHANNELS;
+  let w = i / CHANNELS % IN_WIDTH;
+  let h = i / (CHANNELS * IN_WIDTH) % IN_HEIGHT;
+  let n = i / (CHANNELS * IN_WIDTH * IN_HEIGHT);
+
+  let p_end = min((h + PAD_H) / STRIDE_H + 1u, OUT_HEIGHT);
+  let q_end = min((w + PAD_W) / STRIDE_W + 1u, OUT_WIDTH);
+  let q_start = first_window(w + PAD_W, KERNEL_W, STRIDE_W);
+  var total = 0.0;
+  for (var p = first_window(h + PAD_H, KERNEL_H, STRIDE_H); p < p_end; p++) {
+    for (var q = q_start; q < q_end; q++) {
+      let from_ = ((n * OUT_HEIGHT + p) * OUT_WIDTH + q) * CHANNELS + c;
+      total += select(0.0, y[from_], indices[from_] == h * IN_WIDTH + w);
+    }
+  }
+  x[i] = total;
+}

@@ -1,0 +1,65 @@
+// y[o, n] = combine over l of f(x0[o, l, n], x1[o, l, n], ...)
+//
+// A sum or maximum over the middle of [OUTER, LENGTH, INNER], of a chain of pointwise operations
+// that is computed on the way, so what is summed never goes to memory.
+//
+// Layout   inputs as in map.wgsl over [OUTER, LENGTH, INNER]; y is [SPLITS, OUTER, INNER]
+// Threads  one invocation for each (split s, o, n): it combines l = s, s + SPLITS, s + 2 SPLITS, ...
+//          in that order, neighbours reading neighbouring elements. With SPLITS > 1 a second
+//          dispatch of this shader combines the parts, again in a fixed order: no atomics, the
+//          same bits every time, and short sums, whose rounding errors stay small.
+//          F is four floats along n, or along l where INNER is 1, if that extent allows.
+// Cost     one operation and the chain's for each element; every operand read once
+//
+// The regions hold an example, the sum of x0 * x0; the plan puts the chain at hand there.
+
+const OUTER: u32 = 1u;
+const LENGTH: u32 = 1024u; // in elements of F where F runs along l
+const INNER: u32 = 16u; // in elements of F where F runs along n
+const SPLITS: u32 = 4u;
+
+// begin types
+alias F = vec4f;
+alias U = vec4u;
+// end types
+
+// begin buffers
+@group(0) @binding(0) var<storage, read> x0: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+// end buffers
+
+// begin combine
+const IDENTITY: f32 = 0.0;
+fn combine(a: F, b: F) -> F {
+  return a + b;
+}
+fn finish(a: F) -> F {
+  return a;
+}
+// end combine
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = (group.x + group.y * groups.x) * 64u + lane;
+  if (thread >= SPLITS * OUTER * INNER) {
+    return;
+  }
+  let n = thread % INNER;
+  let o = thread / INNER % OUTER;
+  let s = thread / (INNER * OUTER);
+  var total = F(IDENTITY);
+  for (var l = s; l < LENGTH; l += SPLITS) {
+    let i = (o * LENGTH + l) * INNER + n;
+    // begin chain
+    let a = x0[i];
+    let b = a * a;
+    let value = b;
+    // end chain
+    total = combine(total, value);
+  }
+  y[thread] = finish(total);
+}

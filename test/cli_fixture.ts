@@ -1,0 +1,47 @@
+/** A program with commands that go wrong in every way; test/cli_program.test.ts runs it. */
+import { defineCommand } from "../cli/framework/command.ts";
+import { main } from "../cli/framework/program.ts";
+import { ExitCode, UserError } from "../engine/errors.ts";
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, 10));
+const define = (name: string, run: Parameters<typeof defineCommand>[0]["run"]) => () =>
+  Promise.resolve({
+    command: defineCommand({ name, summary: name, flags: {}, examples: [], run }),
+  });
+
+await main({
+  /** Works until it is interrupted, and saves. */
+  work: define("work", async (_, { print, signal }) => {
+    print("working");
+    while (!signal.aborted) await pause();
+    print("saved");
+    signal.throwIfAborted();
+  }),
+  /** Never looks at the signal. */
+  deaf: define("deaf", async (_, { print }) => {
+    print("working");
+    while (true) await pause();
+  }),
+  flood: define("flood", async (_, { print }) => {
+    while (true) {
+      for (let i = 0; i < 1000; i++) print("a line");
+      await pause();
+    }
+  }),
+  mistake: define("mistake", () => {
+    throw new UserError("the file is empty: a.gz", ExitCode.data, "get it again");
+  }),
+  code: define("code", () => Promise.resolve(ExitCode.method)),
+  defect: define("defect", () => {
+    throw new TypeError("x is undefined");
+  }),
+  reject: define("reject", async () => {
+    Promise.reject(new RangeError("nobody waits for this"));
+    await pause();
+  }),
+  /** The device reports an error for which nobody asks. */
+  gpu: define("gpu", async (_, { gpu }) => {
+    const { device } = await gpu();
+    device.createBuffer({ label: "broken", size: 16, usage: 0 });
+  }),
+}, Deno.args);

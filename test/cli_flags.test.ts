@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { defineCommand } from "../cli/framework/command.ts";
+import { flagName, flagTable, parseFlags } from "../cli/framework/flags.ts";
+import { commandHelp } from "../cli/framework/help.ts";
+import { ExitCode, UserError } from "../engine/errors.ts";
+
+const flags = flagTable({
+  model: {
+    type: "choice",
+    choices: ["small", "resnet34"],
+    default: "small",
+    help: "which network",
+  },
+  epochs: { type: "integer", min: 1, max: 1000, default: 20, help: "how long" },
+  lr: { type: "number", above: 0, default: 0.1, help: "the step size" },
+  alpha: { type: "number", default: 0, help: "a weight" },
+  imagesPerClass: {
+    type: "integer",
+    min: 1,
+    default: 50,
+    help: "images a class",
+    check: (n) => n % 2 === 0 ? undefined : "must be even",
+  },
+  out: { type: "string", help: "the run folder" },
+  layers: { type: "list", of: "string", default: ["last"], help: "the layers" },
+  seeds: { type: "list", of: "integer", min: 0, help: "one run each" },
+  resume: { type: "boolean", help: "go on" },
+  augment: { type: "boolean", default: true, help: "crop and flip" },
+});
+const parse = (...args: string[]) => parseFlags(flags, args);
+
+function complaint(...args: string[]): string {
+  try {
+    parse(...args);
+  } catch (error) {
+    assert.ok(error instanceof UserError);
+    assert.equal(error.exitCode, ExitCode.usage);
+    return error.message;
+  }
+  throw new Error(`accepted: ${args.join(" ")}`);
+}
+
+Deno.test("flags: defaults", () => {
+  assert.deepEqual(parse(), {
+    model: "small",
+    epochs: 20,
+    lr: 0.1,
+    alpha: 0,
+    imagesPerClass: 50,
+    out: undefined,
+    layers: ["last"],
+    seeds: undefined,
+    resume: false,
+    augment: true,
+  });
+});
+
+Deno.test("flags: both spellings, kebab case, negative numbers, lists, booleans", () => {
+  const values = parse(
+    ...["--model=resnet34", "--epochs", "1e2", "--lr=5e-2", "--alpha", "-1.5"],
+    ...["--images-per-class", "8", "--out=a=b", "--layers", "conv1, conv2", "--seeds=1,2,3"],
+    ...["--resume", "--no-augment"],
+  );
+  assert.deepEqual(values, {
+    model: "resnet34",
+    epochs: 100,
+    lr: 0.05,
+    alpha: -1.5,
+    imagesPerClass: 8,
+    out: "a=b",
+    layers: ["conv1", "conv2"],
+    seeds: [1, 2, 3],
+    resume: true,
+    augment: false,
+  });
+  assert.equal(parse("--augment=false").augment, false);
+  assert.equal(parse("--no-resume").resume, false);
+});
+
+Deno.test("flags: the types of the results follow the table", () => {
+  const values = parse();
+  // These lines are the test: they must type-check.
+  const model: "small" | "resnet34" = values.model;
+  const out: string | undefined = values.out;
+  const seeds: number[] | undefined = values.seeds;
+  const sum: number = values.epochs + values.lr;
+  const layers: string[] = values.layers;
+  assert.deepEqual([model, out, seeds, sum, layers], ["small", undefined, undefined, 20.1, [
+    "last",
+  ]]);
+});
+
+Deno.test("flags: every mistake is named", () => {
+  const mistakes: [args: string[], message: string][] = [
+    [["--epoch", "3"], "unknown flag --epoch; did you mean --epochs?"],
+    [["--images", "3"], "unknown flag --images; did you mean --images-per-class?"],
+    [["--imagesPerClass=3"], "unknown flag --imagesPerClass; did you mean --images-per-class?"],
+    [["--zzzzzz"], "unknown flag --zzzzzz"],
+    [["-e", "3"], "unknown flag -e"],
+    [["--no-lr"], "unknown flag --no-lr; did you mean --lr?"],
+    [["--epochs"], "--epochs needs a value: how long"],
+    [["--epochs", "--lr", "1"], "--epochs needs a value: how long"],
+    [["--out="], "--out needs a value: the run folder"],
+    [["--epochs", "many"], '--epochs must be an integer (from 1 to 1000), not "many"'],
+    [["--epochs", "1.5"], '--epochs must be an integer (from 1 to 1000), not "1.5"'],
+    [["--epochs=0"], '--epochs must be an integer (from 1 to 1000), not "0"'],
+    [["--epochs=1001"], '--epochs must be an integer (from 1 to 1000), not "1001"'],
+    [["--epochs="], '--epochs must be an integer (from 1 to 1000), not ""'],
+    [["--lr", "0"], '--lr must be a number (above 0), not "0"'],
+    [["--lr", "Infinity"], '--lr must be a number (above 0), not "Infinity"'],
+    [["--alpha", "0x10"], '--alpha must be a number, not "0x10"'],
+    [["--alpha", "1e999"], '--alpha must be a number, not "1e999"'],
+    [["--images-per-class", "7"], "--images-per-class must be even, not 7"],
+    [["--model", "resnet43"], '--model has no choice "resnet43"; did you mean resnet34?'],
+    [["--seeds", "1,x"], '--seeds must be an integer (at least 0), not "x"'],
+    [["--layers", "a,,b"], '--layers has an empty item in "a,,b"'],
+    [["--lr", "1", "--lr=2"], "--lr is given more than once"],
+    [["--resume", "--no-resume"], "--resume is given more than once"],
+    [["--resume=maybe"], '--resume is either true or false, not "maybe"'],
+    [["--no-resume=true"], "--no-resume takes no value"],
+    [["--resume", "folder"], 'unexpected argument "folder"'],
+    [["epochs"], 'unexpected argument "epochs"; did you mean --epochs?'],
+    [["--"], 'unexpected argument "--"'],
+  ];
+  for (const [args, message] of mistakes) assert.equal(complaint(...args), message);
+});
+
+Deno.test("flags: a required flag that is missing is named", () => {
+  const table = flagTable({ weights: { type: "string", required: true, help: "the weights" } });
+  assert.throws(() => parseFlags(table, []), { message: "--weights is missing: the weights" });
+  assert.deepEqual(parseFlags(table, ["--weights", "a"]), { weights: "a" });
+});
+
+Deno.test("flagName writes camelCase as kebab-case", () => {
+  assert.equal(flagName("imagesPerClass"), "--images-per-class");
+  assert.equal(flagName("lr"), "--lr");
+});
+
+Deno.test("help: says everything of the declaration in lines that fit", () => {
+  const command = defineCommand({
+    name: "treat",
+    summary: "Do it",
+    description: "A longer word. ".repeat(12).trim(),
+    flags,
+    examples: [{ args: "--epochs 3", does: "a short run" }],
+    run: () => Promise.resolve(),
+  });
+  const text = commandHelp(command, 72);
+  for (
+    const part of [
+      "Do it\n",
+      "Usage: deno task treat [flags]",
+      "--model <choice>        which network (small, resnet34; default small)",
+      "--epochs <n>            how long (from 1 to 1000; default 20)",
+      "--lr <x>                the step size (above 0; default 0.1)",
+      "--images-per-class <n>  images a class (at least 1; default 50)",
+      "--seeds <n,n,..>",
+      "(default yes; --no-... turns it",
+      "-h, --help",
+      "deno task treat --epochs 3\n      a short run",
+      "  3    no GPU adapter",
+      "  130  interrupted",
+    ]
+  ) assert.ok(text.includes(part), `${part} is missing in:\n${text}`);
+  for (const line of text.split("\n")) assert.ok(line.length <= 72, line);
+});
