@@ -7,14 +7,18 @@
  *
  *     mix(x):  x ^= x >> 16;  x *= 0x7FEB352D;  x ^= x >> 15;  x *= 0x846CA68B;  x ^= x >> 16
  *     k1 = mix(seed + 0x9E3779B9)
- *     k2 = mix(stream ^ k1)
+ *     k2 = mix(stream + mix(k1 + 0x9E3779B9))
  *     hash(seed, stream, counter) = mix(mix(counter + k1) ^ k2)
  *
  * `mix` is a bijection with nearly no avalanche bias (Wellons' "lowbias32"). One round of it would
  * make each stream a window into one common sequence, and two windows can overlap; the second,
- * differently keyed round removes that. Within one (seed, stream), distinct counters give distinct
- * words.
+ * differently keyed round removes that. The inner mix of k2 keeps the two keys' inputs apart: were they alike, small
+ * numbers of stream and counter would cancel. Within one (seed, stream), distinct counters give
+ * distinct words.
  */
+
+/** 2^32 divided by the golden ratio: keeps seed 0 away from mix(0) = 0. */
+const weyl = 0x9e3779b9;
 
 /** A bijective 32-bit mixer: every input bit flips every output bit with probability near 1/2. */
 export function mix(x: number): number {
@@ -29,8 +33,8 @@ export function mix(x: number): number {
  * @param stream which purpose the draws serve; see `streamId`
  */
 export function draws(seed: number, stream: number): (counter: number) => number {
-  const k1 = mix(seed + 0x9e3779b9);
-  const k2 = mix(stream ^ k1);
+  const k1 = mix(seed + weyl);
+  const k2 = mix(stream + mix(k1 + weyl));
   return (counter) => mix(mix(counter + k1) ^ k2);
 }
 

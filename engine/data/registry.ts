@@ -1,10 +1,10 @@
 /** The data sets by name: from a folder, from the network's cache, or made here. */
 import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
+import { didYouMean } from "../nearest.ts";
 import { readCifar10 } from "./cifar10.ts";
 import type { DataSet } from "./dataset.ts";
 import { fashionMnist, mnist, readIdxSet } from "./idx.ts";
-import { nearest } from "./nearest.ts";
 import { makeShapes, ShapesOptions } from "./shapes.ts";
 import { fetchDataSet, FetchOptions, sources } from "./sources.ts";
 
@@ -53,11 +53,10 @@ function isStored(name: string): name is keyof typeof sources {
 }
 
 function unknown(name: string): UserError {
-  const near = nearest(name, dataSetNames);
   return new UserError(
-    `there is no data set ${JSON.stringify(name)}`,
+    `there is no data set ${JSON.stringify(name)}${didYouMean(name, dataSetNames)}`,
     ExitCode.usage,
-    (near ? `Did you mean ${near}? ` : "") + `The data sets are ${dataSetNames.join(", ")}.`,
+    `The data sets are ${dataSetNames.join(", ")}.`,
   );
 }
 

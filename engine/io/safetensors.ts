@@ -165,10 +165,8 @@ function checkEntry(entry: unknown, where: string): void {
   if (!isSizes(range) || range.length !== 2 || range[0] > range[1]) {
     throw invalid(where, `its data_offsets are ${JSON.stringify(range)}`);
   }
-  const size = dtype as string in widened
-    ? 2
-    : dtypes.includes(dtype as DType) && elementSize(dtype as DType);
-  if (!size) {
+  const size = sizeOf(dtype);
+  if (size === undefined) {
     throw invalid(
       where,
       `its dtype ${JSON.stringify(dtype)} is not one of ` +
@@ -182,6 +180,12 @@ function checkEntry(entry: unknown, where: string): void {
       `${dtype} [${shape.join(", ")}] takes ${needed} bytes, but its data_offsets span ${stated}`,
     );
   }
+}
+
+/** Bytes of an element of a dtype in a file; undefined where the dtype is unknown. */
+function sizeOf(dtype: unknown): number | undefined {
+  if (Object.hasOwn(widened, String(dtype))) return 2;
+  return dtypes.includes(dtype as DType) ? elementSize(dtype as DType) : undefined;
 }
 
 /** Checks that the ranges cover the data without gap or overlap. */

@@ -1,0 +1,83 @@
+/**
+ * Model Doctor's constraints on aggregated gradients (Feng et al., AAAI 2022), as graphs.
+ *
+ *     s(l) = 1/B sum_b logits[b, l_b]             the score of labels l
+ *     d s(l) / d A                                its gradient at a layer's output A [B, H, W, C]
+ *
+ * Both constraints are functions of that gradient, so training on them differentiates twice. No
+ * softmax stands before the score: the gradient at the logits is the constant 1/B, and what is
+ * constrained is the network behind A alone.
+ */
+
+import { gradients } from "../tensor/autograd.ts";
+import { argmaxExcept, gather, gatherRows } from "../tensor/indexing.ts";
+import { abs, add, mul, relu, sub } from "../tensor/pointwise.ts";
+import { adaptiveAvgPool2d } from "../tensor/pool.ts";
+import { mean, sum } from "../tensor/reduce.ts";
+import { constant, type Tensor } from "../tensor/tensor.ts";
+import { broadcastTo } from "../tensor/movement.ts";
+
+/** The mean over the batch of each sample's logit at its label. */
+export function score(logits: Tensor, labels: Tensor): Tensor {
+  return mean(gather(logits, labels));
+}
+
+/** d s(labels) / d A for each layer's output A; zero where the logits don't depend on it. */
+export function scoreGradients(
+  logits: Tensor,
+  labels: Tensor,
+  layers: readonly Tensor[],
+): Tensor[] {
+  return gradients(score(logits, labels), layers)
+    .map((g, i) => g ?? broadcastTo(constant(0), layers[i].shape));
+}
+
+/** relu(gradient), summed over space: [B, H, W, C] to [B, C]. */
+export function aggregate(gradient: Tensor): Tensor {
+  const space = gradient.shape.map((_, d) => d).slice(1, -1);
+  return space.length > 0 ? sum(relu(gradient), space) : relu(gradient);
+}
+
+/** The strongest class of each sample besides its own: [B] (u32). */
+export function confusingClass(logits: Tensor, labels: Tensor): Tensor {
+  return argmaxExcept(logits, labels);
+}
+
+/**
+ * The channel-wise constraint at one layer,
+ *
+ *     L = 1/B sum_b sum_j  aggregate(d s(k) / d A)[b, j] mask[k_b, j]
+ *                        + aggregate(d s(c) / d A)[b, j] (1 - mask[c_b, j]),
+ *
+ * c the label and k the confusing class: less response of the confusing class on its own kernels,
+ * and of the true class on kernels that are not its own.
+ * @param own aggregated gradient of the label's score [B, C]
+ * @param other aggregated gradient of the confusing class' score [B, C]
+ * @param mask the kernels each class lives on [K, C], 0 or 1
+ */
+export function channelConstraint(
+  own: Tensor,
+  other: Tensor,
+  mask: Tensor,
+  labels: Tensor,
+  confusing: Tensor,
+): Tensor {
+  const confused = mul(other, gatherRows(mask, confusing));
+  const stray = mul(own, sub(1, gatherRows(mask, labels)));
+  return mul(sum(add(confused, stray)), 1 / labels.size);
+}
+
+/**
+ * The space-wise constraint at one layer, L = sum |background * d s(c) / d A|: no response outside
+ * of the figure.
+ * @param gradient d s(c) / d A [B, H, W, C]
+ * @param background share of background in each pixel [B, H, W, 1]; see `backgroundAt`
+ */
+export function spatialConstraint(gradient: Tensor, background: Tensor): Tensor {
+  return sum(abs(mul(gradient, background)));
+}
+
+/** The background mask [B, H, W, 1] of the images at a layer of `height` x `width`, by area. */
+export function backgroundAt(mask: Tensor, height: number, width: number): Tensor {
+  return adaptiveAvgPool2d(mask, [height, width]);
+}

@@ -1,0 +1,176 @@
+/** The layers, under PyTorch's names and with its defaults. Images are NHWC inside the engine. */
+
+import { conv2d, type ConvOptions, pair } from "../tensor/conv.ts";
+import { matmul } from "../tensor/matmul.ts";
+import { flatten, permute } from "../tensor/movement.ts";
+import { batchStatistics, normalize } from "../tensor/norm.ts";
+import { add, mul, relu, sigmoid, silu } from "../tensor/pointwise.ts";
+import {
+  adaptiveAvgPool2d,
+  avgPool2d,
+  type AvgPoolOptions,
+  maxPool2d,
+  type PoolOptions,
+} from "../tensor/pool.ts";
+import { dropout } from "../tensor/random.ts";
+import { constant, type Tensor } from "../tensor/tensor.ts";
+import { Module, Parameter, type Pass } from "./module.ts";
+
+type Pair = number | readonly [number, number];
+
+export interface Conv2dOptions extends ConvOptions {
+  bias?: boolean;
+}
+
+/** Convolution [N, H, W, C] to [N, P, Q, K]. Starts as PyTorch's: uniform within 1/sqrt(fan_in). */
+export class Conv2d extends Module {
+  readonly weight: Parameter;
+  readonly bias?: Parameter;
+
+  constructor(
+    readonly inChannels: number,
+    readonly outChannels: number,
+    kernelSize: Pair,
+    readonly options: Conv2dOptions = {},
+  ) {
+    super();
+    const [height, width] = pair(kernelSize);
+    const groupChannels = inChannels / (options.groups ?? 1);
+    const bound = 1 / Math.sqrt(groupChannels * height * width);
+    this.weight = new Parameter([height, width, groupChannels, outChannels], { bound }, "conv");
+    if (options.bias ?? true) this.bias = new Parameter([outChannels], { bound });
+  }
+
+  protected forward(x: Tensor): Tensor {
+    const y = conv2d(x, this.weight, this.options);
+    return this.bias ? add(y, this.bias) : y;
+  }
+}
+
+/** x W^T + b: [N, I] to [N, O], with W [O, I] as PyTorch stores it. */
+export class Linear extends Module {
+  readonly weight: Parameter;
+  readonly bias?: Parameter;
+
+  constructor(inFeatures: number, outFeatures: number, options: { bias?: boolean } = {}) {
+    super();
+    const bound = 1 / Math.sqrt(inFeatures);
+    this.weight = new Parameter([outFeatures, inFeatures], { bound });
+    if (options.bias ?? true) this.bias = new Parameter([outFeatures], { bound });
+  }
+
+  protected forward(x: Tensor): Tensor {
+    const y = matmul(x, this.weight, { transB: true });
+    return this.bias ? add(y, this.bias) : y;
+  }
+}
+
+/** Batch normalisation over the last axis, with running averages for evaluation. */
+export class BatchNorm2d extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly running_mean: Parameter;
+  readonly running_var: Parameter;
+  readonly num_batches_tracked = new Parameter([], { value: 0 }, "same", false, "u32");
+
+  constructor(
+    channels: number,
+    private readonly eps = 1e-5,
+    private readonly momentum = 0.1,
+  ) {
+    super();
+    this.weight = new Parameter([channels], { value: 1 });
+    this.bias = new Parameter([channels], { value: 0 });
+    this.running_mean = new Parameter([channels], { value: 0 }, "same", false);
+    this.running_var = new Parameter([channels], { value: 1 }, "same", false);
+  }
+
+  protected forward(x: Tensor, pass: Pass): Tensor {
+    if (!pass.training) {
+      const running = { mean: this.running_mean, variance: this.running_var };
+      return normalize(x, running, this.weight, this.bias, this.eps);
+    }
+    const batch = batchStatistics(x);
+    // The running variance is the unbiased estimate, the one that normalises the batch is not.
+    const count = x.size / x.shape[x.rank - 1];
+    const unbiased = mul(batch.variance, count / Math.max(count - 1, 1));
+    const average = (old: Tensor, now: Tensor) =>
+      add(mul(old, 1 - this.momentum), mul(now, this.momentum));
+    pass.updates.push(
+      [this.running_mean, average(this.running_mean, batch.mean)],
+      [this.running_var, average(this.running_var, unbiased)],
+      [this.num_batches_tracked, add(this.num_batches_tracked, constant(1, "u32"))],
+    );
+    return normalize(x, batch, this.weight, this.bias, this.eps);
+  }
+}
+
+export class ReLU extends Module {
+  protected forward(x: Tensor): Tensor {
+    return relu(x);
+  }
+}
+
+export class SiLU extends Module {
+  protected forward(x: Tensor): Tensor {
+    return silu(x);
+  }
+}
+
+export class Sigmoid extends Module {
+  protected forward(x: Tensor): Tensor {
+    return sigmoid(x);
+  }
+}
+
+export class Identity extends Module {
+  protected forward(x: Tensor): Tensor {
+    return x;
+  }
+}
+
+export class MaxPool2d extends Module {
+  constructor(private readonly kernelSize: Pair, private readonly options: PoolOptions = {}) {
+    super();
+  }
+  protected forward(x: Tensor): Tensor {
+    return maxPool2d(x, this.kernelSize, this.options);
+  }
+}
+
+export class AvgPool2d extends Module {
+  constructor(private readonly kernelSize: Pair, private readonly options: AvgPoolOptions = {}) {
+    super();
+  }
+  protected forward(x: Tensor): Tensor {
+    return avgPool2d(x, this.kernelSize, this.options);
+  }
+}
+
+export class AdaptiveAvgPool2d extends Module {
+  constructor(private readonly output: Pair) {
+    super();
+  }
+  protected forward(x: Tensor): Tensor {
+    return adaptiveAvgPool2d(x, this.output);
+  }
+}
+
+/** [N, H, W, C] to [N, CHW]: features in PyTorch's order, so that its linear weights fit. */
+export class Flatten extends Module {
+  protected forward(x: Tensor): Tensor {
+    return flatten(x.rank === 4 ? permute(x, [0, 3, 1, 2]) : x);
+  }
+}
+
+/** Zeroes each element with probability p in training; scales the rest so that the mean stays. */
+export class Dropout extends Module {
+  constructor(private readonly p = 0.5) {
+    super();
+  }
+
+  protected forward(x: Tensor, pass: Pass): Tensor {
+    if (!pass.training || !pass.key) return x;
+    return dropout(x, this.p, pass.key, `dropout ${pass.names.get(this)}`);
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Modules: a network as an object whose properties are its parts. The path of properties that
+ * leads to a parameter is its name, `conv2_x.0.residual_function.0.weight`, and these are
+ * PyTorch's state-dict names. A forward pass only builds graph; what it needs to know and what it
+ * leaves behind is in a `Pass`.
+ */
+
+import type { AssignmentPair } from "../plan/schedule.ts";
+import { type Tensor, Variable } from "../tensor/tensor.ts";
+import { type Shape } from "../tensor/shape.ts";
+
+/** How a stored tensor's axes are turned between PyTorch's layout and the engine's. */
+export type Layout = "same" | "conv";
+
+/** What a parameter starts with: one value, or uniform in [-bound, bound). */
+export type Initializer = { readonly value: number } | { readonly bound: number };
+
+/** A named tensor of a module's state. `trainable` ones get gradients; others are statistics. */
+export class Parameter extends Variable {
+  constructor(
+    shape: Shape,
+    readonly initializer: Initializer,
+    readonly layout: Layout = "same",
+    readonly trainable = true,
+    dtype: "f32" | "u32" = "f32",
+  ) {
+    const size = shape.reduce((product, extent) => product * extent, 1);
+    super("parameter", shape, dtype === "f32" ? new Float32Array(size) : new Uint32Array(size));
+    if ("value" in initializer) this.initial.fill(initializer.value);
+  }
+}
+
+/** A forward pass under way. */
+export interface Pass {
+  /** Batch statistics and dropout, as against running averages and none. */
+  readonly training: boolean;
+  /** Seed and step [2] (u32) for what is random; needed by dropout in training. */
+  readonly key?: Tensor;
+  /** What the pass changes: running averages. Assign these in the plan of a training step. */
+  readonly updates: AssignmentPair[];
+  /** Sees, and may replace, the output of every module; its name is the path from the root. */
+  readonly tap?: (name: string, output: Tensor) => Tensor;
+  /** The name of each module of the network. */
+  readonly names: ReadonlyMap<Module, string>;
+}
+
+export abstract class Module {
+  /** The output's graph. Layers are applied by `apply`, so that taps see them. */
+  protected abstract forward(x: Tensor, pass: Pass): Tensor;
+
+  /** Applies the module to its input and lets the pass's tap see what comes out. */
+  apply(x: Tensor, pass: Pass): Tensor {
+    const output = this.forward(x, pass);
+    return pass.tap?.(pass.names.get(this) ?? "", output) ?? output;
+  }
+
+  /** The modules right inside this one, by property. */
+  children(): [string, Module][] {
+    return Object.entries(this).filter((entry): entry is [string, Module] =>
+      entry[1] instanceof Module
+    );
+  }
+
+  /** Every module from this one on by its path, parents before children; this one is "". */
+  *namedModules(prefix = ""): Generator<[string, Module]> {
+    yield [prefix, this];
+    for (const [name, child] of this.children()) {
+      yield* child.namedModules(prefix ? `${prefix}.${name}` : name);
+    }
+  }
+
+  /** Every tensor of the state by its state-dict key, in PyTorch's order. */
+  *namedState(): Generator<[string, Parameter]> {
+    for (const [path, module] of this.namedModules()) {
+      for (const [name, value] of Object.entries(module)) {
+        if (value instanceof Parameter) yield [path ? `${path}.${name}` : name, value];
+      }
+    }
+  }
+
+  /** The parameters that are trained. */
+  *namedParameters(): Generator<[string, Parameter]> {
+    for (const [name, parameter] of this.namedState()) {
+      if (parameter.trainable) yield [name, parameter];
+    }
+  }
+}
+
+/** Modules one after the other, named "0", "1", ... */
+export class Sequential extends Module {
+  [index: number]: Module;
+
+  constructor(...modules: Module[]) {
+    super();
+    modules.forEach((module, i) => this[i] = module);
+  }
+
+  protected forward(x: Tensor, pass: Pass): Tensor {
+    return this.children().reduce((value, [, module]) => module.apply(value, pass), x);
+  }
+}
+
+export interface PassOptions {
+  readonly training: boolean;
+  readonly key?: Tensor;
+  readonly tap?: (name: string, output: Tensor) => Tensor;
+}
+
+/** Builds the graph of `network` applied to x, and returns what the pass left behind. */
+export function run(network: Module, x: Tensor, options: PassOptions) {
+  const names = new Map([...network.namedModules()].map(([name, module]) => [module, name]));
+  const pass: Pass = { ...options, updates: [], names };
+  return { output: network.apply(x, pass), updates: pass.updates };
+}

@@ -1,0 +1,162 @@
+/** Files: whole or not at all, and errors that name them; .npy, gzip and tar. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ExitCode, UserError } from "../engine/errors.ts";
+import {
+  appendJsonLine,
+  fileExists,
+  makeFolder,
+  readBytes,
+  readJsonLines,
+  readText,
+  writeFileAtomic,
+} from "../engine/io/files.ts";
+import { gunzip } from "../engine/io/gzip.ts";
+import type { HostTensor } from "../engine/io/host_tensor.ts";
+import { decodeNpy, encodeNpy } from "../engine/io/npy.ts";
+import { readTar } from "../engine/io/tar.ts";
+import { gzip, inFolder, tar, userError } from "./support/io.ts";
+
+const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+
+Deno.test("files: a file is written, and replaced, with nothing left beside it", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.json");
+    await writeFileAtomic(path, "ä");
+    assert.equal(await readText(path), "ä");
+    await writeFileAtomic(path, Uint8Array.of(1, 2));
+    assert.deepEqual(await readBytes(path), Uint8Array.of(1, 2));
+    assert.deepEqual(names(folder), ["a.json"]);
+  }));
+
+Deno.test("files: where a file can't be written, the path is named and nothing is left", () =>
+  inFolder(async (folder) => {
+    const missing = join(folder, "no", "a");
+    await userError(writeFileAtomic(missing, "x"), ExitCode.io, /cannot write .*no.a.*no such/);
+    // A folder in the way: the rename fails, after the temporary file was written.
+    await makeFolder(join(folder, "taken", "inside"));
+    await userError(
+      writeFileAtomic(join(folder, "taken"), "x"),
+      ExitCode.io,
+      /cannot write .*taken/,
+    );
+    assert.deepEqual(names(folder), ["taken"]);
+    await userError(makeFolder("/dev/null/a"), ExitCode.io, /make the folder .dev.null.a/);
+  }));
+
+Deno.test({
+  name: "files: a full disk is named as such",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    inFolder(async (folder) => {
+      // /dev/full fails every write with ENOSPC, through a link as the temporary file's name.
+      await Deno.symlink("/dev/full", join(folder, "a.partial"));
+      const path = join(folder, "a");
+      await userError(
+        writeFileAtomic(path, "x"),
+        ExitCode.io,
+        /cannot write .*a: no space is left/,
+      );
+      assert.deepEqual(names(folder), []);
+    }),
+});
+
+Deno.test("files: a missing file is named, with the exit code asked for", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "none");
+    assert.equal(await fileExists(path), false);
+    await userError(readBytes(path), ExitCode.io, /cannot read .*none: there is no such file/);
+    await userError(readBytes(path, ExitCode.data), ExitCode.data, /none/);
+    await userError(readBytes(folder), ExitCode.io, /it is a folder/);
+  }));
+
+Deno.test("files: JSON lines are appended; a torn last line is not read and not continued", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "metrics.jsonl");
+    await appendJsonLine(path, { epoch: 1 });
+    await Deno.writeTextFile(path, '{"epo', { append: true });
+    assert.deepEqual(await readJsonLines(path), [{ epoch: 1 }]);
+    await appendJsonLine(path, { epoch: 2 });
+    assert.equal(await readText(path), '{"epoch":1}\n{"epoch":2}\n');
+    await Deno.writeTextFile(path, "oops\n", { append: true });
+    await userError(readJsonLines(path), ExitCode.io, /metrics.jsonl: line 3 is not JSON/);
+    await userError(appendJsonLine(join(path, "x"), 1), ExitCode.io, /cannot write .*x/);
+  }));
+
+Deno.test("npy: the bytes are those that NumPy writes", () => {
+  const tensor: HostTensor = { dtype: "F32", shape: [2, 3], data: new Float32Array(6).fill(1) };
+  const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
+  const bytes = encodeNpy(tensor);
+  assert.deepEqual([...bytes.subarray(0, 10)], [0x93, 78, 85, 77, 80, 89, 1, 0, 118, 0]);
+  assert.equal(new TextDecoder().decode(bytes.subarray(10, 128)), header.padEnd(117) + "\n");
+  assert.deepEqual(new Float32Array(bytes.slice(128).buffer), tensor.data);
+});
+
+Deno.test("npy: every dtype and rank survives a round trip", () => {
+  const tensors: HostTensor[] = [
+    { dtype: "F32", shape: [], data: Float32Array.of(-1.5) },
+    { dtype: "U8", shape: [3], data: Uint8Array.of(1, 2, 255) },
+    { dtype: "U32", shape: [1, 2], data: Uint32Array.of(1, 0xffffffff) },
+    { dtype: "F64", shape: [0, 5], data: new Float64Array() },
+    { dtype: "BOOL", shape: [2], data: Uint8Array.of(0, 1) },
+    { dtype: "I64", shape: Array(20).fill(1), data: BigInt64Array.of(-5n) },
+  ];
+  for (const tensor of tensors) {
+    const bytes = encodeNpy(tensor);
+    assert.equal((bytes.length - tensor.data.byteLength) % 64, 0);
+    assert.deepEqual(decodeNpy(bytes, "x"), tensor);
+  }
+});
+
+Deno.test("npy: what is not a file it can read is named", () => {
+  const bytes = encodeNpy({ dtype: "F32", shape: [2], data: Float32Array.of(1, 2) });
+  const text = (from: string, to: string) => {
+    const latin = new TextDecoder("latin1").decode(bytes).replace(from, to);
+    const changed = Uint8Array.from(latin, (c) => c.charCodeAt(0));
+    changed[0] = 0x93;
+    return changed;
+  };
+  const cases: [Uint8Array, RegExp][] = [
+    [new Uint8Array(3), /not a .npy file/],
+    [bytes.with(6, 2), /version is 2.0/],
+    [bytes.subarray(0, 130), /takes 8 bytes, but 2 follow/],
+    [bytes.subarray(0, 50), /header is/],
+    [text("<f4", ">f4"), /dtype >f4 is not one of <f4/],
+    [text("False", "True "), /Fortran/],
+    [text("(2,)", "(3,)"), /takes 12 bytes, but 8/],
+  ];
+  for (const [wrong, message] of cases) {
+    assert.throws(() => decodeNpy(wrong, "m.npy"), (error) => {
+      assert(error instanceof UserError && error.exitCode === ExitCode.data);
+      assert.match(error.message, /^m\.npy: /);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
+Deno.test("gzip: truncated and corrupt files are told apart", () => {
+  const content = Uint8Array.from({ length: 5000 }, (_, i) => (i * i) % 251);
+  const packed = gzip(content);
+  assert.deepEqual(gunzip(packed, "a.gz"), content);
+  const fails = (bytes: Uint8Array, message: RegExp) =>
+    assert.throws(() => gunzip(bytes, "a.gz"), { name: "UserError", message });
+  fails(packed.subarray(0, 100), /^a\.gz: truncated: its 100 bytes end in the middle/);
+  fails(packed.subarray(0, packed.length - 3), /^a\.gz: truncated/);
+  fails(packed.with(packed.length - 6, packed[packed.length - 6] ^ 1), /^a\.gz: corrupt: .*check/);
+  fails(packed.with(1, 0), /^a\.gz: corrupt: .*header/);
+});
+
+Deno.test("tar: regular files are listed; truncated and corrupt archives are named", () => {
+  const archive = tar({ "d/": null, "d/a.bin": Uint8Array.of(1, 2, 3), "b": new Uint8Array(512) });
+  const files = readTar(archive, "a.tar");
+  assert.deepEqual(files.map(({ path, data }) => [path, data.length]), [["d/a.bin", 3], [
+    "b",
+    512,
+  ]]);
+  assert.deepEqual([...files[0].data], [1, 2, 3]);
+  const fails = (bytes: Uint8Array, message: RegExp) =>
+    assert.throws(() => readTar(bytes, "a.tar"), { name: "UserError", message });
+  fails(archive.subarray(0, 1025), /^a\.tar: truncated: .*d\/a\.bin/);
+  fails(archive.with(515, 90), /^a\.tar: corrupt: bad tar header at byte 512/);
+});
