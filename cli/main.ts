@@ -5,6 +5,7 @@ import { type Commands, main } from "./framework/program.ts";
 const commands: Commands = {
   info: () => import("./info.ts"),
   setup: () => import("./setup.ts"),
+  treat: () => import("./treat.ts"),
 };
 
 if (import.meta.main) await main(commands, Deno.args);

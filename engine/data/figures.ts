@@ -59,7 +59,7 @@ function insidePolygon(corners: readonly [number, number][], u: number, v: numbe
   return inside;
 }
 
-/** Points of a bitmap along a side; at the largest size drawn, 1/11 of a pixel each. */
+/** Points of a bitmap along a side; at the largest size drawn, a tenth of a pixel each. */
 export const bitmapSize = 256;
 
 /** The figures over [-1, 1) x [-1, 1), row by row, 1 inside. */

@@ -1,7 +1,8 @@
 /**
  * The data set `shapes`: drawn figures of ten classes on textured backgrounds, made by a formula
  * from a seed, with the exact mask of every figure. Size, place, rotation, proportions, colours,
- * texture, light and noise vary, a bar may lie behind or across the figure.
+ * texture, light and noise vary, a bar may lie behind or across the figure. Figures are vivid and
+ * mostly lighter than the dull background, so a small network can learn to find them.
  *
  * In the training split the kind of background goes with the class with a chosen probability, in
  * the test split it is independent. So a network may learn the background, and pays for it in the
@@ -39,19 +40,19 @@ export interface ShapesOptions {
   readonly correlation: number;
 }
 
-export const shapesDefaults: ShapesOptions = { seed: 0, train: 5000, test: 2000, correlation: 0.8 };
+export const shapesDefaults: ShapesOptions = { seed: 0, train: 5000, test: 2000, correlation: 0.5 };
 
-/** Mean and standard deviation of the default training images, measured; mirrored would do too. */
+/** Mean and standard deviation are those of the default training images, measured. */
 const preparation: Preparation = {
-  mean: [0.5, 0.5, 0.5],
-  std: [0.25, 0.25, 0.25],
+  mean: [0.415, 0.415, 0.415],
+  std: [0.163, 0.163, 0.163],
   augmentation: { cropPadding: 0, flip: false },
 };
 
 const size = 32;
 const pixels = size * size;
 /** Sample points of a pixel along a side, by which edges are smoothed. */
-const samples = 4;
+const samples = 3;
 
 type Colour = readonly [number, number, number];
 
@@ -165,7 +166,7 @@ function apply(canvas: Float64Array, { texture, from, to }: Paint, coverage?: Co
 /** A background's paint: two dull colours, one lighter than the other. */
 function groundPaint(kind: number, draw: Draw): Paint {
   const texture = makeTexture(kind, draw);
-  const middle = between(draw, 0.3, 0.7);
+  const middle = between(draw, 0.2, 0.5);
   const spread = between(draw, 0.06, 0.18) * (draw() < 0.5 ? 1 : -1);
   return {
     texture,
@@ -188,46 +189,44 @@ function plainPaint(draw: Draw): Paint {
 
 /** One channel strong, one weak, the third in between. */
 function vividColour(draw: Draw): Colour {
-  const strong = between(draw, 0.75, 1);
-  const weak = between(draw, 0, 0.3);
-  const between_ = between(draw, weak, strong);
-  const order = [
-    [strong, weak, between_],
-    [strong, between_, weak],
-    [weak, strong, between_],
-    [
-      between_,
-      strong,
-      weak,
-    ],
-    [weak, between_, strong],
-    [between_, weak, strong],
-  ] as const;
-  return order[Math.floor(draw() * 6)];
+  const strong = between(draw, 0.8, 1);
+  const weak = between(draw, 0.25, 0.55);
+  const third = between(draw, weak, strong);
+  const first = Math.floor(3 * draw());
+  const colour: [number, number, number] = [third, third, third];
+  colour[first] = strong;
+  colour[(first + (draw() < 0.5 ? 1 : 2)) % 3] = weak;
+  return colour;
 }
 
-function mix(a: Colour, b: Colour, t: number): Colour {
-  return a.map((value, c) => value + (b[c] - value) * t) as unknown as Colour;
-}
-
+/** Nearly grey. */
 function dullColour(light: number, draw: Draw): Colour {
-  return [0, 1, 2].map(() => light + between(draw, -0.05, 0.05)) as unknown as Colour;
+  const channel = () => light + between(draw, -0.05, 0.05);
+  return [channel(), channel(), channel()];
 }
 
-/** A figure at a random size (9 to 22 pixels across), place, rotation and proportion. */
+/** The colour a share t of the way from a to b. */
+function mix(a: Colour, b: Colour, t: number): Colour {
+  const channel = (c: number) => a[c] + (b[c] - a[c]) * t;
+  return [channel(0), channel(1), channel(2)];
+}
+
+/** A figure at a random size (14 to 26 pixels across), place, rotation and proportion. */
 function figureCoverage(bitmap: Uint8Array, draw: Draw): Coverage {
-  const radius = between(draw, 6, 12.5);
+  const radius = between(draw, 7, 13);
   const [cx, cy] = [between(draw, radius, size - radius), between(draw, radius, size - radius)];
-  const tan = between(draw, -0.4, 0.4);
+  const tan = between(draw, -0.3, 0.3);
   const cos = 1 / Math.sqrt(1 + tan * tan);
   const sin = tan * cos;
   const narrow = between(draw, 0.8, 1);
+  // From a point of the image to one of the bitmap: an affine map, row by row.
   const half = bitmapSize / 2;
+  const [ux, uy] = [half * cos / radius, half * sin / radius];
+  const [vx, vy] = [-half * sin / (radius * narrow), half * cos / (radius * narrow)];
+  const [u0, v0] = [half - ux * cx - uy * cy, half - vx * cx - vy * cy];
   return cover((x, y) => {
-    const dx = x - cx;
-    const dy = y - cy;
-    const u = Math.floor(((cos * dx + sin * dy) / radius + 1) * half);
-    const v = Math.floor(((cos * dy - sin * dx) / (radius * narrow) + 1) * half);
+    const u = (ux * x + uy * y + u0) | 0;
+    const v = (vx * x + vy * y + v0) | 0;
     return u >= 0 && v >= 0 && u < bitmapSize && v < bitmapSize && bitmap[v * bitmapSize + u] === 1;
   }, [cx - radius, cy - radius, cx + radius, cy + radius]);
 }

@@ -25,7 +25,15 @@ export interface Kernel {
   readonly flops: number;
   /** Bytes that one dispatch has to move at least: every operand once. */
   readonly bytes: number;
+  /**
+   * Input bindings that the shader reads as textures; all others are storage buffers. Such a
+   * texture is rgba32float, TEXTURE_WIDTH texels wide, and holds the operand's float32s in order.
+   */
+  readonly textures?: readonly number[];
 }
+
+/** Width in texels of an operand that is read as a texture. */
+export const TEXTURE_WIDTH = 4096;
 
 export type Constant = number | boolean;
 

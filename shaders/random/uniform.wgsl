@@ -21,7 +21,7 @@ fn mix_(x0: u32) -> u32 {
 
 fn hash(seed: u32, stream: u32, counter: u32) -> u32 {
   let k1 = mix_(seed + 0x9e3779b9u);
-  let k2 = mix_(stream ^ k1);
+  let k2 = mix_(stream + mix_(k1 + 0x9e3779b9u));
   return mix_(mix_(counter + k1) ^ k2);
 }
 

@@ -1,8 +1,10 @@
 /** Runs single kernels for tests: one device for the whole file, arrays in, array out. */
 import { expand } from "../../engine/gpu/expand.ts";
-import type { Kernel } from "../../engine/gpu/kernel.ts";
+import { type Kernel, TEXTURE_WIDTH } from "../../engine/gpu/kernel.ts";
+import { PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
 
 let shared: Promise<GPUDevice> | undefined;
+let lanes = 1;
 
 /** The device that all tests of this process use, with the adapter's own limits. */
 export function testDevice(): Promise<GPUDevice> {
@@ -14,23 +16,78 @@ async function requestDevice(): Promise<GPUDevice> {
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new Error("no WebGPU adapter: run `deno task setup`");
   const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
-  return await adapter.requestDevice({
-    requiredFeatures: ["subgroups" as GPUFeatureName, "float32-filterable"],
-    requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
-  });
+  const descriptor = { requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } };
+  try {
+    const requiredFeatures = ["subgroups" as GPUFeatureName];
+    const device = await adapter.requestDevice({ ...descriptor, requiredFeatures });
+    const { subgroupMinSize, subgroupMaxSize } = adapter.info;
+    if (subgroupMinSize === subgroupMaxSize) lanes = subgroupMinSize;
+    return device;
+  } catch {
+    return await adapter.requestDevice(descriptor);
+  }
+}
+
+/** Every target that the device at hand can run, the plain one first. */
+export async function testTargets(): Promise<Target[]> {
+  await testDevice();
+  const targets = [PLAIN, { lanes: 1, textures: true }];
+  if (lanes > 1) targets.push({ lanes, textures: false }, { lanes, textures: true });
+  return targets;
 }
 
 /** The kernel's pipeline, its shader expanded; throws with the shader's messages if it is wrong. */
 export async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: kernel.label, code: expand(kernel.source) });
-  const pipeline = device.createComputePipeline({
-    layout: "auto",
-    compute: { module, entryPoint: "main" },
-  });
+  const layout = device.createPipelineLayout({ bindGroupLayouts: [bindings(device, kernel)] });
+  const pipeline = device.createComputePipeline({ layout, compute: { module } });
   const error = await device.popErrorScope();
   if (error) throw new Error(`${kernel.label}: ${error.message}`);
   return pipeline;
+}
+
+/** The layout of group 0: textures and read-only buffers, the last binding is written. */
+function bindings(device: GPUDevice, kernel: Kernel): GPUBindGroupLayout {
+  const { COMPUTE } = GPUShaderStage;
+  const count = [...kernel.source.matchAll(/^\s*@group\(0\) @binding/gm)].length;
+  const entries: GPUBindGroupLayoutEntry[] = [];
+  for (let binding = 0; binding < count; binding++) {
+    const type = binding < count - 1 ? "read-only-storage" : "storage";
+    entries.push(
+      kernel.textures?.includes(binding)
+        ? { binding, visibility: COMPUTE, texture: { sampleType: "unfilterable-float" } }
+        : { binding, visibility: COMPUTE, buffer: { type } },
+    );
+  }
+  return device.createBindGroupLayout({ entries });
+}
+
+/** An operand on the device, as a buffer or, where the kernel wants it so, as a texture. */
+export function upload(
+  device: GPUDevice,
+  kernel: Kernel,
+  binding: number,
+  data: Float32Array<ArrayBuffer>,
+): GPUBuffer | GPUTexture {
+  if (!kernel.textures?.includes(binding)) {
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+    const buffer = device.createBuffer({ size: data.byteLength, usage });
+    device.queue.writeBuffer(buffer, 0, data);
+    return buffer;
+  }
+  const rows = Math.ceil(data.length / 4 / TEXTURE_WIDTH);
+  const size = [TEXTURE_WIDTH, rows];
+  const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST;
+  const texture = device.createTexture({ size, format: "rgba32float", usage });
+  const texels = new Float32Array(rows * TEXTURE_WIDTH * 4);
+  texels.set(data);
+  device.queue.writeTexture({ texture }, texels, { bytesPerRow: TEXTURE_WIDTH * 16 }, size);
+  return texture;
+}
+
+export function asResource(operand: GPUBuffer | GPUTexture): GPUBindingResource {
+  return operand instanceof GPUTexture ? operand.createView() : { buffer: operand };
 }
 
 /** Runs a kernel `runs` times, each on a fresh output full of NaN, and reads each output back. */
@@ -44,36 +101,51 @@ export async function runKernel(
   const pipeline = await compile(device, kernel);
   device.pushErrorScope("validation");
   const { COPY_SRC, COPY_DST, MAP_READ, STORAGE } = GPUBufferUsage;
-  const operands = inputs.map((data) => {
-    const buffer = device.createBuffer({ size: data.byteLength, usage: STORAGE | COPY_DST });
-    device.queue.writeBuffer(buffer, 0, data);
-    return buffer;
-  });
+  const operands = inputs.map((data, binding) => upload(device, kernel, binding, data));
   const size = outputLength * 4;
   const output = device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
-  const entries = [...operands, output].map((buffer, binding) => ({
+  const readback = device.createBuffer({ size: size * runs, usage: MAP_READ | COPY_DST });
+  const entries = [...operands, output].map((operand, binding) => ({
     binding,
-    resource: { buffer },
+    resource: asResource(operand),
   }));
   const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-  const results: Float32Array[] = [];
   for (let run = 0; run < runs; run++) {
     device.queue.writeBuffer(output, 0, new Float32Array(outputLength).fill(NaN));
-    const readback = device.createBuffer({ size, usage: MAP_READ | COPY_DST });
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(...kernel.workgroups);
     pass.end();
-    encoder.copyBufferToBuffer(output, 0, readback, 0, size);
+    encoder.copyBufferToBuffer(output, 0, readback, size * run, size);
     device.queue.submit([encoder.finish()]);
-    await readback.mapAsync(GPUMapMode.READ);
-    results.push(new Float32Array(readback.getMappedRange().slice(0)));
-    readback.destroy();
   }
-  for (const buffer of [...operands, output]) buffer.destroy();
+  await readback.mapAsync(GPUMapMode.READ);
+  const all = readback.getMappedRange().slice(0);
+  for (const resource of [...operands, output, readback]) resource.destroy();
   const error = await device.popErrorScope();
   if (error) throw new Error(`${kernel.label}: ${error.message}`);
-  return results;
+  return Array.from({ length: runs }, (_, run) => new Float32Array(all, size * run, outputLength));
+}
+
+/** Deterministic values in -1 .. 1 that no symmetry of an index error leaves unchanged. */
+export function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(length);
+  let state = (seed * 2654435761 + 1) >>> 0;
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    values[i] = state / 2 ** 31 - 1;
+  }
+  return values;
+}
+
+/** Euclidean distance of two arrays over the length of the second; NaN if either holds one. */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let distance = 0, length = 0;
+  for (let i = 0; i < expected.length; i++) {
+    distance += (actual[i] - expected[i]) ** 2;
+    length += expected[i] ** 2;
+  }
+  return length === 0 ? Math.sqrt(distance) : Math.sqrt(distance / length);
 }

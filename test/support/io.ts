@@ -1,5 +1,6 @@
 /** What tests of files and data sets need: temporary folders, archives, errors as expected. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 
@@ -66,4 +67,16 @@ export function concat(...parts: (Uint8Array | number[])[]): Uint8Array<ArrayBuf
     at += part.length;
   }
   return out;
+}
+
+/** Where a real data set may lie; tests of it are skipped, and say so, where it doesn't. */
+export function realData(name: string): { folder: string; missing: boolean; note: string } {
+  const folder = join(import.meta.dirname!, "../../../shared/data", name);
+  let missing = false;
+  try {
+    Deno.statSync(folder);
+  } catch {
+    missing = true;
+  }
+  return { folder, missing, note: missing ? ` (skipped: no ${name} in ../shared/data)` : "" };
 }

@@ -1,0 +1,171 @@
+/** The main job: a baseline, its diagnosis, and its treatment beside an untreated control. */
+
+import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
+import type { TreatResult } from "../engine/doctor/treat.ts";
+import { resolveLayers } from "../engine/doctor/layers.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
+import { RunFolder } from "../engine/train/run_folder.ts";
+import {
+  dataFlags,
+  EpochBars,
+  modelFlags,
+  openData,
+  openModel,
+  openWeights,
+  parameterCount,
+  percent,
+  trainFlags,
+} from "./common.ts";
+import { defineCommand } from "./framework/command.ts";
+import { flagTable, type Values } from "./framework/flags.ts";
+import { table } from "./framework/table.ts";
+
+const flags = flagTable({
+  ...modelFlags,
+  ...dataFlags,
+  epochs: { type: "integer", min: 1, default: 6, help: "epochs of the baseline" },
+  treatEpochs: {
+    type: "integer",
+    min: 1,
+    default: 3,
+    help: "further epochs, of the control and of the treated model each",
+  },
+  ...trainFlags,
+  treatLr: { type: "number", above: 0, default: 0.01, help: "learning rate of those epochs" },
+  weights: {
+    type: "string",
+    value: "FILE",
+    help: "trained weights (.safetensors) instead of a baseline",
+  },
+  alpha: { type: "number", min: 0, default: 10, help: "weight of the channel-wise constraint" },
+  beta: {
+    type: "number",
+    min: 0,
+    default: 0,
+    help: "weight of the space-wise constraint (data with masks only)",
+  },
+  theta: {
+    type: "number",
+    min: 0,
+    max: 1,
+    default: 0.2,
+    help: "share of a class's strongest response from which a kernel is its own",
+  },
+  imagesPerClass: { type: "integer", min: 1, default: 50, help: "images to diagnose a class by" },
+  layer: {
+    type: "list",
+    of: "string",
+    default: ["last"],
+    help: "the layers: last, features, convs, input, or module paths",
+  },
+  noise: { type: "number", min: 0, default: 0, help: "half width of feature noise in diagnosis" },
+  noiseCopies: { type: "integer", min: 1, default: 10, help: "noisy copies to average over" },
+});
+
+type Args = Values<typeof flags>;
+
+export const command = defineCommand({
+  name: "treat",
+  summary: "Train, diagnose and treat a classifier, beside an untreated control",
+  description:
+    "Trains a baseline, finds the convolution kernels each class lives on, and trains on from the " +
+    "same weights twice: with the constraint on gradients and, as the control, without. The run " +
+    "folder gets the weights, masks, metrics and result.json. Ctrl-C stops it; --resume goes on.",
+  flags,
+  examples: [
+    { args: "", does: "the small network on the built-in data set" },
+    {
+      args: "--model resnet34 --data cifar10 --data-dir DIR --batch 128",
+      does: "a ResNet on CIFAR-10",
+    },
+    { args: "--weights model.safetensors --alpha 1 --layer features", does: "treat given weights" },
+    { args: "--resume runs/treat-small-shapes", does: "continue a run that was stopped" },
+  ],
+  async run(given, context) {
+    const gpu = await context.gpu();
+    const { folder, args } = await openRun(given);
+    const set = await openData(args, context.signal);
+    const { network, entry } = openModel(args.model, set, args.seed);
+    const layers = resolveLayers(network, args.layer, entry.featureLayer);
+    const options: TreatOptions = {
+      ...args,
+      layers,
+      weights: args.weights === undefined ? undefined : await openWeights(args.weights),
+    };
+    const parameters = parameterCount(network);
+    context.print(
+      `${args.model} (${parameters.toLocaleString("en")} parameters) on ${set.name} ` +
+        `(${set.source}), on ${gpu.adapter.name}`,
+    );
+    context.print(`run folder: ${folder.path}`);
+
+    const bars = new EpochBars(context.print);
+    const begun = performance.now();
+    let result: TreatResult;
+    try {
+      result = await treat(new Runtime(gpu), network, set, folder, options, {
+        signal: context.signal,
+        stage: (name, what) => context.print(`\n${name}: ${what}`),
+        progress: (stage, progress) => bars.progress(stage, progress),
+        epoch: (record) => bars.finished(record),
+        note: (text) => context.print(`  ${text}`),
+      });
+    } catch (error) {
+      bars.abandon();
+      if (context.signal.aborted) {
+        context.print(`\nstopped; continue with: deno task treat --resume ${folder.path}`);
+      }
+      throw error;
+    }
+    await folder.writeJson("result.json", {
+      model: args.model,
+      data: set.name,
+      seed: args.seed,
+      adapter: gpu.adapter.name,
+      parameters,
+      layers,
+      alpha: args.alpha,
+      beta: args.beta,
+      theta: args.theta,
+      ...result,
+    });
+    context.print(`\n${describe(result)}`);
+    context.print(`\n${folder.file("result.json")}, ${elapsed(begun)} in all`);
+  },
+});
+
+const elapsed = (begun: number) => `${((performance.now() - begun) / 1000).toFixed(0)} s`;
+
+/** A new folder with these settings, or an old one with the settings it was started with. */
+async function openRun(args: Args): Promise<{ folder: RunFolder; args: Args }> {
+  if (args.resume !== undefined) {
+    const { folder, config } = await RunFolder.resume(args.resume);
+    return { folder, args: config as Args };
+  }
+  const path = args.out ?? await RunFolder.firstFree(`runs/treat-${args.model}-${args.data}`);
+  return { folder: await RunFolder.create(path, args), args };
+}
+
+function describe(result: TreatResult): string {
+  const { baseline, control, treated, delta_interval, delta_vs_control, mcnemar } = result;
+  const rows = Object.entries({ baseline, control, treated }).map((
+    [name, { test, validation }],
+  ) => [
+    name,
+    validation === undefined ? "" : percent(validation),
+    percent(test.accuracy),
+    range(test.interval, percent),
+    test.loss.toFixed(4),
+  ]);
+  const signed = (share: number) => `${share < 0 ? "-" : "+"}${percent(Math.abs(share))}`;
+  const difference = `treated minus control: ${signed(delta_vs_control)}, ` +
+    `95 % interval ${range(delta_interval, signed)}`;
+  const test =
+    `McNemar: ${mcnemar.b} images only control right, ${mcnemar.c} only treated right, ` +
+    `p = ${mcnemar.p.toPrecision(2)}`;
+  const header = ["", "validation", "test", "95 % interval", "loss"];
+  return `${table(header, rows)}\n\n${difference}\n${test}`;
+}
+
+const range = ([low, high]: readonly [number, number], show: (n: number) => string) =>
+  `${show(low)} to ${show(high)}`;

@@ -1,0 +1,45 @@
+/** Which layers are diagnosed and constrained, by name. */
+
+import { ExitCode, UserError } from "../errors.ts";
+import { didYouMean } from "../nearest.ts";
+import { Conv2d } from "../nn/layers.ts";
+import type { Module } from "../nn/module.ts";
+
+/** The name of the network's input as a layer. */
+export const INPUT_LAYER = "input";
+
+/**
+ * The modules that a choice of layers names.
+ *
+ * - `features`  the final feature map that feeds the head
+ * - `last`      the last registered convolution, the choice of the method's authors
+ * - `convs`     every convolution
+ * - `input`     the images themselves
+ * - otherwise   a module's path, such as `conv5_x.2.residual_function.3`
+ *
+ * @param choices such names; several are constrained together
+ * @param featureLayer the module behind `features`
+ * @throws UserError (usage) with the nearest name
+ */
+export function resolveLayers(
+  network: Module,
+  choices: readonly string[],
+  featureLayer: string,
+): string[] {
+  const modules = new Map(network.namedModules());
+  const convolutions = [...modules].filter(([, m]) => m instanceof Conv2d).map(([name]) => name);
+  const layers = choices.flatMap((choice) => {
+    if (choice === INPUT_LAYER) return [INPUT_LAYER];
+    if (choice === "features") return [featureLayer];
+    if (choice === "last") return convolutions.slice(-1);
+    if (choice === "convs") return convolutions;
+    if (choice !== "" && modules.has(choice)) return [choice];
+    const names = ["features", "last", "convs", INPUT_LAYER, ...modules.keys()].filter(Boolean);
+    throw new UserError(
+      `there is no layer ${choice}${didYouMean(choice, names)}`,
+      ExitCode.usage,
+      `besides module paths there are features, last, convs and ${INPUT_LAYER}`,
+    );
+  });
+  return [...new Set(layers)];
+}

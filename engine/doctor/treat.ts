@@ -1,0 +1,281 @@
+/**
+ * The method from end to end: a baseline is trained (or given), diagnosed, and trained on twice
+ * from the same weights, once with the constraint and once, as the control, without. Seed, order
+ * of images, augmentation and schedule are the same in both, so the constraint is the only
+ * difference. A validation split picks the best epoch of each; the test set is used once, at the
+ * end.
+ */
+
+import type { DataSet } from "../data/dataset.ts";
+import { limit, splitValidation } from "../data/dataset.ts";
+import type { Module } from "../nn/module.ts";
+import { loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
+import type { Runtime } from "../plan/runtime.ts";
+import { Variable } from "../tensor/tensor.ts";
+import { type Accuracy, accuracy, type Prediction, predictions } from "../train/measures.ts";
+import { Predictor } from "../train/predict.ts";
+import type { RunFolder, StageResult } from "../train/run_folder.ts";
+import { removeCheckpoint, train, type TrainProgress } from "../train/train.ts";
+import type { EpochRecord } from "../train/train.ts";
+import { correlationMask, diagnose, type LayerDiagnosis } from "./diagnose.ts";
+import { constraintPenalty } from "./penalty.ts";
+import { siftHigh, siftLow } from "./sift.ts";
+import { type Interval, type McNemar, mcnemar, pairedDifference, wilson } from "./statistics.ts";
+
+export interface TreatOptions {
+  /** Epochs of the baseline, unless weights are given. */
+  readonly epochs: number;
+  /** Further epochs, with and without the constraint. */
+  readonly treatEpochs: number;
+  readonly batch: number;
+  readonly lr: number;
+  readonly treatLr: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly theta: number;
+  readonly imagesPerClass: number;
+  /** Names of modules, or "input". */
+  readonly layers: readonly string[];
+  /** Half width of the feature noise in the diagnosis. */
+  readonly noise: number;
+  readonly noiseCopies: number;
+  readonly seed: number;
+  /** Training images to use, before the validation split; all of them where absent. */
+  readonly limit?: number;
+  /** Share of the training images that is kept for validation. */
+  readonly validation: number;
+  /** Trained weights to start from instead of training a baseline. */
+  readonly weights?: { readonly path: string; readonly state: StateDict };
+}
+
+/** What is told while it runs. */
+export interface TreatReporter {
+  readonly signal: AbortSignal;
+  stage(name: string, what: string): void;
+  progress(stage: string, progress: TrainProgress): void;
+  epoch(record: EpochRecord): void;
+  note(text: string): void;
+}
+
+export interface TestResult extends Accuracy {
+  /** Wilson's 95 % interval of the accuracy. */
+  readonly interval: Interval;
+}
+
+/** A model's place in the comparison. */
+export interface Outcome {
+  readonly test: TestResult;
+  /** Accuracy on the validation split in the epoch that was kept; absent for given weights. */
+  readonly validation?: number;
+  readonly bestEpoch?: number;
+}
+
+export interface TreatResult {
+  readonly baseline: Outcome;
+  readonly control: Outcome;
+  readonly treated: Outcome;
+  /** Test accuracy, treated minus control. */
+  readonly delta_vs_control: number;
+  /** 95 % interval of that difference on the same images. */
+  readonly delta_interval: Interval;
+  /** Control against treated: b only control right, c only treated right. */
+  readonly mcnemar: McNemar;
+  /** Wall-clock seconds by stage. */
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+export async function treat(
+  runtime: Runtime,
+  network: Module,
+  set: DataSet,
+  folder: RunFolder,
+  options: TreatOptions,
+  report: TreatReporter,
+): Promise<TreatResult> {
+  return await new Treatment(runtime, network, set, folder, options, report).run();
+}
+
+class Treatment {
+  private readonly seconds: Record<string, number> = {};
+  private readonly split: ReturnType<typeof splitValidation>;
+
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly network: Module,
+    private readonly set: DataSet,
+    private readonly folder: RunFolder,
+    private readonly options: TreatOptions,
+    private readonly report: TreatReporter,
+  ) {
+    const { seed, validation, limit: most } = options;
+    const images = most === undefined ? set.train : limit(set.train, most, seed);
+    this.split = splitValidation(images, validation, seed);
+  }
+
+  async run(): Promise<TreatResult> {
+    const { alpha, beta } = this.options;
+    const baseline = await this.baseline();
+    const masks = await this.diagnose(baseline.state);
+    const control = await this.further("control", baseline.state, 0, 0, masks);
+    const treated = await this.further("treated", baseline.state, alpha, beta, masks);
+
+    this.report.stage(
+      "test",
+      `${this.set.test.labels.length} test images, seen for the first time`,
+    );
+    const begun = performance.now();
+    const outcomes = { baseline, control, treated };
+    const tested = await this.test(Object.values(outcomes).map(({ state }) => state));
+    this.seconds.test = (performance.now() - begun) / 1000;
+    const [, first, second] = tested.map((of) => of.map((p) => p.label === p.predicted));
+    const comparison = mcnemar(first, second);
+    const n = first.length;
+    const outcome = (stage: StageResult, of: readonly Prediction[]): Outcome => {
+      const test = accuracy(of);
+      return {
+        test: { ...test, interval: wilson(test.correct, test.total) },
+        validation: stage.history[stage.bestEpoch - 1]?.validation.accuracy,
+        bestEpoch: stage.history.length > 0 ? stage.bestEpoch : undefined,
+      };
+    };
+    return {
+      baseline: outcome(baseline, tested[0]),
+      control: outcome(control, tested[1]),
+      treated: outcome(treated, tested[2]),
+      delta_vs_control: (comparison.c - comparison.b) / n,
+      delta_interval: pairedDifference(comparison, n),
+      mcnemar: comparison,
+      seconds: this.seconds,
+    };
+  }
+
+  private async baseline(): Promise<StageResult> {
+    const { weights, epochs, lr } = this.options;
+    if (!weights) return await this.trained("baseline", epochs, lr);
+    this.report.stage("baseline", `weights from ${weights.path}`);
+    loadStateDict(this.network, weights.state, this.runtime, weights.path);
+    const state = await stateDict(this.network, this.runtime);
+    const result = { state, history: [], bestEpoch: 0 };
+    await this.folder.finish("baseline", result);
+    this.seconds.baseline = 0;
+    return result;
+  }
+
+  /** Trains on from the baseline's weights, with the constraint or, at 0 and 0, without. */
+  private async further(
+    stage: string,
+    baseline: StateDict,
+    alpha: number,
+    beta: number,
+    masks: readonly { readonly layer: string; readonly mask: Variable }[],
+  ): Promise<StageResult> {
+    loadStateDict(this.network, baseline, this.runtime, "the baseline");
+    const parameters = [...this.network.namedParameters()].map(([, parameter]) => parameter);
+    const penalty = constraintPenalty({ layers: masks, alpha, beta, parameters });
+    const { treatEpochs, treatLr } = this.options;
+    return await this.trained(stage, treatEpochs, treatLr, penalty);
+  }
+
+  /** A training stage, or what an earlier process made of it. */
+  private async trained(
+    stage: string,
+    epochs: number,
+    lr: number,
+    penalty?: ReturnType<typeof constraintPenalty>,
+  ): Promise<StageResult> {
+    const { folder, network, runtime, set, split, report, options } = this;
+    let result = await folder.finished(stage);
+    if (result) {
+      report.stage(stage, "finished before");
+      loadStateDict(network, result.state, runtime, stage);
+    } else {
+      const images = split.train.labels.length;
+      report.stage(stage, `${epochs} epochs of ${images} images, learning rate ${lr}`);
+      const checkpoint = folder.checkpoint(stage);
+      const { batch, momentum, weightDecay, seed } = options;
+      const outcome = await train(runtime, network, {
+        ...{ stage, set, epochs, lr, penalty, checkpoint },
+        ...{ batch, momentum, weightDecay, seed },
+        train: split.train,
+        validation: split.validation,
+        fingerprint: stage,
+        signal: report.signal,
+        onProgress: (progress) => report.progress(stage, progress),
+        onResume: (history) => folder.keepRecords(stage, history),
+        onEpoch: async (record) => {
+          await folder.record(record);
+          report.epoch(record);
+        },
+      });
+      result = { ...outcome, state: await stateDict(network, runtime) };
+      await folder.finish(stage, result);
+      await removeCheckpoint(checkpoint);
+    }
+    this.seconds[stage] = result.history.reduce((sum, { seconds }) => sum + seconds, 0);
+    return result;
+  }
+
+  /** Sifts, aggregates gradients at every layer and writes them with their masks. */
+  private async diagnose(state: StateDict) {
+    const { runtime, network, set, folder, split, report, options } = this;
+    const { imagesPerClass, layers, theta, batch, noise, noiseCopies, seed } = options;
+    report.stage("diagnose", `${layers.join(", ")}, up to ${imagesPerClass} images a class`);
+    const begun = performance.now();
+    loadStateDict(network, state, runtime, "the baseline");
+    const predicted = await this.predict(split.train);
+    const classes = set.classes.length;
+    const high = siftHigh(predicted, classes, imagesPerClass);
+    const missing = set.classes.filter((_, k) => high[k].length === 0);
+    if (missing.length > 0) {
+      report.note(`no image of ${missing.join(", ")} is classified right: no kernel is theirs`);
+    }
+    await folder.writeJson("sift.json", { high, low: siftLow(predicted, classes, imagesPerClass) });
+    const { signal } = report;
+    const diagnosis = await diagnose(runtime, network, set, split.train, high, {
+      ...{ layers, batch, noise, noiseCopies, seed, signal },
+    });
+    const masks: { layer: string; mask: Variable }[] = [];
+    for (const layer of diagnosis) masks.push(await this.keepDiagnosis(layer, theta));
+    this.seconds.diagnose = (performance.now() - begun) / 1000;
+    return masks;
+  }
+
+  private async keepDiagnosis(diagnosis: LayerDiagnosis, theta: number) {
+    const { layer, classes, channels, aggregate } = diagnosis;
+    const shape = [classes, channels];
+    const mask = correlationMask(diagnosis, theta);
+    await this.folder.writeNpy(`aggregate.${layer}.npy`, { dtype: "F32", shape, data: aggregate });
+    await this.folder.writeNpy(`mask.${layer}.npy`, { dtype: "F32", shape, data: mask });
+    const kernels = mask.reduce((sum, value) => sum + value, 0) / classes;
+    this.report.note(`${layer}: ${kernels.toFixed(1)} of ${channels} kernels a class`);
+    return { layer, mask: new Variable(`mask of ${layer}`, shape, mask) };
+  }
+
+  private async predict(split: DataSet["train"]): Promise<Prediction[]> {
+    const { runtime, network, set, options, report } = this;
+    const predictor = await Predictor.make(runtime, network, set, split, options.batch);
+    try {
+      return predictions(await predictor.predict(report.signal));
+    } finally {
+      predictor.destroy();
+    }
+  }
+
+  /** Predictions of several states on the test set. */
+  private async test(states: readonly StateDict[]): Promise<Prediction[][]> {
+    const { runtime, network, set, options, report } = this;
+    const predictor = await Predictor.make(runtime, network, set, set.test, options.batch);
+    try {
+      const results: Prediction[][] = [];
+      for (const state of states) {
+        loadStateDict(network, state, runtime, "a finished stage");
+        results.push(predictions(await predictor.predict(report.signal)));
+      }
+      return results;
+    } finally {
+      predictor.destroy();
+    }
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Convolution without groups as register tiles: shaders/conv/tile.wgsl for forward and input
+ * gradient, weight_tile.wgsl for the weight gradient. Here the sizes of the tiles are chosen.
+ */
+import tileShader from "../../../shaders/conv/tile.wgsl" with { type: "text" };
+import weightTileShader from "../../../shaders/conv/weight_tile.wgsl" with { type: "text" };
+import { type Kernel, linearWorkgroups, specialize } from "../kernel.ts";
+import type { ConvShape, SplitKernel } from "./conv.ts";
+import {
+  convCost,
+  convLabel,
+  directedConstants,
+  evenTile,
+  splitRows,
+  windowConstants,
+} from "./conv_shape.ts";
+import { retarget, type Target, workgroupSize } from "./target.ts";
+
+/** Pixels of a tile: more share the weights better, but their sums no longer fit the registers. */
+const PIXELS = 8;
+/** Most vec4 multiply-adds unrolled in the inner loop: more take seconds to compile. */
+const MAX_UNROLLED = 512;
+/** Taps of one kernel row that a thread of the weight gradient takes. */
+const MAX_TAPS = 4;
+/** Workgroups that keep an adapter busy. */
+const WANTED_WORKGROUPS = 64;
+
+/** Whether the tiles take this shape: one group, output channels in whole vec4s. */
+export function takesTile(s: ConvShape): boolean {
+  return s.groups === 1 && s.outChannels % 4 === 0;
+}
+
+export function tileForward(s: ConvShape, target: Target): Kernel {
+  return directed(s, false, target);
+}
+
+export function tileInputGrad(s: ConvShape, target: Target): Kernel {
+  return directed(s, true, target);
+}
+
+function directed(shape: ConvShape, adjoint: boolean, target: Target): Kernel {
+  const s = flatten(shape);
+  const window = directedConstants(s, adjoint);
+  const [inChannels, outChannels] = adjoint
+    ? [s.outChannels, s.inChannels]
+    : [s.inChannels, s.outChannels];
+  const rows = Math.ceil(Number(window.OUT_HEIGHT) / Number(window.PHASES_H));
+  const columns = Math.ceil(Number(window.OUT_WIDTH) / Number(window.PHASES_W));
+  const slots = Math.ceil(Number(window.KERNEL_WIDTH) / Number(window.TAP_STRIDE_W));
+  const tile = chooseTile(s.batch, rows, columns, slots, outChannels, target);
+  const channelTiles = Math.ceil(Math.ceil(outChannels / 4) / tile.vectors);
+  const lanes = Math.ceil(tile.count / target.lanes) * target.lanes;
+  const threads = channelTiles * Number(window.PHASES_H) * Number(window.PHASES_W) * lanes;
+  const { source, textures } = retarget(tileShader, target, {
+    own: inChannels % 4 === 0 ? "vectors" : "scalars",
+    result: outChannels % 4 === 0 ? "vectors" : "scalars",
+  });
+  return {
+    label: convLabel(shape, adjoint ? "input gradient" : "forward"),
+    source: specialize(source, {
+      ...window,
+      IN_CHANNELS: inChannels,
+      OUT_CHANNELS: outChannels,
+      IMAGES: tile.images,
+      PIXELS: tile.pixels,
+      VECTORS: tile.vectors,
+      LANES: target.lanes,
+      WORKGROUP: workgroupSize(target),
+    }),
+    workgroups: linearWorkgroups(Math.ceil(threads / workgroupSize(target))),
+    textures,
+    ...convCost(shape),
+  };
+}
+
+/** What one thread computes, and how many such pixel tiles there are in each phase. */
+interface Tile {
+  readonly images: number;
+  readonly pixels: number;
+  readonly vectors: number;
+  readonly count: number;
+}
+
+function chooseTile(
+  batch: number,
+  rows: number,
+  columns: number,
+  slots: number,
+  channels: number,
+  target: Target,
+): Tile {
+  const unrolled = (pixels: number, vectors: number) => 4 * slots * pixels * vectors;
+  const count = (pixels: number, images: number) =>
+    Math.ceil(batch / images) * rows * Math.ceil(columns / pixels);
+  let pixels = evenTile(columns, PIXELS);
+  while (pixels > 1 && (count(pixels, 1) < target.lanes || unrolled(pixels, 1) > MAX_UNROLLED)) {
+    pixels = Math.ceil(pixels / 2);
+  }
+  let vectors = evenTile(Math.ceil(channels / 4), target.lanes > 1 ? 4 : 2);
+  while (vectors > 1 && unrolled(pixels, vectors) > MAX_UNROLLED) vectors = Math.ceil(vectors / 2);
+  let images = 1;
+  while (
+    2 * images * pixels <= PIXELS && count(pixels, 2 * images) >= 2 * target.lanes &&
+    unrolled(2 * images * pixels, vectors) <= MAX_UNROLLED
+  ) images *= 2;
+  return { images, pixels, vectors, count: count(pixels, images) };
+}
+
+/** A 1 x 1 convolution is a matrix product, and its pixels are one long row. */
+function flatten(s: ConvShape): ConvShape {
+  const plain = [s.kernelHeight, s.kernelWidth, ...s.stride].every((n) => n === 1) &&
+    s.padding.every((n) => n === 0) && s.inHeight === s.outHeight && s.inWidth === s.outWidth;
+  if (!plain) return s;
+  const pixels = s.batch * s.outHeight * s.outWidth;
+  return { ...s, batch: 1, inHeight: 1, outHeight: 1, inWidth: pixels, outWidth: pixels };
+}
+
+export function tileWeightGrad(s: ConvShape, target: Target): SplitKernel {
+  const inVectors = Math.ceil(s.inChannels / 4);
+  const vectors = evenTile(s.outChannels / 4, target.lanes > 1 ? 4 : 2);
+  // Taps on their own fill the lanes where there are few input channels.
+  const taps = s.kernelHeight * inVectors < target.lanes ? 1 : evenTile(s.kernelWidth, MAX_TAPS);
+  const tiles = s.kernelHeight * Math.ceil(s.kernelWidth / taps) * inVectors;
+  const lanes = Math.ceil(tiles / target.lanes) * target.lanes;
+  const threads = Math.ceil(s.outChannels / 4 / vectors) * lanes;
+  const workgroup = workgroupSize(target);
+  const splits = splitRows(s.batch * s.outHeight, threads / workgroup, WANTED_WORKGROUPS);
+  const { source, textures } = retarget(weightTileShader, target, {
+    own: s.inChannels % 4 === 0 ? "vectors" : "scalars",
+    result: "vectors",
+  });
+  const kernel = {
+    label: convLabel(s, "weight gradient"),
+    source: specialize(source, {
+      ...windowConstants(s),
+      IN_CHANNELS: s.inChannels,
+      OUT_CHANNELS: s.outChannels,
+      SPLITS: splits,
+      TAPS: taps,
+      PIXELS: evenTile(s.outWidth, PIXELS),
+      VECTORS: vectors,
+      LANES: target.lanes,
+      WORKGROUP: workgroup,
+    }),
+    workgroups: linearWorkgroups(Math.ceil(splits * threads / workgroup)),
+    textures,
+    ...convCost(s, splits),
+  };
+  return { kernel, splits };
+}

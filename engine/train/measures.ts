@@ -1,0 +1,40 @@
+/** What logits say about a classifier. Sums are made in float64 on the host. */
+
+import type { Logits } from "./predict.ts";
+
+export interface Accuracy {
+  /** Share of images whose largest logit is the label's. */
+  readonly accuracy: number;
+  /** Mean cross entropy, in nats. */
+  readonly loss: number;
+  readonly correct: number;
+  readonly total: number;
+}
+
+export interface Prediction {
+  readonly label: number;
+  readonly predicted: number;
+  /** Softmax probability of the predicted class. */
+  readonly confidence: number;
+  /** -log of the label's probability. */
+  readonly loss: number;
+}
+
+/** The prediction for every image, in order. */
+export function predictions({ values, classes, labels }: Logits): Prediction[] {
+  return Array.from(labels, (label, i) => {
+    const row = values.subarray(i * classes, (i + 1) * classes);
+    let predicted = 0;
+    for (let k = 1; k < classes; k++) if (row[k] > row[predicted]) predicted = k;
+    let total = 0;
+    for (const value of row) total += Math.exp(value - row[predicted]);
+    const loss = Math.log(total) + row[predicted] - row[label];
+    return { label, predicted, confidence: 1 / total, loss };
+  });
+}
+
+export function accuracy(of: readonly Prediction[]): Accuracy {
+  const correct = of.filter(({ label, predicted }) => label === predicted).length;
+  const loss = of.reduce((sum, p) => sum + p.loss, 0) / of.length;
+  return { accuracy: correct / of.length, loss, correct, total: of.length };
+}

@@ -1,0 +1,124 @@
+/** Forward passes over a whole split: logits of every image, in one readback. */
+
+import { Batches } from "../data/batch.ts";
+import type { DataSet, Split } from "../data/dataset.ts";
+import { type Module, run } from "../nn/module.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { Runtime } from "../plan/runtime.ts";
+import { Input, type Tensor } from "../tensor/tensor.ts";
+
+/** Logits of n images, row-major [n, classes]. */
+export interface Logits {
+  readonly values: Float32Array;
+  readonly classes: number;
+  readonly labels: Uint8Array;
+}
+
+/** Rows that a graph computes for every image of a split. */
+export class RowCollector {
+  private constructor(
+    private readonly runtime: Runtime,
+    private readonly plan: Plan<"rows">,
+    private readonly batches: Batches,
+    private readonly key: Input,
+    private readonly count: number,
+    private readonly batch: number,
+    private readonly width: number,
+  ) {}
+
+  /**
+   * @param build from a batch's images and labels the rows [B, width] to be collected
+   */
+  static async make(
+    runtime: Runtime,
+    set: DataSet,
+    split: Split,
+    batch: number,
+    build: (batches: Batches, key: Tensor) => Tensor,
+  ): Promise<RowCollector> {
+    const size = Math.min(batch, split.labels.length);
+    const key = new Input("key", [2], "u32");
+    const batches = new Batches(runtime, set, split, { batch: size, key });
+    const rows = build(batches, key);
+    const plan = await runtime.plan({ outputs: { rows } });
+    return new RowCollector(
+      runtime,
+      plan,
+      batches,
+      key,
+      split.labels.length,
+      size,
+      rows.size / size,
+    );
+  }
+
+  /**
+   * Runs over the whole split: [n, width].
+   * @param seed of what the graph draws; the batch's number is its step
+   */
+  async collect(seed = 0, signal?: AbortSignal): Promise<Float32Array> {
+    const { batch, count, width } = this;
+    const rounds = Math.ceil(count / batch);
+    const rowBytes = 4 * width;
+    const target = this.runtime.createBuffer("collected rows", rounds * batch * rowBytes);
+    try {
+      for (let round = 0; round < rounds; round++) {
+        // The last batch is filled up with its last image; the surplus rows are not returned.
+        const indices = Uint32Array.from(
+          { length: batch },
+          (_, i) => Math.min(round * batch + i, count - 1),
+        );
+        const copy = { output: "rows", to: target, byteOffset: round * batch * rowBytes } as const;
+        const key = Uint32Array.of(seed, round);
+        this.plan.run([...this.batches.feeds(indices), [this.key, key]], [copy]);
+        if (signal && round % 16 === 15) await new Promise((resolve) => setTimeout(resolve, 0));
+        signal?.throwIfAborted();
+      }
+      const source = { buffer: target, bytes: count * rowBytes, dtype: "f32" } as const;
+      const [values] = await this.runtime.readBuffers([source]);
+      return values as Float32Array;
+    } finally {
+      target.destroy();
+    }
+  }
+
+  destroy(): void {
+    this.plan.destroy();
+    this.batches.release(this.runtime);
+  }
+}
+
+/** The network's logits over a split, in evaluation mode; can be asked again after training on. */
+export class Predictor {
+  private constructor(
+    private readonly rows: RowCollector,
+    private readonly classes: number,
+    private readonly labels: Uint8Array,
+  ) {}
+
+  static async make(
+    runtime: Runtime,
+    network: Module,
+    set: DataSet,
+    split: Split,
+    batch: number,
+  ): Promise<Predictor> {
+    const rows = await RowCollector.make(
+      runtime,
+      set,
+      split,
+      batch,
+      ({ images }) => run(network, images, { training: false }).output,
+    );
+    return new Predictor(rows, set.classes.length, split.labels);
+  }
+
+  async predict(signal?: AbortSignal): Promise<Logits> {
+    const values = await this.rows.collect(0, signal);
+    return { values, classes: this.classes, labels: this.labels };
+  }
+
+  destroy(): void {
+    this.rows.destroy();
+  }
+}

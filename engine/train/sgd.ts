@@ -1,0 +1,41 @@
+/** Stochastic gradient descent with momentum and weight decay, as PyTorch's `SGD` computes it. */
+
+import type { AssignmentPair } from "../plan/schedule.ts";
+import { add, mul, sub } from "../tensor/pointwise.ts";
+import { type Tensor, Variable } from "../tensor/tensor.ts";
+
+export interface SgdOptions {
+  readonly momentum: number;
+  readonly weightDecay: number;
+}
+
+/** The velocity of every parameter, by its name; part of what a checkpoint keeps. */
+export type Velocities = ReadonlyMap<string, Variable>;
+
+export function zeroVelocities(parameters: ReadonlyMap<string, Variable>): Velocities {
+  return new Map([...parameters].map(([name, { shape, size }]) => [
+    name,
+    new Variable(`velocity of ${name}`, shape, new Float32Array(size)),
+  ]));
+}
+
+/** v = momentum v + (g + weightDecay w);  w = w - lr v */
+export function sgd(
+  parameters: ReadonlyMap<string, Variable>,
+  velocities: Velocities,
+  gradients: ReadonlyMap<string, Tensor>,
+  lr: Tensor,
+  { momentum, weightDecay }: SgdOptions,
+): AssignmentPair[] {
+  return [...parameters].flatMap(([name, w]): AssignmentPair[] => {
+    const velocity = velocities.get(name)!;
+    const decayed = add(gradients.get(name)!, mul(w, weightDecay));
+    const next = add(mul(velocity, momentum), decayed);
+    return [[velocity, next], [w, sub(w, mul(next, lr))]];
+  });
+}
+
+/** The learning rate of an epoch (from 0) under cosine annealing to zero over `epochs`. */
+export function cosineRate(base: number, epoch: number, epochs: number): number {
+  return base / 2 * (1 + Math.cos(Math.PI * epoch / epochs));
+}

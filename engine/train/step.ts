@@ -1,0 +1,132 @@
+/**
+ * One training step as a plan: a batch is gathered and augmented, the network and its loss are
+ * evaluated, parameters, velocities and running averages are updated, and the metrics are added
+ * up on the device. Nothing is read back.
+ */
+
+import { Batches } from "../data/batch.ts";
+import type { DataSet, Split } from "../data/dataset.ts";
+import { type Module, run } from "../nn/module.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { AssignmentPair } from "../plan/schedule.ts";
+import type { Runtime } from "../plan/runtime.ts";
+import { grad } from "../tensor/autograd.ts";
+import { argmax } from "../tensor/indexing.ts";
+import { crossEntropy } from "../tensor/loss.ts";
+import { add, equal } from "../tensor/pointwise.ts";
+import { sum } from "../tensor/reduce.ts";
+import { Input, type Tensor, Variable } from "../tensor/tensor.ts";
+import { sgd, type SgdOptions, type Velocities, zeroVelocities } from "./sgd.ts";
+
+/** What a penalty may depend on. */
+export interface StepGraph {
+  readonly logits: Tensor;
+  readonly labels: Tensor;
+  /** Share of background in each pixel [B, H, W, 1], where the data has masks. */
+  readonly background?: Tensor;
+  /** The output of a module by its name; "input" is the batch itself. */
+  output(layer: string): Tensor;
+}
+
+/** A term beside the cross entropy. */
+export interface Penalty {
+  /** Adds to the loss; each named term is reported unweighted. */
+  build(graph: StepGraph): { loss: Tensor; terms: Readonly<Record<string, Tensor>> };
+}
+
+export interface StepOptions extends SgdOptions {
+  readonly batch: number;
+  readonly seed: number;
+  readonly penalty?: Penalty;
+}
+
+export class TrainingStep {
+  private constructor(
+    private readonly runtime: Runtime,
+    private readonly plan: Plan<never>,
+    private readonly batches: Batches,
+    private readonly inputs: { readonly key: Input; readonly lr: Input },
+    private readonly seed: number,
+    readonly velocities: Velocities,
+    /** Sums over steps, by name: "loss", "correct" and the penalty's terms. */
+    readonly metrics: ReadonlyMap<string, Variable>,
+  ) {}
+
+  static async make(
+    runtime: Runtime,
+    network: Module,
+    set: DataSet,
+    split: Split,
+    options: StepOptions,
+  ): Promise<TrainingStep> {
+    const { batch, seed, penalty } = options;
+    const inputs = { key: new Input("key", [2], "u32"), lr: new Input("learning rate", []) };
+    const batches = new Batches(runtime, set, split, {
+      batch,
+      augmentation: set.augmentation,
+      key: inputs.key,
+    });
+    const { images, labels, background } = batches;
+    const outputs = new Map([["input", images]]);
+    const { output: logits, updates } = run(network, images, {
+      training: true,
+      key: inputs.key,
+      tap: (name, output) => (outputs.set(name, output), output),
+    });
+
+    const classification = crossEntropy(logits, labels);
+    const output = (layer: string) => outputs.get(layer)!;
+    const extra = penalty?.build({ logits, labels, background, output });
+    const loss = extra ? add(classification, extra.loss) : classification;
+
+    const parameters = new Map(network.namedParameters());
+    const names = [...parameters.keys()];
+    const gradients = grad(loss, [...parameters.values()]);
+    const byName = new Map(names.map((name, i) => [name, gradients[i]]));
+    const velocities = zeroVelocities(parameters);
+
+    const terms: Record<string, Tensor> = {
+      loss,
+      correct: sum(equal(argmax(logits), labels)),
+      ...extra?.terms,
+    };
+    const metrics = new Map(
+      Object.keys(terms).map((name) => [name, new Variable(name, [], new Float32Array(1))]),
+    );
+    const sums = [...metrics].map(([name, total]): AssignmentPair => [
+      total,
+      add(total, terms[name]),
+    ]);
+    const steps = sgd(parameters, velocities, byName, inputs.lr, options);
+    const plan = await runtime.plan<never>({ assign: [...updates, ...sums, ...steps] });
+    return new TrainingStep(runtime, plan, batches, inputs, seed, velocities, metrics);
+  }
+
+  /**
+   * Trains on the images at `indices`.
+   * @param step how many steps came before, over all epochs: dropout and augmentation follow it
+   */
+  run(indices: Uint32Array<ArrayBuffer>, step: number, lr: number): void {
+    this.plan.run([
+      ...this.batches.feeds(indices),
+      [this.inputs.key, Uint32Array.of(this.seed, step)],
+      [this.inputs.lr, lr],
+    ]);
+  }
+
+  /** The metrics' sums since they were last set to zero. Waits for the device. */
+  async readMetrics(): Promise<Record<string, number>> {
+    const values = await this.runtime.read([...this.metrics.values()]);
+    return Object.fromEntries([...this.metrics.keys()].map((name, i) => [name, values[i][0]]));
+  }
+
+  clearMetrics(): void {
+    for (const total of this.metrics.values()) this.runtime.write(total, new Float32Array(1));
+  }
+
+  destroy(): void {
+    this.plan.destroy();
+    this.batches.release(this.runtime);
+    this.runtime.release([...this.velocities.values(), ...this.metrics.values()]);
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * The training loop: epochs of steps, a validation after each, the best epoch kept. It can be
+ * stopped at any step and resumed from its checkpoint with the same bits.
+ */
+
+import type { DataSet, Split } from "../data/dataset.ts";
+import { ExitCode, UserError } from "../errors.ts";
+import { removeIfThere } from "../io/files.ts";
+import type { HostTensor } from "../io/host_tensor.ts";
+import type { Module } from "../nn/module.ts";
+import { loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
+import type { Runtime } from "../plan/runtime.ts";
+import { permutation, streamId } from "../random.ts";
+import type { Variable } from "../tensor/tensor.ts";
+import { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { type Accuracy, accuracy, predictions } from "./measures.ts";
+import { Predictor } from "./predict.ts";
+import { cosineRate } from "./sgd.ts";
+import { type Penalty, TrainingStep } from "./step.ts";
+
+export interface TrainOptions {
+  /** "baseline", "control", "treated": for progress, metrics and messages. */
+  readonly stage: string;
+  readonly set: DataSet;
+  readonly train: Split;
+  readonly validation: Split;
+  readonly epochs: number;
+  readonly batch: number;
+  /** Learning rate at the start; it falls to zero along a cosine. */
+  readonly lr: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly seed: number;
+  readonly penalty?: Penalty;
+  /** Where the run's state is kept while it is under way. */
+  readonly checkpoint: string;
+  /** Everything that decides the result, so that a checkpoint is only resumed by the same run. */
+  readonly fingerprint: string;
+  readonly signal: AbortSignal;
+  /** Told the epochs that are already there when a checkpoint is taken up. */
+  readonly onResume?: (history: readonly EpochRecord[]) => void;
+  readonly onProgress?: (progress: TrainProgress) => void;
+  readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
+}
+
+export interface TrainProgress {
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly step: number;
+  readonly steps: number;
+  readonly batch: number;
+  /** Means over the epoch so far: loss, accuracy and the penalty's terms. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+export interface EpochRecord {
+  readonly stage: string;
+  /** From 1. */
+  readonly epoch: number;
+  readonly lr: number;
+  readonly train: Readonly<Record<string, number>>;
+  readonly validation: Accuracy;
+  /** Wall-clock time, without pauses between a stop and its resumption. */
+  readonly seconds: number;
+}
+
+export interface TrainResult {
+  readonly history: readonly EpochRecord[];
+  /** From 1. */
+  readonly bestEpoch: number;
+}
+
+/** How long the device runs ahead before the host looks at the metrics, in milliseconds. */
+const METRICS_INTERVAL = 300;
+/** How often the state is saved within an epoch, in milliseconds. */
+const CHECKPOINT_INTERVAL = 120_000;
+
+/**
+ * Trains the network from the state it is in and leaves the best epoch's state in it. The
+ * checkpoint is removed by whoever keeps the result; see `removeCheckpoint`.
+ * @throws UserError (diverged) where the loss is no longer a number; the signal's reason when it
+ * is aborted, after the state was saved
+ */
+export async function train(
+  runtime: Runtime,
+  network: Module,
+  options: TrainOptions,
+): Promise<TrainResult> {
+  const batch = Math.min(options.batch, options.train.labels.length);
+  const step = await TrainingStep.make(runtime, network, options.set, options.train, {
+    ...options,
+    batch,
+  });
+  const { set, validation } = options;
+  const predictor = await Predictor.make(runtime, network, set, validation, options.batch);
+  const loop = new Loop(runtime, network, options, batch, step, predictor);
+  try {
+    return await loop.run();
+  } finally {
+    step.destroy();
+    predictor.destroy();
+  }
+}
+
+/** Removes a checkpoint that has served its purpose. */
+export const removeCheckpoint = removeIfThere;
+
+class Loop {
+  private epoch = 0;
+  private done = 0;
+  /** Seconds spent on this epoch before `begun`. */
+  private spent = 0;
+  private begun = 0;
+  private history: EpochRecord[] = [];
+  private bestEpoch = 0;
+  private best: StateDict = new Map();
+  private readonly steps: number;
+
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly network: Module,
+    private readonly options: TrainOptions,
+    private readonly batch: number,
+    private readonly step: TrainingStep,
+    private readonly predictor: Predictor,
+  ) {
+    // A batch that is not full is left out; the next epoch's order is another.
+    this.steps = Math.floor(options.train.labels.length / batch);
+  }
+
+  async run(): Promise<TrainResult> {
+    await this.resume();
+    while (this.epoch < this.options.epochs) {
+      this.begun = performance.now();
+      await this.finishEpoch(await this.trainEpoch());
+    }
+    loadStateDict(this.network, this.best, this.runtime, "the best epoch");
+    return { history: this.history, bestEpoch: this.bestEpoch };
+  }
+
+  /** The rest of the epoch under way; returns the metrics' means. */
+  private async trainEpoch(): Promise<Record<string, number>> {
+    const { options, steps, batch } = this;
+    const order = permutation(
+      options.train.labels.length,
+      options.seed,
+      streamId(`order of epoch ${this.epoch}`),
+    );
+    const lr = cosineRate(options.lr, this.epoch, options.epochs);
+    if (this.done === 0) this.step.clearMetrics();
+    let looked = performance.now();
+    let saved = looked;
+    while (this.done < steps) {
+      const indices = order.slice(this.done * batch, (this.done + 1) * batch);
+      this.step.run(indices, this.epoch * steps + this.done, lr);
+      this.done++;
+      const now = performance.now();
+      if (now - looked < METRICS_INTERVAL && this.done < steps) continue;
+      looked = now;
+      this.report(await this.means());
+      if (options.signal.aborted || now - saved > CHECKPOINT_INTERVAL) {
+        await this.save();
+        saved = now;
+      }
+      options.signal.throwIfAborted();
+    }
+    return await this.means();
+  }
+
+  private async finishEpoch(means: Record<string, number>): Promise<void> {
+    const { options } = this;
+    const validation = accuracy(predictions(await this.predictor.predict()));
+    const record: EpochRecord = {
+      stage: options.stage,
+      epoch: this.epoch + 1,
+      lr: cosineRate(options.lr, this.epoch, options.epochs),
+      train: means,
+      validation,
+      seconds: this.seconds(),
+    };
+    const best = this.history[this.bestEpoch - 1]?.validation;
+    if (!best || isBetter(validation, best)) {
+      this.bestEpoch = record.epoch;
+      this.best = await stateDict(this.network, this.runtime);
+    }
+    this.history.push(record);
+    this.epoch++;
+    this.done = 0;
+    this.spent = 0;
+    this.begun = performance.now();
+    await this.save();
+    await options.onEpoch?.(record);
+    options.signal.throwIfAborted();
+  }
+
+  private async means(): Promise<Record<string, number>> {
+    const { correct, ...sums } = await this.step.readMetrics();
+    if (!Number.isFinite(sums.loss)) {
+      throw new UserError(
+        `the loss became ${sums.loss} in epoch ${this.epoch + 1} of stage ${this.options.stage}, ` +
+          `within the first ${this.done} steps`,
+        ExitCode.diverged,
+        "a lower --lr, or a smaller --alpha or --beta where a constraint is trained, often helps",
+      );
+    }
+    const means = Object.entries(sums).map(([name, sum]) => [name, sum / this.done]);
+    return { ...Object.fromEntries(means), accuracy: correct / (this.done * this.batch) };
+  }
+
+  private seconds(): number {
+    return this.spent + (performance.now() - this.begun) / 1000;
+  }
+
+  private report(metrics: Record<string, number>): void {
+    const { epochs, onProgress } = this.options;
+    const { epoch, done: step, steps, batch } = this;
+    onProgress?.({ epoch: epoch + 1, epochs, step, steps, batch, metrics });
+  }
+
+  private async save(): Promise<void> {
+    const { epoch, done, history, bestEpoch, best } = this;
+    await saveCheckpoint(this.options.checkpoint, {
+      epoch,
+      step: done,
+      seconds: this.seconds(),
+      history,
+      bestEpoch,
+      fingerprint: this.options.fingerprint,
+      model: await stateDict(this.network, this.runtime),
+      velocities: await this.hostTensors(this.step.velocities),
+      metrics: await this.hostTensors(this.step.metrics),
+      best,
+    });
+  }
+
+  private async resume(): Promise<void> {
+    const { checkpoint: path, fingerprint } = this.options;
+    const checkpoint = await loadCheckpoint(path, fingerprint);
+    if (!checkpoint) return;
+    this.restore(checkpoint, path);
+  }
+
+  private restore(checkpoint: Checkpoint, path: string): void {
+    loadStateDict(this.network, checkpoint.model, this.runtime, path);
+    for (const group of ["velocities", "metrics"] as const) {
+      for (const [name, variable] of this.step[group]) {
+        const tensor = checkpoint[group].get(name);
+        if (!tensor) throw new UserError(`${path} lacks ${group}/${name}`, ExitCode.weights);
+        this.runtime.write(variable, Float32Array.from(tensor.data, Number));
+      }
+    }
+    this.epoch = checkpoint.epoch;
+    this.done = checkpoint.step;
+    this.spent = checkpoint.seconds;
+    this.history = [...checkpoint.history];
+    this.bestEpoch = checkpoint.bestEpoch;
+    this.best = checkpoint.best;
+    this.options.onResume?.(this.history);
+  }
+
+  private async hostTensors(variables: ReadonlyMap<string, Variable>): Promise<StateDict> {
+    const values = await this.runtime.read([...variables.values()]);
+    return new Map([...variables].map(([name, { shape }], i): [string, HostTensor] => [
+      name,
+      { dtype: "F32", shape, data: values[i] as Float32Array<ArrayBuffer> },
+    ]));
+  }
+}
+
+/** More accurate, or as accurate with less loss. */
+function isBetter(a: Accuracy, b: Accuracy): boolean {
+  return a.accuracy > b.accuracy || (a.accuracy === b.accuracy && a.loss < b.loss);
+}

@@ -1,0 +1,266 @@
+// Convolution and its input gradient, as a register tile.
+//
+//   forward   y[n,p,q,k]  = sum over r,s,c of x[n, p*stride - padding + r*dilation, ..., c] w[r,s,c,k]
+//   ADJOINT  dx[n,h,w,c]  = sum over r,s,k of dy[n,p,q,k] w[r,s,c,k]  where p*stride - padding + r*dilation = h, ...
+//
+// Layouts: activations NHWC, weights [R, S, C, K], float32; one vec4 is four neighbouring channels.
+// "In" and "out" are meant as seen by this shader: ADJOINT reads dy (in) and writes dx (out).
+//
+// The idea. A thread holds IMAGES x PIXELS x (4 VECTORS) sums in registers: a run of pixels of one
+// output row, in some neighbouring images, for a run of output channels. For each kernel row and
+// each four input channels it loads the run of input pixels once for all taps of that kernel row.
+// Every 4 x 4 block of weights, four input by four output channels, is a matrix m: forward adds
+// m * pixel, the adjoint pixel * m (the same block transposed), so one text serves both.
+//
+// Lanes. LANES threads of one subgroup take different pixels but the same output channels, so they
+// need the same weights: each lane loads every LANES-th vec4 of them, and a broadcast hands it to
+// the others. That saves most loads, which are dear on a CPU adapter (a vec4 load costs as much as
+// 13 to 130 vec4 multiply-adds there, depending on the processor). With LANES = 1 nothing is shared.
+//
+// Stride. The adjoint of stride t falls into t phases (h mod t): within one phase it is a plain
+// correlation of stride 1 with every TAP_STRIDE-th tap. A subgroup works in one phase, so no tap
+// is tested in vain. Forward has one phase. A phase's taps in a kernel row are its SLOTS, in the
+// order of the input columns they read; a phase with fewer taps has zero weights in the others.
+//
+// Mapping: unit = thread / LANES -> (channel tile, phase, group of pixel tiles), lane -> pixel tile,
+// images first, so that neighbouring lanes are at the same place of neighbouring images.
+// Cost: 2 N P Q C R S K operations (of the forward shape); every operand moves at least once; the
+// loads issued are a fraction 1 / (4 VECTORS) + 1 / (PIXELS IMAGES LANES) of the multiply-adds, less
+// what the taps share.
+//
+// Tried, and slower on lavapipe: 4 x 16 and 16 x 8 sums a thread (more loads; spilled registers); skipping
+// columns outside the image by branches (lavapipe runs both sides: `select` is cheaper).
+// subgroupBroadcast and subgroupAny need the device feature "subgroups"; naga wants no enable line.
+
+const BATCH: u32 = 8u;
+const IN_HEIGHT: u32 = 32u;
+const IN_WIDTH: u32 = 32u;
+const IN_CHANNELS: u32 = 64u;
+const OUT_HEIGHT: u32 = 32u;
+const OUT_WIDTH: u32 = 32u;
+const OUT_CHANNELS: u32 = 64u;
+// Taps in use, the first of them, and the width of the weights' buffer: taps that only ever meet
+// padding are left out.
+const KERNEL_HEIGHT: u32 = 3u;
+const KERNEL_WIDTH: u32 = 3u;
+const FIRST_TAP_H: u32 = 0u;
+const FIRST_TAP_W: u32 = 0u;
+const WEIGHT_WIDTH: u32 = 3u;
+const STRIDE_H: i32 = 1i;
+const STRIDE_W: i32 = 1i;
+const PADDING_H: i32 = 1i;
+const PADDING_W: i32 = 1i;
+const DILATION_H: i32 = 1i;
+const DILATION_W: i32 = 1i;
+const ADJOINT: bool = false;
+// Forward: 1, 1, stride, dilation. Adjoint: stride, stride / g, 1, dilation / g, where g is the
+// greatest joint divisor of stride and dilation.
+const PHASES_H: u32 = 1u;
+const PHASES_W: u32 = 1u;
+const TAP_STRIDE_H: u32 = 1u;
+const TAP_STRIDE_W: u32 = 1u;
+const PIXEL_STEP: u32 = 1u;
+const SLOT_STEP: u32 = 1u;
+// The tile.
+const IMAGES: u32 = 1u;
+const PIXELS: u32 = 8u;
+const VECTORS: u32 = 4u;
+const LANES: u32 = 8u;
+const WORKGROUP: u32 = 8u;
+
+const IN_VECTORS: u32 = (IN_CHANNELS + 3u) / 4u;
+const OUT_VECTORS: u32 = (OUT_CHANNELS + 3u) / 4u;
+const SLOTS: u32 = (KERNEL_WIDTH + TAP_STRIDE_W - 1u) / TAP_STRIDE_W;
+const SPAN: u32 = (PIXELS - 1u) * PIXEL_STEP + (SLOTS - 1u) * SLOT_STEP + 1u;
+const BLOCK: u32 = 4u * VECTORS;
+const HELD: u32 = (SLOTS * BLOCK + LANES - 1u) / LANES;
+const CHANNEL_TILES: u32 = (OUT_VECTORS + VECTORS - 1u) / VECTORS;
+const IMAGE_TILES: u32 = (BATCH + IMAGES - 1u) / IMAGES;
+const PHASE_ROWS: u32 = (OUT_HEIGHT + PHASES_H - 1u) / PHASES_H;
+const PHASE_COLUMNS: u32 = (OUT_WIDTH + PHASES_W - 1u) / PHASES_W;
+const COLUMN_TILES: u32 = (PHASE_COLUMNS + PIXELS - 1u) / PIXELS;
+const TILES: u32 = IMAGE_TILES * COLUMN_TILES * PHASE_ROWS;
+const NO_TAP: u32 = 1000000u;
+
+// "own" is what each lane loads for itself, "joint" what the lanes share.
+// begin own
+@group(0) @binding(0) var<storage, read> own: array<vec4<f32>>;
+
+fn load_own(pixel: u32, vector: u32) -> vec4<f32> {
+  return own[pixel * IN_VECTORS + vector];
+}
+// end own
+
+// begin joint
+@group(0) @binding(1) var<storage, read> joint: array<vec4<f32>>;
+
+fn load_joint(index: u32) -> vec4<f32> {
+  return joint[index];
+}
+// end joint
+
+// begin result
+@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
+
+fn store(pixel: u32, vector: u32, value: vec4<f32>) {
+  result[pixel * OUT_VECTORS + vector] = value;
+}
+// end result
+
+// begin lanes
+// Where LANES is 1 this declares subgroup functions for a subgroup of one.
+// end lanes
+
+// The first tap that reaches the phase whose (phase + padding) is given.
+fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
+  var tap = NO_TAP;
+  for (var t = stride; t > 0; t--) {
+    if ((offset - (t - 1) * dilation) % stride == 0) {
+      tap = u32(t - 1);
+    }
+  }
+  return tap;
+}
+
+// The n-th vec4 of the weights that one kernel row and one input vector need: by slot, then
+// forward (input channel, output vector), adjoint (output channel).
+fn load_weight(n: u32, r: u32, first: u32, input: u32, output: u32) -> vec4<f32> {
+  let slot = n / BLOCK;
+  let s = first + select(slot, SLOTS - 1u - slot, ADJOINT) * TAP_STRIDE_W;
+  let tap = (FIRST_TAP_H + r) * WEIGHT_WIDTH + FIRST_TAP_W + s;
+  let rest = n % BLOCK;
+  var index = (tap * IN_CHANNELS + 4u * input + rest / VECTORS) * OUT_VECTORS + output + rest % VECTORS;
+  if (ADJOINT) {
+    index = (tap * OUT_CHANNELS + 4u * output + rest) * IN_VECTORS + input;
+  }
+  let value = load_joint(index);
+  if (TAP_STRIDE_W == 1u) {
+    return value;
+  }
+  return select(vec4<f32>(), value, s < KERNEL_WIDTH);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let thread = (group.x + group.y * groups.x) * WORKGROUP + local;
+  let lane = thread % LANES;
+  let unit = thread / LANES;
+  let output = unit % CHANNEL_TILES * VECTORS;
+  let phase_w = unit / CHANNEL_TILES % PHASES_W;
+  let phase_h = unit / (CHANNEL_TILES * PHASES_W) % PHASES_H;
+  // Lanes past the end do the last tile again, so that all lanes stay together, and don't store.
+  let index = unit / (CHANNEL_TILES * PHASES_W * PHASES_H) * LANES + lane;
+  let tile = min(index, TILES - 1u);
+  let image = tile % IMAGE_TILES * IMAGES;
+  let column = tile / IMAGE_TILES % COLUMN_TILES * PIXELS;
+  let row = tile / (IMAGE_TILES * COLUMN_TILES);
+
+  let top = i32(row) * STRIDE_H - PADDING_H;
+  var left = i32(column) * STRIDE_W - PADDING_W;
+  var first_r = 0u;
+  var first_s = 0u;
+  if (ADJOINT) {
+    first_r = first_tap(i32(phase_h) + PADDING_H, DILATION_H, STRIDE_H);
+    first_s = first_tap(i32(phase_w) + PADDING_W, DILATION_W, STRIDE_W);
+    let last_s = i32(first_s + (SLOTS - 1u) * TAP_STRIDE_W);
+    left = i32(column) + (i32(phase_w) + PADDING_W - last_s * DILATION_W) / STRIDE_W;
+    first_r = select(first_r, NO_TAP, first_s >= KERNEL_WIDTH);
+  }
+
+  // @registers
+  var sum: array<vec4<f32>, IMAGES * PIXELS * VECTORS>;
+  for (var r = first_r; r < KERNEL_HEIGHT; r += TAP_STRIDE_H) {
+    var h = top + i32(r) * DILATION_H;
+    if (ADJOINT) {
+      h = i32(row) + (i32(phase_h) + PADDING_H - i32(r) * DILATION_H) / STRIDE_H;
+    }
+    let row_inside = h >= 0 && h < i32(IN_HEIGHT);
+    if (!subgroupAny(row_inside)) {
+      continue;
+    }
+    let line = (i32(image * IN_HEIGHT) + h) * i32(IN_WIDTH) + left;
+    var input = 0u;
+    loop {
+      // @registers
+      var held: array<vec4<f32>, HELD>;
+      // @unroll
+      for (var j = 0u; j < HELD; j++) {
+        held[j] = load_weight(j * LANES + lane, r, first_s, input, output);
+      }
+      // @registers
+      var pixel: array<vec4<f32>, IMAGES * SPAN>;
+      // @unroll
+      for (var j = 0u; j < IMAGES; j++) {
+        // @unroll
+        for (var i = 0u; i < SPAN; i++) {
+          let w = left + i32(i);
+          let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);
+          let value = load_own(u32(line + i32(j * IN_HEIGHT * IN_WIDTH + i)), input);
+          pixel[j * SPAN + i] = select(vec4<f32>(), value, inside);
+        }
+      }
+      // @unroll
+      for (var s = 0u; s < SLOTS; s++) {
+        // @unroll
+        for (var v = 0u; v < VECTORS; v++) {
+          // @registers
+          var block: array<vec4<f32>, 4>;
+          // @unroll
+          for (var i = 0u; i < 4u; i++) {
+            if (ADJOINT) {
+              block[i] = subgroupBroadcast(
+                held[(s * BLOCK + 4u * v + i) / LANES], (s * BLOCK + 4u * v + i) % LANES);
+            } else {
+              block[i] = subgroupBroadcast(
+                held[(s * BLOCK + i * VECTORS + v) / LANES], (s * BLOCK + i * VECTORS + v) % LANES);
+            }
+          }
+          let m = mat4x4<f32>(block[0], block[1], block[2], block[3]);
+          // @unroll
+          for (var j = 0u; j < IMAGES; j++) {
+            // @unroll
+            for (var i = 0u; i < PIXELS; i++) {
+              if (ADJOINT) {
+                sum[(j * PIXELS + i) * VECTORS + v] +=
+                  pixel[j * SPAN + i * PIXEL_STEP + s * SLOT_STEP] * m;
+              } else {
+                sum[(j * PIXELS + i) * VECTORS + v] +=
+                  m * pixel[j * SPAN + i * PIXEL_STEP + s * SLOT_STEP];
+              }
+            }
+          }
+        }
+      }
+      // The test stands at the end: a test at the top costs lavapipe one masked iteration more.
+      continuing {
+        input += 1u;
+        break if input == IN_VECTORS;
+      }
+    }
+  }
+
+  let y = row * PHASES_H + phase_h;
+  if (index >= TILES || y >= OUT_HEIGHT) {
+    return;
+  }
+  // @unroll
+  for (var j = 0u; j < IMAGES; j++) {
+    // @unroll
+    for (var i = 0u; i < PIXELS; i++) {
+      let x = (column + i) * PHASES_W + phase_w;
+      if (x < OUT_WIDTH && image + j < BATCH) {
+        let at = ((image + j) * OUT_HEIGHT + y) * OUT_WIDTH + x;
+        // @unroll
+        for (var v = 0u; v < VECTORS; v++) {
+          if (output + v < OUT_VECTORS) {
+            store(at, output + v, sum[(j * PIXELS + i) * VECTORS + v]);
+          }
+        }
+      }
+    }
+  }
+}

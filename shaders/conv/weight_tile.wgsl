@@ -1,0 +1,165 @@
+// The weight gradient of a convolution, as a register tile.
+//
+//   dw[r,s,c,k] = sum over n,p,q of x[n, p*stride - padding + r*dilation, ..., c] dy[n,p,q,k]
+//
+// Layouts: x and dy NHWC, parts [SPLITS, R, S, C, K], float32; one vec4 is four neighbouring
+// channels. Each split sums some of the N P output rows; adding the splits in order gives dw.
+//
+// The idea. A thread holds TAPS x 4 x (4 VECTORS) sums in registers: some neighbouring taps of one
+// kernel row, four input channels, a run of output channels. It walks along the output rows and for
+// each run of PIXELS loads the input pixels once for all its taps; each product is a rank-one
+// update, a component of x times a vector of dy.
+//
+// Lanes. The LANES threads of one subgroup take different taps and input channels but the same
+// output channels, so they need the same dy: each lane loads every LANES-th vec4 and a broadcast
+// hands it to the others. With LANES = 1 nothing is shared.
+//
+// Mapping: unit = thread / LANES -> (channel tile, group, split), lane -> (input vector, tap chunk,
+// kernel row) of the group.
+// Cost: 2 N P Q C R S K operations; x, dy and SPLITS times dw move at least once.
+
+const BATCH: u32 = 8u;
+const IN_HEIGHT: u32 = 32u;
+const IN_WIDTH: u32 = 32u;
+const IN_CHANNELS: u32 = 64u;
+const OUT_HEIGHT: u32 = 32u;
+const OUT_WIDTH: u32 = 32u;
+const OUT_CHANNELS: u32 = 64u;
+const KERNEL_HEIGHT: u32 = 3u;
+const KERNEL_WIDTH: u32 = 3u;
+const STRIDE_H: u32 = 1u;
+const STRIDE_W: u32 = 1u;
+const PADDING_H: i32 = 1i;
+const PADDING_W: i32 = 1i;
+const DILATION_H: u32 = 1u;
+const DILATION_W: u32 = 1u;
+const SPLITS: u32 = 4u;
+// The tile.
+const TAPS: u32 = 3u;
+const PIXELS: u32 = 8u;
+const VECTORS: u32 = 4u;
+const LANES: u32 = 8u;
+const WORKGROUP: u32 = 8u;
+
+const IN_VECTORS: u32 = (IN_CHANNELS + 3u) / 4u;
+const OUT_VECTORS: u32 = OUT_CHANNELS / 4u;
+const SPAN: u32 = (PIXELS - 1u) * STRIDE_W + (TAPS - 1u) * DILATION_W + 1u;
+const HELD: u32 = (PIXELS * VECTORS + LANES - 1u) / LANES;
+const CHANNEL_TILES: u32 = (OUT_VECTORS + VECTORS - 1u) / VECTORS;
+const CHUNKS: u32 = (KERNEL_WIDTH + TAPS - 1u) / TAPS;
+const TILES: u32 = KERNEL_HEIGHT * CHUNKS * IN_VECTORS;
+const GROUPS: u32 = (TILES + LANES - 1u) / LANES;
+const ROWS: u32 = BATCH * OUT_HEIGHT;
+const SPLIT_ROWS: u32 = (ROWS + SPLITS - 1u) / SPLITS;
+
+// "own" is what each lane loads for itself (x), "joint" what the lanes share (dy).
+// begin own
+@group(0) @binding(0) var<storage, read> own: array<vec4<f32>>;
+
+fn load_own(pixel: u32, vector: u32) -> vec4<f32> {
+  return own[pixel * IN_VECTORS + vector];
+}
+// end own
+
+// begin joint
+@group(0) @binding(1) var<storage, read> joint: array<vec4<f32>>;
+
+fn load_joint(index: u32) -> vec4<f32> {
+  return joint[index];
+}
+// end joint
+
+@group(0) @binding(2) var<storage, read_write> parts: array<vec4<f32>>;
+
+// begin lanes
+// Where LANES is 1 this declares subgroup functions for a subgroup of one.
+// end lanes
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let thread = (group.x + group.y * groups.x) * WORKGROUP + local;
+  let lane = thread % LANES;
+  let unit = thread / LANES;
+  let output = unit % CHANNEL_TILES * VECTORS;
+  let index = unit / CHANNEL_TILES % GROUPS * LANES + lane;
+  let split = unit / (CHANNEL_TILES * GROUPS);
+  // Lanes past the end do the last tile again, so that all lanes stay together, and don't store.
+  let tile = min(index, TILES - 1u);
+  let input = tile % IN_VECTORS;
+  let chunk = tile / IN_VECTORS % CHUNKS * TAPS;
+  let r = tile / (IN_VECTORS * CHUNKS);
+
+  // @registers
+  var sum: array<vec4<f32>, TAPS * 4 * VECTORS>;
+  let end = min((split + 1u) * SPLIT_ROWS, ROWS);
+  for (var row = split * SPLIT_ROWS; row < end; row++) {
+    let h = i32(row % OUT_HEIGHT * STRIDE_H + r * DILATION_H) - PADDING_H;
+    let row_inside = h >= 0 && h < i32(IN_HEIGHT);
+    let line = (i32(row / OUT_HEIGHT * IN_HEIGHT) + h) * i32(IN_WIDTH);
+    var column = 0u;
+    loop {
+      // @registers
+      var held: array<vec4<f32>, HELD>;
+      // @unroll
+      for (var j = 0u; j < HELD; j++) {
+        let q = column + (j * LANES + lane) / VECTORS;
+        let value =
+          load_joint((row * OUT_WIDTH + q) * OUT_VECTORS + output + (j * LANES + lane) % VECTORS);
+        held[j] = select(vec4<f32>(), value, q < OUT_WIDTH);
+      }
+      let left = i32(column * STRIDE_W + chunk * DILATION_W) - PADDING_W;
+      // @registers
+      var pixel: array<vec4<f32>, SPAN>;
+      // @unroll
+      for (var i = 0u; i < SPAN; i++) {
+        let w = left + i32(i);
+        let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);
+        pixel[i] = select(vec4<f32>(), load_own(u32(line + w), input), inside);
+      }
+      // @unroll
+      for (var v = 0u; v < VECTORS; v++) {
+        // @unroll
+        for (var i = 0u; i < PIXELS; i++) {
+          let gradient =
+            subgroupBroadcast(held[(i * VECTORS + v) / LANES], (i * VECTORS + v) % LANES);
+          // @unroll
+          for (var s = 0u; s < TAPS; s++) {
+            sum[(s * 4 + 0) * VECTORS + v] += pixel[i * STRIDE_W + s * DILATION_W].x * gradient;
+            sum[(s * 4 + 1) * VECTORS + v] += pixel[i * STRIDE_W + s * DILATION_W].y * gradient;
+            sum[(s * 4 + 2) * VECTORS + v] += pixel[i * STRIDE_W + s * DILATION_W].z * gradient;
+            sum[(s * 4 + 3) * VECTORS + v] += pixel[i * STRIDE_W + s * DILATION_W].w * gradient;
+          }
+        }
+      }
+      // The test stands at the end: a test at the top costs lavapipe one masked iteration more.
+      continuing {
+        column += PIXELS;
+        break if column >= OUT_WIDTH;
+      }
+    }
+  }
+
+  if (index >= TILES || split >= SPLITS) {
+    return;
+  }
+  // @unroll
+  for (var s = 0u; s < TAPS; s++) {
+    // @unroll
+    for (var i = 0u; i < 4u; i++) {
+      if (chunk + s < KERNEL_WIDTH && 4u * input + i < IN_CHANNELS) {
+        let tap = (split * KERNEL_HEIGHT + r) * KERNEL_WIDTH + chunk + s;
+        let at = (tap * IN_CHANNELS + 4u * input + i) * OUT_VECTORS + output;
+        // @unroll
+        for (var v = 0u; v < VECTORS; v++) {
+          if (output + v < OUT_VECTORS) {
+            parts[at + v] = sum[(s * 4 + i) * VECTORS + v];
+          }
+        }
+      }
+    }
+  }
+}

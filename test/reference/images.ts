@@ -1,0 +1,110 @@
+/** The oracle's operations on NHWC images: convolution, max pooling. */
+
+import { build, type Evaluate, inside, offsetOf, positionOf, type Value } from "./value.ts";
+
+type Pair = readonly [number, number];
+
+interface Convolution {
+  groups: number;
+  stride: Pair;
+  padding: Pair;
+  dilation: Pair;
+}
+
+/**
+ * Calls `visit` with the places of x, w and y for every product x[..] w[..] y[..] in the form
+ * <y, x * w>. The three operations of convolution each sum such products at one of the places.
+ */
+function forEachProduct(
+  { groups, stride, padding, dilation }: Convolution,
+  [x, w, y]: readonly (readonly number[])[],
+  visit: (x: number, w: number, y: number) => void,
+): void {
+  const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+  for (let to = 0; to < size(y); to++) {
+    const [n, p, q, k] = positionOf(to, y);
+    const group = Math.floor(k / (y[3] / groups));
+    for (let tap = 0; tap < w[0] * w[1] * w[2]; tap++) {
+      const [r, t, c] = positionOf(tap, w.slice(0, 3));
+      const from = [
+        n,
+        p * stride[0] - padding[0] + r * dilation[0],
+        q * stride[1] - padding[1] + t * dilation[1],
+        group * w[2] + c,
+      ];
+      if (inside(from, x)) visit(offsetOf(from, x), tap * w[3] + k, to);
+    }
+  }
+}
+
+/** One of the three: the places of its two inputs and of its result among x, w and y. */
+const convolution = (first: number, second: number, result: number): Evaluate =>
+(node, inputs) => {
+  const shapes: (readonly number[])[] = [];
+  shapes[first] = node.inputs[0].shape;
+  shapes[second] = node.inputs[1].shape;
+  shapes[result] = node.shape;
+  const value = new Float64Array(node.size);
+  forEachProduct(node.attributes as unknown as Convolution, shapes, (...places) => {
+    value[places[result]] += inputs[0][places[first]] * inputs[1][places[second]];
+  });
+  return value;
+};
+
+interface Pool {
+  kernel: Pair;
+  stride: Pair;
+  padding: Pair;
+}
+
+/** For each window of a max pooling the pixel of its largest element; a NaN counts as the largest. */
+const maxPoolIndices: Evaluate = (node, [x]) => {
+  const { kernel, stride, padding } = node.attributes as unknown as Pool;
+  const { shape } = node.inputs[0];
+  return build(node.shape, ([n, p, q, c]) => {
+    let best: { pixel: number; value: number } | undefined;
+    for (let r = 0; r < kernel[0]; r++) {
+      for (let t = 0; t < kernel[1]; t++) {
+        const [h, w] = [p * stride[0] - padding[0] + r, q * stride[1] - padding[1] + t];
+        if (!inside([n, h, w, c], shape)) continue;
+        const value = x[offsetOf([n, h, w, c], shape)];
+        if (!best || value > best.value || Number.isNaN(value)) {
+          best = { pixel: h * shape[2] + w, value };
+        }
+      }
+    }
+    return best!.pixel;
+  });
+};
+
+/** Calls `visit` with the element of the image and the element of the pooled image for each window. */
+function forEachWindow(
+  indices: Value,
+  image: readonly number[],
+  pooled: readonly number[],
+  visit: (from: number, to: number) => void,
+): void {
+  indices.forEach((pixel, to) => {
+    const [n, , , c] = positionOf(to, pooled);
+    const position = [n, Math.floor(pixel / image[2]), pixel % image[2], c];
+    visit(offsetOf(position, image), to);
+  });
+}
+
+export const images: Record<string, Evaluate> = {
+  conv2d: convolution(0, 1, 2),
+  conv2dInputGrad: convolution(2, 1, 0),
+  conv2dWeightGrad: convolution(0, 2, 1),
+
+  maxPoolIndices,
+  poolGather: (node, [x, indices]) => {
+    const value = new Float64Array(node.size);
+    forEachWindow(indices, node.inputs[0].shape, node.shape, (from, to) => value[to] = x[from]);
+    return value;
+  },
+  poolScatter: (node, [y, indices]) => {
+    const value = new Float64Array(node.size);
+    forEachWindow(indices, node.shape, node.inputs[0].shape, (from, to) => value[from] += y[to]);
+    return value;
+  },
+};

@@ -1,0 +1,192 @@
+/**
+ * The three-way check of an operation and its derivatives:
+ *
+ *     GPU, float32  ==  the same graph by the oracle, float64  ==  finite differences of the oracle
+ *
+ * for the value f(x), for the gradient of <r, f> with r fixed at random, and for the gradient of
+ * <s, gradient>. The left side tests kernels and plans, the right side tests gradient rules.
+ */
+
+import { ok } from "node:assert/strict";
+import { requestGpu } from "../../engine/gpu/adapter.ts";
+import { Runtime } from "../../engine/plan/runtime.ts";
+import { draws, uniform } from "../../engine/random.ts";
+import {
+  add,
+  broadcastTo,
+  constant,
+  gradients,
+  mul,
+  numel,
+  type Shape,
+  sum,
+  type Tensor,
+  Variable,
+} from "../../engine/tensor/mod.ts";
+import { interpret } from "../reference/interpreter.ts";
+
+/** A function of tensors at one place. */
+export interface Case {
+  readonly name: string;
+  readonly inputs: readonly Variable[];
+  readonly f: (...inputs: Variable[]) => Tensor;
+  /** Largest relative L2 error of float32, in the value and its derivatives alike. */
+  readonly tolerance: number;
+}
+
+/** Rounding errors of a few dozen float32 operations stay well below this. */
+const TOLERANCE = 1e-5;
+/** Central differences in float64 with such steps leave errors of about 1e-9. */
+const DIFFERENCES_TOLERANCE = 1e-6;
+const STEP = 4e-6;
+
+export function operation(
+  name: string,
+  inputs: readonly Variable[],
+  f: (...inputs: Variable[]) => Tensor,
+  tolerance = TOLERANCE,
+): Case {
+  return { name, inputs, f, tolerance };
+}
+
+let runtime: Promise<Runtime> | undefined;
+
+/** The runtime that all tests of a file share. */
+export function testRuntime(): Promise<Runtime> {
+  return runtime ??= requestGpu().then((gpu) => new Runtime(gpu));
+}
+
+// Random inputs. Each has draws of its own, the same in every run.
+
+let inputs = 0;
+
+/** A variable whose elements are a function of uniform draws. */
+function variable(shape: Shape, element: (draw: number, i: number) => number): Variable {
+  const draw = draws(1, inputs);
+  const initial = Float32Array.from({ length: numel(shape) }, (_, i) => element(uniform(draw(i)), i));
+  return new Variable(`x${inputs++}`, shape, initial);
+}
+
+/** Numbers in [low, high). */
+export const within = (low: number, high: number, shape: Shape) =>
+  variable(shape, (u) => low + (high - low) * u);
+/** Numbers in [-1, 1). */
+export const random = (shape: Shape) => within(-1, 1, shape);
+/** Numbers of both signs, no nearer to zero than 0.1: away from the kink of ReLU and its kind. */
+export const nonzero = (shape: Shape) =>
+  variable(shape, (u) => (u < 0.5 ? -0.1 - 2 * u : 2 * u - 0.9));
+/** Numbers of which no two are nearer than 0.6 / size: away from the kinks of maxima. */
+export const distinct = (shape: Shape): Variable => {
+  const size = numel(shape);
+  const keys = random([size]).initial;
+  const order = Array.from(keys, (_, i) => i).sort((a, b) => keys[a] - keys[b]);
+  return variable(shape, (u, i) => (2 * order[i] + 0.7 * u) / size - 1);
+};
+export const values = (shape: Shape, ...elements: number[]) =>
+  new Variable("values", shape, Float32Array.from(elements));
+export const indices = (...elements: number[]) =>
+  new Variable("indices", [elements.length], Uint32Array.from(elements));
+
+// The check.
+
+/** Relative L2 errors of the GPU, in the value and the gradients of first and second order. */
+export type Errors = [value: number, first: number, second: number];
+
+/** f at its inputs, with the gradients of both orders at each of the differentiable ones. */
+interface Derivatives {
+  readonly value: Tensor;
+  readonly parameters: readonly Variable[];
+  /** <r, value> and its gradients, then <s, gradients> and its gradients. */
+  readonly orders: readonly { of: Tensor; gradients: readonly (Tensor | undefined)[] }[];
+}
+
+/** Builds the graphs of the value and of both derivatives. */
+export function derivatives({ inputs, f }: Case): Derivatives {
+  const value = f(...inputs);
+  const parameters = inputs.filter((input) => input.dtype === "f32");
+  const orders: { of: Tensor; gradients: readonly (Tensor | undefined)[] }[] = [];
+  let tensors: readonly Tensor[] = value.dtype === "f32" ? [value] : [];
+  for (const _ of ["first", "second"]) {
+    if (tensors.length === 0) break;
+    const of = tensors.map((t) => sum(mul(t, random(t.shape)))).reduce((a, b) => add(a, b));
+    const found = gradients(of, parameters);
+    orders.push({ of, gradients: found });
+    tensors = found.filter((g) => g !== undefined);
+  }
+  return { value, parameters, orders };
+}
+
+/** Checks a case in all three ways; returns the GPU's errors. */
+export async function check(operation: Case): Promise<Errors> {
+  const { value, parameters, orders } = derivatives(operation);
+  for (const [k, order] of orders.entries()) {
+    checkDifferences(`${operation.name}: ${["first", "second"][k]} derivative`, order, parameters);
+  }
+  const groups = [[value], ...orders.map(({ gradients }) => gradients.filter((g) => g !== undefined))];
+  const tensors = groups.flat();
+  const found = await evaluate(tensors);
+  const wanted = interpret(tensors);
+  const errors: Errors = [0, 0, 0];
+  groups.forEach((group, k) => {
+    for (const tensor of group) {
+      const i = tensors.indexOf(tensor);
+      const error = relativeError(found[i], wanted[i]);
+      const what = `${operation.name}: ${["value", "first", "second"][k]} (${tensor})`;
+      ok(error <= operation.tolerance, `${what}: the GPU is off by ${error}`);
+      errors[k] = Math.max(errors[k], error);
+    }
+  });
+  return errors;
+}
+
+/** Compares gradients with the change of what they are of along two random directions. */
+function checkDifferences(
+  what: string,
+  { of, gradients }: Derivatives["orders"][number],
+  parameters: readonly Variable[],
+): void {
+  const slopes = gradients.map((g, i) => g ?? broadcastTo(constant(0), parameters[i].shape));
+  const slope = interpret(slopes);
+  for (let k = 0; k < 2; k++) {
+    const direction = parameters.map((p) => random(p.shape).initial);
+    const at = (step: number) => {
+      const moved = parameters.map((p, i) =>
+        [p, Float64Array.from(p.initial, (x, j) => x + step * direction[i][j])] as const
+      );
+      return interpret([of], new Map(moved))[0][0];
+    };
+    const difference = (at(STEP) - at(-STEP)) / (2 * STEP);
+    const terms = slope.flatMap((g, i) => Array.from(g, (x, j) => x * direction[i][j]));
+    const derivative = terms.reduce((a, b) => a + b, 0);
+    // What a sum of such terms with random signs comes to: the scale of rounding errors in it.
+    const scale = Math.max(Math.hypot(...terms), Math.abs(difference), 1e-3);
+    const error = Math.abs(difference - derivative) / scale;
+    ok(
+      error <= DIFFERENCES_TOLERANCE,
+      `${what} is ${derivative}, and finite differences say ${difference}`,
+    );
+  }
+}
+
+/** Tensors' values by the GPU, in one plan. Its memory is freed again. */
+export async function evaluate(tensors: readonly Tensor[]): Promise<Float64Array[]> {
+  const runtime = await testRuntime();
+  try {
+    return (await runtime.evaluate(tensors)).map((value) => Float64Array.from(value));
+  } finally {
+    runtime.destroy();
+  }
+}
+
+/** |a - b| / |b| in the Euclidean norm; |a| where b is zero. Infinite where a NaN or Infinity is. */
+export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const norm = (x: number[]) => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0));
+  const wanted = Array.from(b);
+  const error = norm(wanted.map((v, i) => a[i] - v)) / (norm(wanted) || 1);
+  return Number.isNaN(error) || a.length !== b.length ? Infinity : error;
+}
+
+/** One test for each case. */
+export function testCases(cases: readonly Case[]): void {
+  for (const each of cases) Deno.test(each.name, async () => void await check(each));
+}
