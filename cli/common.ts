@@ -8,7 +8,9 @@ import { decodeSafetensors } from "../engine/io/safetensors.ts";
 import type { Module } from "../engine/nn/module.ts";
 import { initialize, type StateDict } from "../engine/nn/state.ts";
 import type { EpochRecord, TrainProgress } from "../engine/train/train.ts";
+import { RunFolder } from "../engine/train/run_folder.ts";
 import { classifier, classifiers } from "../models/registry.ts";
+import type { Context } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 
@@ -70,6 +72,25 @@ export const trainFlags = flagTable({
   },
 });
 
+export const diagnosisFlags = flagTable({
+  layer: {
+    type: "list",
+    of: "string",
+    default: ["last"],
+    help: "the layers: last, features, convs, input, or module paths",
+  },
+  theta: {
+    type: "number",
+    min: 0,
+    max: 1,
+    default: 0.2,
+    help: "share of a class's strongest response from which a kernel is its own",
+  },
+  imagesPerClass: { type: "integer", min: 1, default: 50, help: "images to diagnose a class by" },
+  noise: { type: "number", min: 0, default: 0, help: "half width of feature noise in diagnosis" },
+  noiseCopies: { type: "integer", min: 1, default: 10, help: "noisy copies to average over" },
+});
+
 export type DataArgs = Values<typeof dataFlags>;
 export type ModelArgs = Values<typeof modelFlags>;
 
@@ -115,6 +136,40 @@ export async function openWeights(path: string): Promise<{ path: string; state: 
 /** Number of trained values. */
 export function parameterCount(network: Module): number {
   return [...network.namedParameters()].reduce((sum, [, { size }]) => sum + size, 0);
+}
+
+/** A new run folder with these settings, or an old one with the settings it was started with. */
+export async function openRun<
+  Args extends { model: string; data: string; out?: string; resume?: string },
+>(command: string, given: Args): Promise<{ folder: RunFolder; args: Args }> {
+  if (given.resume !== undefined) {
+    const { folder, config } = await RunFolder.resume(given.resume);
+    return { folder, args: config as Args };
+  }
+  const base = `runs/${command}-${given.model}-${given.data}`;
+  const path = given.out ?? await RunFolder.firstFree(base);
+  return { folder: await RunFolder.create(path, given), args: given };
+}
+
+/** Says how to go on where the user stopped a run. */
+export function adviseResume(command: string, folder: RunFolder, context: Context): void {
+  if (!context.signal.aborted) return;
+  context.print(`\nstopped; continue with: deno task ${command} --resume ${folder.path}`);
+}
+
+/** The first lines of a run: what is trained on what, and where it goes. */
+export function introduce(
+  print: (line: string) => void,
+  model: string,
+  network: Module,
+  set: DataSet,
+  adapter: string,
+  folder: string,
+): void {
+  print(`model    ${model}, ${parameterCount(network).toLocaleString("en")} parameters`);
+  print(`data     ${set.name}: ${set.source}`);
+  print(`adapter  ${adapter}`);
+  print(`folder   ${folder}`);
 }
 
 export const percent = (share: number, digits = 2) => `${(100 * share).toFixed(digits)} %`;

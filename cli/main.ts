@@ -3,9 +3,12 @@ import { type Commands, main } from "./framework/program.ts";
 
 /** A literal path each, so that only the command that is asked for is loaded. */
 const commands: Commands = {
+  treat: () => import("./treat.ts"),
+  train: () => import("./train.ts"),
+  diagnose: () => import("./diagnose.ts"),
+  eval: () => import("./eval.ts"),
   info: () => import("./info.ts"),
   setup: () => import("./setup.ts"),
-  treat: () => import("./treat.ts"),
 };
 
 if (import.meta.main) await main(commands, Deno.args);

@@ -4,20 +4,23 @@ import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
 import type { TreatResult } from "../engine/doctor/treat.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import { RunFolder } from "../engine/train/run_folder.ts";
 import {
+  adviseResume,
   dataFlags,
+  diagnosisFlags,
   EpochBars,
+  introduce,
   modelFlags,
   openData,
   openModel,
+  openRun,
   openWeights,
   parameterCount,
   percent,
   trainFlags,
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
-import { flagTable, type Values } from "./framework/flags.ts";
+import { flagTable } from "./framework/flags.ts";
 import { table } from "./framework/table.ts";
 
 const flags = flagTable({
@@ -44,25 +47,8 @@ const flags = flagTable({
     default: 0,
     help: "weight of the space-wise constraint (data with masks only)",
   },
-  theta: {
-    type: "number",
-    min: 0,
-    max: 1,
-    default: 0.2,
-    help: "share of a class's strongest response from which a kernel is its own",
-  },
-  imagesPerClass: { type: "integer", min: 1, default: 50, help: "images to diagnose a class by" },
-  layer: {
-    type: "list",
-    of: "string",
-    default: ["last"],
-    help: "the layers: last, features, convs, input, or module paths",
-  },
-  noise: { type: "number", min: 0, default: 0, help: "half width of feature noise in diagnosis" },
-  noiseCopies: { type: "integer", min: 1, default: 10, help: "noisy copies to average over" },
+  ...diagnosisFlags,
 });
-
-type Args = Values<typeof flags>;
 
 export const command = defineCommand({
   name: "treat",
@@ -83,7 +69,7 @@ export const command = defineCommand({
   ],
   async run(given, context) {
     const gpu = await context.gpu();
-    const { folder, args } = await openRun(given);
+    const { folder, args } = await openRun("treat", given);
     const set = await openData(args, context.signal);
     const { network, entry } = openModel(args.model, set, args.seed);
     const layers = resolveLayers(network, args.layer, entry.featureLayer);
@@ -92,12 +78,7 @@ export const command = defineCommand({
       layers,
       weights: args.weights === undefined ? undefined : await openWeights(args.weights),
     };
-    const parameters = parameterCount(network);
-    context.print(
-      `${args.model} (${parameters.toLocaleString("en")} parameters) on ${set.name} ` +
-        `(${set.source}), on ${gpu.adapter.name}`,
-    );
-    context.print(`run folder: ${folder.path}`);
+    introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
 
     const bars = new EpochBars(context.print);
     const begun = performance.now();
@@ -112,9 +93,7 @@ export const command = defineCommand({
       });
     } catch (error) {
       bars.abandon();
-      if (context.signal.aborted) {
-        context.print(`\nstopped; continue with: deno task treat --resume ${folder.path}`);
-      }
+      adviseResume("treat", folder, context);
       throw error;
     }
     await folder.writeJson("result.json", {
@@ -122,7 +101,7 @@ export const command = defineCommand({
       data: set.name,
       seed: args.seed,
       adapter: gpu.adapter.name,
-      parameters,
+      parameters: parameterCount(network),
       layers,
       alpha: args.alpha,
       beta: args.beta,
@@ -135,16 +114,6 @@ export const command = defineCommand({
 });
 
 const elapsed = (begun: number) => `${((performance.now() - begun) / 1000).toFixed(0)} s`;
-
-/** A new folder with these settings, or an old one with the settings it was started with. */
-async function openRun(args: Args): Promise<{ folder: RunFolder; args: Args }> {
-  if (args.resume !== undefined) {
-    const { folder, config } = await RunFolder.resume(args.resume);
-    return { folder, args: config as Args };
-  }
-  const path = args.out ?? await RunFolder.firstFree(`runs/treat-${args.model}-${args.data}`);
-  return { folder: await RunFolder.create(path, args), args };
-}
 
 function describe(result: TreatResult): string {
   const { baseline, control, treated, delta_interval, delta_vs_control, mcnemar } = result;

@@ -1,11 +1,17 @@
 /**
  * AlexNet (Krizhevsky, Sutskever, Hinton 2012) for 32 x 32 images, as the Model Doctor authors
  * train it: five 3 x 3 convolutions, three max pools, three linear layers with dropout.
+ *
+ *     16 x 16   64                with stride 2, then max pool
+ *      8 x 8    192               then max pool
+ *      4 x 4    384, 256, 256     then max pool
+ *      2 x 2    4096, 4096, K
  */
 
-import { Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU } from "../engine/nn/layers.ts";
+import { Conv2d, Dropout, Linear, MaxPool2d, ReLU } from "../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
+import { flattenImages } from "./blocks.ts";
 import { type ClassifierEntry, type ClassifierOptions, reducedSize } from "./classifier.ts";
 
 const conv = (inChannels: number, outChannels: number, stride = 1) => [
@@ -42,7 +48,7 @@ class AlexNet extends Module {
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
-    const features = new Flatten().apply(this.features.apply(x, pass), pass);
+    const features = flattenImages(this.features.apply(x, pass));
     return this.classifier.apply(features, pass);
   }
 }

@@ -34,3 +34,14 @@ export function reducedSize(model: string, imageSize: number, factor: number): n
   }
   return imageSize / factor;
 }
+
+/** @throws UserError (usage) where nothing would be left of the images before the head */
+export function requireSize(model: string, imageSize: number, smallest: number): void {
+  if (imageSize < smallest) {
+    throw new UserError(
+      `${model} needs images of at least ${smallest} pixels a side, not ${imageSize}`,
+      ExitCode.usage,
+      "resize the images, or choose a model with less pooling",
+    );
+  }
+}

@@ -4,11 +4,42 @@ import { ExitCode, UserError } from "../engine/errors.ts";
 import { didYouMean } from "../engine/nearest.ts";
 import { alexnet } from "./alexnet.ts";
 import type { ClassifierEntry } from "./classifier.ts";
-import { resnet34 } from "./resnet.ts";
+import { densenet121, densenet169 } from "./densenet.ts";
+import { efficientnetv2s } from "./efficientnetv2.ts";
+import { googlenet } from "./googlenet.ts";
+import { inceptionv3 } from "./inceptionv3.ts";
+import { mnasnet, mnasnetHalf } from "./mnasnet.ts";
+import { mobilenetv2, mobilenetv2Half } from "./mobilenetv2.ts";
+import { resnet101, resnet18, resnet34, resnet50 } from "./resnet.ts";
+import { resnext50 } from "./resnext.ts";
+import { senet18, senet34 } from "./senet.ts";
+import { shufflenetv2, shufflenetv2Half } from "./shufflenetv2.ts";
+import { simplenetv1 } from "./simplenetv1.ts";
 import { small } from "./small.ts";
-import { vgg16 } from "./vgg.ts";
+import { squeezenet } from "./squeezenet.ts";
+import { vgg11, vgg13, vgg16, vgg19 } from "./vgg.ts";
+import { wideresnet16, wideresnet28 } from "./wideresnet.ts";
+import { xception } from "./xception.ts";
 
-export const classifiers: readonly ClassifierEntry[] = [small, alexnet, vgg16, resnet34];
+export const classifiers: readonly ClassifierEntry[] = [
+  small,
+  alexnet,
+  ...[vgg11, vgg13, vgg16, vgg19],
+  googlenet,
+  inceptionv3,
+  ...[resnet18, resnet34, resnet50, resnet101],
+  ...[wideresnet16, wideresnet28],
+  resnext50,
+  ...[senet18, senet34],
+  ...[densenet121, densenet169],
+  xception,
+  simplenetv1,
+  squeezenet,
+  ...[mobilenetv2, mobilenetv2Half],
+  ...[shufflenetv2, shufflenetv2Half],
+  ...[mnasnet, mnasnetHalf],
+  efficientnetv2s,
+];
 
 /** @throws UserError (usage) that names the nearest classifier */
 export function classifier(name: string): ClassifierEntry {

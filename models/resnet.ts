@@ -1,58 +1,61 @@
 /**
- * ResNet-34 (He, Zhang, Ren, Sun 2015) for 32 x 32 images: a 3 x 3 stem, four stages of basic
- * blocks, each stage but the first halving the image, a global average pool and a linear head.
+ * ResNet (He, Zhang, Ren, Sun 2015) for 32 x 32 images: a 3 x 3 stem, four stages of residual
+ * blocks, a global average pool and a linear head. A block is relu(F(x) + x).
+ *
+ *                                    18   34   50   101
+ *     32 x 32   64     conv1          1    1    1    1
+ *     32 x 32   64 e   conv2_x        2    3    3    3
+ *     16 x 16   128 e  conv3_x        2    4    4    4
+ *      8 x 8    256 e  conv4_x        2    6    6    23
+ *      4 x 4    512 e  conv5_x        2    3    3    3
+ *
+ * e, the expansion, is 1 for the basic block of 18 and 34 layers, 4 for the bottleneck.
  */
 
-import { BatchNorm2d, Conv2d, Linear, ReLU } from "../engine/nn/layers.ts";
+import { AdaptiveAvgPool2d, Linear } from "../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
+import { flatten } from "../engine/tensor/movement.ts";
 import { add, relu } from "../engine/tensor/pointwise.ts";
-import { globalAvgPool } from "../engine/tensor/pool.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
+import { chain, convNorm, convNormRelu, repeat, shortcut } from "./blocks.ts";
 import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
 
-const conv3x3 = (inChannels: number, outChannels: number, stride = 1) =>
-  new Conv2d(inChannels, outChannels, 3, { stride, padding: 1, bias: false });
+interface BlockKind {
+  /** Output channels of the block by the width of its 3 x 3 convolution. */
+  readonly expansion: number;
+  readonly residual: (inChannels: number, width: number, stride: number) => Module[];
+}
 
-/** relu(F(x) + x), with x projected where the shape changes. */
-class BasicBlock extends Module {
+const BASIC: BlockKind = {
+  expansion: 1,
+  residual: (inChannels, width, stride) => [
+    ...convNormRelu(inChannels, width, 3, { stride }),
+    ...convNorm(width, width, 3),
+  ],
+};
+
+const BOTTLENECK: BlockKind = {
+  expansion: 4,
+  residual: (inChannels, width, stride) => [
+    ...convNormRelu(inChannels, width, 1),
+    ...convNormRelu(width, width, 3, { stride }),
+    ...convNorm(width, 4 * width, 1),
+  ],
+};
+
+class ResidualBlock extends Module {
   readonly residual_function: Sequential;
   readonly shortcut: Sequential;
 
-  constructor(inChannels: number, outChannels: number, stride: number) {
+  constructor(kind: BlockKind, inChannels: number, width: number, stride: number) {
     super();
-    this.residual_function = new Sequential(
-      conv3x3(inChannels, outChannels, stride),
-      new BatchNorm2d(outChannels),
-      new ReLU(),
-      conv3x3(outChannels, outChannels),
-      new BatchNorm2d(outChannels),
-    );
-    const projected = stride !== 1 || inChannels !== outChannels;
-    this.shortcut = new Sequential(
-      ...(projected
-        ? [
-          new Conv2d(inChannels, outChannels, 1, { stride, bias: false }),
-          new BatchNorm2d(outChannels),
-        ]
-        : []),
-    );
+    this.residual_function = new Sequential(...kind.residual(inChannels, width, stride));
+    this.shortcut = shortcut(inChannels, kind.expansion * width, stride);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
     return relu(add(this.residual_function.apply(x, pass), this.shortcut.apply(x, pass)));
   }
-}
-
-function stage(inChannels: number, outChannels: number, blocks: number, stride: number) {
-  return new Sequential(
-    ...Array.from(
-      { length: blocks },
-      (_, i) =>
-        i === 0
-          ? new BasicBlock(inChannels, outChannels, stride)
-          : new BasicBlock(outChannels, outChannels, 1),
-    ),
-  );
 }
 
 class ResNet extends Module {
@@ -61,28 +64,48 @@ class ResNet extends Module {
   readonly conv3_x: Sequential;
   readonly conv4_x: Sequential;
   readonly conv5_x: Sequential;
+  readonly avg_pool = new AdaptiveAvgPool2d(1);
   readonly fc: Linear;
 
-  constructor({ inChannels, numClasses }: ClassifierOptions, blocks: readonly number[]) {
+  constructor(
+    { inChannels, numClasses }: ClassifierOptions,
+    kind: BlockKind,
+    blocks: readonly number[],
+  ) {
     super();
-    this.conv1 = new Sequential(conv3x3(inChannels, 64), new BatchNorm2d(64), new ReLU());
+    const e = kind.expansion;
+    const stage = (inChannels: number, width: number, count: number, stride: number) =>
+      repeat(
+        count,
+        (i) =>
+          i === 0
+            ? new ResidualBlock(kind, inChannels, width, stride)
+            : new ResidualBlock(kind, e * width, width, 1),
+      );
+    this.conv1 = new Sequential(...convNormRelu(inChannels, 64, 3));
     this.conv2_x = stage(64, 64, blocks[0], 1);
-    this.conv3_x = stage(64, 128, blocks[1], 2);
-    this.conv4_x = stage(128, 256, blocks[2], 2);
-    this.conv5_x = stage(256, 512, blocks[3], 2);
-    this.fc = new Linear(512, numClasses);
+    this.conv3_x = stage(64 * e, 128, blocks[1], 2);
+    this.conv4_x = stage(128 * e, 256, blocks[2], 2);
+    this.conv5_x = stage(256 * e, 512, blocks[3], 2);
+    this.fc = new Linear(512 * e, numClasses);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
     const stages = [this.conv1, this.conv2_x, this.conv3_x, this.conv4_x, this.conv5_x];
-    const features = stages.reduce((value, stage) => stage.apply(value, pass), x);
-    return this.fc.apply(globalAvgPool(features), pass);
+    return this.fc.apply(flatten(chain(x, pass, ...stages, this.avg_pool)), pass);
   }
 }
 
-export const resnet34: ClassifierEntry = {
-  name: "resnet34",
-  summary: "ResNet-34, 2015",
-  featureLayer: "conv5_x",
-  create: (options) => new ResNet(options, [3, 4, 6, 3]),
-};
+function entry(layers: number, kind: BlockKind, blocks: readonly number[]): ClassifierEntry {
+  return {
+    name: `resnet${layers}`,
+    summary: `ResNet-${layers}, 2015`,
+    featureLayer: "conv5_x",
+    create: (options) => new ResNet(options, kind, blocks),
+  };
+}
+
+export const resnet18 = entry(18, BASIC, [2, 2, 2, 2]);
+export const resnet34 = entry(34, BASIC, [3, 4, 6, 3]);
+export const resnet50 = entry(50, BOTTLENECK, [3, 4, 6, 3]);
+export const resnet101 = entry(101, BOTTLENECK, [3, 4, 23, 3]);

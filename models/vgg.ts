@@ -1,37 +1,40 @@
 /**
- * VGG-16 with batch normalisation (Simonyan and Zisserman 2014) for 32 x 32 images: stacks of
- * 3 x 3 convolutions, halved by max pooling, and three linear layers with dropout.
+ * VGG with batch normalisation (Simonyan, Zisserman 2014) for 32 x 32 images: stacks of 3 x 3
+ * convolutions, halved by max pooling, and three linear layers with dropout.
+ *
+ *                     11   13   16   19
+ *     32 x 32   64     1    2    2    2
+ *     16 x 16   128    1    2    2    2
+ *      8 x 8    256    2    2    3    4
+ *      4 x 4    512    2    2    3    4
+ *      2 x 2    512    2    2    3    4
+ *      1 x 1    4096, 4096, K
  */
 
-import {
-  BatchNorm2d,
-  Conv2d,
-  Dropout,
-  Flatten,
-  Linear,
-  MaxPool2d,
-  ReLU,
-} from "../engine/nn/layers.ts";
+import { Dropout, Linear, MaxPool2d, ReLU } from "../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
+import { convNormRelu, flattenImages } from "./blocks.ts";
 import { type ClassifierEntry, type ClassifierOptions, reducedSize } from "./classifier.ts";
 
-/** Output channels of the convolutions between two max pools. */
-const STAGES = [[64, 64], [128, 128], [256, 256, 256], [512, 512, 512], [512, 512, 512]];
+const WIDTHS = [64, 128, 256, 512, 512];
 
 class Vgg extends Module {
   readonly features: Sequential;
   readonly classifier: Sequential;
 
-  constructor({ inChannels, numClasses, imageSize }: ClassifierOptions) {
+  constructor(
+    name: string,
+    { inChannels, numClasses, imageSize }: ClassifierOptions,
+    convolutions: readonly number[],
+  ) {
     super();
-    const rows = reducedSize("vgg16", imageSize, 2 ** STAGES.length);
+    const rows = reducedSize(name, imageSize, 2 ** WIDTHS.length);
     const layers: Module[] = [];
     let channels = inChannels;
-    for (const stage of STAGES) {
-      for (const width of stage) {
-        layers.push(new Conv2d(channels, width, 3, { padding: 1 }));
-        layers.push(new BatchNorm2d(width), new ReLU());
+    for (const [stage, width] of WIDTHS.entries()) {
+      for (let i = 0; i < convolutions[stage]; i++) {
+        layers.push(...convNormRelu(channels, width, 3, { bias: true }));
         channels = width;
       }
       layers.push(new MaxPool2d(2));
@@ -49,14 +52,22 @@ class Vgg extends Module {
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
-    const features = new Flatten().apply(this.features.apply(x, pass), pass);
+    const features = flattenImages(this.features.apply(x, pass));
     return this.classifier.apply(features, pass);
   }
 }
 
-export const vgg16: ClassifierEntry = {
-  name: "vgg16",
-  summary: "VGG-16 with batch normalisation, 2014",
-  featureLayer: "features",
-  create: (options) => new Vgg(options),
-};
+function entry(layers: number, convolutions: readonly number[]): ClassifierEntry {
+  const name = `vgg${layers}`;
+  return {
+    name,
+    summary: `VGG-${layers} with batch normalisation, 2014`,
+    featureLayer: "features",
+    create: (options) => new Vgg(name, options, convolutions),
+  };
+}
+
+export const vgg11 = entry(11, [1, 1, 2, 2, 2]);
+export const vgg13 = entry(13, [2, 2, 2, 2, 2]);
+export const vgg16 = entry(16, [2, 2, 3, 3, 3]);
+export const vgg19 = entry(19, [2, 2, 4, 4, 4]);

@@ -5,6 +5,7 @@ import {
   convInputGrad,
   type ConvShape,
   convWeightGrad,
+  type SplitKernel,
 } from "../engine/gpu/kernels/conv.ts";
 import {
   generalForward,
@@ -12,6 +13,7 @@ import {
   generalWeightGrad,
 } from "../engine/gpu/kernels/conv_general.ts";
 import type { Kernel } from "../engine/gpu/kernel.ts";
+import type { Target } from "../engine/gpu/kernels/target.ts";
 import { noise, relativeError, runKernel, testTargets } from "./support/gpu.ts";
 
 type Pair = readonly [number, number];
@@ -158,54 +160,82 @@ function addParts(parts: Float32Array, splits: number): Float32Array {
   return sum;
 }
 
-/** Runs a face twice: the bits must agree with each other, the values with the reference. */
-async function check(
-  kernel: Kernel,
-  inputs: Float32Array<ArrayBuffer>[],
-  expected: Float64Array,
-  splits = 1,
-): Promise<void> {
-  const [once, again] = await runKernel(kernel, inputs, expected.length * splits, 2);
-  assert.deepEqual(new Uint32Array(once.slice().buffer), new Uint32Array(again.slice().buffer));
-  const error = relativeError(addParts(once, splits), expected);
-  assert.ok(error < 1e-5, `${kernel.label}: relative error ${error}`);
+interface Faces {
+  readonly forward: Kernel;
+  readonly inputGrad: Kernel;
+  readonly weightGrad: SplitKernel;
 }
 
-async function checkFaces(
-  s: ConvShape,
-  faces: {
-    forward: Kernel;
-    inputGrad: Kernel;
-    weightGrad: { kernel: Kernel; splits: number };
-  }[],
-): Promise<void> {
+function chosenFaces(s: ConvShape, target: Target): Faces {
+  return {
+    forward: convForward(s, target),
+    inputGrad: convInputGrad(s, target),
+    weightGrad: convWeightGrad(s, target),
+  };
+}
+
+function generalFaces(s: ConvShape): Faces {
+  return {
+    forward: generalForward(s),
+    inputGrad: generalInputGrad(s),
+    weightGrad: generalWeightGrad(s),
+  };
+}
+
+/** Runs a face twice: the bits must agree with each other, the values with the reference. */
+async function check(
+  { kernel, splits }: SplitKernel,
+  inputs: Float32Array<ArrayBuffer>[],
+  expected: Float64Array,
+): Promise<Float32Array> {
+  const [once, again] = await runKernel(kernel, inputs, expected.length * splits, 2);
+  assert.deepEqual(new Uint32Array(once.slice().buffer), new Uint32Array(again.slice().buffer));
+  const sum = addParts(once, splits);
+  const error = relativeError(sum, expected);
+  assert.ok(error < 1e-5, `${kernel.label}: relative error ${error}`);
+  return sum;
+}
+
+/** Checks faces made in several ways against the reference and, where that isn't zero, each other. */
+async function checkFaces(s: ConvShape, ways: readonly Faces[]): Promise<void> {
   const length = lengths(s);
   const x = noise(length.x, 1), w = noise(length.w, 2), dy = noise(length.y, 3);
   const { y, dx, dw } = reference(s, x, w, dy);
-  for (const { forward, inputGrad, weightGrad } of faces) {
-    await check(forward, [x, w], y);
-    await check(inputGrad, [dy, w], dx);
-    await check(weightGrad.kernel, [x, dy], dw, weightGrad.splits);
+  const results: Float32Array[][] = [];
+  for (const { forward, inputGrad, weightGrad } of ways) {
+    results.push([
+      await check({ kernel: forward, splits: 1 }, [x, w], y),
+      await check({ kernel: inputGrad, splits: 1 }, [dy, w], dx),
+      await check(weightGrad, [x, dy], dw),
+    ]);
+  }
+  for (const faces of results) {
+    faces.forEach((face, i) => assert.ok(relativeError(face, results[0][i]) < 1e-5));
   }
 }
 
-for (const [name, s] of Object.entries(SHAPES)) {
-  Deno.test(`convolution, chosen kernels: ${name}`, async () => {
-    const targets = await testTargets();
-    await checkFaces(
-      s,
-      targets.map((target) => ({
-        forward: convForward(s, target),
-        inputGrad: convInputGrad(s, target),
-        weightGrad: convWeightGrad(s, target),
-      })),
-    );
-  });
-  Deno.test(`convolution, general kernels: ${name}`, async () => {
-    await checkFaces(s, [{
-      forward: generalForward(s),
-      inputGrad: generalInputGrad(s),
-      weightGrad: generalWeightGrad(s),
-    }]);
+// Compiling takes most of the time: each shape runs on one target, every third on the general
+// kernels too, which also take all shapes that have no kernels of their own.
+const targets = await testTargets();
+for (const [i, [name, s]] of Object.entries(SHAPES).entries()) {
+  const target = targets[i % targets.length];
+  Deno.test(`convolution: ${name}`, async () => {
+    const ways = [chosenFaces(s, target)];
+    const general = generalFaces(s);
+    if (i % 3 === 0 && ways[0].forward.source !== general.forward.source) ways.push(general);
+    await checkFaces(s, ways);
   });
 }
+
+Deno.test("convolution: the same shape on every target", async () => {
+  const s = conv([7, 9, 8], [3, 3, 12], { batch: 3, stride: [1, 2], padding: [1, 1] });
+  await checkFaces(s, targets.map((target) => chosenFaces(s, target)));
+});
+
+Deno.test("convolution: a label names the operation, operations count the forward shape", () => {
+  const s = conv([8, 8, 4], [3, 3, 8], { batch: 2, stride: [2, 2], padding: [1, 1] });
+  const { label, flops, bytes } = convInputGrad(s);
+  assert.equal(label, "conv 3x3/2 input gradient 2x8x8x4 -> 2x4x4x8");
+  assert.equal(flops, 2 * (2 * 4 * 4 * 8) * (3 * 3 * 4));
+  assert.equal(bytes, 4 * (2 * 8 * 8 * 4 + 2 * 4 * 4 * 8 + 3 * 3 * 4 * 8));
+});

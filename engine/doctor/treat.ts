@@ -17,9 +17,8 @@ import { Predictor } from "../train/predict.ts";
 import type { RunFolder, StageResult } from "../train/run_folder.ts";
 import { removeCheckpoint, train, type TrainProgress } from "../train/train.ts";
 import type { EpochRecord } from "../train/train.ts";
-import { correlationMask, diagnose, type LayerDiagnosis } from "./diagnose.ts";
-import { constraintPenalty } from "./penalty.ts";
-import { siftHigh, siftLow } from "./sift.ts";
+import { examine, saveExamination } from "./examine.ts";
+import { type ConstrainedLayer, constraintPenalty } from "./penalty.ts";
 import { type Interval, type McNemar, mcnemar, pairedDifference, wilson } from "./statistics.ts";
 
 export interface TreatOptions {
@@ -169,7 +168,7 @@ class Treatment {
     baseline: StateDict,
     alpha: number,
     beta: number,
-    masks: readonly { readonly layer: string; readonly mask: Variable }[],
+    masks: readonly ConstrainedLayer[],
   ): Promise<StageResult> {
     loadStateDict(this.network, baseline, this.runtime, "the baseline");
     const parameters = [...this.network.namedParameters()].map(([, parameter]) => parameter);
@@ -217,50 +216,30 @@ class Treatment {
     return result;
   }
 
-  /** Sifts, aggregates gradients at every layer and writes them with their masks. */
-  private async diagnose(state: StateDict) {
+  /** Finds each class's kernels, writes them down, and returns them for the constraint. */
+  private async diagnose(state: StateDict): Promise<ConstrainedLayer[]> {
     const { runtime, network, set, folder, split, report, options } = this;
-    const { imagesPerClass, layers, theta, batch, noise, noiseCopies, seed } = options;
+    const { layers, imagesPerClass } = options;
     report.stage("diagnose", `${layers.join(", ")}, up to ${imagesPerClass} images a class`);
     const begun = performance.now();
     loadStateDict(network, state, runtime, "the baseline");
-    const predicted = await this.predict(split.train);
-    const classes = set.classes.length;
-    const high = siftHigh(predicted, classes, imagesPerClass);
-    const missing = set.classes.filter((_, k) => high[k].length === 0);
-    if (missing.length > 0) {
-      report.note(`no image of ${missing.join(", ")} is classified right: no kernel is theirs`);
-    }
-    await folder.writeJson("sift.json", { high, low: siftLow(predicted, classes, imagesPerClass) });
-    const { signal } = report;
-    const diagnosis = await diagnose(runtime, network, set, split.train, high, {
-      ...{ layers, batch, noise, noiseCopies, seed, signal },
+    const found = await examine(runtime, network, set, split.train, {
+      ...options,
+      signal: report.signal,
     });
-    const masks: { layer: string; mask: Variable }[] = [];
-    for (const layer of diagnosis) masks.push(await this.keepDiagnosis(layer, theta));
+    await saveExamination(folder.path, found);
     this.seconds.diagnose = (performance.now() - begun) / 1000;
-    return masks;
-  }
-
-  private async keepDiagnosis(diagnosis: LayerDiagnosis, theta: number) {
-    const { layer, classes, channels, aggregate } = diagnosis;
-    const shape = [classes, channels];
-    const mask = correlationMask(diagnosis, theta);
-    await this.folder.writeNpy(`aggregate.${layer}.npy`, { dtype: "F32", shape, data: aggregate });
-    await this.folder.writeNpy(`mask.${layer}.npy`, { dtype: "F32", shape, data: mask });
-    const kernels = mask.reduce((sum, value) => sum + value, 0) / classes;
-    this.report.note(`${layer}: ${kernels.toFixed(1)} of ${channels} kernels a class`);
-    return { layer, mask: new Variable(`mask of ${layer}`, shape, mask) };
-  }
-
-  private async predict(split: DataSet["train"]): Promise<Prediction[]> {
-    const { runtime, network, set, options, report } = this;
-    const predictor = await Predictor.make(runtime, network, set, split, options.batch);
-    try {
-      return predictions(await predictor.predict(report.signal));
-    } finally {
-      predictor.destroy();
+    const unknown = set.classes.filter((_, k) => found.high[k].length === 0);
+    if (unknown.length > 0) {
+      report.note(`no image of ${unknown.join(", ")} is classified right: no kernel is theirs`);
     }
+    return found.layers.map(({ layer, classes, channels, mask }) => {
+      const own = mask.reduce((sum, value) => sum + value, 0) / classes;
+      report.note(
+        `${layer}: on average ${own.toFixed(1)} of ${channels} kernels are a class's own`,
+      );
+      return { layer, mask: new Variable(`mask of ${layer}`, [classes, channels], mask) };
+    });
   }
 
   /** Predictions of several states on the test set. */

@@ -29,6 +29,8 @@ export interface Gpu {
   readonly limits: Readonly<Record<LimitName, number>>;
   /** The adapter computes on the CPU: kernels for register tiles, small batches. */
   readonly isCpu: boolean;
+  /** Invocations of a subgroup, where subgroups are to be had and all of one size; otherwise 1. */
+  readonly subgroupSize: number;
   /**
    * Throws the first error that the device reported outside of a scope, or its loss. Call it
    * where results are read: errors arrive on a later turn of the event loop than their cause.
@@ -154,6 +156,7 @@ class OpenGpu implements Gpu {
   readonly features: ReadonlySet<string>;
   readonly limits: Readonly<Record<LimitName, number>>;
   readonly isCpu: boolean;
+  readonly subgroupSize: number;
   readonly failure: Promise<UserError>;
   #error: UserError | undefined;
   #destroyed = false;
@@ -172,6 +175,8 @@ class OpenGpu implements Gpu {
       /llvmpipe|swiftshader|basic render/i.test(info.description);
     this.features = new Set(device.features);
     this.limits = readLimits(device.limits);
+    const uniform = this.features.has("subgroups") && info.subgroupMinSize === info.subgroupMaxSize;
+    this.subgroupSize = uniform ? info.subgroupMinSize : 1;
 
     const { promise, resolve } = Promise.withResolvers<UserError>();
     this.failure = promise;

@@ -3,8 +3,8 @@
  * nothing in JavaScript turns that off; straight-line code on named registers runs more than twice
  * as fast. The shader files stay legal, readable WGSL; two comment markers say what to expand:
  *
- *     // @registers                              ->  var sum_0: vec4<f32>;
- *     var sum: array<vec4<f32>, 2>;                  var sum_1: vec4<f32>;
+ *     // @registers                              ->  var sum_0 = vec4<f32>();
+ *     var sum: array<vec4<f32>, 2>;                  var sum_1 = vec4<f32>();
  *     // @unroll
  *     for (var i = 0u; i < 2u; i++) {            ->  { sum_0 += a[0u]; }
  *       sum[i] += a[i];                              { sum_1 += a[1u]; }
@@ -130,7 +130,8 @@ function nameRegisters(lines: readonly Line[], constants: Constants): Line[] {
       result[i] = { ...result[i], text: nameIndices(result[i], name, count, constants) };
     }
     const registers = Array.from({ length: count }, (_, i) => ({
-      text: `${indent}var ${name}_${i}: ${type.trim()};`,
+      // naga 29 does not zero a variable again when a loop comes back to its declaration.
+      text: `${indent}var ${name}_${i} = ${type.trim()}();`,
       number: head.number,
     }));
     result.splice(at, 2, ...registers);

@@ -25,14 +25,21 @@ export interface Kernel {
   readonly flops: number;
   /** Bytes that one dispatch has to move at least: every operand once. */
   readonly bytes: number;
-  /**
-   * Input bindings that the shader reads as textures; all others are storage buffers. Such a
-   * texture is rgba32float, TEXTURE_WIDTH texels wide, and holds the operand's float32s in order.
-   */
-  readonly textures?: readonly number[];
+  /** Inputs that the shader reads as textures; all others are storage buffers. */
+  readonly textures?: readonly TextureInput[];
 }
 
-/** Width in texels of an operand that is read as a texture. */
+/**
+ * An operand that a kernel reads as a two-dimensional texture: its float32s in order, in rows of
+ * TEXTURE_WIDTH texels of one or four of them. (A CPU adapter loads texels many times faster than
+ * elements of buffers.) `GPUTextureSampleType` is "unfilterable-float".
+ */
+export interface TextureInput {
+  readonly binding: number;
+  readonly format: "r32float" | "rgba32float";
+}
+
+/** Texels of a row. */
 export const TEXTURE_WIDTH = 4096;
 
 export type Constant = number | boolean;

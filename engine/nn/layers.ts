@@ -2,9 +2,9 @@
 
 import { conv2d, type ConvOptions, pair } from "../tensor/conv.ts";
 import { matmul } from "../tensor/matmul.ts";
-import { flatten, permute } from "../tensor/movement.ts";
+import { broadcastTo } from "../tensor/movement.ts";
 import { batchStatistics, normalize } from "../tensor/norm.ts";
-import { add, mul, relu, sigmoid, silu } from "../tensor/pointwise.ts";
+import { add, mul, relu, relu6, sigmoid, silu } from "../tensor/pointwise.ts";
 import {
   adaptiveAvgPool2d,
   avgPool2d,
@@ -75,8 +75,8 @@ export class BatchNorm2d extends Module {
 
   constructor(
     channels: number,
-    private readonly eps = 1e-5,
-    private readonly momentum = 0.1,
+    readonly eps = 1e-5,
+    readonly momentum = 0.1,
   ) {
     super();
     this.weight = new Parameter([channels], { value: 1 });
@@ -111,6 +111,12 @@ export class ReLU extends Module {
   }
 }
 
+export class ReLU6 extends Module {
+  protected forward(x: Tensor): Tensor {
+    return relu6(x);
+  }
+}
+
 export class SiLU extends Module {
   protected forward(x: Tensor): Tensor {
     return silu(x);
@@ -123,6 +129,7 @@ export class Sigmoid extends Module {
   }
 }
 
+/** Nothing but a name for what passes: a point that a tap can see. */
 export class Identity extends Module {
   protected forward(x: Tensor): Tensor {
     return x;
@@ -156,21 +163,28 @@ export class AdaptiveAvgPool2d extends Module {
   }
 }
 
-/** [N, H, W, C] to [N, CHW]: features in PyTorch's order, so that its linear weights fit. */
-export class Flatten extends Module {
-  protected forward(x: Tensor): Tensor {
-    return flatten(x.rank === 4 ? permute(x, [0, 3, 1, 2]) : x);
-  }
-}
-
 /** Zeroes each element with probability p in training; scales the rest so that the mean stays. */
 export class Dropout extends Module {
-  constructor(private readonly p = 0.5) {
+  constructor(readonly p = 0.5) {
     super();
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
     if (!pass.training || !pass.key) return x;
     return dropout(x, this.p, pass.key, `dropout ${pass.names.get(this)}`);
+  }
+}
+
+/** Dropout of whole channels: each sample keeps or loses all of a channel's pixels. */
+export class Dropout2d extends Module {
+  constructor(readonly p = 0.5) {
+    super();
+  }
+
+  protected forward(x: Tensor, pass: Pass): Tensor {
+    if (!pass.training || !pass.key) return x;
+    const [batch, , , channels] = x.shape;
+    const ones = broadcastTo(constant(1), [batch, 1, 1, channels]);
+    return mul(x, dropout(ones, this.p, pass.key, `dropout ${pass.names.get(this)}`));
   }
 }

@@ -81,9 +81,14 @@ export function fuse(nodes: readonly Tensor[], wanted: ReadonlySet<Tensor>): Fus
     }
   };
 
-  for (const node of nodes) {
-    if (node.operation.kind === "pointwise") operands.set(node, fittingOperands(node));
-    if (mustStore(node)) stored.add(node);
+  // A node with many operands stores inputs that were passed over before, which changes what their
+  // other consumers and aliases read: repeat until nothing is added.
+  for (let before = -1; before < stored.size;) {
+    before = stored.size;
+    for (const node of nodes) {
+      if (node.operation.kind === "pointwise") operands.set(node, fittingOperands(node));
+      if (mustStore(node)) stored.add(node);
+    }
   }
   return {
     inMemory: (node) => stored.has(node),

@@ -5,13 +5,15 @@
  */
 
 import { numel } from "../tensor/shape.ts";
-import { type DType, type HostArray, Input, Scratch, Tensor, Variable } from "../tensor/tensor.ts";
+import { type DType, type HostArray, Input, Tensor, Variable } from "../tensor/tensor.ts";
+import type { TextureInput } from "../gpu/kernel.ts";
 import { type Lifetime, placeValues } from "./memory.ts";
 import type { Readable, Runtime } from "./runtime.ts";
 import { type AssignmentPair, type Dispatch, schedule, type Storage } from "./schedule.ts";
+import { placeTextures, recordCopy, type TextureCopy } from "./textures.ts";
 
 export interface PlanSpec<Name extends string = string> {
-  /** Values that can be read after a run. */
+  /** Values that can be read after a run. A variable is read as the run leaves it. */
   readonly outputs?: Readonly<Record<Name, Tensor>>;
   /** New values of variables; all of them are computed from the old ones. */
   readonly assign?: readonly AssignmentPair[];
@@ -28,6 +30,8 @@ export interface OutputCopy<Name extends string> {
 }
 
 interface Recorded {
+  /** Operands to be copied to textures before the dispatch. */
+  readonly copies: readonly (readonly [TextureCopy, GPUBuffer])[];
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
@@ -41,7 +45,7 @@ export class Plan<Name extends string = string> {
     private readonly recorded: readonly Recorded[],
     private readonly inputs: ReadonlyMap<Input, GPUBuffer>,
     private readonly outputs: ReadonlyMap<string, Readable>,
-    private readonly owned: readonly GPUBuffer[],
+    private readonly owned: readonly { destroy(): void }[],
     /** What is dispatched in a run, in order. */
     readonly dispatches: readonly Dispatch[],
     /** Bytes of the plan's own buffers: inputs, intermediate values and outputs. */
@@ -54,14 +58,22 @@ export class Plan<Name extends string = string> {
     { outputs, assign = [] }: PlanSpec<Name>,
   ): Promise<Plan<Name>> {
     const named = Object.entries<Tensor>(outputs ?? {});
-    const { dispatches, storageOf } = schedule(named.map(([, tensor]) => tensor), assign);
+    const { dispatches, storageOf } = schedule(
+      named.map(([, tensor]) => tensor),
+      assign,
+      runtime.target,
+    );
     const kept = new Set(named.map(([, tensor]) => storageOf(tensor)));
     for (const [target] of assign) kept.add(target);
 
     const owned: GPUBuffer[] = [];
     const place = allocate(runtime, dispatches, kept, owned);
+    const textures: GPUTexture[] = [];
+    const copies = placeTextures(runtime.gpu.device, dispatches, textures);
     const recorded: Recorded[] = [];
-    for (const dispatch of dispatches) recorded.push(await record(runtime, dispatch, place));
+    for (const [at, dispatch] of dispatches.entries()) {
+      recorded.push(await record(runtime, dispatch, place, copies, at));
+    }
 
     const inputs = [...place.keys()].filter((s) => s instanceof Input);
     const readable = named.map(([name, tensor]) => {
@@ -74,7 +86,7 @@ export class Plan<Name extends string = string> {
       recorded,
       new Map(inputs.map((input) => [input, place.get(input)!])),
       new Map(readable),
-      owned,
+      [...owned, ...textures],
       dispatches,
       owned.reduce((sum, buffer) => sum + buffer.size, 0),
     );
@@ -89,8 +101,13 @@ export class Plan<Name extends string = string> {
     const { device } = this.runtime.gpu;
     for (const [input, value] of feeds) this.feed(input, value);
     const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    for (const { pipeline, bindGroup, workgroups } of this.recorded) {
+    let pass = encoder.beginComputePass();
+    for (const { copies, pipeline, bindGroup, workgroups } of this.recorded) {
+      if (copies.length > 0) {
+        pass.end();
+        for (const [copy, buffer] of copies) recordCopy(encoder, copy, buffer);
+        pass = encoder.beginComputePass();
+      }
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(...workgroups);
@@ -108,9 +125,9 @@ export class Plan<Name extends string = string> {
     return this.runtime.readBuffers(names.map((name) => this.outputs.get(name)!));
   }
 
-  /** Frees the plan's buffers; variables stay. */
+  /** Frees the plan's buffers and textures; variables stay. */
   destroy(): void {
-    for (const buffer of this.owned) buffer.destroy();
+    for (const memory of this.owned) memory.destroy();
   }
 
   private feed(input: Input, value: HostArray | number): void {
@@ -172,17 +189,32 @@ async function record(
   runtime: Runtime,
   { kernel, buffers }: Dispatch,
   place: ReadonlyMap<Storage, GPUBuffer>,
+  copies: readonly TextureCopy[],
+  at: number,
 ): Promise<Recorded> {
   const pipeline = await runtime.pipeline(kernel);
-  const entries = buffers.map((storage, binding) => ({
-    binding,
-    resource: { buffer: place.get(storage)!, size: bytesOf(storage) },
-  }));
+  const asTexture = (storage: Storage, { format }: TextureInput) =>
+    copies.findLast((c) => c.storage === storage && c.format === format && c.before <= at)!;
+  const entries = buffers.map((storage, binding) => {
+    const input = kernel.textures?.find((texture) => texture.binding === binding);
+    return {
+      binding,
+      resource: input
+        ? asTexture(storage, input).texture.createView()
+        : { buffer: place.get(storage)!, size: bytesOf(storage) },
+    };
+  });
   const layout = pipeline.getBindGroupLayout(0);
   const { device } = runtime.gpu;
   const bindGroup = await runtime.gpu.scoped(
     kernel.label,
     () => device.createBindGroup({ label: kernel.label, layout, entries }),
   );
-  return { pipeline, bindGroup, workgroups: kernel.workgroups };
+  const due = copies.filter(({ before }) => before === at);
+  return {
+    copies: due.map((copy) => [copy, place.get(copy.storage)!]),
+    pipeline,
+    bindGroup,
+    workgroups: kernel.workgroups,
+  };
 }

@@ -4,7 +4,9 @@
  */
 
 import type { Gpu } from "../gpu/adapter.ts";
+import { expand } from "../gpu/expand.ts";
 import type { Kernel } from "../gpu/kernel.ts";
+import { type Target, targetFor } from "../gpu/kernels/target.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { type HostArray, Tensor, type Variable } from "../tensor/tensor.ts";
 import { type Feed, Plan, type PlanSpec } from "./plan.ts";
@@ -22,7 +24,12 @@ export class Runtime {
   private readonly variables = new Map<Variable, GPUBuffer>();
   private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
 
-  constructor(readonly gpu: Gpu) {}
+  /** What kernels may count on here. */
+  readonly target: Target;
+
+  constructor(readonly gpu: Gpu) {
+    this.target = targetFor(gpu);
+  }
 
   /**
    * A storage buffer.
@@ -113,7 +120,8 @@ export class Runtime {
     if (!pipeline) {
       pipeline = this.gpu.scoped(kernel.label, () => {
         const { device } = this.gpu;
-        const module = device.createShaderModule({ label: kernel.label, code: kernel.source });
+        const code = expand(kernel.source);
+        const module = device.createShaderModule({ label: kernel.label, code });
         const compute = { module, entryPoint: "main" };
         return device.createComputePipeline({ label: kernel.label, layout: "auto", compute });
       });

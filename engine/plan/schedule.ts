@@ -6,7 +6,9 @@
 import { type Combine } from "../gpu/kernels/reduce.ts";
 import { chainReduceKernel, type Middle, reduceKernel } from "../gpu/kernels/reduce.ts";
 import { mapKernel } from "../gpu/kernels/map.ts";
+import type { Target } from "../gpu/kernels/target.ts";
 import type { Kernel } from "../gpu/kernel.ts";
+import { sameShape, shapeError } from "../tensor/shape.ts";
 import { Scratch, type Step, Tensor, type Variable } from "../tensor/tensor.ts";
 import { fuse, type FusedChain, type Fusion } from "./fuse.ts";
 import { type SimpleGraph, simplify } from "./simplify.ts";
@@ -29,11 +31,36 @@ export interface Schedule {
   storageOf(tensor: Tensor): Storage;
 }
 
-export function schedule(outputs: readonly Tensor[], assign: readonly AssignmentPair[]): Schedule {
-  const graph = simplify([...outputs, ...assign.map(([, value]) => value)]);
-  const wanted = new Set(outputs.map((o) => graph.of(o)));
-  for (const [, value] of assign) wanted.add(graph.of(value));
-  return new Scheduler(graph, fuse(graph.nodes, wanted), assign).result();
+export function schedule(
+  outputs: readonly Tensor[],
+  assign: readonly AssignmentPair[],
+  target: Target,
+): Schedule {
+  checkAssignments(assign);
+  const values = [...outputs, ...assign.map(([, value]) => value)];
+  const graph = simplify(values);
+  const wanted = new Set(values.map((value) => withoutAliases(graph.of(value))));
+  return new Scheduler(graph, fuse(graph.nodes, wanted), assign, target).result();
+}
+
+function checkAssignments(assign: readonly AssignmentPair[]): void {
+  const targets = new Set<Variable>();
+  for (const [target, value] of assign) {
+    const name = `assignment to ${target.label}`;
+    if (!sameShape(target.shape, value.shape)) {
+      throw shapeError(name, "shapes differ", target.shape, value.shape);
+    }
+    if (target.dtype !== value.dtype) {
+      throw shapeError(name, `${value.dtype} is not ${target.dtype}`, target.shape);
+    }
+    if (targets.has(target)) throw shapeError(name, "it is assigned twice", target.shape);
+    targets.add(target);
+  }
+}
+
+/** The node whose elements these are. */
+function withoutAliases(node: Tensor): Tensor {
+  return node.operation.kind === "alias" ? withoutAliases(node.inputs[0]) : node;
 }
 
 class Scheduler {
@@ -45,6 +72,7 @@ class Scheduler {
     private readonly graph: SimpleGraph,
     private readonly fusion: Fusion,
     private readonly assign: readonly AssignmentPair[],
+    private readonly target: Target,
   ) {
     for (const node of graph.nodes) {
       const { kind } = node.operation;
@@ -64,9 +92,10 @@ class Scheduler {
 
   result(): Schedule {
     const dispatches = this.graph.nodes.flatMap((node) => this.lower(node));
-    const late = this.assign.filter(([target, value]) =>
-      this.inPlace.get(this.graph.of(value)) !== target
-    );
+    const late = this.assign.filter(([target, value]) => {
+      const node = withoutAliases(this.graph.of(value));
+      return node !== target && this.inPlace.get(node) !== target;
+    });
     return {
       dispatches: [...dispatches, ...late.map(([target, value]) => this.copy(target, value))]
         .map(({ kernel, buffers }) => ({ kernel, buffers: buffers.map((b) => this.resolve(b)) })),
@@ -77,24 +106,26 @@ class Scheduler {
   /** The memory behind a node: aliases share their source's, assigned values their variable's. */
   private resolve(storage: Storage): Storage {
     if (storage instanceof Scratch) return storage;
-    if (storage.operation.kind === "alias") return this.resolve(storage.inputs[0]);
-    return this.inPlace.get(storage) ?? storage;
+    const node = withoutAliases(storage);
+    return this.inPlace.get(node) ?? node;
   }
 
   private lower(node: Tensor): readonly Step[] {
     const fused = this.chains.get(node);
-    if (!fused) return node.operation.kind === "kernels" ? node.operation.lower(node) : [];
+    if (!fused) {
+      return node.operation.kind === "kernels" ? node.operation.lower(node, this.target) : [];
+    }
     const leaves = fused.leaves.map(({ tensor }) => tensor);
     if (node.operation.kind !== "reduce") {
       const target = this.inPlace.get(node);
       const own = target ? leaves.findIndex((leaf) => this.resolve(leaf) === target) : -1;
       const others = leaves.filter((_, k) => k !== own);
-      const kernel = mapKernel(fused.chain, own >= 0 ? own : undefined);
+      const kernel = mapKernel(fused.chain, this.target, own >= 0 ? own : undefined);
       return [{ kernel, buffers: [...others, node] }];
     }
     const combine: Combine = node.operation.combine;
     const extents = node.inputs[0].shape as Middle;
-    const { kernel, splits } = chainReduceKernel(fused.chain, extents, combine);
+    const { kernel, splits } = chainReduceKernel(fused.chain, extents, combine, this.target);
     if (splits === 1) return [{ kernel, buffers: [...leaves, node] }];
     const parts = new Scratch([splits, ...node.shape]);
     return [
@@ -106,7 +137,7 @@ class Scheduler {
   /** Stores an assigned value that could not be computed in place, after everything else. */
   private copy(target: Variable, value: Tensor): Step {
     const node = this.graph.of(value);
-    if (this.assign.some(([other]) => other === this.resolve(node))) {
+    if (this.assign.some(([other]) => other === withoutAliases(node))) {
       throw new Error(`${target.label} is assigned another assigned variable's old value`);
     }
     const chain = {
@@ -117,7 +148,7 @@ class Scheduler {
       result: "x0",
       dtype: node.dtype,
     };
-    return { kernel: mapKernel(chain), buffers: [node, target] };
+    return { kernel: mapKernel(chain, this.target), buffers: [node, target] };
   }
 
   /** For each variable the nodes whose kernels read it, in the order in which they run. */

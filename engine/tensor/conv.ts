@@ -34,7 +34,10 @@ const FORWARD: Operation = {
     const conv = attributes as unknown as ConvShape;
     return [inputGrad(g, w, conv), weightGrad(x, g, conv)];
   },
-  lower: (node) => [{ kernel: convForward(convOf(node)), buffers: [...node.inputs, node] }],
+  lower: (node, target) => [{
+    kernel: convForward(convOf(node), target),
+    buffers: [...node.inputs, node],
+  }],
 };
 
 const INPUT_GRAD: Operation = {
@@ -44,7 +47,10 @@ const INPUT_GRAD: Operation = {
     const conv = attributes as unknown as ConvShape;
     return [forward(g, w, conv), weightGrad(g, dy, conv)];
   },
-  lower: (node) => [{ kernel: convInputGrad(convOf(node)), buffers: [...node.inputs, node] }],
+  lower: (node, target) => [{
+    kernel: convInputGrad(convOf(node), target),
+    buffers: [...node.inputs, node],
+  }],
 };
 
 const WEIGHT_GRAD: Operation = {
@@ -54,7 +60,7 @@ const WEIGHT_GRAD: Operation = {
     const conv = attributes as unknown as ConvShape;
     return [inputGrad(dy, g, conv), forward(x, g, conv)];
   },
-  lower: (node) => splitSum(node, convWeightGrad(convOf(node))),
+  lower: (node, target) => splitSum(node, convWeightGrad(convOf(node), target)),
 };
 
 function convOf(node: Tensor): ConvShape {

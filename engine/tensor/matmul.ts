@@ -26,11 +26,12 @@ const MATMUL: Operation = {
       : matmul(a, g, { transA: !transA });
     return [da, db];
   },
-  lower: (node) => {
+  lower: (node, target) => {
     const { transA, transB } = node.attributes as Required<MatmulOptions>;
     const [a] = node.inputs;
     const [m, n] = node.shape;
-    return splitSum(node, matmulKernel({ m, n, k: a.shape[transA ? 0 : 1], transA, transB }));
+    const k = a.shape[transA ? 0 : 1];
+    return splitSum(node, matmulKernel({ m, n, k, transA, transB }, target));
   },
 };
 

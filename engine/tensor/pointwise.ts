@@ -29,6 +29,7 @@ type Name =
   | "square"
   | "sigmoid"
   | "relu"
+  | "relu6"
   | "add"
   | "sub"
   | "mul"
@@ -60,6 +61,10 @@ const entries: Record<Name, Entry> = {
     gradient: (y, g) => [mul(g, mul(y, sub(1, y)))],
   },
   relu: { wgsl: (x) => `max(${x}, F(0.0))`, gradient: (y, g) => [gate(g, y)] },
+  relu6: {
+    wgsl: (x) => `clamp(${x}, F(0.0), F(6.0))`,
+    gradient: (y, g) => [gate(gate(g, y), sub(6, y))],
+  },
   add: { wgsl: (a, b) => `${a} + ${b}`, gradient: (_, g) => [g, g] },
   sub: { wgsl: (a, b) => `${a} - ${b}`, gradient: (_, g) => [g, neg(g)] },
   mul: {
@@ -147,6 +152,8 @@ export const square = (x: Tensor) => unary("square", x);
 export const sigmoid = (x: Tensor) => unary("sigmoid", x);
 /** max(x, 0), with gradient 0 at 0. */
 export const relu = (x: Tensor) => unary("relu", x);
+/** min(max(x, 0), 6), with gradient 0 at both ends. */
+export const relu6 = (x: Tensor) => unary("relu6", x);
 /** x sigmoid(x), also called swish. */
 export const silu = (x: Tensor) => mul(x, sigmoid(x));
 /** Unsigned integers as floats. */

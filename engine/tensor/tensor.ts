@@ -9,6 +9,7 @@
  */
 
 import type { Kernel } from "../gpu/kernel.ts";
+import type { Target } from "../gpu/kernels/target.ts";
 import { checkExtents, numel, type Shape, shapeError, showShape } from "./shape.ts";
 
 export type DType = "f32" | "u32";
@@ -53,7 +54,7 @@ export type Reduce = Base & { readonly kind: "reduce"; readonly combine: "sum" |
 /** Anything with kernels of its own. The last buffer of the last step is the node. */
 export type Kernels = Base & {
   readonly kind: "kernels";
-  readonly lower: (node: Tensor) => readonly Step[];
+  readonly lower: (node: Tensor, target: Target) => readonly Step[];
 };
 export type Operation = Leaf | Alias | Pointwise | Broadcast | Reduce | Kernels;
 
@@ -107,11 +108,14 @@ export class Input extends Tensor {
   }
 }
 
-/** A scalar known when the graph is built; becomes a literal in the kernels that use it. */
+/**
+ * A scalar known when the graph is built; becomes a literal in the kernels that use it.
+ * @throws UserError where float32 can't hold it: WGSL has no literals for infinity and NaN
+ */
 export function constant(value: number, dtype: DType = "f32"): Tensor {
-  return new Tensor(CONSTANT, [], [], dtype, {
-    value: dtype === "f32" ? Math.fround(value) : value,
-  });
+  const held = dtype === "f32" ? Math.fround(value) : value;
+  if (!Number.isFinite(held)) throw shapeError("constant", `${value} is no finite ${dtype}`);
+  return new Tensor(CONSTANT, [], [], dtype, { value: held });
 }
 
 /** The value of a constant scalar, or undefined. */

@@ -7,8 +7,6 @@
 import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
-import type { HostTensor } from "../io/host_tensor.ts";
-import { encodeNpy } from "../io/npy.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { StateDict } from "../nn/state.ts";
 import type { EpochRecord } from "./train.ts";
@@ -105,10 +103,6 @@ export class RunFolder {
 
   async writeJson(name: string, value: unknown): Promise<void> {
     await writeFileAtomic(this.file(name), JSON.stringify(value, null, 2) + "\n");
-  }
-
-  async writeNpy(name: string, array: HostTensor): Promise<void> {
-    await writeFileAtomic(this.file(name), encodeNpy(array));
   }
 
   /** Makes the records of a stage exactly its history, which a resumed stage may repeat. */

@@ -49,8 +49,9 @@ const CHANNEL_TILES: u32 = (OUT_VECTORS + VECTORS - 1u) / VECTORS;
 const CHUNKS: u32 = (KERNEL_WIDTH + TAPS - 1u) / TAPS;
 const TILES: u32 = KERNEL_HEIGHT * CHUNKS * IN_VECTORS;
 const GROUPS: u32 = (TILES + LANES - 1u) / LANES;
-const ROWS: u32 = BATCH * OUT_HEIGHT;
-const SPLIT_ROWS: u32 = (ROWS + SPLITS - 1u) / SPLITS;
+const COLUMN_TILES: u32 = (OUT_WIDTH + PIXELS - 1u) / PIXELS;
+const RUNS: u32 = BATCH * OUT_HEIGHT * COLUMN_TILES;
+const SPLIT_RUNS: u32 = (RUNS + SPLITS - 1u) / SPLITS;
 
 // "own" is what each lane loads for itself (x), "joint" what the lanes share (dy).
 // begin own
@@ -95,51 +96,59 @@ fn main(
 
   // @registers
   var sum: array<vec4<f32>, TAPS * 4 * VECTORS>;
-  let end = min((split + 1u) * SPLIT_ROWS, ROWS);
-  for (var row = split * SPLIT_ROWS; row < end; row++) {
+  var run = split * SPLIT_RUNS;
+  let end = min(run + SPLIT_RUNS, RUNS);
+  loop {
+    let column = run % COLUMN_TILES * PIXELS;
+    let row = run / COLUMN_TILES;
     let h = i32(row % OUT_HEIGHT * STRIDE_H + r * DILATION_H) - PADDING_H;
     let row_inside = h >= 0 && h < i32(IN_HEIGHT);
     let line = (i32(row / OUT_HEIGHT * IN_HEIGHT) + h) * i32(IN_WIDTH);
-    var column = 0u;
-    loop {
+    // @registers
+    var held: array<vec4<f32>, HELD>;
+    // @unroll
+    for (var j = 0u; j < HELD; j++) {
+      let q = column + (j * LANES + lane) / VECTORS;
+      let value =
+        load_joint((row * OUT_WIDTH + q) * OUT_VECTORS + output + (j * LANES + lane) % VECTORS);
+      held[j] = select(vec4<f32>(), value, q < OUT_WIDTH);
+    }
+    let left = i32(column * STRIDE_W + chunk * DILATION_W) - PADDING_W;
+    // @registers
+    var pixel: array<vec4<f32>, SPAN>;
+    // @unroll
+    for (var i = 0u; i < SPAN; i++) {
+      let w = left + i32(i);
+      let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);
+      pixel[i] = select(vec4<f32>(), load_own(u32(line + w), input), inside);
+    }
+    // One sum takes all pixels of the run before the next has its turn: it stays in a register.
+    // @unroll
+    for (var v = 0u; v < VECTORS; v++) {
       // @registers
-      var held: array<vec4<f32>, HELD>;
+      var gradient: array<vec4<f32>, PIXELS>;
       // @unroll
-      for (var j = 0u; j < HELD; j++) {
-        let q = column + (j * LANES + lane) / VECTORS;
-        let value =
-          load_joint((row * OUT_WIDTH + q) * OUT_VECTORS + output + (j * LANES + lane) % VECTORS);
-        held[j] = select(vec4<f32>(), value, q < OUT_WIDTH);
-      }
-      let left = i32(column * STRIDE_W + chunk * DILATION_W) - PADDING_W;
-      // @registers
-      var pixel: array<vec4<f32>, SPAN>;
-      // @unroll
-      for (var i = 0u; i < SPAN; i++) {
-        let w = left + i32(i);
-        let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);
-        pixel[i] = select(vec4<f32>(), load_own(u32(line + w), input), inside);
+      for (var i = 0u; i < PIXELS; i++) {
+        gradient[i] =
+          subgroupBroadcast(held[(i * VECTORS + v) / LANES], (i * VECTORS + v) % LANES);
       }
       // @unroll
-      for (var v = 0u; v < VECTORS; v++) {
+      for (var s = 0u; s < TAPS; s++) {
         // @unroll
-        for (var i = 0u; i < PIXELS; i++) {
-          let gradient =
-            subgroupBroadcast(held[(i * VECTORS + v) / LANES], (i * VECTORS + v) % LANES);
+        for (var c = 0u; c < 4u; c++) {
           // @unroll
-          for (var s = 0u; s < TAPS; s++) {
-            sum[(s * 4 + 0) * VECTORS + v] += pixel[i * STRIDE_W + s * DILATION_W].x * gradient;
-            sum[(s * 4 + 1) * VECTORS + v] += pixel[i * STRIDE_W + s * DILATION_W].y * gradient;
-            sum[(s * 4 + 2) * VECTORS + v] += pixel[i * STRIDE_W + s * DILATION_W].z * gradient;
-            sum[(s * 4 + 3) * VECTORS + v] += pixel[i * STRIDE_W + s * DILATION_W].w * gradient;
+          for (var i = 0u; i < PIXELS; i++) {
+            sum[(s * 4 + c) * VECTORS + v] +=
+              pixel[i * STRIDE_W + s * DILATION_W][c] * gradient[i];
           }
         }
       }
-      // The test stands at the end: a test at the top costs lavapipe one masked iteration more.
-      continuing {
-        column += PIXELS;
-        break if column >= OUT_WIDTH;
-      }
+    }
+    // One loop for rows and columns, its test at the end (no split is empty): lavapipe runs the
+    // iteration that breaks at the top in full, and copies all sums once a loop and iteration.
+    continuing {
+      run += 1u;
+      break if run >= end;
     }
   }
 

@@ -1,15 +1,20 @@
 // y[i] = f(x0[i], x1[i], ...): a chain of pointwise operations in one pass over memory.
 //
 // Layout   every buffer dense and row-major; an operand that is repeated along some axes is read
-//          where its own element lies (index arithmetic of the constants of its shape)
-// Threads  one invocation an element of type F: four floats where the innermost extent allows
-//          (`vec4f`), else one (`f32`)
+//          where its own element lies (index arithmetic of the constants of its shape). The
+//          elements are seen as ROWS of COLUMNS, a row being the longest run over which operands
+//          that repeat from row to row (a bias, a channel's statistics) do not repeat themselves.
+// Threads  one invocation for ROWS_PER_THREAD elements of one column, so that what repeats from row
+//          to row is loaded once; neighbours work on neighbouring columns. An element F is four
+//          floats where the innermost extent allows (`vec4f`), else one (`f32`).
 // Cost     the operations of the chain for each element; every operand read once, y written once
 //
-// The regions hold an example, y = max(x0 + x1, 0) with x1 repeated over rows of 64; the plan puts
-// the chain at hand there.
+// The regions hold an example, y = max(x0 + x1, 0) with x1 repeated over rows of 64 floats; the
+// plan puts the chain at hand there.
 
-const COUNT: u32 = 1024u; // elements of type F
+const ROWS: u32 = 64u;
+const COLUMNS: u32 = 16u; // elements of type F
+const ROWS_PER_THREAD: u32 = 4u;
 
 // begin types
 alias F = vec4f;
@@ -28,15 +33,19 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= COUNT) {
-    return;
+  let thread = (group.x + group.y * groups.x) * 64u + lane;
+  let n = thread % COLUMNS;
+  let first = thread / COLUMNS * ROWS_PER_THREAD;
+  // begin steady
+  let b = x1[n];
+  // end steady
+  for (var row = first; row < min(first + ROWS_PER_THREAD, ROWS); row++) {
+    let i = row * COLUMNS + n;
+    // begin chain
+    let a = x0[i];
+    let c = a + b;
+    let d = max(c, F(0.0));
+    y[i] = d;
+    // end chain
   }
-  // begin chain
-  let a = x0[i];
-  let b = x1[i % 16u];
-  let c = a + b;
-  let d = max(c, F(0.0));
-  y[i] = d;
-  // end chain
 }

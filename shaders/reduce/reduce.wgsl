@@ -51,6 +51,9 @@ fn main(
   let n = thread % INNER;
   let o = thread / INNER % OUTER;
   let s = thread / (INNER * OUTER);
+  // begin steady
+  // Operands that depend on n alone.
+  // end steady
   var total = F(IDENTITY);
   for (var l = s; l < LENGTH; l += SPLITS) {
     let i = (o * LENGTH + l) * INNER + n;

@@ -6,15 +6,15 @@ import { build, type Evaluate, inside, offsetOf, type Value } from "./value.ts";
 const sameElements: Evaluate = (_, [x]) => x;
 
 /** Combines the middle of [outer, length, inner]. */
-const reduction = (start: number, combine: (a: number, b: number) => number): Evaluate =>
-(node, [x]) => {
-  const shape = node.inputs[0].shape;
-  return build(node.shape, ([o, n]) => {
-    let total = start;
-    for (let l = 0; l < shape[1]; l++) total = combine(total, x[offsetOf([o, l, n], shape)]);
-    return total;
-  });
-};
+const reduction =
+  (start: number, combine: (a: number, b: number) => number): Evaluate => (node, [x]) => {
+    const shape = node.inputs[0].shape;
+    return build(node.shape, ([o, n]) => {
+      let total = start;
+      for (let l = 0; l < shape[1]; l++) total = combine(total, x[offsetOf([o, l, n], shape)]);
+      return total;
+    });
+  };
 
 function firstLargest(row: Value): number {
   return row.indexOf(row.reduce((a, b) => Math.max(a, b)));
@@ -29,15 +29,20 @@ export const arrays: Record<string, Evaluate> = {
   broadcastTo: (node, [x]) => {
     const { shape } = node.inputs[0];
     const lead = node.rank - shape.length;
-    return build(node.shape, (position) =>
-      x[offsetOf(shape.map((extent, d) => (extent === 1 ? 0 : position[d + lead])), shape)]);
+    return build(
+      node.shape,
+      (position) =>
+        x[offsetOf(shape.map((extent, d) => (extent === 1 ? 0 : position[d + lead])), shape)],
+    );
   },
 
   permute: (node, [x]) => {
     const axes = node.attributes.axes as number[];
     const { shape } = node.inputs[0];
-    return build(node.shape, (position) =>
-      x[offsetOf(shape.map((_, d) => position[axes.indexOf(d)]), shape)]);
+    return build(
+      node.shape,
+      (position) => x[offsetOf(shape.map((_, d) => position[axes.indexOf(d)]), shape)],
+    );
   },
 
   window: (node, [x]) => {
@@ -84,8 +89,10 @@ export const arrays: Record<string, Evaluate> = {
   },
 
   takeRows: (node, [table, indices]) =>
-    build(node.shape, ([b, ...rest]) =>
-      table[offsetOf([indices[b], ...rest], node.inputs[0].shape)]),
+    build(
+      node.shape,
+      ([b, ...rest]) => table[offsetOf([indices[b], ...rest], node.inputs[0].shape)],
+    ),
 
   uniform: (node, [[seed, step]]) => {
     const stream = node.attributes.stream as number;

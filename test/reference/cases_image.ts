@@ -16,7 +16,6 @@ const geometries: Record<string, Geometry> = {
   "3x3": { x: [2, 5, 5, 2], w: [3, 3, 2, 3] },
   "3x3, padding 1": { x: [1, 5, 7, 3], w: [3, 3, 3, 4], options: { padding: 1 } },
   "3x3, padding 1, in vectors": { x: [1, 6, 9, 4], w: [3, 3, 4, 8], options: { padding: 1 } },
-  "3x3, padding 1, three images": { x: [3, 4, 4, 4], w: [3, 3, 4, 4], options: { padding: 1 } },
   "3x3, stride 2, padding 1": {
     x: [2, 7, 6, 2],
     w: [3, 3, 2, 4],
@@ -64,10 +63,16 @@ const convolutions: Case[] = Object.entries(geometries).flatMap(([name, geometry
   const y = output(geometry);
   return [
     operation(`conv2d ${name}`, [random(x), random(w)], (a, b) => t.conv2d(a, b, options)),
-    operation(`conv2dInputGrad ${name}`, [random(y), random(w)], (a, b) =>
-      t.conv2dInputGrad(a, b, x, options)),
-    operation(`conv2dWeightGrad ${name}`, [random(x), random(y)], (a, b) =>
-      t.conv2dWeightGrad(a, b, w, options)),
+    operation(
+      `conv2dInputGrad ${name}`,
+      [random(y), random(w)],
+      (a, b) => t.conv2dInputGrad(a, b, x, options),
+    ),
+    operation(
+      `conv2dWeightGrad ${name}`,
+      [random(x), random(y)],
+      (a, b) => t.conv2dWeightGrad(a, b, w, options),
+    ),
   ];
 });
 
@@ -82,38 +87,83 @@ const networks: Case[] = [
 
 const pools: Case[] = [
   operation("maxPool2d 2", [distinct([2, 4, 6, 3])], (x) => t.square(t.maxPool2d(x, 2))),
-  operation("maxPool2d 2 of an odd image", [distinct([1, 5, 7, 4])], (x) =>
-    t.square(t.maxPool2d(x, 2))),
-  operation("maxPool2d 3, stride 2", [distinct([1, 7, 7, 2])], (x) =>
-    t.square(t.maxPool2d(x, 3, { stride: 2 }))),
-  operation("maxPool2d 3, stride 1, padding 1", [distinct([1, 4, 5, 2])], (x) =>
-    t.square(t.maxPool2d(x, 3, { stride: 1, padding: 1 }))),
-  operation("maxPool2d 3, stride 2, padding 1", [distinct([2, 6, 6, 4])], (x) =>
-    t.square(t.maxPool2d(x, 3, { stride: 2, padding: 1 }))),
-  operation("maxPool2d with ceilMode", [distinct([1, 5, 6, 2])], (x) =>
-    t.square(t.maxPool2d(x, 2, { ceilMode: true }))),
-  operation("maxPool2d 3, stride 2, padding 1, ceilMode", [distinct([1, 6, 7, 2])], (x) =>
-    t.square(t.maxPool2d(x, 3, { stride: 2, padding: 1, ceilMode: true }))),
-  operation("maxPool2d [1, 3], stride [2, 1]", [distinct([1, 5, 5, 2])], (x) =>
-    t.square(t.maxPool2d(x, [1, 3], { stride: [2, 1] }))),
-  operation("maxPool2d, stride over kernel", [distinct([1, 7, 8, 1])], (x) =>
-    t.square(t.maxPool2d(x, 2, { stride: 3 }))),
+  operation(
+    "maxPool2d 2 of an odd image",
+    [distinct([1, 5, 7, 4])],
+    (x) => t.square(t.maxPool2d(x, 2)),
+  ),
+  operation(
+    "maxPool2d 3, stride 2",
+    [distinct([1, 7, 7, 2])],
+    (x) => t.square(t.maxPool2d(x, 3, { stride: 2 })),
+  ),
+  operation(
+    "maxPool2d 3, stride 1, padding 1",
+    [distinct([1, 4, 5, 2])],
+    (x) => t.square(t.maxPool2d(x, 3, { stride: 1, padding: 1 })),
+  ),
+  operation(
+    "maxPool2d 3, stride 2, padding 1",
+    [distinct([2, 6, 6, 4])],
+    (x) => t.square(t.maxPool2d(x, 3, { stride: 2, padding: 1 })),
+  ),
+  operation(
+    "maxPool2d with ceilMode",
+    [distinct([1, 5, 6, 2])],
+    (x) => t.square(t.maxPool2d(x, 2, { ceilMode: true })),
+  ),
+  operation(
+    "maxPool2d 3, stride 2, padding 1, ceilMode",
+    [distinct([1, 6, 7, 2])],
+    (x) => t.square(t.maxPool2d(x, 3, { stride: 2, padding: 1, ceilMode: true })),
+  ),
+  operation(
+    "maxPool2d [1, 3], stride [2, 1]",
+    [distinct([1, 5, 5, 2])],
+    (x) => t.square(t.maxPool2d(x, [1, 3], { stride: [2, 1] })),
+  ),
+  operation(
+    "maxPool2d, stride over kernel",
+    [distinct([1, 7, 8, 1])],
+    (x) => t.square(t.maxPool2d(x, 2, { stride: 3 })),
+  ),
   operation("avgPool2d 2", [random([2, 4, 6, 3])], (x) => t.square(t.avgPool2d(x, 2))),
-  operation("avgPool2d 3, stride 2", [random([1, 7, 7, 4])], (x) =>
-    t.square(t.avgPool2d(x, 3, { stride: 2 }))),
-  operation("avgPool2d 3, stride 1, padding 1", [random([1, 4, 5, 2])], (x) =>
-    t.square(t.avgPool2d(x, 3, { stride: 1, padding: 1 }))),
-  operation("avgPool2d without its padding", [random([1, 4, 5, 2])], (x) =>
-    t.square(t.avgPool2d(x, 3, { stride: 1, padding: 1, countIncludePad: false }))),
+  operation(
+    "avgPool2d 3, stride 2",
+    [random([1, 7, 7, 4])],
+    (x) => t.square(t.avgPool2d(x, 3, { stride: 2 })),
+  ),
+  operation(
+    "avgPool2d 3, stride 1, padding 1",
+    [random([1, 4, 5, 2])],
+    (x) => t.square(t.avgPool2d(x, 3, { stride: 1, padding: 1 })),
+  ),
+  operation(
+    "avgPool2d without its padding",
+    [random([1, 4, 5, 2])],
+    (x) => t.square(t.avgPool2d(x, 3, { stride: 1, padding: 1, countIncludePad: false })),
+  ),
   operation("avgPool2d [2, 3]", [random([1, 4, 6, 1])], (x) => t.square(t.avgPool2d(x, [2, 3]))),
-  operation("adaptiveAvgPool2d 1", [random([2, 4, 3, 4])], (x) =>
-    t.square(t.adaptiveAvgPool2d(x, 1))),
-  operation("adaptiveAvgPool2d that divides", [random([2, 4, 6, 3])], (x) =>
-    t.square(t.adaptiveAvgPool2d(x, [2, 3]))),
-  operation("adaptiveAvgPool2d that overlaps", [random([1, 5, 7, 2])], (x) =>
-    t.square(t.adaptiveAvgPool2d(x, [3, 4]))),
-  operation("adaptiveAvgPool2d that enlarges", [random([1, 2, 3, 2])], (x) =>
-    t.square(t.adaptiveAvgPool2d(x, [4, 5]))),
+  operation(
+    "adaptiveAvgPool2d 1",
+    [random([2, 4, 3, 4])],
+    (x) => t.square(t.adaptiveAvgPool2d(x, 1)),
+  ),
+  operation(
+    "adaptiveAvgPool2d that divides",
+    [random([2, 4, 6, 3])],
+    (x) => t.square(t.adaptiveAvgPool2d(x, [2, 3])),
+  ),
+  operation(
+    "adaptiveAvgPool2d that overlaps",
+    [random([1, 5, 7, 2])],
+    (x) => t.square(t.adaptiveAvgPool2d(x, [3, 4])),
+  ),
+  operation(
+    "adaptiveAvgPool2d that enlarges",
+    [random([1, 2, 3, 2])],
+    (x) => t.square(t.adaptiveAvgPool2d(x, [4, 5])),
+  ),
   operation("globalAvgPool", [random([2, 3, 5, 4])], (x) => t.square(t.globalAvgPool(x))),
 ];
 

@@ -19,7 +19,9 @@ const pairs = (
   input: (shape: t.Shape) => t.Variable,
   f: (a: t.Tensor, b: t.Tensor) => t.Tensor,
 ) =>
-  shapes.map((shape) => operation(`${name} ${t.showShape(shape)}`, [input(shape), input(shape)], f));
+  shapes.map((shape) =>
+    operation(`${name} ${t.showShape(shape)}`, [input(shape), input(shape)], f)
+  );
 
 const positive = (shape: t.Shape) => within(0.5, 2, shape);
 
@@ -35,6 +37,7 @@ const unary: Case[] = [
   ...each("sigmoid", (shape) => within(-5, 5, shape), t.sigmoid),
   ...each("silu", (shape) => within(-5, 5, shape), t.silu),
   ...each("relu", nonzero, t.relu),
+  ...each("relu6", (shape) => within(-3, 9, shape), t.relu6),
   ...each("relu after square", random, (x) => t.relu(t.sub(t.square(x), 0.1234))),
   operation("toFloat", [indices(0, 1, 7, 1000000)], (x) => t.square(t.toFloat(x))),
 ];
@@ -95,19 +98,41 @@ const broadcasting: Case[] = broadcasts.map(([a, b]) =>
   )
 );
 
+const slope = (f: (x: t.Tensor) => t.Tensor) => (x: t.Tensor) => t.grad(t.sum(f(x)), [x])[0];
+
 const chains: Case[] = [
-  operation("add and relu over channels", [nonzero([2, 3, 3, 8]), random([8])], (x, bias) =>
-    t.relu(t.add(x, t.mul(bias, 1e-2)))),
-  operation("three operands of three shapes", [random([3, 4, 8]), random([4, 1]), random([8])],
-    (x, a, b) => t.mul(t.add(x, a), t.sub(t.mul(b, x), a))),
-  operation("broadcastTo a higher rank", [random([2, 1, 4])], (x) =>
-    t.square(t.broadcastTo(x, [3, 2, 5, 4]))),
-  operation("broadcastTo, then broadcastTo", [random([3, 1])], (x) =>
-    t.square(t.broadcastTo(t.broadcastTo(x, [3, 2]), [2, 3, 2]))),
-  operation("reshape of a broadcast", [random([1, 3]), random([2, 12])], (x, y) =>
-    t.mul(t.reshape(t.square(t.broadcastTo(x, [8, 3])), [2, 12]), y)),
-  operation("reshape of a broadcast inside a broadcast", [random([3, 1]), random([3, 2, 2])], (x, y) =>
-    t.mul(t.reshape(t.broadcastTo(x, [3, 4]), [3, 2, 2]), y)),
+  operation("sigmoid's slope, so its third derivative", [random([9])], slope(t.sigmoid)),
+  operation("the slope of a quotient", [positive([9])], slope((x) => t.div(t.log(x), t.sqrt(x)))),
+  operation(
+    "add and relu over channels",
+    [nonzero([2, 3, 3, 8]), random([8])],
+    (x, bias) => t.relu(t.add(x, t.mul(bias, 1e-2))),
+  ),
+  operation(
+    "three operands of three shapes",
+    [random([3, 4, 8]), random([4, 1]), random([8])],
+    (x, a, b) => t.mul(t.add(x, a), t.sub(t.mul(b, x), a)),
+  ),
+  operation(
+    "broadcastTo a higher rank",
+    [random([2, 1, 4])],
+    (x) => t.square(t.broadcastTo(x, [3, 2, 5, 4])),
+  ),
+  operation(
+    "broadcastTo, then broadcastTo",
+    [random([3, 1])],
+    (x) => t.square(t.broadcastTo(t.broadcastTo(x, [3, 2]), [2, 3, 2])),
+  ),
+  operation(
+    "reshape of a broadcast",
+    [random([1, 3]), random([2, 12])],
+    (x, y) => t.mul(t.reshape(t.square(t.broadcastTo(x, [8, 3])), [2, 12]), y),
+  ),
+  operation(
+    "reshape of a broadcast inside a broadcast",
+    [random([3, 1]), random([3, 2, 2])],
+    (x, y) => t.mul(t.reshape(t.broadcastTo(x, [3, 4]), [3, 2, 2]), y),
+  ),
   operation("detach", [random([4, 4]), random([4])], (x, y) =>
     // Constant to the gradient, so not the derivative of the value; only y's is compared.
     t.add(t.mul(t.detach(t.square(y)), 0), t.square(x))),
@@ -124,28 +149,55 @@ const movement: Case[] = [
       (x) => t.square(t.permute(x, axes)),
     )
   ),
-  operation("window beyond every side", [random([3, 4])], (x) =>
-    t.square(t.window(x, [-2, -1], [6, 7]))),
-  operation("window partly outside", [random([3, 4])], (x) =>
-    t.square(t.window(x, [1, -3], [4, 5]))),
-  operation("window inside", [random([5, 4, 3])], (x) =>
-    t.square(t.window(x, [1, 2, 0], [2, 1, 2]))),
-  operation("window wholly outside", [random([3, 2])], (x) =>
-    t.square(t.window(x, [5, 0], [2, 2]))),
+  operation(
+    "window beyond every side",
+    [random([3, 4])],
+    (x) => t.square(t.window(x, [-2, -1], [6, 7])),
+  ),
+  operation(
+    "window partly outside",
+    [random([3, 4])],
+    (x) => t.square(t.window(x, [1, -3], [4, 5])),
+  ),
+  operation(
+    "window inside",
+    [random([5, 4, 3])],
+    (x) => t.square(t.window(x, [1, 2, 0], [2, 1, 2])),
+  ),
+  operation(
+    "window wholly outside",
+    [random([3, 2])],
+    (x) => t.square(t.window(x, [5, 0], [2, 2])),
+  ),
   operation("slice", [random([2, 7, 3])], (x) => t.square(t.slice(x, 1, 2, 6))),
   operation("slice from the end", [random([2, 7])], (x) => t.square(t.slice(x, -1, -3))),
   operation("pad2d", [random([2, 3, 2, 2])], (x) => t.square(t.pad2d(x, 1, 0, 2, 3))),
   operation("pad2d cropping", [random([1, 5, 5, 2])], (x) => t.square(t.pad2d(x, -1, -2, 1, -1))),
-  operation("concat along 0", [random([2, 3]), random([1, 3])], (a, b) =>
-    t.square(t.concat([a, b], 0))),
-  operation("concat along the last", [random([2, 3]), random([2, 4]), random([2, 1])], (...parts) =>
-    t.square(t.concat(parts, -1))),
-  operation("concat of channels", [random([2, 2, 2, 4]), random([2, 2, 2, 8])], (...parts) =>
-    t.square(t.concat(parts, 3))),
-  operation("concat of nine", Array.from({ length: 9 }, (_, k) => random([2, 1 + k % 3])),
-    (...parts) => t.square(t.concat(parts, 1))),
-  operation("concat of a part twice", [random([2, 2])], (x) =>
-    t.square(t.concat([x, t.square(x), x], 1))),
+  operation(
+    "concat along 0",
+    [random([2, 3]), random([1, 3])],
+    (a, b) => t.square(t.concat([a, b], 0)),
+  ),
+  operation(
+    "concat along the last",
+    [random([2, 3]), random([2, 4]), random([2, 1])],
+    (...parts) => t.square(t.concat(parts, -1)),
+  ),
+  operation(
+    "concat of channels",
+    [random([2, 2, 2, 4]), random([2, 2, 2, 8])],
+    (...parts) => t.square(t.concat(parts, 3)),
+  ),
+  operation(
+    "concat of nine",
+    Array.from({ length: 9 }, (_, k) => random([2, 1 + k % 3])),
+    (...parts) => t.square(t.concat(parts, 1)),
+  ),
+  operation(
+    "concat of a part twice",
+    [random([2, 2])],
+    (x) => t.square(t.concat([x, t.square(x), x], 1)),
+  ),
 ];
 
 export const pointwiseCases: Case[] = [...unary, ...binary, ...broadcasting, ...chains];

@@ -38,8 +38,7 @@ function forEachProduct(
 }
 
 /** One of the three: the places of its two inputs and of its result among x, w and y. */
-const convolution = (first: number, second: number, result: number): Evaluate =>
-(node, inputs) => {
+const convolution = (first: number, second: number, result: number): Evaluate => (node, inputs) => {
   const shapes: (readonly number[])[] = [];
   shapes[first] = node.inputs[0].shape;
   shapes[second] = node.inputs[1].shape;

@@ -5,7 +5,6 @@
  */
 
 import { ancestors } from "../../engine/tensor/autograd.ts";
-import { showShape } from "../../engine/tensor/shape.ts";
 import { type Tensor, Variable } from "../../engine/tensor/tensor.ts";
 import { arrays } from "./arrays.ts";
 import { images } from "./images.ts";
@@ -20,17 +19,20 @@ export const operations: ReadonlyMap<string, Evaluate> = new Map(
 /**
  * The values of `outputs`, each row-major.
  * @param given values of leaves: of every input, and of variables that differ from their initial
+ * @param rounded round every node's value to float32: how far the results then are off tells how
+ *   much of float32's precision the graph itself loses
  * @throws Error for an operation that the oracle lacks
  */
 export function interpret(
   outputs: readonly Tensor[],
   given: ReadonlyMap<Tensor, ArrayLike<number>> = new Map(),
+  rounded = false,
 ): Value[] {
   const values = new Map<Tensor, Value>();
   for (const node of ancestors(...outputs)) {
     const value = valueOf(node, given.get(node), node.inputs.map((input) => values.get(input)!));
     if (value.length !== node.size) throw new Error(`${value.length} values for ${node}`);
-    values.set(node, value);
+    values.set(node, rounded ? value.map(Math.fround) : value);
   }
   return outputs.map((output) => values.get(output)!);
 }
@@ -39,6 +41,6 @@ function valueOf(node: Tensor, given: ArrayLike<number> | undefined, inputs: Val
   if (given) return Float64Array.from(given);
   if (node instanceof Variable) return Float64Array.from(node.initial);
   const evaluate = operations.get(node.operation.name);
-  if (!evaluate) throw new Error(`the oracle has no ${node.operation.name}: ${showShape(node.shape)}`);
+  if (!evaluate) throw new Error(`the oracle has no ${node}`);
   return evaluate(node, inputs);
 }

@@ -1,36 +1,19 @@
 /** Runs single kernels for tests: one device for the whole file, arrays in, array out. */
+import { requestGpu } from "../../engine/gpu/adapter.ts";
 import { expand } from "../../engine/gpu/expand.ts";
 import { type Kernel, TEXTURE_WIDTH } from "../../engine/gpu/kernel.ts";
-import { PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
+import { PLAIN, type Target, targetOf } from "../../engine/gpu/kernels/target.ts";
 
 let shared: Promise<GPUDevice> | undefined;
-let lanes = 1;
 
-/** The device that all tests of this process use, with the adapter's own limits. */
+/** The device that all tests of this process use. */
 export function testDevice(): Promise<GPUDevice> {
-  return shared ??= requestDevice();
-}
-
-async function requestDevice(): Promise<GPUDevice> {
-  if (Deno.build.os === "linux") Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) throw new Error("no WebGPU adapter: run `deno task setup`");
-  const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
-  const descriptor = { requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } };
-  try {
-    const requiredFeatures = ["subgroups" as GPUFeatureName];
-    const device = await adapter.requestDevice({ ...descriptor, requiredFeatures });
-    const { subgroupMinSize, subgroupMaxSize } = adapter.info;
-    if (subgroupMinSize === subgroupMaxSize) lanes = subgroupMinSize;
-    return device;
-  } catch {
-    return await adapter.requestDevice(descriptor);
-  }
+  return shared ??= requestGpu().then((gpu) => gpu.device);
 }
 
 /** Every target that the device at hand can run, the plain one first. */
 export async function testTargets(): Promise<Target[]> {
-  await testDevice();
+  const { lanes } = targetOf(await testDevice());
   const targets = [PLAIN, { lanes: 1, textures: true }];
   if (lanes > 1) targets.push({ lanes, textures: false }, { lanes, textures: true });
   return targets;
@@ -55,7 +38,7 @@ function bindings(device: GPUDevice, kernel: Kernel): GPUBindGroupLayout {
   for (let binding = 0; binding < count; binding++) {
     const type = binding < count - 1 ? "read-only-storage" : "storage";
     entries.push(
-      kernel.textures?.includes(binding)
+      kernel.textures?.some((texture) => texture.binding === binding)
         ? { binding, visibility: COMPUTE, texture: { sampleType: "unfilterable-float" } }
         : { binding, visibility: COMPUTE, buffer: { type } },
     );
@@ -70,19 +53,26 @@ export function upload(
   binding: number,
   data: Float32Array<ArrayBuffer>,
 ): GPUBuffer | GPUTexture {
-  if (!kernel.textures?.includes(binding)) {
+  const format = kernel.textures?.find((texture) => texture.binding === binding)?.format;
+  if (!format) {
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
     const buffer = device.createBuffer({ size: data.byteLength, usage });
     device.queue.writeBuffer(buffer, 0, data);
     return buffer;
   }
-  const rows = Math.ceil(data.length / 4 / TEXTURE_WIDTH);
+  const channels = format === "r32float" ? 1 : 4;
+  const rows = Math.ceil(data.length / channels / TEXTURE_WIDTH);
   const size = [TEXTURE_WIDTH, rows];
   const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST;
-  const texture = device.createTexture({ size, format: "rgba32float", usage });
-  const texels = new Float32Array(rows * TEXTURE_WIDTH * 4);
+  const texture = device.createTexture({ size, format, usage });
+  const texels = new Float32Array(rows * TEXTURE_WIDTH * channels);
   texels.set(data);
-  device.queue.writeTexture({ texture }, texels, { bytesPerRow: TEXTURE_WIDTH * 16 }, size);
+  device.queue.writeTexture(
+    { texture },
+    texels,
+    { bytesPerRow: TEXTURE_WIDTH * 4 * channels },
+    size,
+  );
   return texture;
 }
 

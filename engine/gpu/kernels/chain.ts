@@ -3,6 +3,9 @@
  * one iteration space, with operands read from memory wherever broadcasting says they lie.
  */
 
+import { TEXTURE_WIDTH, type TextureInput } from "../kernel.ts";
+import { product } from "./cost.ts";
+
 export type ElementType = "f32" | "u32";
 
 /** An operand in memory; its shape is right-aligned with the iteration space and may have ones. */
@@ -30,43 +33,88 @@ export interface ChainText {
   readonly types: string;
   /** Declarations of the operands' buffers, in binding order. */
   readonly buffers: string[];
-  /** `let` lines that load the operands at iteration index `i` and compute every value. */
+  /** Those of them that are textures. */
+  readonly textures: TextureInput[];
+  /** `let` lines that load operands which depend on the column `n` alone. */
+  readonly steady: string[];
+  /** `let` lines that load the other operands at element `i` and compute every value. */
   readonly lines: string[];
 }
 
-/**
- * @param extent what vectors run along must be whole in vectors, beside the chain's own last axis
- * @param inPlace the leaf that is the output's own buffer, read as `y[i]`
- */
-export function chainText(chain: Chain, extent?: number, inPlace?: number): ChainText {
-  const shape = chain.shape;
-  const aligned = chain.leaves.map((leaf) => [
-    ...new Array<number>(shape.length - leaf.shape.length).fill(1),
-    ...leaf.shape,
-  ]);
-  const axes = mergeAxes(shape, aligned);
+export interface ChainLayout {
+  /**
+   * Floats in a row of the iteration space. An operand that repeats from row to row is loaded at
+   * the column `n`, so that a thread which works down a column loads it once.
+   */
+  readonly row: number;
+  /** What vectors run along must be whole in vectors, beside the chain's own last axis. */
+  readonly along?: number;
+  /** The leaf that is the output's own buffer, read as `y[i]`. */
+  readonly inPlace?: number;
+  /** Read large operands as textures; see `Target`. */
+  readonly textures: boolean;
+}
+
+/** Floats from which a copy to a texture costs less than it saves. */
+const MIN_TEXTURE = 1 << 14;
+
+export function chainText(chain: Chain, layout: ChainLayout): ChainText {
+  const axes = mergedAxes(chain);
   const last = axes.at(-1)?.extent ?? 1;
-  const width = last % 4 === 0 && (extent ?? last) % 4 === 0 ? 4 : 1;
+  const width = last % 4 === 0 && (layout.along ?? last) % 4 === 0 ? 4 : 1;
   const loads = chain.leaves.map((leaf, k) => {
     const vector = width === 4 && axes.at(-1)!.strides[k] !== 0;
+    const steady = k !== layout.inPlace && repeatsByRow(axes, k, layout.row);
+    const index = steady
+      ? (axes.at(-1)?.strides[k] ? "n" : "0u")
+      : elementIndex(axes, k, width, vector);
+    const texture = layout.textures && vector && !steady && k !== layout.inPlace &&
+      leaf.dtype === "f32" && product(leaf.shape) >= MIN_TEXTURE;
     const element = vector ? `vec4<${leaf.dtype}>` : leaf.dtype;
-    const type = leaf.dtype === "f32" ? "F" : "U";
-    const index = elementIndex(axes, k, width, vector);
-    const load = k === inPlace ? "y[i]" : `x${k}_buffer[${index}]`;
-    return { element, line: `let x${k} = ${vector || width === 1 ? load : `${type}(${load})`};` };
+    const memory = texture
+      ? `var x${k}_in: texture_2d<f32>;`
+      : `var<storage, read> x${k}_in: array<${element}>;`;
+    const load = texture ? texel(`x${k}_in`, index) : `x${k}_in[${index}]`;
+    const value = vector || width === 1 ? load : `${leaf.dtype === "f32" ? "F" : "U"}(${load})`;
+    return {
+      steady,
+      texture,
+      memory,
+      line: `let x${k} = ${k === layout.inPlace ? "y[i]" : value};`,
+    };
   });
+  const bound = loads.filter((_, k) => k !== layout.inPlace);
   const vectorOf = (type: string) => (width === 4 ? `vec4<${type}>` : type);
   return {
     width,
     types: `alias F = ${vectorOf("f32")};\nalias U = ${vectorOf("u32")};`,
-    buffers: loads.flatMap(({ element }, k) =>
-      k === inPlace ? [] : [`var<storage, read> x${k}_buffer: array<${element}>;`]
+    buffers: bound.map(({ memory }) => memory),
+    textures: bound.flatMap(({ texture }, binding) =>
+      texture ? [{ binding, format: "rgba32float" }] : []
     ),
+    steady: loads.filter(({ steady }) => steady).map(({ line }) => line),
     lines: [
-      ...loads.map(({ line }) => line),
+      ...loads.filter(({ steady }) => !steady).map(({ line }) => line),
       ...chain.values.map((value, k) => `let v${k} = ${value};`),
     ],
   };
+}
+
+/** Loads element `index` of an operand that is read as a texture. */
+function texel(name: string, index: string): string {
+  return `textureLoad(${name}, vec2u((${index}) % ${TEXTURE_WIDTH}u, (${index}) / ${TEXTURE_WIDTH}u), 0)`;
+}
+
+/** The extent of the chain's last axis after joining axes: the longest row that operands share. */
+export function rowOf(chain: Chain): number {
+  return mergedAxes(chain).at(-1)?.extent ?? 1;
+}
+
+/** Whether leaf `k` is the same in every row of `row` floats. */
+function repeatsByRow(axes: readonly Axis[], k: number, row: number): boolean {
+  if (axes.slice(0, -1).some(({ strides }) => strides[k] !== 0)) return false;
+  const last = axes.at(-1);
+  return !last || last.strides[k] === 0 || (axes.length > 1 && last.extent === row);
 }
 
 /** Puts group and binding before buffer declarations. */
@@ -81,10 +129,11 @@ interface Axis {
 }
 
 /** The iteration space with neighbouring axes joined wherever every operand treats them alike. */
-function mergeAxes(
-  shape: readonly number[],
-  leaves: readonly (readonly number[])[],
-): Axis[] {
+function mergedAxes({ shape, leaves: operands }: Chain): Axis[] {
+  const leaves = operands.map((leaf) => [
+    ...new Array<number>(shape.length - leaf.shape.length).fill(1),
+    ...leaf.shape,
+  ]);
   const strides = leaves.map((leaf) => {
     let stride = 1;
     return leaf.map((_, back) => {

@@ -96,14 +96,19 @@ function chooseTile(
   while (pixels > 1 && (count(pixels, 1) < target.lanes || unrolled(pixels, 1) > MAX_UNROLLED)) {
     pixels = Math.ceil(pixels / 2);
   }
-  let vectors = evenTile(Math.ceil(channels / 4), target.lanes > 1 ? 4 : 2);
-  while (vectors > 1 && unrolled(pixels, vectors) > MAX_UNROLLED) vectors = Math.ceil(vectors / 2);
+  const fitting = Math.max(1, Math.floor(MAX_UNROLLED / unrolled(pixels, 1)));
+  const vectors = evenTile(Math.ceil(channels / 4), Math.min(fitting, maxVectors(target)));
   let images = 1;
   while (
     2 * images * pixels <= PIXELS && count(pixels, 2 * images) >= 2 * target.lanes &&
     unrolled(2 * images * pixels, vectors) <= MAX_UNROLLED
   ) images *= 2;
   return { images, pixels, vectors, count: count(pixels, images) };
+}
+
+/** Shared loads pay for more sums a thread; 8 were no faster than 4 and took twice as long to compile. */
+function maxVectors(target: Target): number {
+  return target.lanes > 1 ? 4 : 2;
 }
 
 /** A 1 x 1 convolution is a matrix product, and its pixels are one long row. */
@@ -117,14 +122,16 @@ function flatten(s: ConvShape): ConvShape {
 
 export function tileWeightGrad(s: ConvShape, target: Target): SplitKernel {
   const inVectors = Math.ceil(s.inChannels / 4);
-  const vectors = evenTile(s.outChannels / 4, target.lanes > 1 ? 4 : 2);
+  const vectors = evenTile(s.outChannels / 4, maxVectors(target));
   // Taps on their own fill the lanes where there are few input channels.
   const taps = s.kernelHeight * inVectors < target.lanes ? 1 : evenTile(s.kernelWidth, MAX_TAPS);
   const tiles = s.kernelHeight * Math.ceil(s.kernelWidth / taps) * inVectors;
   const lanes = Math.ceil(tiles / target.lanes) * target.lanes;
   const threads = Math.ceil(s.outChannels / 4 / vectors) * lanes;
   const workgroup = workgroupSize(target);
-  const splits = splitRows(s.batch * s.outHeight, threads / workgroup, WANTED_WORKGROUPS);
+  const pixels = evenTile(s.outWidth, PIXELS);
+  const runs = s.batch * s.outHeight * Math.ceil(s.outWidth / pixels);
+  const splits = splitRows(runs, threads / workgroup, WANTED_WORKGROUPS);
   const { source, textures } = retarget(weightTileShader, target, {
     own: s.inChannels % 4 === 0 ? "vectors" : "scalars",
     result: "vectors",
@@ -137,7 +144,7 @@ export function tileWeightGrad(s: ConvShape, target: Target): SplitKernel {
       OUT_CHANNELS: s.outChannels,
       SPLITS: splits,
       TAPS: taps,
-      PIXELS: evenTile(s.outWidth, PIXELS),
+      PIXELS: pixels,
       VECTORS: vectors,
       LANES: target.lanes,
       WORKGROUP: workgroup,

@@ -2,25 +2,40 @@
 
 import mapSource from "../../../shaders/pointwise/map.wgsl" with { type: "text" };
 import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
-import { bindBuffers, type Chain, chainText } from "./chain.ts";
+import { bindBuffers, type Chain, chainText, rowOf } from "./chain.ts";
+import type { Target } from "./target.ts";
 import { chainBytes, product } from "./cost.ts";
 
+/** Threads that keep any adapter busy; beyond them a thread takes several rows. */
+const BUSY_THREADS = 1 << 16;
+const MAX_ROWS = 16;
+
 /**
- * @param inPlace the leaf whose buffer the result overwrites; it must have the chain's full shape.
- * Buffers: the other leaves in order, then y.
+ * Buffers: the leaves in order, without the one that is overwritten, then y.
+ * @param inPlace the leaf whose buffer the result overwrites; it must have the chain's full shape
  */
-export function mapKernel(chain: Chain, inPlace?: number): Kernel {
-  const { width, types, buffers, lines } = chainText(chain, undefined, inPlace);
+export function mapKernel(chain: Chain, { textures }: Target, inPlace?: number): Kernel {
+  const row = rowOf(chain);
+  const { steady, lines, width, ...text } = chainText(chain, { row, inPlace, textures });
   const size = product(chain.shape);
+  const columns = row / width;
+  const rows = size / row;
+  // Only where a column has something to load once do several rows a thread pay.
+  const rowsPerThread = steady.length === 0
+    ? 1
+    : Math.max(1, Math.min(MAX_ROWS, Math.floor(size / width / BUSY_THREADS)));
   const element = width === 4 ? `vec4<${chain.dtype}>` : chain.dtype;
   const output = `var<storage, read_write> y: array<${element}>;`;
-  let source = replaceRegion(mapSource, "types", types);
-  source = replaceRegion(source, "buffers", bindBuffers([...buffers, output]));
+  let source = replaceRegion(mapSource, "types", text.types);
+  source = replaceRegion(source, "buffers", bindBuffers([...text.buffers, output]));
+  source = replaceRegion(source, "steady", steady.join("\n"));
   source = replaceRegion(source, "chain", [...lines, `y[i] = ${chain.result};`].join("\n"));
+  const threads = columns * Math.ceil(rows / rowsPerThread);
   return {
     label: chain.label,
-    source: specialize(source, { COUNT: size / width }),
-    workgroups: linearWorkgroups(Math.ceil(size / width / 64)),
+    source: specialize(source, { ROWS: rows, COLUMNS: columns, ROWS_PER_THREAD: rowsPerThread }),
+    textures: text.textures,
+    workgroups: linearWorkgroups(Math.ceil(threads / 64)),
     flops: chain.values.length * size,
     bytes: chainBytes(chain) + 4 * size,
   };

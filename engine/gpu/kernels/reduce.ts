@@ -3,6 +3,7 @@
 import reduceSource from "../../../shaders/reduce/reduce.wgsl" with { type: "text" };
 import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
 import { bindBuffers, type Chain, chainText } from "./chain.ts";
+import { PLAIN, type Target } from "./target.ts";
 import { chainBytes, product } from "./cost.ts";
 
 export type Combine = "sum" | "max";
@@ -38,18 +39,23 @@ export function chainReduceKernel(
   chain: Chain,
   [outer, length, inner]: Middle,
   combine: Combine,
+  { textures }: Target,
   splitting = true,
 ) {
   const alongLength = inner === 1;
-  const { width, types, buffers, lines } = chainText(chain, alongLength ? length : inner);
+  const { width, steady, lines, ...text } = chainText(chain, {
+    textures,
+    row: inner,
+    along: alongLength ? length : inner,
+  });
   const middle: Middle = alongLength ? [outer, length / width, 1] : [outer, length, inner / width];
   const splits = splitting ? chooseSplits(middle) : 1;
   const { identity, vector, lanes } = COMBINE[combine];
   const foldLanes = alongLength && width === 4;
   const outElement = width === 4 && !foldLanes ? "vec4f" : "f32";
   const output = `var<storage, read_write> y: array<${outElement}>;`;
-  let source = replaceRegion(reduceSource, "types", types);
-  source = replaceRegion(source, "buffers", bindBuffers([...buffers, output]));
+  let source = replaceRegion(reduceSource, "types", text.types);
+  source = replaceRegion(source, "buffers", bindBuffers([...text.buffers, output]));
   source = replaceRegion(
     source,
     "combine",
@@ -59,6 +65,7 @@ export function chainReduceKernel(
       `fn finish(a: F) -> ${outElement} { return ${foldLanes ? lanes : "a"}; }`,
     ].join("\n"),
   );
+  source = replaceRegion(source, "steady", steady.join("\n"));
   source = replaceRegion(source, "chain", [...lines, `let value = ${chain.result};`].join("\n"));
   const size = product(chain.shape);
   const parts = splits * outer * inner;
@@ -70,6 +77,7 @@ export function chainReduceKernel(
       INNER: middle[2],
       SPLITS: splits,
     }),
+    textures: text.textures,
     workgroups: linearWorkgroups(Math.ceil(splits * middle[0] * middle[2] / 64)),
     flops: (chain.values.length + 1) * size,
     bytes: chainBytes(chain) + 4 * parts,
@@ -87,5 +95,5 @@ export function reduceKernel(combine: Combine, shape: Middle): Kernel {
     result: "x0",
     dtype: "f32",
   };
-  return chainReduceKernel(chain, shape, combine, false).kernel;
+  return chainReduceKernel(chain, shape, combine, PLAIN, false).kernel;
 }

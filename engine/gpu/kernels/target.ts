@@ -6,7 +6,7 @@
  * processor without AVX-512 a vec4 costs as much there as 130 vec4 multiply-adds, from a texture as
  * much as 12. Lanes of a subgroup that need the same values share their loads by broadcasts.
  */
-import { replaceRegion, TEXTURE_WIDTH } from "../kernel.ts";
+import { replaceRegion, TEXTURE_WIDTH, type TextureInput } from "../kernel.ts";
 
 export interface Target {
   /** Lanes of every subgroup, if the device has "subgroups" and one size only; otherwise 1. */
@@ -17,6 +17,21 @@ export interface Target {
 
 /** The target that every device offers: storage buffers, nothing shared. */
 export const PLAIN: Target = { lanes: 1, textures: false };
+
+/**
+ * The target that suits the device: on a CPU adapter textures and shared loads, elsewhere plain
+ * buffers, which a GPU's caches serve.
+ */
+export function targetFor(gpu: { isCpu: boolean; subgroupSize: number }): Target {
+  return gpu.isCpu ? { lanes: gpu.subgroupSize, textures: true } : PLAIN;
+}
+
+/** What a device offers at best; textures only where they pay, on a CPU adapter. */
+export function targetOf(device: GPUDevice): Target {
+  const { subgroupMinSize: least, subgroupMaxSize: most, isFallbackAdapter } = device.adapterInfo;
+  const fixed = device.features.has("subgroups" as GPUFeatureName) && least === most;
+  return { lanes: fixed ? least : 1, textures: isFallbackAdapter };
+}
 
 /** Threads of a workgroup: one subgroup where lanes share, so that all of them are in step. */
 export function workgroupSize(target: Target): number {
@@ -34,22 +49,18 @@ export function retarget(
   shader: string,
   target: Target,
   operands: Operands,
-): { source: string; textures: number[] } {
+): { source: string; textures: TextureInput[] } {
+  const scalars = operands.own === "scalars";
   let source = shader;
-  const textures: number[] = [];
-  if (operands.own === "scalars") {
-    source = replaceRegion(source, "own", OWN_SCALARS);
-  } else if (target.textures) {
-    source = replaceRegion(source, "own", OWN_TEXTURE);
-    textures.push(0);
-  }
-  if (target.textures) {
-    source = replaceRegion(source, "joint", JOINT_TEXTURE);
-    textures.push(1);
-  }
   if (operands.result === "scalars") source = replaceRegion(source, "result", RESULT_SCALARS);
   if (target.lanes === 1) source = replaceRegion(source, "lanes", ALONE);
-  return { source, textures };
+  if (!target.textures) {
+    return { source: scalars ? replaceRegion(source, "own", OWN_SCALARS) : source, textures: [] };
+  }
+  source = replaceRegion(source, "own", scalars ? OWN_SCALAR_TEXTURE : OWN_TEXTURE);
+  source = replaceRegion(source, "joint", JOINT_TEXTURE);
+  const own = { binding: 0, format: scalars ? "r32float" : "rgba32float" } as const;
+  return { source, textures: [own, { binding: 1, format: "rgba32float" }] };
 }
 
 /** A subgroup of one. */
@@ -62,24 +73,35 @@ fn subgroupAny(value: bool) -> bool {
   return value;
 }`;
 
-/** Pixels whose channels are no whole vec4s: zeros stand in for what is missing. */
-const OWN_SCALARS = `
-@group(0) @binding(0) var<storage, read> own: array<f32>;
-
+/** The four channels from 4 vector on, where `element` reads one; zeros stand in for missing ones. */
+function gatherChannels(element: (at: string) => string): string {
+  const rest = ["y", "z", "w"].map((name, i) => `
+  if (IN_CHANNELS > ${i + 1}u) {
+    value.${name} = select(0.0, ${element(`at + ${i + 1}u`)}, 4u * vector + ${
+    i + 1
+  }u < IN_CHANNELS);
+  }`);
+  return `
 fn load_own(pixel: u32, vector: u32) -> vec4<f32> {
   let at = pixel * IN_CHANNELS + 4u * vector;
-  var value = vec4<f32>(own[at], 0.0, 0.0, 0.0);
-  if (IN_CHANNELS > 1u) {
-    value.y = select(0.0, own[at + 1u], 4u * vector + 1u < IN_CHANNELS);
-  }
-  if (IN_CHANNELS > 2u) {
-    value.z = select(0.0, own[at + 2u], 4u * vector + 2u < IN_CHANNELS);
-  }
-  if (IN_CHANNELS > 3u) {
-    value.w = select(0.0, own[at + 3u], 4u * vector + 3u < IN_CHANNELS);
-  }
+  var value = vec4<f32>(${element("at")}, 0.0, 0.0, 0.0);${rest.join("")}
   return value;
 }`;
+}
+
+/** Pixels whose channels are no whole vec4s. */
+const OWN_SCALARS = `
+@group(0) @binding(0) var<storage, read> own: array<f32>;
+${gatherChannels((at) => `own[${at}]`)}`;
+
+const OWN_SCALAR_TEXTURE = `
+@group(0) @binding(0) var own: texture_2d<f32>;
+${gatherChannels((at) => `${texel("own", at)}.x`)}`;
+
+/** Loads one texel of an operand by its place in the order of the operand's elements. */
+function texel(name: string, at: string): string {
+  return `textureLoad(${name}, vec2<u32>((${at}) % ${TEXTURE_WIDTH}u, (${at}) / ${TEXTURE_WIDTH}u), 0)`;
+}
 
 const RESULT_SCALARS = `
 @group(0) @binding(2) var<storage, read_write> result: array<f32>;
@@ -98,13 +120,12 @@ const OWN_TEXTURE = `
 @group(0) @binding(0) var own: texture_2d<f32>;
 
 fn load_own(pixel: u32, vector: u32) -> vec4<f32> {
-  let at = pixel * IN_VECTORS + vector;
-  return textureLoad(own, vec2<u32>(at % ${TEXTURE_WIDTH}u, at / ${TEXTURE_WIDTH}u), 0);
+  return ${texel("own", "pixel * IN_VECTORS + vector")};
 }`;
 
 const JOINT_TEXTURE = `
 @group(0) @binding(1) var joint: texture_2d<f32>;
 
 fn load_joint(index: u32) -> vec4<f32> {
-  return textureLoad(joint, vec2<u32>(index % ${TEXTURE_WIDTH}u, index / ${TEXTURE_WIDTH}u), 0);
+  return ${texel("joint", "index")};
 }`;

@@ -1,0 +1,95 @@
+/** Finds the convolution kernels each class lives on. */
+
+import { limit, splitValidation } from "../engine/data/dataset.ts";
+import { examine, type ExaminedLayer, saveExamination } from "../engine/doctor/examine.ts";
+import { resolveLayers } from "../engine/doctor/layers.ts";
+import { makeFolder } from "../engine/io/files.ts";
+import { loadStateDict } from "../engine/nn/state.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
+import { accuracy } from "../engine/train/measures.ts";
+import {
+  batchFlag,
+  dataFlags,
+  diagnosisFlags,
+  modelFlags,
+  openData,
+  openModel,
+  openWeights,
+  percent,
+  seedFlag,
+} from "./common.ts";
+import { defineCommand } from "./framework/command.ts";
+import { table } from "./framework/table.ts";
+
+/** Kernels named for each class. */
+const SHOWN = 8;
+
+export const command = defineCommand({
+  name: "diagnose",
+  summary: "Find the convolution kernels each class lives on",
+  description:
+    "Aggregates the gradients of each class's score over the training images that the class is " +
+    "surest of, and writes for every layer aggregate.<layer>.npy and mask.<layer>.npy, both " +
+    "[classes, channels], and sift.json with the images of high and low confidence.",
+  flags: {
+    ...modelFlags,
+    ...dataFlags,
+    weights: { type: "string", value: "FILE", required: true, help: "weights (.safetensors)" },
+    ...diagnosisFlags,
+    ...batchFlag,
+    ...seedFlag,
+    limit: { type: "integer", min: 20, help: "training images to use (default all)" },
+    validation: {
+      type: "number",
+      min: 0,
+      below: 1,
+      default: 0,
+      help: "share of the training images to leave out, as training did",
+    },
+    out: { type: "string", value: "DIR", default: "runs/diagnosis", help: "where files go" },
+  },
+  examples: [{
+    args: "--weights runs/train-small-shapes/model.safetensors --layer convs",
+    does: "every convolution",
+  }],
+  async run(args, context) {
+    const gpu = await context.gpu();
+    const set = await openData(args, context.signal);
+    const { network, entry } = openModel(args.model, set, args.seed);
+    const layers = resolveLayers(network, args.layer, entry.featureLayer);
+    const weights = await openWeights(args.weights);
+    await makeFolder(args.out);
+    const runtime = new Runtime(gpu);
+    loadStateDict(network, weights.state, runtime, weights.path);
+
+    const limited = args.limit === undefined ? set.train : limit(set.train, args.limit, args.seed);
+    const split = args.validation === 0
+      ? limited
+      : splitValidation(limited, args.validation, args.seed).train;
+    const found = await examine(runtime, network, set, split, {
+      ...args,
+      layers,
+      signal: context.signal,
+    });
+    await saveExamination(args.out, found);
+    context.print(`accuracy on these images ${percent(accuracy(found.predicted).accuracy)}`);
+    for (const layer of found.layers) {
+      context.print(`\n${layer.layer}\n${describe(layer, set.classes)}`);
+    }
+    context.print(`\nwritten to ${args.out}`);
+  },
+});
+
+/** For each class how many kernels are its own, and the strongest of them. */
+function describe(
+  { channels, aggregate, mask }: ExaminedLayer,
+  classes: readonly string[],
+): string {
+  const rows = classes.map((name, k) => {
+    const order = Array.from({ length: channels }, (_, j) => j)
+      .filter((j) => mask[k * channels + j] === 1)
+      .sort((a, b) => aggregate[k * channels + b] - aggregate[k * channels + a]);
+    return [name, `${order.length} of ${channels}`, order.slice(0, SHOWN).join(" ")];
+  });
+  return table(["class", "kernels", "strongest first"], rows);
+}

@@ -1,0 +1,72 @@
+/** Measures a classifier on a test set. */
+
+import { wilson } from "../engine/doctor/statistics.ts";
+import { limit } from "../engine/data/dataset.ts";
+import { loadStateDict } from "../engine/nn/state.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
+import { accuracy, predictions } from "../engine/train/measures.ts";
+import { Predictor } from "../engine/train/predict.ts";
+import {
+  batchFlag,
+  dataFlags,
+  modelFlags,
+  openData,
+  openModel,
+  openWeights,
+  percent,
+  seedFlag,
+} from "./common.ts";
+import { defineCommand } from "./framework/command.ts";
+import { table } from "./framework/table.ts";
+
+export const command = defineCommand({
+  name: "eval",
+  summary: "Measure a classifier's accuracy on a test set",
+  flags: {
+    ...modelFlags,
+    ...dataFlags,
+    weights: { type: "string", value: "FILE", required: true, help: "weights (.safetensors)" },
+    ...batchFlag,
+    ...seedFlag,
+    limit: { type: "integer", min: 1, help: "test images to use (default all)" },
+    json: { type: "boolean", help: "print one JSON object" },
+  },
+  examples: [{
+    args: "--weights runs/train-small-shapes/model.safetensors",
+    does: "accuracy, loss and accuracy by class",
+  }],
+  async run(args, context) {
+    const gpu = await context.gpu();
+    const set = await openData(args, context.signal);
+    const { network } = openModel(args.model, set, args.seed);
+    const weights = await openWeights(args.weights);
+    const runtime = new Runtime(gpu);
+    loadStateDict(network, weights.state, runtime, weights.path);
+
+    const test = args.limit === undefined ? set.test : limit(set.test, args.limit, args.seed);
+    const predictor = await Predictor.make(runtime, network, set, test, args.batch);
+    const predicted = predictions(await predictor.predict(context.signal));
+    const total = accuracy(predicted);
+    const interval = wilson(total.correct, total.total);
+    const classes = set.classes.map((name, k) => {
+      const own = predicted.filter(({ label }) => label === k);
+      return { name, images: own.length, accuracy: own.length > 0 ? accuracy(own).accuracy : null };
+    });
+    if (args.json) {
+      const facts = { model: args.model, data: set.name, adapter: gpu.adapter.name };
+      context.print(JSON.stringify({ ...facts, test: total, interval, classes }, null, 2));
+      return;
+    }
+    const rows = classes.map(({ name, images, accuracy }) => [
+      name,
+      `${images}`,
+      accuracy === null ? "" : percent(accuracy, 1),
+    ]);
+    context.print(table(["class", "images", "accuracy"], rows));
+    context.print(
+      `\naccuracy ${percent(total.accuracy)} (${total.correct} of ${total.total}; ` +
+        `95 % interval ${interval.map((share) => percent(share)).join(" to ")}), ` +
+        `loss ${total.loss.toFixed(4)}`,
+    );
+  },
+});

@@ -1,0 +1,72 @@
+/** A whole examination: predict, sift, aggregate gradients, mask; and the files it leaves. */
+
+import { join } from "node:path";
+import type { DataSet, Split } from "../data/dataset.ts";
+import { writeFileAtomic } from "../io/files.ts";
+import { encodeNpy } from "../io/npy.ts";
+import type { Module } from "../nn/module.ts";
+import type { Runtime } from "../plan/runtime.ts";
+import { type Prediction, predictions } from "../train/measures.ts";
+import { Predictor } from "../train/predict.ts";
+import {
+  correlationMask,
+  diagnose,
+  type DiagnoseOptions,
+  type LayerDiagnosis,
+} from "./diagnose.ts";
+import { type Sifted, siftHigh, siftLow } from "./sift.ts";
+
+export interface ExamineOptions extends DiagnoseOptions {
+  /** Share of a class's range of responses from which a kernel is its own. */
+  readonly theta: number;
+  readonly imagesPerClass: number;
+}
+
+export interface ExaminedLayer extends LayerDiagnosis {
+  /** The kernels each class lives on, 0 or 1, row-major [classes, channels]. */
+  readonly mask: Float32Array<ArrayBuffer>;
+}
+
+export interface Examination {
+  readonly predicted: readonly Prediction[];
+  /** The images that the gradients are aggregated over: right, with the highest confidence. */
+  readonly high: Sifted;
+  /** The images worth a closer look: right with the lowest confidence, wrong with the highest. */
+  readonly low: { readonly right: Sifted; readonly wrong: Sifted };
+  readonly layers: readonly ExaminedLayer[];
+}
+
+/** Examines the network in the state it is in, on the images of `split`. */
+export async function examine(
+  runtime: Runtime,
+  network: Module,
+  set: DataSet,
+  split: Split,
+  options: ExamineOptions,
+): Promise<Examination> {
+  const predictor = await Predictor.make(runtime, network, set, split, options.batch);
+  let predicted: Prediction[];
+  try {
+    predicted = predictions(await predictor.predict(options.signal));
+  } finally {
+    predictor.destroy();
+  }
+  const classes = set.classes.length;
+  const high = siftHigh(predicted, classes, options.imagesPerClass);
+  const low = siftLow(predicted, classes, options.imagesPerClass);
+  const found = await diagnose(runtime, network, set, split, high, options);
+  const layers = found.map((layer) => ({ ...layer, mask: correlationMask(layer, options.theta) }));
+  return { predicted, high, low, layers };
+}
+
+/** Writes sift.json and, for each layer, aggregate.<layer>.npy and mask.<layer>.npy. */
+export async function saveExamination(folder: string, of: Examination): Promise<void> {
+  const save = (name: string, content: string | Uint8Array) =>
+    writeFileAtomic(join(folder, name), content);
+  await save("sift.json", JSON.stringify({ high: of.high, low: of.low }) + "\n");
+  for (const { layer, classes, channels, aggregate, mask } of of.layers) {
+    const shape = [classes, channels];
+    await save(`aggregate.${layer}.npy`, encodeNpy({ dtype: "F32", shape, data: aggregate }));
+    await save(`mask.${layer}.npy`, encodeNpy({ dtype: "F32", shape, data: mask }));
+  }
+}

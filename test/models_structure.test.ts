@@ -1,0 +1,113 @@
+/**
+ * Every classifier's layers without computing anything: those of the reference name for name and
+ * layer for layer, and all of them for other images and classes.
+ */
+
+import assert from "node:assert/strict";
+import { resolveLayers } from "../engine/doctor/layers.ts";
+import { UserError } from "../engine/errors.ts";
+import { BatchNorm2d, Dropout, Dropout2d, Identity } from "../engine/nn/layers.ts";
+import { type Module, run } from "../engine/nn/module.ts";
+import { stateShape } from "../engine/nn/state.ts";
+import { Input } from "../engine/tensor/tensor.ts";
+import type { Shape } from "../engine/tensor/shape.ts";
+import { classifier, classifiers } from "../models/registry.ts";
+import {
+  type LeafCall,
+  referenceCase,
+  referenceModel,
+  referenceNetworks,
+  referenceNote,
+} from "./support/reference.ts";
+
+const CIFAR = { inChannels: 3, numClasses: 10, imageSize: 32 };
+
+/** The graph of a network on two images, and what each of its modules put out. */
+function trace(network: Module, { inChannels, imageSize } = CIFAR) {
+  const images = new Input("images", [2, imageSize, imageSize, inChannels]);
+  const outputs: [name: string, shape: Shape][] = [];
+  const { output } = run(network, images, {
+    training: true,
+    key: new Input("key", [2], "u32"),
+    tap: (name, output) => {
+      outputs.push([name, output.shape]);
+      return output;
+    },
+  });
+  return { output, outputs };
+}
+
+/** [N, H, W, C] as PyTorch shows it for one image. */
+const torchShape = ([, ...rest]: Shape) =>
+  rest.length === 3 ? [1, rest[2], rest[0], rest[1]] : [1, ...rest];
+
+/** The calls of modules without parts, besides those that only name a point. */
+function leafCalls(network: Module): LeafCall[] {
+  const modules = new Map(network.namedModules());
+  return trace(network).outputs
+    .map(([name, shape]) => ({ name, shape, module: modules.get(name)! }))
+    .filter(({ module }) => module.children().length === 0 && !(module instanceof Identity))
+    .map(({ name, shape, module }) => ({
+      module: name,
+      type: module.constructor.name,
+      out: torchShape(shape),
+      ...numbersOf(module),
+    }));
+}
+
+function pick({ eps, momentum, p }: Partial<LeafCall>) {
+  if (eps !== undefined) return { eps, momentum };
+  return p !== undefined ? { p } : {};
+}
+
+/** The numbers of a layer that training depends on and shapes don't show. */
+function numbersOf(module: Module) {
+  if (module instanceof BatchNorm2d) return { eps: module.eps, momentum: module.momentum };
+  return module instanceof Dropout || module instanceof Dropout2d ? { p: module.p } : {};
+}
+
+Deno.test(`the reference has its seventeen networks${referenceNote}`, {
+  ignore: referenceNetworks.length === 0,
+}, () => {
+  assert.equal(referenceNetworks.length, 17);
+});
+
+for (const name of referenceNetworks) {
+  Deno.test(`${name} has the reference's layers, names and shapes`, () => {
+    const expected = referenceModel(name);
+    const network = classifier(name).create(CIFAR);
+    const state = [...network.namedState()].map(([key, p]) => [key, [...stateShape(p)]]);
+    assert.deepEqual(state, expected.state);
+    const sizes = [...network.namedParameters()].map(([, parameter]) => parameter.size);
+    assert.equal(sizes.reduce((a, b) => a + b), expected.parameters);
+    const calls = expected.leaf_modules_in_call_order
+      .map(({ module, type, out, ...rest }) => ({ module, type, out, ...pick(rest) }));
+    assert.deepEqual(leafCalls(network), calls);
+    assert.deepEqual(resolveLayers(network, ["last"], ""), [referenceCase(name).last_conv]);
+  });
+}
+
+for (const entry of classifiers) {
+  Deno.test(`${entry.name} takes grey images of 64, 96 and 224 pixels`, () => {
+    for (const imageSize of [64, 96, 224]) {
+      const options = { inChannels: 1, numClasses: 7, imageSize };
+      const { output, outputs } = trace(entry.create(options), options);
+      assert.deepEqual(output.shape, [2, 7]);
+      const features = outputs.find(([name]) => name === entry.featureLayer);
+      assert.equal(features?.[1].length, 4, `${entry.featureLayer} is a feature map`);
+    }
+  });
+}
+
+Deno.test("an image size that a network can't take is refused by name", () => {
+  const tooSmall = { squeezenet: 4, densenet121: 4, simplenetv1: 28, inceptionv3: 8 };
+  const indivisible = { alexnet: 40, vgg16: 48 };
+  for (const [name, imageSize] of Object.entries({ ...tooSmall, ...indivisible })) {
+    assert.throws(
+      () => classifier(name).create({ ...CIFAR, imageSize }),
+      (error) =>
+        error instanceof UserError && error.message.includes(name) &&
+        error.message.includes(`${imageSize}`),
+    );
+  }
+});

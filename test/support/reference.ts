@@ -1,0 +1,153 @@
+/**
+ * The reference of `../shared/reference`: the layers of the 17 networks of the Model Doctor
+ * authors, and what PyTorch computes for them in float64 from weights, images, labels and masks
+ * that a formula makes. Tests of it are skipped, and say so, where it is missing.
+ *
+ *     x = i 0x9E3779B1 + crc32(name) + seed 0x85EBCA6B (mod 2^32),   u = (mix(x) >> 8) / 2^24
+ */
+
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import type { HostTensor } from "../../engine/io/host_tensor.ts";
+import type { Module } from "../../engine/nn/module.ts";
+import { type StateDict, stateShape } from "../../engine/nn/state.ts";
+import { mix, uniform } from "../../engine/random.ts";
+import { numel, type Shape } from "../../engine/tensor/shape.ts";
+
+const FOLDER = join(import.meta.dirname!, "../../../shared/reference");
+
+/** The networks of the reference; none where it is missing. */
+export const referenceNetworks: readonly string[] = namesIn(join(FOLDER, "models"));
+
+/** What to add to a test's name where the reference is missing. */
+export const referenceNote = referenceNetworks.length > 0
+  ? ""
+  : " (skipped: no reference in ../shared/reference)";
+
+function namesIn(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => name.replace(".json", "")).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/** A module without modules inside, as it was called. Shapes are PyTorch's, for one image. */
+export interface LeafCall {
+  readonly module: string;
+  readonly type: string;
+  readonly out: Shape;
+  /** Of batch normalisation. */
+  readonly eps?: number;
+  readonly momentum?: number;
+  /** Of dropout. */
+  readonly p?: number;
+}
+
+export interface ReferenceModel {
+  readonly parameters: number;
+  readonly macs: number;
+  readonly state: readonly (readonly [name: string, shape: Shape])[];
+  readonly leaf_modules_in_call_order: readonly LeafCall[];
+}
+
+/** A tensor by its L2 norm and its values at a few flat indices. */
+export interface Fingerprint {
+  readonly norm: number;
+  readonly at: readonly number[];
+  readonly values: readonly number[];
+}
+
+/** Gradients by parameter. */
+export type Gradients = Readonly<Record<string, Fingerprint>>;
+
+export interface ReferenceCase {
+  readonly seed: number;
+  readonly batch: number;
+  readonly in_channels: number;
+  readonly num_classes: number;
+  readonly last_conv: string;
+  readonly labels: readonly number[];
+  readonly confusing: readonly number[];
+  readonly feature_shape: Shape;
+  readonly logits_eval: readonly (readonly number[])[];
+  readonly logits_train: readonly (readonly number[])[];
+  readonly aggregate_eval: Fingerprint;
+  readonly loss_cls: number;
+  readonly loss_channel: number;
+  readonly loss_spatial: number;
+  readonly grads_cls: Gradients;
+  readonly grads_total: Gradients;
+  readonly grads_spatial: Gradients;
+}
+
+export function referenceModel(name: string): ReferenceModel {
+  const model = JSON.parse(Deno.readTextFileSync(join(FOLDER, "models", `${name}.json`)));
+  return {
+    ...model,
+    state: Array.isArray(model.state) ? model.state : Object.entries(model.state),
+  };
+}
+
+export function referenceCase(name: string): ReferenceCase {
+  return JSON.parse(Deno.readTextFileSync(join(FOLDER, "cases", `${name}.json`)));
+}
+
+/** The formula's draws under a name. */
+function formula(name: string, seed: number): (i: number) => number {
+  const start = crc32(name) + Math.imul(seed, 0x85ebca6b);
+  return (i) => uniform(mix(Math.imul(i, 0x9e3779b1) + start));
+}
+
+function filled(size: number, value: (i: number) => number): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length: size }, (_, i) => value(i));
+}
+
+/** The weights that the formula gives to a network; counters are left out. */
+export function referenceState(network: Module, seed: number): StateDict {
+  const state: StateDict = new Map();
+  for (const [name, parameter] of network.namedState()) {
+    if (parameter.dtype === "u32") continue;
+    state.set(name, referenceTensor(name, stateShape(parameter), seed));
+  }
+  return state;
+}
+
+function referenceTensor(name: string, shape: Shape, seed: number): HostTensor {
+  const u = formula(name, seed);
+  const noise = (i: number) => 2 * u(i) - 1;
+  const nearOne = /(^|\.)weight$/.test(name) && shape.length === 1 || name.endsWith("running_var");
+  const bound = shape.length <= 1 ? 0.1 : Math.sqrt(6 / numel(shape.slice(1)));
+  const data = filled(numel(shape), (i) => nearOne ? 1 + bound * noise(i) : bound * noise(i));
+  return { dtype: "F32", shape: [...shape], data };
+}
+
+/** Images of `size` x `size` pixels, [B, H, W, C]. */
+export function referenceImages(c: ReferenceCase, size: number): Float32Array<ArrayBuffer> {
+  const u = formula("input", c.seed);
+  const channels = c.in_channels;
+  return filled(c.batch * size * size * channels, (i) => {
+    const channel = i % channels;
+    const pixel = Math.floor(i / channels) % (size * size);
+    const image = Math.floor(i / (channels * size * size));
+    return (2 * u((image * channels + channel) * size * size + pixel) - 1) * 1.7;
+  });
+}
+
+/** A label for each image. */
+export function referenceLabels(c: ReferenceCase): Uint32Array<ArrayBuffer> {
+  const u = formula("labels", c.seed);
+  return Uint32Array.from({ length: c.batch }, (_, i) => Math.floor(c.num_classes * u(i)));
+}
+
+/** The mask of each class over `channels` channels, [K, C]. */
+export function referenceMask(c: ReferenceCase, channels: number): Float32Array<ArrayBuffer> {
+  const u = formula("mask", c.seed);
+  return filled(c.num_classes * channels, (i) => u(i) < 0.3 ? 1 : 0);
+}
+
+/** Background in the left half of a layer's pixels, [B, H, W, 1]. */
+export function leftHalf([batch, height, width]: Shape): Float32Array<ArrayBuffer> {
+  return filled(batch * height * width, (i) => i % width < Math.ceil(width / 2) ? 1 : 0);
+}
