@@ -1,13 +1,14 @@
 /** What planning does to graphs: equal nodes merged, sums made cheap, chains fused. */
 
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { PLAIN } from "../engine/gpu/kernels/target.ts";
 import { schedule } from "../engine/plan/schedule.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { interpret } from "./reference/interpreter.ts";
 import { evaluate, random, relativeError } from "./support/check.ts";
 
 const labels = (...outputs: t.Tensor[]) =>
-  schedule(outputs, []).dispatches.map(({ kernel }) => kernel.label);
+  schedule(outputs, [], PLAIN).dispatches.map(({ kernel }) => kernel.label);
 
 async function agrees(...outputs: t.Tensor[]): Promise<void> {
   const found = await evaluate(outputs);
@@ -55,7 +56,7 @@ Deno.test("a sum of what is constant along it reads nothing of the sum's size", 
       [t.sum(t.neg(t.mul(factor, factor)), [0, 1]), 1],
     ] as const
   ) {
-    const dispatches = schedule([output], []).dispatches;
+    const dispatches = schedule([output], [], PLAIN).dispatches;
     equal(dispatches.length, kernels, `${output}: ${dispatches.map((d) => d.kernel.label)}`);
     await agrees(output);
   }
@@ -70,7 +71,7 @@ Deno.test("batch normalisation differentiates to two reductions over the images"
   ];
   const y = t.normalize(x, t.batchStatistics(x), weight, bias, 1e-5);
   const reductions = (...outputs: t.Tensor[]) =>
-    schedule(outputs, []).dispatches.filter(({ kernel, buffers }) =>
+    schedule(outputs, [], PLAIN).dispatches.filter(({ kernel, buffers }) =>
       kernel.label.startsWith("sum of") && (buffers[0] as t.Tensor).size === x.size
     ).length;
   equal(reductions(y), 2);
@@ -80,7 +81,7 @@ Deno.test("batch normalisation differentiates to two reductions over the images"
 Deno.test("a chain with more operands than a kernel binds is cut", async () => {
   const operands = Array.from({ length: 20 }, () => random([3, 4]));
   const total = operands.reduce<t.Tensor>((sum, x) => t.add(sum, t.square(x)), t.constant(1));
-  for (const { kernel, buffers } of schedule([total], []).dispatches) {
+  for (const { kernel, buffers } of schedule([total], [], PLAIN).dispatches) {
     ok(buffers.length <= 8, `${kernel.label} binds ${buffers.length} buffers`);
   }
   await agrees(total, t.sum(total, [0]), t.mul(total, operands[3]));
@@ -98,7 +99,7 @@ Deno.test("operands of a node that is stored late still fit one kernel", async (
   const q = t.sigmoid(operands.reduce((a, b) => t.mul(a, b)));
   const both = t.add(p, q);
   const r = t.add(q, t.mul(random([2, 3, 4]), random([2, 3, 4])));
-  for (const { kernel, buffers } of schedule([both, r], []).dispatches) {
+  for (const { kernel, buffers } of schedule([both, r], [], PLAIN).dispatches) {
     ok(buffers.length <= 8, `${kernel.label} binds ${buffers.length} buffers`);
   }
   await agrees(both, r);

@@ -36,7 +36,7 @@ export interface Kernel {
  */
 export interface TextureInput {
   readonly binding: number;
-  readonly format: "r32float" | "rgba32float";
+  readonly format: "r32float" | "rgba32float" | "rgba32uint";
 }
 
 /** Texels of a row. */

@@ -32,7 +32,7 @@ export function placeTextures(
   owned: GPUTexture[],
 ): TextureCopy[] {
   const copies: TextureCopy[] = [];
-  for (const format of ["r32float", "rgba32float"] as const) {
+  for (const format of ["r32float", "rgba32float", "rgba32uint"] as const) {
     const spans = lifetimes(dispatches, format);
     const { buffers, sizes } = placeValues([...spans.values()]);
     const textures = sizes.map((bytes) => {

@@ -36,7 +36,10 @@ const poolOf = (node: Tensor) => node.attributes as unknown as PoolShape;
 const INDICES: Operation = {
   name: "maxPoolIndices",
   kind: "kernels",
-  lower: (node) => [{ kernel: poolIndicesKernel(poolOf(node)), buffers: [...node.inputs, node] }],
+  lower: (node, target) => [{
+    kernel: poolIndicesKernel(poolOf(node), target),
+    buffers: [...node.inputs, node],
+  }],
 };
 
 const GATHER: Operation = {
@@ -46,7 +49,10 @@ const GATHER: Operation = {
     poolScatter(g, indices, attributes as unknown as PoolShape),
     undefined,
   ],
-  lower: (node) => [{ kernel: poolGatherKernel(poolOf(node)), buffers: [...node.inputs, node] }],
+  lower: (node, target) => [{
+    kernel: poolGatherKernel(poolOf(node), target),
+    buffers: [...node.inputs, node],
+  }],
 };
 
 const SCATTER: Operation = {
@@ -56,7 +62,10 @@ const SCATTER: Operation = {
     poolGather(g, indices, attributes as unknown as PoolShape),
     undefined,
   ],
-  lower: (node) => [{ kernel: poolScatterKernel(poolOf(node)), buffers: [...node.inputs, node] }],
+  lower: (node, target) => [{
+    kernel: poolScatterKernel(poolOf(node), target),
+    buffers: [...node.inputs, node],
+  }],
 };
 
 const outputShape = (p: PoolShape) => [p.batch, p.outHeight, p.outWidth, p.channels];

@@ -14,8 +14,8 @@
 //
 // Lanes. LANES threads of one subgroup take different pixels but the same output channels, so they
 // need the same weights: each lane loads every LANES-th vec4 of them, and a broadcast hands it to
-// the others. That saves most loads, which are dear on a CPU adapter (a vec4 load costs as much as
-// 13 to 130 vec4 multiply-adds there, depending on the processor). With LANES = 1 nothing is shared.
+// the others. That saves most loads, which are dear on a CPU adapter: see engine/gpu/kernels/target.ts,
+// which also puts textures in the place of the buffers. With LANES = 1 nothing is shared.
 //
 // Stride. The adjoint of stride t falls into t phases (h mod t): within one phase it is a plain
 // correlation of stride 1 with every TAP_STRIDE-th tap. A subgroup works in one phase, so no tap
@@ -28,8 +28,8 @@
 // loads issued are a fraction 1 / (4 VECTORS) + 1 / (PIXELS IMAGES LANES) of the multiply-adds, less
 // what the taps share.
 //
-// Tried, and slower on lavapipe: 4 x 16 and 16 x 8 sums a thread (more loads; spilled registers); skipping
-// columns outside the image by branches (lavapipe runs both sides: `select` is cheaper).
+// Tried on lavapipe, without gain: 32 output channels a thread (as fast, twice as long to compile), 4 or
+// 16 pixels (slower), workgroup memory (as slow to load as buffers).
 // subgroupBroadcast and subgroupAny need the device feature "subgroups"; naga wants no enable line.
 
 const BATCH: u32 = 8u;

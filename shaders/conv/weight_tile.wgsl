@@ -7,8 +7,8 @@
 //
 // The idea. A thread holds TAPS x 4 x (4 VECTORS) sums in registers: some neighbouring taps of one
 // kernel row, four input channels, a run of output channels. It walks along the output rows and for
-// each run of PIXELS loads the input pixels once for all its taps; each product is a rank-one
-// update, a component of x times a vector of dy.
+// each run of PIXELS loads the input pixels once for all its taps; each product is a component of x
+// times a vector of dy.
 //
 // Lanes. The LANES threads of one subgroup take different taps and input channels but the same
 // output channels, so they need the same dy: each lane loads every LANES-th vec4 and a broadcast
@@ -17,6 +17,9 @@
 // Mapping: unit = thread / LANES -> (channel tile, group, split), lane -> (input vector, tap chunk,
 // kernel row) of the group.
 // Cost: 2 N P Q C R S K operations; x, dy and SPLITS times dw move at least once.
+// Measured on lavapipe: sums that take one pixel after another ran at 21 GFLOP/s, a run of pixels for
+// one sum at 29, one loop in the place of one over rows and one over columns at 36.
+// subgroupBroadcast needs the device feature "subgroups"; naga wants no enable line.
 
 const BATCH: u32 = 8u;
 const IN_HEIGHT: u32 = 32u;

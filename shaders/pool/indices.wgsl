@@ -3,13 +3,14 @@
 // the padding take no part.
 //
 // Layout   x [N, H, W, C], y [N, P, Q, C] (u32)
-// Threads  one invocation an element of y, neighbours on neighbouring channels
+// Threads  one invocation an element of y, neighbours on neighbouring channels; an element is four
+//          channels where they come in fours, else one
 // Cost     KERNEL_H KERNEL_W comparisons and loads an element; overlapping windows read from cache
 
-const COUNT: u32 = 1024u; // elements of y
+const COUNT: u32 = 256u; // elements of y
 const IN_HEIGHT: u32 = 8u;
 const IN_WIDTH: u32 = 8u;
-const CHANNELS: u32 = 16u;
+const CHANNELS: u32 = 4u; // in elements
 const OUT_HEIGHT: u32 = 4u;
 const OUT_WIDTH: u32 = 4u;
 const KERNEL_H: u32 = 2u;
@@ -19,8 +20,15 @@ const STRIDE_W: u32 = 2u;
 const PAD_H: u32 = 0u;
 const PAD_W: u32 = 0u;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<u32>;
+// begin memory
+alias F = vec4f;
+alias U = vec4u;
+@group(0) @binding(0) var<storage, read> x: array<F>;
+@group(0) @binding(1) var<storage, read_write> y: array<U>;
+fn load_x(i: u32) -> F {
+  return x[i];
+}
+// end memory
 
 @compute @workgroup_size(64)
 fn main(
@@ -44,19 +52,18 @@ fn main(
   let right = min(q * STRIDE_W + KERNEL_W - PAD_W, IN_WIDTH);
 
   let image = n * IN_HEIGHT * IN_WIDTH;
-  var where_ = top * IN_WIDTH + left;
-  var largest = x[(image + where_) * CHANNELS + c];
+  var where_ = U(top * IN_WIDTH + left);
+  var largest = load_x((image + top * IN_WIDTH + left) * CHANNELS + c);
   for (var h = top; h < bottom; h++) {
     for (var w = left; w < right; w++) {
       let position = h * IN_WIDTH + w;
-      let value = x[(image + position) * CHANNELS + c];
+      let value = load_x((image + position) * CHANNELS + c);
       // A NaN wins, so that it is seen and not lost. Its bits are tested, since a shader compiler
       // may assume that no value differs from itself.
-      let nan = (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
-      if (value > largest || nan) {
-        largest = value;
-        where_ = position;
-      }
+      let nan = (bitcast<U>(value) & U(0x7fffffffu)) > U(0x7f800000u);
+      let larger = (value > largest) | nan;
+      largest = select(largest, value, larger);
+      where_ = select(where_, U(position), larger);
     }
   }
   y[i] = where_;

@@ -3,13 +3,13 @@
 // no two invocations write to the same place and the order of the sum is fixed.
 //
 // Layout   y [N, P, Q, C], indices [N, P, Q, C] (u32), x [N, H, W, C]
-// Threads  one invocation an element of x
+// Threads  one invocation an element of x: four channels where they come in fours, else one
 // Cost     ceil(KERNEL / STRIDE)^2 comparisons and additions an element
 
-const COUNT: u32 = 4096u; // elements of x
+const COUNT: u32 = 1024u; // elements of x
 const IN_HEIGHT: u32 = 8u;
 const IN_WIDTH: u32 = 8u;
-const CHANNELS: u32 = 16u;
+const CHANNELS: u32 = 4u; // in elements
 const OUT_HEIGHT: u32 = 4u;
 const OUT_WIDTH: u32 = 4u;
 const KERNEL_H: u32 = 2u;
@@ -19,9 +19,19 @@ const STRIDE_W: u32 = 2u;
 const PAD_H: u32 = 0u;
 const PAD_W: u32 = 0u;
 
-@group(0) @binding(0) var<storage, read> y: array<f32>;
-@group(0) @binding(1) var<storage, read> indices: array<u32>;
-@group(0) @binding(2) var<storage, read_write> x: array<f32>;
+// begin memory
+alias F = vec4f;
+alias U = vec4u;
+@group(0) @binding(0) var<storage, read> y: array<F>;
+@group(0) @binding(1) var<storage, read> indices: array<U>;
+@group(0) @binding(2) var<storage, read_write> x: array<F>;
+fn load_y(i: u32) -> F {
+  return y[i];
+}
+fn load_indices(i: u32) -> U {
+  return indices[i];
+}
+// end memory
 
 // The first window that reaches as far as `position` (a pixel of the padded image).
 fn first_window(position: u32, kernel: u32, stride: u32) -> u32 {
@@ -46,11 +56,11 @@ fn main(
   let p_end = min((h + PAD_H) / STRIDE_H + 1u, OUT_HEIGHT);
   let q_end = min((w + PAD_W) / STRIDE_W + 1u, OUT_WIDTH);
   let q_start = first_window(w + PAD_W, KERNEL_W, STRIDE_W);
-  var total = 0.0;
+  var total = F(0.0);
   for (var p = first_window(h + PAD_H, KERNEL_H, STRIDE_H); p < p_end; p++) {
     for (var q = q_start; q < q_end; q++) {
       let from_ = ((n * OUT_HEIGHT + p) * OUT_WIDTH + q) * CHANNELS + c;
-      total += select(0.0, y[from_], indices[from_] == h * IN_WIDTH + w);
+      total += select(F(0.0), load_y(from_), load_indices(from_) == U(h * IN_WIDTH + w));
     }
   }
   x[i] = total;

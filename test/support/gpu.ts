@@ -1,19 +1,23 @@
 /** Runs single kernels for tests: one device for the whole file, arrays in, array out. */
-import { requestGpu } from "../../engine/gpu/adapter.ts";
+import { type Gpu, requestGpu } from "../../engine/gpu/adapter.ts";
 import { expand } from "../../engine/gpu/expand.ts";
 import { type Kernel, TEXTURE_WIDTH } from "../../engine/gpu/kernel.ts";
-import { PLAIN, type Target, targetOf } from "../../engine/gpu/kernels/target.ts";
+import { PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
 
-let shared: Promise<GPUDevice> | undefined;
+let shared: Promise<Gpu> | undefined;
 
-/** The device that all tests of this process use. */
-export function testDevice(): Promise<GPUDevice> {
-  return shared ??= requestGpu().then((gpu) => gpu.device);
+/** The GPU that all tests of this process use. */
+export function testGpu(): Promise<Gpu> {
+  return shared ??= requestGpu();
+}
+
+export async function testDevice(): Promise<GPUDevice> {
+  return (await testGpu()).device;
 }
 
 /** Every target that the device at hand can run, the plain one first. */
 export async function testTargets(): Promise<Target[]> {
-  const { lanes } = targetOf(await testDevice());
+  const lanes = (await testGpu()).subgroupSize;
   const targets = [PLAIN, { lanes: 1, textures: true }];
   if (lanes > 1) targets.push({ lanes, textures: false }, { lanes, textures: true });
   return targets;

@@ -3,8 +3,9 @@
  * one iteration space, with operands read from memory wherever broadcasting says they lie.
  */
 
-import { TEXTURE_WIDTH, type TextureInput } from "../kernel.ts";
+import type { TextureInput } from "../kernel.ts";
 import { product } from "./cost.ts";
+import { texel } from "./operands.ts";
 
 export type ElementType = "f32" | "u32";
 
@@ -98,11 +99,6 @@ export function chainText(chain: Chain, layout: ChainLayout): ChainText {
       ...chain.values.map((value, k) => `let v${k} = ${value};`),
     ],
   };
-}
-
-/** Loads element `index` of an operand that is read as a texture. */
-function texel(name: string, index: string): string {
-  return `textureLoad(${name}, vec2u((${index}) % ${TEXTURE_WIDTH}u, (${index}) / ${TEXTURE_WIDTH}u), 0)`;
 }
 
 /** The extent of the chain's last axis after joining axes: the longest row that operands share. */

@@ -3,7 +3,9 @@
 import gatherSource from "../../../shaders/pool/gather.wgsl" with { type: "text" };
 import indicesSource from "../../../shaders/pool/indices.wgsl" with { type: "text" };
 import scatterSource from "../../../shaders/pool/scatter.wgsl" with { type: "text" };
-import { type Kernel, linearWorkgroups, specialize } from "../kernel.ts";
+import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
+import { declareOperands, type Operand } from "./operands.ts";
+import type { Target } from "./target.ts";
 
 export interface PoolShape {
   readonly batch: number;
@@ -24,7 +26,6 @@ function geometry(p: PoolShape) {
   return {
     IN_HEIGHT: p.inHeight,
     IN_WIDTH: p.inWidth,
-    CHANNELS: p.channels,
     OUT_HEIGHT: p.outHeight,
     OUT_WIDTH: p.outWidth,
     KERNEL_H: p.kernel[0],
@@ -41,40 +42,76 @@ function describe(name: string, p: PoolShape): string {
   return `${name} ${image} by ${p.kernel.join(" x ")}, stride ${p.stride.join(" x ")}`;
 }
 
-/** Buffers: x, indices. */
-export function poolIndicesKernel(p: PoolShape): Kernel {
+const F32 = (name: string): Operand => ({ name, dtype: "f32" });
+const U32 = (name: string): Operand => ({ name, dtype: "u32" });
+
+/** A pooling shader for a target; `count` values are written, `width` to an element. */
+function poolKernel(
+  p: PoolShape,
+  name: string,
+  shader: string,
+  inputs: readonly Operand[],
+  output: Operand,
+  count: number,
+  constants: Record<string, number>,
+  target: Target,
+) {
+  const width = p.channels % 4 === 0 ? 4 : 1;
+  const { text, textures } = declareOperands(inputs, output, width, target);
+  const elements = count / width;
   return {
-    label: describe("maxPoolIndices", p),
-    source: specialize(indicesSource, { COUNT: outSize(p), ...geometry(p) }),
-    workgroups: linearWorkgroups(Math.ceil(outSize(p) / 64)),
-    flops: outSize(p) * p.kernel[0] * p.kernel[1],
-    bytes: 4 * (inSize(p) + outSize(p)),
+    label: describe(name, p),
+    source: specialize(replaceRegion(shader, "memory", text), {
+      COUNT: elements,
+      ...constants,
+      CHANNELS: p.channels / width,
+    }),
+    textures,
+    workgroups: linearWorkgroups(Math.ceil(elements / 64)),
+  };
+}
+
+/** Buffers: x, indices. */
+export function poolIndicesKernel(p: PoolShape, target: Target): Kernel {
+  const count = outSize(p);
+  return {
+    ...poolKernel(
+      p,
+      "maxPoolIndices",
+      indicesSource,
+      [F32("x")],
+      U32("y"),
+      count,
+      geometry(p),
+      target,
+    ),
+    flops: count * p.kernel[0] * p.kernel[1],
+    bytes: 4 * (inSize(p) + count),
   };
 }
 
 /** Buffers: x, indices, y. */
-export function poolGatherKernel(p: PoolShape): Kernel {
+export function poolGatherKernel(p: PoolShape, target: Target): Kernel {
+  const constants = { IN_PIXELS: p.inHeight * p.inWidth, OUT_PIXELS: p.outHeight * p.outWidth };
+  const inputs = [F32("x"), U32("indices")];
+  const count = outSize(p);
+  const shader = p.channels % 4 === 0
+    ? gatherSource
+    : replaceRegion(gatherSource, "pick", "y[i] = load_x(at);");
   return {
-    label: describe("poolGather", p),
-    source: specialize(gatherSource, {
-      COUNT: outSize(p),
-      IN_PIXELS: p.inHeight * p.inWidth,
-      OUT_PIXELS: p.outHeight * p.outWidth,
-      CHANNELS: p.channels,
-    }),
-    workgroups: linearWorkgroups(Math.ceil(outSize(p) / 64)),
+    ...poolKernel(p, "poolGather", shader, inputs, F32("y"), count, constants, target),
     flops: 0,
-    bytes: 4 * 3 * outSize(p),
+    bytes: 4 * 3 * count,
   };
 }
 
 /** Buffers: y, indices, x. */
-export function poolScatterKernel(p: PoolShape): Kernel {
+export function poolScatterKernel(p: PoolShape, target: Target): Kernel {
+  const inputs = [F32("y"), U32("indices")];
+  const count = inSize(p);
   return {
-    label: describe("poolScatter", p),
-    source: specialize(scatterSource, { COUNT: inSize(p), ...geometry(p) }),
-    workgroups: linearWorkgroups(Math.ceil(inSize(p) / 64)),
+    ...poolKernel(p, "poolScatter", scatterSource, inputs, F32("x"), count, geometry(p), target),
     flops: outSize(p),
-    bytes: 4 * (2 * outSize(p) + inSize(p)),
+    bytes: 4 * (2 * outSize(p) + count),
   };
 }

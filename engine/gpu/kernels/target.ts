@@ -26,13 +26,6 @@ export function targetFor(gpu: { isCpu: boolean; subgroupSize: number }): Target
   return gpu.isCpu ? { lanes: gpu.subgroupSize, textures: true } : PLAIN;
 }
 
-/** What a device offers at best; textures only where they pay, on a CPU adapter. */
-export function targetOf(device: GPUDevice): Target {
-  const { subgroupMinSize: least, subgroupMaxSize: most, isFallbackAdapter } = device.adapterInfo;
-  const fixed = device.features.has("subgroups" as GPUFeatureName) && least === most;
-  return { lanes: fixed ? least : 1, textures: isFallbackAdapter };
-}
-
 /** Threads of a workgroup: one subgroup where lanes share, so that all of them are in step. */
 export function workgroupSize(target: Target): number {
   return target.lanes > 1 ? target.lanes : 64;
