@@ -138,17 +138,22 @@ export function parameterCount(network: Module): number {
   return [...network.namedParameters()].reduce((sum, [, { size }]) => sum + size, 0);
 }
 
-/** A new run folder with these settings, or an old one with the settings it was started with. */
+/**
+ * The settings of a run: those given, or those that the run to be resumed was started with. The
+ * folder is opened when `open` is called, so that a mistake found before leaves nothing behind.
+ */
 export async function openRun<
   Args extends { model: string; data: string; out?: string; resume?: string },
->(command: string, given: Args): Promise<{ folder: RunFolder; args: Args }> {
+>(command: string, given: Args): Promise<{ args: Args; open: () => Promise<RunFolder> }> {
   if (given.resume !== undefined) {
     const { folder, config } = await RunFolder.resume(given.resume);
-    return { folder, args: config as Args };
+    return { args: config as Args, open: () => Promise.resolve(folder) };
   }
-  const base = `runs/${command}-${given.model}-${given.data}`;
-  const path = given.out ?? await RunFolder.firstFree(base);
-  return { folder: await RunFolder.create(path, given), args: given };
+  const open = async () => {
+    const base = `runs/${command}-${given.model}-${given.data}`;
+    return await RunFolder.create(given.out ?? await RunFolder.firstFree(base), given);
+  };
+  return { args: given, open };
 }
 
 /** Says how to go on where the user stopped a run. */

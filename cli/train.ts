@@ -39,9 +39,10 @@ export const command = defineCommand({
   ],
   async run(given, context) {
     const gpu = await context.gpu();
-    const { folder, args } = await openRun("train", given);
+    const { args, open } = await openRun("train", given);
     const set = await openData(args, context.signal);
     const { network } = openModel(args.model, set, args.seed);
+    const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
 
     const runtime = new Runtime(gpu);

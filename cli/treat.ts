@@ -69,7 +69,7 @@ export const command = defineCommand({
   ],
   async run(given, context) {
     const gpu = await context.gpu();
-    const { folder, args } = await openRun("treat", given);
+    const { args, open } = await openRun("treat", given);
     const set = await openData(args, context.signal);
     const { network, entry } = openModel(args.model, set, args.seed);
     const layers = resolveLayers(network, args.layer, entry.featureLayer);
@@ -78,6 +78,7 @@ export const command = defineCommand({
       layers,
       weights: args.weights === undefined ? undefined : await openWeights(args.weights),
     };
+    const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
 
     const bars = new EpochBars(context.print);
