@@ -1,6 +1,7 @@
 /** What the commands share: flags, loading of data, models and weights, and progress. */
 
 import { dataSetNames, loadDataSet } from "../engine/data/registry.ts";
+import { shapesDefaults } from "../engine/data/shapes.ts";
 import type { DataSet } from "../engine/data/dataset.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { readBytes } from "../engine/io/files.ts";
@@ -31,7 +32,7 @@ export const dataFlags = flagTable({
     type: "number",
     min: 0,
     max: 1,
-    default: 0.8,
+    default: shapesDefaults.correlation,
     help: "shapes: how often a training image has its class's own background",
   },
 });
@@ -95,13 +96,13 @@ export type DataArgs = Values<typeof dataFlags>;
 export type ModelArgs = Values<typeof modelFlags>;
 
 /** The data set that the flags ask for, with a progress bar where it is downloaded. */
-export async function openData(args: DataArgs & { seed: number }, signal: AbortSignal) {
+export async function openData(args: DataArgs, signal: AbortSignal): Promise<DataSet> {
   let bar: Progress | undefined;
   let current = "";
   const set = await loadDataSet({
     name: args.data,
     dataDir: args.dataDir,
-    shapes: { seed: args.seed, correlation: args.correlation },
+    shapes: { correlation: args.correlation },
     onProgress: ({ file, bytes, total }) => {
       if (file !== current) {
         bar?.finish();

@@ -177,7 +177,17 @@ function gradientError(
     const vanishes = norm <= VANISHING * together;
     return fingerprintError(values[i], expected[name], vanishes ? together : norm);
   });
-  if (Deno.env.get("DETAIL")) names.map((n,i)=>[errors[i],n,expected[n].norm, JSON.stringify(expected[n].values), JSON.stringify(expected[n].at.map(j=>values[i][j]))] as const).sort((a,b)=>b[0]-a[0]).slice(0,12).forEach(x=>console.log("   ",...x));
+  if (Deno.env.get("DETAIL")) {
+    names.map((n, i) =>
+      [
+        errors[i],
+        n,
+        expected[n].norm,
+        JSON.stringify(expected[n].values),
+        JSON.stringify(expected[n].at.map((j) => values[i][j])),
+      ] as const
+    ).sort((a, b) => b[0] - a[0]).slice(0, 12).forEach((x) => console.log("   ", ...x));
+  }
   return Math.max(...errors);
 }
 

@@ -1,9 +1,8 @@
 /** No operation of the engine goes unchecked: each occurs in the cases of the three-way check. */
 
 import { deepEqual } from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { ancestors } from "../engine/tensor/mod.ts";
-import { convolutionCases, poolCases } from "./reference/cases_image.ts";
+import { batchCases, convolutionCases, poolCases } from "./reference/cases_image.ts";
 import { movementCases, pointwiseCases } from "./reference/cases_pointwise.ts";
 import { lossCases, productCases, reductionCases } from "./reference/cases_reduce.ts";
 import { operations } from "./reference/interpreter.ts";
@@ -18,11 +17,14 @@ const declarations = [
   /^ {2}\| "(\w+)";?$/gm, // the names of pointwise.ts's table
 ];
 
-async function declared(): Promise<Set<string>> {
-  const folder = new URL("../engine/tensor/", import.meta.url);
+async function declared(folder = new URL("../engine/", import.meta.url)): Promise<Set<string>> {
   const names = new Set<string>();
-  for await (const { name: file } of Deno.readDir(fileURLToPath(folder))) {
-    const source = await Deno.readTextFile(new URL(file, folder));
+  for await (const entry of Deno.readDir(folder)) {
+    if (entry.isDirectory) {
+      for (const name of await declared(new URL(`${entry.name}/`, folder))) names.add(name);
+      continue;
+    }
+    const source = await Deno.readTextFile(new URL(entry.name, folder));
     for (const pattern of declarations) {
       for (const [, name] of source.matchAll(pattern)) if (!leaves.has(name)) names.add(name);
     }
@@ -33,7 +35,7 @@ async function declared(): Promise<Set<string>> {
 function covered(): Set<string> {
   const cases = [pointwiseCases, movementCases, reductionCases, productCases, lossCases];
   const names = new Set<string>();
-  for (const each of [...cases, convolutionCases, poolCases].flat()) {
+  for (const each of [...cases, convolutionCases, poolCases, batchCases].flat()) {
     const { value, orders } = derivatives(each);
     const all = orders.flatMap(({ gradients }) => gradients.filter((g) => g !== undefined));
     for (const node of ancestors(value, ...all)) {

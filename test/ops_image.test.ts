@@ -1,12 +1,13 @@
-/** Convolution and pooling, with their derivatives. */
+/** Convolution, pooling and batches of images, with their derivatives. */
 
 import { deepEqual } from "node:assert/strict";
 import * as t from "../engine/tensor/mod.ts";
-import { convolutionCases, poolCases } from "./reference/cases_image.ts";
+import { batchCases, convolutionCases, poolCases } from "./reference/cases_image.ts";
 import { evaluate, random, testCases, values } from "./support/check.ts";
 
 testCases(convolutionCases);
 testCases(poolCases);
+testCases(batchCases);
 
 Deno.test("a tie in max pooling goes to the first pixel in row-major order", async () => {
   const x = values([1, 2, 4, 1], 1, 7, 0, 0, 7, 7, 0, 0);

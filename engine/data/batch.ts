@@ -28,7 +28,7 @@ const IMAGE_BATCH: Operation = {
  * @param indices [B] (u32)
  * @param draws [B, 3] in [0, 1): crop down, crop right, flip
  */
-function imageBatch(bytes: Tensor, indices: Tensor, draws: Tensor, shape: BatchShape): Tensor {
+export function imageBatch(bytes: Tensor, indices: Tensor, draws: Tensor, shape: BatchShape): Tensor {
   const { batch, height, width, channels } = shape;
   return new Tensor(IMAGE_BATCH, [bytes, indices, draws], [batch, height, width, channels], "f32", {
     ...shape,

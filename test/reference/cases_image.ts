@@ -1,7 +1,8 @@
-/** Cases for the three-way check: convolution and pooling. */
+/** Cases for the three-way check: convolution, pooling, batches from bytes. */
 
+import { imageBatch } from "../../engine/data/batch.ts";
 import * as t from "../../engine/tensor/mod.ts";
-import { type Case, distinct, operation, random } from "../support/check.ts";
+import { type Case, distinct, indices, operation, random } from "../support/check.ts";
 
 interface Geometry {
   x: t.Shape;
@@ -167,5 +168,34 @@ const pools: Case[] = [
   operation("globalAvgPool", [random([2, 3, 5, 4])], (x) => t.square(t.globalAvgPool(x))),
 ];
 
+/** Three images of 5 x 4 pixels and 3 channels: 45 words. */
+const bytes = () =>
+  new t.Variable(
+    "bytes",
+    [45],
+    Uint32Array.from({ length: 45 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 0),
+  );
+
+const batch = (name: string, cropPadding: number, flip: boolean) =>
+  operation(
+    `imageBatch ${name}`,
+    [bytes(), indices(2, 0, 1, 1, 2, 0), indices(3, 4)],
+    (bytes, order, key) =>
+      imageBatch(bytes, order, t.uniform(key, [6, 3], "augmentation"), {
+        batch: 6,
+        height: 5,
+        width: 4,
+        channels: 3,
+        cropPadding,
+        flip,
+      }),
+  );
+
+export const batchCases: Case[] = [
+  batch("as it is", 0, false),
+  batch("cropped", 2, false),
+  batch("flipped", 0, true),
+  batch("cropped and flipped", 1, true),
+];
 export const convolutionCases: Case[] = [...convolutions, ...networks];
 export const poolCases: Case[] = pools;

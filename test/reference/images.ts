@@ -90,7 +90,32 @@ function forEachWindow(
   });
 }
 
+interface Batch {
+  cropPadding: number;
+  flip: boolean;
+}
+
+/** Images from bytes, four to a word, cropped at a random place of the padded image and mirrored. */
+const imageBatch: Evaluate = (node, [words, indices, draws]) => {
+  const { cropPadding, flip } = node.attributes as unknown as Batch;
+  const [, height, width, channels] = node.shape;
+  const byte = (i: number) => Math.floor(words[Math.floor(i / 4)] / 256 ** (i % 4)) % 256;
+  const start = (draw: number) => Math.floor(draw * (2 * cropPadding + 1)) - cropPadding;
+  return build(node.shape, ([b, h, w, c]) => {
+    const [down, right, mirrored] = draws.subarray(3 * b, 3 * b + 3);
+    const from = [
+      h + start(down),
+      (flip && mirrored < 0.5 ? width - 1 - w : w) + start(right),
+      c,
+    ];
+    const image = [height, width, channels];
+    if (!inside(from, image)) return 0;
+    return byte(offsetOf([indices[b], ...from], [Infinity, ...image])) / 255;
+  });
+};
+
 export const images: Record<string, Evaluate> = {
+  imageBatch,
   conv2d: convolution(0, 1, 2),
   conv2dInputGrad: convolution(2, 1, 0),
   conv2dWeightGrad: convolution(0, 2, 1),

@@ -44,6 +44,7 @@ export function operation(
   f: (...inputs: Variable[]) => Tensor,
   tolerance = TOLERANCE,
 ): Case {
+  count = 0;
   return { name, inputs, f, tolerance };
 }
 
@@ -54,18 +55,18 @@ export function testRuntime(): Promise<Runtime> {
   return runtime ??= requestGpu().then((gpu) => new Runtime(gpu));
 }
 
-// Random inputs. Each has draws of its own, the same in every run.
+// Random inputs. Each has draws of its own; every case counts anew, so none depends on another.
 
-let inputs = 0;
+let count = 0;
 
 /** A variable whose elements are a function of uniform draws. */
 function variable(shape: Shape, element: (draw: number, i: number) => number): Variable {
-  const draw = draws(1, inputs);
+  const draw = draws(1, count);
   const initial = Float32Array.from(
     { length: numel(shape) },
     (_, i) => element(uniform(draw(i)), i),
   );
-  return new Variable(`x${inputs++}`, shape, initial);
+  return new Variable(`x${count++}`, shape, initial);
 }
 
 /** Numbers in [low, high). */
@@ -103,6 +104,7 @@ interface Derivatives {
 
 /** Builds the graphs of the value and of both derivatives. */
 export function derivatives({ inputs, f }: Case): Derivatives {
+  count = inputs.length;
   const value = f(...inputs);
   const parameters = inputs.filter((input) => input.dtype === "f32");
   const orders: { of: Tensor; gradients: readonly (Tensor | undefined)[] }[] = [];

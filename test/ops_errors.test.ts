@@ -1,0 +1,68 @@
+/** Shapes that an operation can't take are refused when the graph is built, with its name. */
+
+import { ok, throws } from "node:assert/strict";
+import { UserError } from "../engine/errors.ts";
+import * as t from "../engine/tensor/mod.ts";
+import { indices, random } from "./support/check.ts";
+
+const [vector, matrix, image] = [random([3]), random([2, 3]), random([1, 5, 5, 4])];
+const filter = random([3, 3, 4, 8]);
+const labels = indices(0, 1);
+
+/** For each mistake what its message must hold: the operation, the shapes. */
+const mistakes: [build: () => t.Tensor, ...parts: string[]][] = [
+  [() => t.add(matrix, random([2, 4])), "add", "[2, 3]", "[2, 4]"],
+  [() => t.mul(labels, matrix), "mul", "u32", "f32"],
+  [() => t.where(matrix, random([4]), 0), "where", "[2, 3]", "[4]"],
+  [() => t.reshape(matrix, [4]), "reshape", "[2, 3]", "[4]"],
+  [() => t.reshape(matrix, [4, -1]), "reshape", "[2, 3]", "[4, -1]"],
+  [() => t.broadcastTo(matrix, [3, 3]), "broadcastTo", "[2, 3]", "[3, 3]"],
+  [() => t.broadcastTo(matrix, [3]), "broadcastTo", "[2, 3]", "[3]"],
+  [() => t.permute(matrix, [0]), "permute", "[2, 3]"],
+  [() => t.permute(matrix, [0, 0]), "permute", "0, 0"],
+  [() => t.permute(matrix, [0, 2]), "permute", "0, 2"],
+  [() => t.window(matrix, [0], [2, 3]), "window", "[2, 3]"],
+  [() => t.window(matrix, [0, 0], [2, 0]), "window", "[2, 0]"],
+  [() => t.slice(matrix, 1, 2, 5), "slice", "2 to 5", "[2, 3]"],
+  [() => t.slice(matrix, 1, 2, 2), "slice", "2 to 2", "[2, 3]"],
+  [() => t.slice(matrix, 2, 0), "slice", "axes 2"],
+  [() => t.concat([], 0), "concat", "nothing"],
+  [() => t.concat([matrix, random([3, 4])], 0), "concat", "[2, 3]", "[3, 4]"],
+  [() => t.concat([vector, matrix], 0), "concat", "[3]", "[2, 3]"],
+  [() => t.sum(matrix, [2]), "sum", "axes 2"],
+  [() => t.max(matrix, [0, -2]), "max", "axes 0, -2"],
+  [() => t.variance(matrix, vector, [0]), "variance", "[2, 3]", "[3]"],
+  [() => t.matmul(matrix, matrix), "matmul", "[2, 3]"],
+  [() => t.matmul(vector, matrix), "matmul", "[3]", "[2, 3]"],
+  [() => t.conv2d(matrix, filter), "conv2d", "[2, 3]", "[3, 3, 4, 8]"],
+  [() => t.conv2d(image, random([3, 3, 3, 8])), "conv2d", "1 group", "[3, 3, 3, 8]"],
+  [() => t.conv2d(image, filter, { groups: 3 }), "conv2d", "3 group"],
+  [() => t.conv2d(image, random([7, 7, 4, 2])), "conv2d", "larger", "[7, 7, 4, 2]"],
+  [() => t.conv2dInputGrad(image, filter, image.shape), "conv2dInputGrad", "[1, 3, 3, 8]"],
+  [() => t.conv2dWeightGrad(image, image, filter.shape), "conv2dWeightGrad", "[1, 3, 3, 8]"],
+  [() => t.maxPool2d(matrix, 2), "maxPool2d", "[2, 3]"],
+  [() => t.maxPool2d(image, 6), "maxPool2d", "6 x 6", "[1, 5, 5, 4]"],
+  [() => t.maxPool2d(image, 2, { padding: 2 }), "maxPool2d", "2 x 2"],
+  [() => t.avgPool2d(matrix, 2), "avgPool2d", "[2, 3]"],
+  [() => t.oneHot(vector, 3), "oneHot", "u32", "[3]"],
+  [() => t.gather(matrix, indices(0)), "gather", "[2, 3]", "[1]"],
+  [() => t.argmax(vector), "argmax", "[3]"],
+  [() => t.takeRows(matrix, vector), "takeRows", "u32", "[3]"],
+  [() => t.uniform(vector, [2], "s"), "uniform", "u32", "[3]"],
+  [() => new t.Variable("weight", [2], new Float32Array(3)), "weight", "3 values", "[2]"],
+  [() => t.grad(t.neg(matrix), [matrix], vector)[0], "grad", "[3]", "[2, 3]"],
+];
+
+for (const [build, name, ...parts] of mistakes) {
+  Deno.test(`${name} refuses ${parts.join(", ")}`, () => {
+    throws(build, (error: Error) => {
+      ok(error instanceof UserError, `${error.stack}`);
+      ok(
+        error.message.startsWith(name) || error.message.startsWith(`variable ${name}`),
+        error.message,
+      );
+      for (const part of parts) ok(error.message.includes(part), error.message);
+      return true;
+    });
+  });
+}
