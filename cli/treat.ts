@@ -40,6 +40,12 @@ const flags = flagTable({
     value: "FILE",
     help: "trained weights (.safetensors) instead of a baseline",
   },
+  form: {
+    type: "choice",
+    choices: ["paper", "share"],
+    default: "paper",
+    help: "the constraints as published, or as shares of each image's gradient",
+  },
   alpha: { type: "number", min: 0, default: 10, help: "weight of the channel-wise constraint" },
   beta: {
     type: "number",
@@ -104,6 +110,7 @@ export const command = defineCommand({
       adapter: gpu.adapter.name,
       parameters: parameterCount(network),
       layers,
+      form: args.form,
       alpha: args.alpha,
       beta: args.beta,
       theta: args.theta,

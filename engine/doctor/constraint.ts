@@ -11,7 +11,7 @@
 
 import { gradients } from "../tensor/autograd.ts";
 import { argmaxExcept, gather, gatherRows } from "../tensor/indexing.ts";
-import { abs, add, mul, relu, sub } from "../tensor/pointwise.ts";
+import { abs, add, div, mul, relu, sub } from "../tensor/pointwise.ts";
 import { adaptiveAvgPool2d } from "../tensor/pool.ts";
 import { mean, sum } from "../tensor/reduce.ts";
 import { constant, type Tensor } from "../tensor/tensor.ts";
@@ -75,6 +75,35 @@ export function channelConstraint(
  */
 export function spatialConstraint(gradient: Tensor, background: Tensor): Tensor {
   return sum(abs(mul(gradient, background)));
+}
+
+/**
+ * The channel-wise constraint as a share, in 0 .. 2: the same two sums, each divided by all of its
+ * aggregated gradient. Shrinking the whole gradient, the cheapest way to please the constraint as
+ * written, gains nothing here.
+ */
+export function channelShare(
+  own: Tensor,
+  other: Tensor,
+  mask: Tensor,
+  labels: Tensor,
+  confusing: Tensor,
+): Tensor {
+  const confused = shareOf(mul(other, gatherRows(mask, confusing)), other);
+  const stray = shareOf(mul(own, sub(1, gatherRows(mask, labels))), own);
+  return mean(add(confused, stray));
+}
+
+/** The space-wise constraint as a share, in 0 .. 1: the part of |d s(c) / d A| on background. */
+export function spatialShare(gradient: Tensor, background: Tensor): Tensor {
+  const size = abs(gradient);
+  return mean(shareOf(mul(size, background), size));
+}
+
+/** Of each sample's sum over `whole`, the share that `part` makes: [B]; 0 where there is none. */
+function shareOf(part: Tensor, whole: Tensor): Tensor {
+  const axes = whole.shape.map((_, d) => d).slice(1);
+  return div(sum(part, axes), add(sum(whole, axes), 1e-12));
 }
 
 /** The background mask [B, H, W, 1] of the images at a layer of `height` x `width`, by area. */

@@ -9,9 +9,11 @@ import {
   aggregate,
   backgroundAt,
   channelConstraint,
+  channelShare,
   confusingClass,
   scoreGradients,
   spatialConstraint,
+  spatialShare,
 } from "./constraint.ts";
 
 export interface ConstrainedLayer {
@@ -20,7 +22,14 @@ export interface ConstrainedLayer {
   readonly mask: Variable;
 }
 
+/**
+ * How the constraints are measured: `paper` as the authors write them, or `share`, the part of each
+ * sample's gradient that lies where it should not, which doesn't depend on the gradient's size.
+ */
+export type ConstraintForm = "paper" | "share";
+
 export interface ConstraintOptions {
+  readonly form: ConstraintForm;
   readonly layers: readonly ConstrainedLayer[];
   /** Weight of the channel-wise constraint. */
   readonly alpha: number;
@@ -40,7 +49,9 @@ export function constraintPenalty(options: ConstraintOptions): Penalty | undefin
   return { build: (graph) => build(graph, options) };
 }
 
-function build(graph: StepGraph, { layers, alpha, beta, parameters }: ConstraintOptions) {
+function build(graph: StepGraph, { form, layers, alpha, beta, parameters }: ConstraintOptions) {
+  const inChannels = form === "paper" ? channelConstraint : channelShare;
+  const inSpace = form === "paper" ? spatialConstraint : spatialShare;
   const { logits, labels } = graph;
   const outputs = layers.map(({ layer }) => graph.output(layer));
   const own = scoreGradients(logits, labels, outputs);
@@ -51,7 +62,7 @@ function build(graph: StepGraph, { layers, alpha, beta, parameters }: Constraint
     const other = scoreGradients(logits, confusing, outputs);
     terms.channel = total(
       layers.map(({ mask }, i) =>
-        channelConstraint(aggregate(own[i]), aggregate(other[i]), mask, labels, confusing)
+        inChannels(aggregate(own[i]), aggregate(other[i]), mask, labels, confusing)
       ),
     );
     loss = add(loss, mul(terms.channel, alpha));
@@ -75,7 +86,7 @@ function build(graph: StepGraph, { layers, alpha, beta, parameters }: Constraint
         );
       }
       const [, height, width] = g.shape;
-      return spatialConstraint(g, backgroundAt(background, height, width));
+      return inSpace(g, backgroundAt(background, height, width));
     }));
     loss = add(loss, mul(terms.space, beta));
   }

@@ -18,7 +18,7 @@ import type { RunFolder, StageResult } from "../train/run_folder.ts";
 import { removeCheckpoint, train, type TrainProgress } from "../train/train.ts";
 import type { EpochRecord } from "../train/train.ts";
 import { examine, saveExamination } from "./examine.ts";
-import { type ConstrainedLayer, constraintPenalty } from "./penalty.ts";
+import { type ConstrainedLayer, type ConstraintForm, constraintPenalty } from "./penalty.ts";
 import { type Interval, type McNemar, mcnemar, pairedDifference, wilson } from "./statistics.ts";
 
 export interface TreatOptions {
@@ -31,6 +31,7 @@ export interface TreatOptions {
   readonly treatLr: number;
   readonly momentum: number;
   readonly weightDecay: number;
+  readonly form: ConstraintForm;
   readonly alpha: number;
   readonly beta: number;
   readonly theta: number;
@@ -172,7 +173,13 @@ class Treatment {
   ): Promise<StageResult> {
     loadStateDict(this.network, baseline, this.runtime, "the baseline");
     const parameters = [...this.network.namedParameters()].map(([, parameter]) => parameter);
-    const penalty = constraintPenalty({ layers: masks, alpha, beta, parameters });
+    const penalty = constraintPenalty({
+      form: this.options.form,
+      layers: masks,
+      alpha,
+      beta,
+      parameters,
+    });
     const { treatEpochs, treatLr } = this.options;
     return await this.trained(stage, treatEpochs, treatLr, penalty);
   }
