@@ -18,8 +18,8 @@ export async function testDevice(): Promise<GPUDevice> {
 /** Every target that the device at hand can run, the plain one first. */
 export async function testTargets(): Promise<Target[]> {
   const lanes = (await testGpu()).subgroupSize;
-  const targets = [PLAIN, { lanes: 1, textures: true }];
-  if (lanes > 1) targets.push({ lanes, textures: false }, { lanes, textures: true });
+  const targets = [PLAIN, { ...PLAIN, textures: true }];
+  if (lanes > 1) targets.push({ ...PLAIN, lanes }, { ...PLAIN, lanes, textures: true });
   return targets;
 }
 

@@ -6,15 +6,14 @@ import { bindBuffers, type Chain, chainText, rowOf } from "./chain.ts";
 import type { Target } from "./target.ts";
 import { chainBytes, product } from "./cost.ts";
 
-/** Threads that keep any adapter busy; beyond them a thread takes several rows. */
-const BUSY_THREADS = 1 << 16;
-const MAX_ROWS = 16;
+/** Most rows that a thread takes: more save little. */
+const MAX_ROWS = 64;
 
 /**
  * Buffers: the leaves in order, without the one that is overwritten, then y.
  * @param inPlace the leaf whose buffer the result overwrites; it must have the chain's full shape
  */
-export function mapKernel(chain: Chain, { textures }: Target, inPlace?: number): Kernel {
+export function mapKernel(chain: Chain, { textures, threads: busy }: Target, inPlace?: number): Kernel {
   const row = rowOf(chain);
   const { steady, lines, width, ...text } = chainText(chain, { row, inPlace, textures });
   const size = product(chain.shape);
@@ -23,7 +22,7 @@ export function mapKernel(chain: Chain, { textures }: Target, inPlace?: number):
   // Only where a column has something to load once do several rows a thread pay.
   const rowsPerThread = steady.length === 0
     ? 1
-    : Math.max(1, Math.min(MAX_ROWS, Math.floor(size / width / BUSY_THREADS)));
+    : Math.max(1, Math.min(MAX_ROWS, Math.floor(size / width / busy)));
   const element = width === 4 ? `vec4<${chain.dtype}>` : chain.dtype;
   const output = `var<storage, read_write> y: array<${element}>;`;
   let source = replaceRegion(mapSource, "types", text.types);

@@ -13,17 +13,19 @@ export interface Target {
   readonly lanes: number;
   /** Whether inputs are read as textures (`Kernel.textures`). */
   readonly textures: boolean;
+  /** Invocations that keep the adapter busy; beyond them each can do more. */
+  readonly threads: number;
 }
 
 /** The target that every device offers: storage buffers, nothing shared. */
-export const PLAIN: Target = { lanes: 1, textures: false };
+export const PLAIN: Target = { lanes: 1, textures: false, threads: 1 << 16 };
 
 /**
  * The target that suits the device: on a CPU adapter textures and shared loads, elsewhere plain
  * buffers, which a GPU's caches serve.
  */
 export function targetFor(gpu: { isCpu: boolean; subgroupSize: number }): Target {
-  return gpu.isCpu ? { lanes: gpu.subgroupSize, textures: true } : PLAIN;
+  return gpu.isCpu ? { lanes: gpu.subgroupSize, textures: true, threads: 1 << 12 } : PLAIN;
 }
 
 /** Threads of a workgroup: one subgroup where lanes share, so that all of them are in step. */
