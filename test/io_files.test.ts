@@ -3,11 +3,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import {
-  appendJsonLine,
   fileExists,
   makeFolder,
   readBytes,
-  readJsonLines,
   readText,
   writeFileAtomic,
 } from "../engine/io/files.ts";
@@ -68,19 +66,6 @@ Deno.test("files: a missing file is named, with the exit code asked for", () =>
     await userError(readBytes(path), ExitCode.io, /cannot read .*none: there is no such file/);
     await userError(readBytes(path, ExitCode.data), ExitCode.data, /none/);
     await userError(readBytes(folder), ExitCode.io, /it is a folder/);
-  }));
-
-Deno.test("files: JSON lines are appended; a torn last line is not read and not continued", () =>
-  inFolder(async (folder) => {
-    const path = join(folder, "metrics.jsonl");
-    await appendJsonLine(path, { epoch: 1 });
-    await Deno.writeTextFile(path, '{"epo', { append: true });
-    assert.deepEqual(await readJsonLines(path), [{ epoch: 1 }]);
-    await appendJsonLine(path, { epoch: 2 });
-    assert.equal(await readText(path), '{"epoch":1}\n{"epoch":2}\n');
-    await Deno.writeTextFile(path, "oops\n", { append: true });
-    await userError(readJsonLines(path), ExitCode.io, /metrics.jsonl: line 3 is not JSON/);
-    await userError(appendJsonLine(join(path, "x"), 1), ExitCode.io, /cannot write .*x/);
   }));
 
 Deno.test("npy: the bytes are those that NumPy writes", () => {

@@ -5,8 +5,6 @@
 import { dirname } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 
-const newline = 0x0a;
-
 /**
  * Writes a file whole or not at all; an existing one is replaced only by the complete new one.
  * @throws UserError (io) that names the path where the folder or the disk doesn't allow it
@@ -63,38 +61,6 @@ export async function makeFolder(path: string): Promise<void> {
 /** Removes a file; that it was not there is no error. */
 export async function removeIfThere(path: string): Promise<void> {
   await Deno.remove(path).catch(() => {});
-}
-
-/**
- * Adds one value as a line to a JSON-lines file, which is made where missing. A last line that an
- * earlier process left without its end is cut off first.
- * @throws UserError (io) that names the path
- */
-export async function appendJsonLine(path: string, value: unknown): Promise<void> {
-  try {
-    using file = await Deno.open(path, { write: true, create: true });
-    const end = (await Deno.readFile(path)).lastIndexOf(newline) + 1;
-    await file.truncate(end);
-    await file.seek(end, Deno.SeekMode.Start);
-    await writeAll(file, new TextEncoder().encode(JSON.stringify(value) + "\n"));
-  } catch (error) {
-    throw fileError("write", path, error);
-  }
-}
-
-/**
- * Reads a JSON-lines file; a last line without its end, left by a process that was killed, is not
- * part of it. @throws UserError (io) that names the path and the line
- */
-export async function readJsonLines(path: string): Promise<unknown[]> {
-  const lines = (await readText(path)).split("\n").slice(0, -1);
-  return lines.map((line, i) => {
-    try {
-      return JSON.parse(line);
-    } catch {
-      throw new UserError(`${path}: line ${i + 1} is not JSON`, ExitCode.io);
-    }
-  });
 }
 
 /**

@@ -19,7 +19,9 @@ const RESHAPE: Operation = {
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = numel(shape.filter((extent) => extent !== -1));
   const full = shape.map((extent) => (extent === -1 ? x.size / known : extent));
-  if (numel(full) !== x.size) throw shapeError("reshape", "sizes differ", x.shape, shape);
+  if (numel(full) !== x.size || !full.every(Number.isInteger)) {
+    throw shapeError("reshape", "sizes differ", x.shape, shape);
+  }
   return sameShape(full, x.shape) ? x : new Tensor(RESHAPE, [x], full, x.dtype);
 }
 

@@ -110,7 +110,7 @@ const imageBatch: Evaluate = (node, [words, indices, draws]) => {
     ];
     const image = [height, width, channels];
     if (!inside(from, image)) return 0;
-    return byte(offsetOf([indices[b], ...from], [Infinity, ...image])) / 255;
+    return byte(indices[b] * height * width * channels + offsetOf(from, image)) / 255;
   });
 };
 
