@@ -3,16 +3,15 @@
 import { dataSetNames, loadDataSet } from "../engine/data/registry.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
 import type { DataSet } from "../engine/data/dataset.ts";
-import { ExitCode } from "../engine/errors.ts";
-import { readBytes } from "../engine/io/files.ts";
-import { decodeSafetensors } from "../engine/io/safetensors.ts";
+import { ExitCode, UserError } from "../engine/errors.ts";
+import { readWeights } from "../engine/io/weights.ts";
 import type { Module } from "../engine/nn/module.ts";
 import { initialize, type StateDict } from "../engine/nn/state.ts";
 import type { EpochRecord, TrainProgress } from "../engine/train/train.ts";
 import { RunFolder } from "../engine/train/run_folder.ts";
 import { classifier, classifiers } from "../models/registry.ts";
 import type { Context } from "./framework/command.ts";
-import { flagTable, type Values } from "./framework/flags.ts";
+import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 
 const modelNames = classifiers.map(({ name }) => name);
@@ -130,8 +129,7 @@ export function openModel(name: string, set: DataSet, seed: number) {
 }
 
 export async function openWeights(path: string): Promise<{ path: string; state: StateDict }> {
-  const { tensors } = decodeSafetensors(await readBytes(path, ExitCode.weights), path);
-  return { path, state: tensors };
+  return { path, state: await readWeights(path) };
 }
 
 /** Number of trained values. */
@@ -139,27 +137,97 @@ export function parameterCount(network: Module): number {
   return [...network.namedParameters()].reduce((sum, [, { size }]) => sum + size, 0);
 }
 
+/** A run that is begun or gone on with. */
+export interface Run<Args> {
+  readonly args: Args;
+  /** The folder of a run that is gone on with. */
+  readonly resumed?: RunFolder;
+  /** Opens the run's folder. Not called before, so that a mistake leaves nothing behind. */
+  open(): Promise<RunFolder>;
+}
+
 /**
- * The settings of a run: those given, or those that the run to be resumed was started with. The
- * folder is opened when `open` is called, so that a mistake found before leaves nothing behind.
+ * The run that the flags ask for: a new one, or with --resume one that was begun before, with the
+ * settings that it was begun with.
+ * @throws UserError (usage) where a flag contradicts those, (io) where there is no such run
  */
-export async function openRun<
-  Args extends { model: string; data: string; out?: string; resume?: string },
->(command: string, given: Args): Promise<{ args: Args; open: () => Promise<RunFolder> }> {
+export async function openRun<T extends FlagTable>(
+  command: string,
+  flags: T,
+  given: Values<T> & { model: string; data: string; out?: string; resume?: string },
+): Promise<Run<Values<T>>> {
   if (given.resume !== undefined) {
     const { folder, config } = await RunFolder.resume(given.resume);
-    return { args: config as Args, open: () => Promise.resolve(folder) };
+    const args = parseConfig(command, flags, config, folder.file("config.json"));
+    refuseContradictions(flags, given, args, given.resume);
+    return { args, resumed: folder, open: () => Promise.resolve(folder) };
   }
   const open = async () => {
-    const base = `runs/${command}-${given.model}-${given.data}`;
-    return await RunFolder.create(given.out ?? await RunFolder.firstFree(base), given);
+    const path = given.out ?? await freeFolder(command, given);
+    return await RunFolder.create(path, { command, ...given });
   };
   return { args: given, open };
 }
 
-/** Says how to go on where the user stopped a run. */
-export function adviseResume(command: string, folder: RunFolder, context: Context): void {
-  if (!context.signal.aborted) return;
+/** A folder in runs/ that is not there yet. */
+export function freeFolder(command: string, args: { model: string; data: string }) {
+  return RunFolder.firstFree(`runs/${command}-${args.model}-${args.data}`);
+}
+
+/** The settings in a run's config.json, read as the flags that they once were. */
+function parseConfig<T extends FlagTable>(
+  command: string,
+  flags: T,
+  config: unknown,
+  path: string,
+): Values<T> {
+  const { command: of, ...settings } = Object(config);
+  if (of !== command) {
+    throw new UserError(
+      `${path} is of no run of ${command}`,
+      ExitCode.usage,
+      of && `continue it with deno task ${of} --resume`,
+    );
+  }
+  try {
+    return parseFlags(
+      flags,
+      Object.entries(settings).map(([key, value]) => `${flagName(key)}=${value}`),
+    );
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${path}: ${error.message}`, ExitCode.io);
+  }
+}
+
+function refuseContradictions<T extends FlagTable>(
+  flags: T,
+  given: Values<T>,
+  settings: Values<T>,
+  folder: string,
+): void {
+  for (const [key, flag] of Object.entries(flags)) {
+    const [wanted, has] = [given[key], settings[key]].map((value) => value && String(value));
+    const isDefault = wanted === (flag.default && String(flag.default));
+    if (key === "resume" || isDefault || wanted === has) continue;
+    throw new UserError(
+      `${flagName(key)} ${wanted} contradicts the run in ${folder}, which was begun ` +
+        (has === undefined ? `without ${flagName(key)}` : `with ${flagName(key)} ${has}`),
+      ExitCode.usage,
+      "leave it out to continue that run, or begin another one without --resume",
+    );
+  }
+}
+
+/** Says how to go on where a run ended early for a reason that may be gone the next time. */
+export function adviseResume(
+  command: string,
+  folder: RunFolder,
+  context: Context,
+  error: unknown,
+): void {
+  const passing: ExitCode[] = [ExitCode.interrupted, ExitCode.io, ExitCode.gpu];
+  if (!(error instanceof UserError) || !passing.includes(error.exitCode)) return;
   context.print(`\nstopped; continue with: deno task ${command} --resume ${folder.path}`);
 }
 
@@ -180,43 +248,46 @@ export function introduce(
 
 export const percent = (share: number, digits = 2) => `${(100 * share).toFixed(digits)} %`;
 
-/** The epochs of a training stage as progress bars and lines. */
-export class EpochBars {
+/** What goes on in a stage, as a progress bar that ends as a line: an epoch, a look at images. */
+export class StageBars {
   private bar: Progress | undefined;
-  private epoch = 0;
-
-  constructor(private readonly print: (line: string) => void) {}
+  private label = "";
+  private metrics: Readonly<Record<string, number | string>> = {};
 
   progress(stage: string, p: TrainProgress): void {
     const { batch, epoch, epochs, step, steps, metrics } = p;
-    if (!this.bar || this.epoch !== epoch) {
-      this.bar?.finish();
-      this.epoch = epoch;
-      const label = `${stage} ${epoch}/${epochs}`;
-      this.bar = new Progress({
-        label,
-        total: steps * batch,
-        unit: "images",
-        from: Math.max(0, step - 1) * batch,
-      });
-    }
+    const bar = this.show(`${stage} ${epoch}/${epochs}`, step * batch, steps * batch);
+    if (Object.keys(metrics).length === 0) return;
     const { accuracy, ...losses } = metrics;
-    this.bar.update(step * batch, { ...losses, acc: percent(accuracy, 1) });
+    this.metrics = { ...losses, acc: percent(accuracy, 1) };
+    bar.update(step * batch, this.metrics);
   }
 
-  finished(record: EpochRecord): void {
+  /** Ends an epoch's line with what the validation says. */
+  epoch({ validation: { accuracy, loss } }: EpochRecord): void {
+    this.bar?.finish({ ...this.metrics, "val loss": loss, "val acc": percent(accuracy, 1) });
+    this.bar = undefined;
+  }
+
+  /** Images that are looked at without training on them. */
+  looked(stage: string, done: number, total: number): void {
+    this.show(stage, 0, total).update(done);
+    if (done < total) return;
     this.bar?.finish();
     this.bar = undefined;
-    const { validation: v, epoch, seconds } = record;
-    this.print(
-      `  epoch ${epoch}: validation ${percent(v.accuracy)} (loss ${v.loss.toFixed(3)}), ` +
-        `${seconds.toFixed(1)} s`,
-    );
   }
 
-  /** Leaves the line as it is where the stage ends early. */
+  /** Takes the line away where the stage ends early. */
   abandon(): void {
     this.bar?.abandon();
     this.bar = undefined;
+  }
+
+  private show(label: string, from: number, total: number): Progress {
+    if (!this.bar || this.label !== label) {
+      this.label = label;
+      this.bar = new Progress({ label, total, from, unit: "images" });
+    }
+    return this.bar;
   }
 }

@@ -11,12 +11,14 @@ import {
   batchFlag,
   dataFlags,
   diagnosisFlags,
+  freeFolder,
   modelFlags,
   openData,
   openModel,
   openWeights,
   percent,
   seedFlag,
+  StageBars,
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
@@ -46,7 +48,7 @@ export const command = defineCommand({
       default: 0,
       help: "share of the training images to leave out, as training did",
     },
-    out: { type: "string", value: "DIR", default: "runs/diagnosis", help: "where files go" },
+    out: { type: "string", value: "DIR", help: "the folder for it (default a new one in runs/)" },
   },
   examples: [{
     args: "--weights runs/train-small-shapes/model.safetensors --layer convs",
@@ -54,29 +56,32 @@ export const command = defineCommand({
   }],
   async run(args, context) {
     const gpu = await context.gpu();
+    const weights = await openWeights(args.weights);
     const set = await openData(args, context.signal);
     const { network, entry } = openModel(args.model, set, args.seed);
     const layers = resolveLayers(network, args.layer, entry.featureLayer);
-    const weights = await openWeights(args.weights);
-    await makeFolder(args.out);
     const runtime = new Runtime(gpu);
     loadStateDict(network, weights.state, runtime, weights.path);
+    const folder = args.out ?? await freeFolder("diagnose", args);
+    await makeFolder(folder);
 
     const limited = args.limit === undefined ? set.train : limit(set.train, args.limit, args.seed);
     const split = args.validation === 0
       ? limited
       : splitValidation(limited, args.validation, args.seed).train;
+    const bars = new StageBars();
     const found = await examine(runtime, network, set, split, {
       ...args,
       layers,
       signal: context.signal,
+      onProgress: (done, total) => bars.looked("diagnose", done, total),
     });
-    await saveExamination(args.out, found);
+    await saveExamination(folder, found);
     context.print(`accuracy on these images ${percent(accuracy(found.predicted).accuracy)}`);
     for (const layer of found.layers) {
       context.print(`\n${layer.layer}\n${describe(layer, set.classes)}`);
     }
-    context.print(`\nwritten to ${args.out}`);
+    context.print(`\nwritten to ${folder}`);
   },
 });
 

@@ -15,6 +15,7 @@ import {
   openWeights,
   percent,
   seedFlag,
+  StageBars,
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
@@ -37,15 +38,21 @@ export const command = defineCommand({
   }],
   async run(args, context) {
     const gpu = await context.gpu();
+    const weights = await openWeights(args.weights);
     const set = await openData(args, context.signal);
     const { network } = openModel(args.model, set, args.seed);
-    const weights = await openWeights(args.weights);
     const runtime = new Runtime(gpu);
     loadStateDict(network, weights.state, runtime, weights.path);
 
     const test = args.limit === undefined ? set.test : limit(set.test, args.limit, args.seed);
     const predictor = await Predictor.make(runtime, network, set, test, args.batch);
-    const predicted = predictions(await predictor.predict(context.signal));
+    const bars = new StageBars();
+    const predicted = predictions(
+      await predictor.predict({
+        signal: context.signal,
+        onProgress: args.json ? undefined : (done, total) => bars.looked("test", done, total),
+      }),
+    );
     const total = accuracy(predicted);
     const interval = wilson(total.correct, total.total);
     const classes = set.classes.map((name, k) => {

@@ -1,14 +1,18 @@
 /** The main job: a baseline, its diagnosis, and its treatment beside an untreated control. */
 
-import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
-import type { TreatResult } from "../engine/doctor/treat.ts";
+import {
+  checkTreatment,
+  type Outcome,
+  treat,
+  type TreatOptions,
+  type TreatResult,
+} from "../engine/doctor/treat.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import {
   adviseResume,
   dataFlags,
   diagnosisFlags,
-  EpochBars,
   introduce,
   modelFlags,
   openData,
@@ -17,6 +21,7 @@ import {
   openWeights,
   parameterCount,
   percent,
+  StageBars,
   trainFlags,
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
@@ -34,6 +39,7 @@ const flags = flagTable({
     help: "further epochs, of the control and of the treated model each",
   },
   ...trainFlags,
+  testLimit: { type: "integer", min: 1, help: "test images to use (default all)" },
   treatLr: { type: "number", above: 0, default: 0.01, help: "learning rate of those epochs" },
   weights: {
     type: "string",
@@ -75,19 +81,19 @@ export const command = defineCommand({
   ],
   async run(given, context) {
     const gpu = await context.gpu();
-    const { args, open } = await openRun("treat", given);
+    const { args, resumed, open } = await openRun("treat", flags, given);
+    // A run that has its baseline doesn't need the file that it came from.
+    const needsWeights = args.weights !== undefined && !await resumed?.finished("baseline");
+    const weights = needsWeights ? await openWeights(args.weights!) : undefined;
     const set = await openData(args, context.signal);
     const { network, entry } = openModel(args.model, set, args.seed);
     const layers = resolveLayers(network, args.layer, entry.featureLayer);
-    const options: TreatOptions = {
-      ...args,
-      layers,
-      weights: args.weights === undefined ? undefined : await openWeights(args.weights),
-    };
+    const options: TreatOptions = { ...args, layers, weights };
+    checkTreatment(network, set, options);
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
 
-    const bars = new EpochBars(context.print);
+    const bars = new StageBars();
     const begun = performance.now();
     let result: TreatResult;
     try {
@@ -95,12 +101,13 @@ export const command = defineCommand({
         signal: context.signal,
         stage: (name, what) => context.print(`\n${name}: ${what}`),
         progress: (stage, progress) => bars.progress(stage, progress),
-        epoch: (record) => bars.finished(record),
+        epoch: (record) => bars.epoch(record),
+        looked: (stage, done, total) => bars.looked(stage, done, total),
         note: (text) => context.print(`  ${text}`),
       });
     } catch (error) {
       bars.abandon();
-      adviseResume("treat", folder, context);
+      adviseResume("treat", folder, context, error);
       throw error;
     }
     await folder.writeJson("result.json", {
@@ -117,32 +124,34 @@ export const command = defineCommand({
       ...result,
     });
     context.print(`\n${describe(result)}`);
-    context.print(`\n${folder.file("result.json")}, ${elapsed(begun)} in all`);
+    const seconds = (performance.now() - begun) / 1000;
+    context.print(`\n${seconds.toFixed(0)} s in all; written to ${folder.file("result.json")}`);
   },
 });
 
-const elapsed = (begun: number) => `${((performance.now() - begun) / 1000).toFixed(0)} s`;
-
 function describe(result: TreatResult): string {
   const { baseline, control, treated, delta_interval, delta_vs_control, mcnemar } = result;
-  const rows = Object.entries({ baseline, control, treated }).map((
-    [name, { test, validation }],
-  ) => [
+  const row = (name: string, { test, validation }: Outcome) => [
     name,
     validation === undefined ? "" : percent(validation),
     percent(test.accuracy),
-    range(test.interval, percent),
+    test.interval.map((share) => percent(share)).join(" to "),
     test.loss.toFixed(4),
-  ]);
-  const signed = (share: number) => `${share < 0 ? "-" : "+"}${percent(Math.abs(share))}`;
-  const difference = `treated minus control: ${signed(delta_vs_control)}, ` +
-    `95 % interval ${range(delta_interval, signed)}`;
-  const test =
-    `McNemar: ${mcnemar.b} images only control right, ${mcnemar.c} only treated right, ` +
-    `p = ${mcnemar.p.toPrecision(2)}`;
-  const header = ["", "validation", "test", "95 % interval", "loss"];
-  return `${table(header, rows)}\n\n${difference}\n${test}`;
+    name === "control" ? "" : points(test.accuracy - control.test.accuracy),
+  ];
+  const rows = Object.entries({ baseline, control, treated }).map(([name, of]) => row(name, of));
+  const { b, c, p } = mcnemar;
+  const header = ["", "validation", "test", "95 % interval", "loss", "vs control"];
+  return [
+    table(header, rows),
+    "",
+    `treated minus control: ${points(delta_vs_control)} points of test accuracy ` +
+    `(95 % interval ${delta_interval.map(points).join(" to ")})`,
+    `McNemar's test: ${b} images only control right, ${c} only treated right, ` +
+    `p = ${p.toPrecision(2)}: ${p < 0.05 ? "more than chance explains" : "chance explains it"}`,
+  ].join("\n");
 }
 
-const range = ([low, high]: readonly [number, number], show: (n: number) => string) =>
-  `${show(low)} to ${show(high)}`;
+/** A difference of shares in percentage points. */
+const points = (difference: number) =>
+  `${difference < 0 ? "-" : "+"}${Math.abs(100 * difference).toFixed(2)}`;

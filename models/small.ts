@@ -1,44 +1,44 @@
 /**
- * The default network, our own: three 3 x 3 convolutions with batch normalisation, a global
- * average pool and a linear head. Small enough to train on a CPU in minutes, deep enough that the
- * constraint at its earlier layers runs through convolutions.
+ * The default network, our own: three 3 x 3 convolutions with batch normalisation and a linear
+ * head on the last map. Small enough to train on a CPU in minutes, deep enough that the constraint
+ * at its earlier layers runs through convolutions. The head sees where things are, so it learns in
+ * fewer epochs than one behind a global average, and a space-wise constraint has a hold on it.
  *
  *     32 x 32   3 -> 32    conv, norm, ReLU, max pool
  *     16 x 16   32 -> 64   conv, norm, ReLU, max pool
- *      8 x 8    64 -> 128  conv, norm, ReLU
- *      1 x 1    128 -> K   average, linear
+ *      8 x 8    64 -> 128  conv, norm, ReLU, max pool
+ *      4 x 4    2048 -> K  linear
  */
 
-import { BatchNorm2d, Conv2d, Linear, MaxPool2d, ReLU } from "../engine/nn/layers.ts";
+import { Linear, MaxPool2d } from "../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
-import { globalAvgPool } from "../engine/tensor/pool.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
+import { convNormRelu, flattenImages } from "./blocks.ts";
+import { type ClassifierEntry, type ClassifierOptions, reducedSize } from "./classifier.ts";
 
-const conv = (inChannels: number, outChannels: number) => [
-  new Conv2d(inChannels, outChannels, 3, { padding: 1, bias: false }),
-  new BatchNorm2d(outChannels),
-  new ReLU(),
-];
+const conv = (inChannels: number, outChannels: number) => convNormRelu(inChannels, outChannels, 3);
 
 class Small extends Module {
   readonly features: Sequential;
   readonly fc: Linear;
 
-  constructor({ inChannels, numClasses }: ClassifierOptions) {
+  constructor({ inChannels, numClasses, imageSize }: ClassifierOptions) {
     super();
+    const rows = reducedSize("small", imageSize, 8);
     this.features = new Sequential(
       ...conv(inChannels, 32),
       new MaxPool2d(2),
       ...conv(32, 64),
       new MaxPool2d(2),
       ...conv(64, 128),
+      new MaxPool2d(2),
     );
-    this.fc = new Linear(128, numClasses);
+    this.fc = new Linear(128 * rows * rows, numClasses);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
-    return this.fc.apply(globalAvgPool(this.features.apply(x, pass)), pass);
+    const features = flattenImages(this.features.apply(x, pass));
+    return this.fc.apply(features, pass);
   }
 }
 

@@ -164,3 +164,32 @@ Deno.test("help: says everything of the declaration in lines that fit", () => {
   ) assert.ok(text.includes(part), `${part} is missing in:\n${text}`);
   for (const line of text.split("\n")) assert.ok(line.length <= 72, line);
 });
+
+Deno.test("flags: positional arguments stand anywhere, in their order", () => {
+  const table = flagTable({
+    file: { type: "string", positional: true, required: true, value: "FILE", help: "what to read" },
+    count: { type: "integer", positional: true, min: 1, value: "N", help: "how often" },
+    loud: { type: "boolean", help: "say it loud" },
+    tol: { type: "number", help: "how far" },
+  });
+  const parse = (...args: string[]) => parseFlags(table, args);
+  const all = { file: "a.bin", count: 3, loud: true, tol: -1 };
+  assert.deepEqual(parse("a.bin", "3", "--loud", "--tol", "-1"), all);
+  assert.deepEqual(parse("--tol", "-1", "a.bin", "--loud", "3"), all);
+  assert.deepEqual(parse("-"), { file: "-", count: undefined, loud: false, tol: undefined });
+  const usage = (message: string) => ({ message, exitCode: ExitCode.usage });
+  assert.throws(() => parse(), usage("FILE is missing: what to read"));
+  assert.throws(() => parse("a", "0"), usage('N must be an integer (at least 1), not "0"'));
+  assert.throws(
+    () => parse("a", "1", "loud"),
+    usage('unexpected argument "loud"; did you mean --loud?'),
+  );
+  assert.throws(() => parse("--file", "a"), /unknown flag --file/);
+  const run = () => Promise.resolve();
+  const help = commandHelp(defineCommand({
+    ...{ name: "x", summary: "x", flags: table, examples: [], run },
+  }));
+  assert.match(help, /^Usage: deno task x <FILE> \[<N>\] \[flags\]$/m);
+  assert.match(help, /^Arguments:\n {2}<FILE> +what to read \(required\)\n {2}<N> +how often/m);
+  assert.doesNotMatch(help, /--file/);
+});

@@ -136,6 +136,17 @@ Deno.test("all assigned values are computed from the old ones", async () => {
   ]);
 });
 
+Deno.test("a variable read under two shapes by its own update", async () => {
+  const runtime = await testRuntime();
+  const a = values([1, 4], 1, 2, 3, 4);
+  const again = t.broadcastTo(t.reshape(a, [4]), [1, 4]);
+  const plan = await runtime.plan({ assign: [[a, t.add(a, t.mul(again, 10))]] });
+  plan.run();
+  deepEqual((await runtime.read([a])).map(numbers), [[11, 22, 33, 44]]);
+  plan.destroy();
+  runtime.destroy();
+});
+
 Deno.test("unsigned variables count up", async () => {
   const runtime = await testRuntime();
   const count = new t.Variable("count", [], Uint32Array.of(0));

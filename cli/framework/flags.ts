@@ -17,6 +17,8 @@ interface Common<Value> {
   readonly check?: (value: Value) => string | undefined;
   /** The placeholder for the value in the help text, where its type says too little. */
   readonly value?: string;
+  /** It is given without a name, `eval FILE`; several are told apart by their order. */
+  readonly positional?: boolean;
 }
 
 /** The range of a number: `min` and `max` are allowed themselves, `above` and `below` are not. */
@@ -81,25 +83,33 @@ export const flagTable = <const T extends FlagTable>(table: T): T => table;
 export const flagName = (key: string): string =>
   "--" + key.replace(/[A-Z]/g, (letter) => "-" + letter.toLowerCase());
 
+/** How a flag is written on the command line and in messages: its name, or a positional's value. */
+const written = (key: string, flag: Flag): string =>
+  flag.positional ? flag.value ?? key.toUpperCase() : flagName(key);
+
 /**
  * The values of the flags in `args`, with defaults for those that are not given.
- * Both `--flag value` and `--flag=value` are read; a boolean is `--flag` or `--no-flag`.
+ * Both `--flag value` and `--flag=value` are read; a boolean is `--flag` or `--no-flag`. Positional
+ * arguments may stand before, between and after flags.
  *
  * @throws UserError (usage) that names the flag, what is wrong with it and the nearest right one
  */
 export function parseFlags<T extends FlagTable>(table: T, args: readonly string[]): Values<T> {
-  const keys = new Map(Object.keys(table).map((key) => [flagName(key), key]));
+  const named = Object.keys(table).filter((key) => !table[key].positional);
+  const keys = new Map(named.map((key) => [flagName(key), key]));
+  const positionals = Object.keys(table).filter((key) => table[key].positional);
   const values: Record<string, unknown> = {};
   const rest = [...args];
   while (rest.length > 0) {
-    const { name, key, text } = takeFlag(table, keys, rest);
+    const { name, key, text } = isFlag(rest[0]) || positionals.length === 0
+      ? takeFlag(table, keys, rest)
+      : takePositional(table, positionals.shift()!, rest);
     if (key in values) throw usage(`${name} is given more than once`);
     values[key] = parseValue(name, table[key], text);
   }
-  for (const [name, key] of keys) {
+  for (const [key, flag] of Object.entries(table)) {
     if (key in values) continue;
-    const flag = table[key];
-    if (flag.required) throw usage(`${name} is missing: ${flag.help}`);
+    if (flag.required) throw usage(`${written(key, flag)} is missing: ${flag.help}`);
     values[key] = flag.default ?? (flag.type === "boolean" ? false : undefined);
   }
   return values as Values<T>;
@@ -112,10 +122,16 @@ interface Given {
   text: string;
 }
 
+const isFlag = (argument: string): boolean => argument.startsWith("-") && argument !== "-";
+
+function takePositional(table: FlagTable, key: string, rest: string[]): Given {
+  return { name: written(key, table[key]), key, text: rest.shift()! };
+}
+
 /** Takes one flag and its value off the front of `rest`. */
 function takeFlag(table: FlagTable, keys: ReadonlyMap<string, string>, rest: string[]): Given {
   const argument = rest.shift()!;
-  if (!argument.startsWith("-") || argument === "-" || argument === "--") {
+  if (!isFlag(argument) || argument === "--") {
     const meant = nearest("--" + argument, keys.keys());
     throw usage(
       `unexpected argument "${argument}"` + (meant ? `; did you mean ${meant}?` : ""),

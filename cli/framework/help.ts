@@ -23,6 +23,8 @@ export const commandLine = (name: string): string => `deno task ${name}`;
 /** The help text of one command, in lines of at most `width` columns. */
 export function commandHelp(command: AnyCommand, width = 80): string {
   const { name, summary, description, flags, examples } = command;
+  const positionals = Object.entries(flags as FlagTable).filter(([, flag]) => flag.positional);
+  const named = Object.entries(flags as FlagTable).filter(([, flag]) => !flag.positional);
   const helpRow: Row = ["-h, --help", "show this text"];
   const exitRows = Object.entries(ExitCode).map(([code, number]): Row => [
     String(number),
@@ -31,9 +33,14 @@ export function commandHelp(command: AnyCommand, width = 80): string {
   return [
     wrap(summary, width),
     description && "\n" + wrap(description, width),
-    `\nUsage: ${commandLine(name)}${Object.keys(flags).length > 0 ? " [flags]" : ""}`,
+    `\nUsage: ${
+      [commandLine(name), ...positionals.map(usage), named.length > 0 && "[flags]"]
+        .filter(Boolean).join(" ")
+    }`,
+    positionals.length > 0 && "\nArguments:",
+    positionals.length > 0 && columns(positionals.map(flagRow), width),
     "\nFlags:",
-    columns([...flagRows(flags), helpRow], width),
+    columns([...named.map(flagRow), helpRow], width),
     examples.length > 0 && "\nExamples:\n" + examples
         .map(({ args, does }) => `  ${commandLine(name)} ${args}`.trimEnd() + `\n      ${does}`)
         .join("\n"),
@@ -55,11 +62,14 @@ export function programHelp(commands: readonly AnyCommand[], width = 80): string
 
 type Row = readonly [left: string, right: string];
 
-const flagRows = (flags: FlagTable): Row[] =>
-  Object.entries(flags).map(([key, flag]) => [
-    [flagName(key), placeholder(flag)].join(" ").trim(),
-    `${flag.help}${details(flag)}`,
-  ]);
+const flagRow = ([key, flag]: readonly [string, Flag]): Row => [
+  (flag.positional ? placeholder(flag) : `${flagName(key)} ${placeholder(flag)}`).trim(),
+  `${flag.help}${details(flag)}`,
+];
+
+/** A positional argument in the line that shows how a command is called. */
+const usage = ([, flag]: readonly [string, Flag]): string =>
+  flag.required ? placeholder(flag) : `[${placeholder(flag)}]`;
 
 function placeholder(flag: Flag): string {
   if (flag.value !== undefined) return `<${flag.value}>`;

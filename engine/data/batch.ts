@@ -28,7 +28,12 @@ const IMAGE_BATCH: Operation = {
  * @param indices [B] (u32)
  * @param draws [B, 3] in [0, 1): crop down, crop right, flip
  */
-export function imageBatch(bytes: Tensor, indices: Tensor, draws: Tensor, shape: BatchShape): Tensor {
+export function imageBatch(
+  bytes: Tensor,
+  indices: Tensor,
+  draws: Tensor,
+  shape: BatchShape,
+): Tensor {
   const { batch, height, width, channels } = shape;
   return new Tensor(IMAGE_BATCH, [bytes, indices, draws], [batch, height, width, channels], "f32", {
     ...shape,
@@ -55,26 +60,29 @@ export class Batches {
 
   private readonly indices: Input;
   private readonly stores: Store[] = [];
-  private readonly labelTable: Variable;
+  /** What of this lies on the device beside the plans. */
+  private readonly variables: Variable[] = [];
 
   constructor(runtime: Runtime, set: DataSet, split: Split, options: BatchOptions) {
     const { batch, key, augmentation = NO_AUGMENTATION } = options;
     const { height, width, channels } = set;
     this.indices = new Input("batch indices", [batch], "u32");
-    this.labelTable = new Variable("labels", [split.labels.length], Uint32Array.from(split.labels));
-    this.labels = takeRows(this.labelTable, this.indices);
+    const keep = (variable: Variable) => (this.variables.push(variable), variable);
+    const labels = Uint32Array.from(split.labels);
+    this.labels = takeRows(keep(new Variable("labels", [labels.length], labels)), this.indices);
     const draws = uniform(key, [batch, 3], "augmentation");
     const shape = { batch, height, width, ...augmentation };
     const pixels = (bytes: Uint8Array, channels: number, label: string) => {
       const store = new Store(runtime, bytes, height * width * channels, batch, label);
       this.stores.push(store);
+      keep(store.bytes instanceof Variable ? store.bytes : store.order);
       return imageBatch(store.bytes, store.resident ? this.indices : store.order, draws, {
         ...shape,
         channels,
       });
     };
     const [mean, std] = [set.mean, set.std].map((values) =>
-      new Variable("normalisation", [channels], Float32Array.from(values))
+      keep(new Variable("normalisation", [channels], Float32Array.from(values)))
     );
     this.images = div(sub(pixels(split.images, channels, "images"), mean), std);
     if (split.masks) this.background = sub(1, mul(pixels(split.masks, 1, "masks"), 255));
@@ -87,8 +95,7 @@ export class Batches {
 
   /** Frees the split's memory on the device. */
   release(runtime: Runtime): void {
-    const resident = this.stores.map((store) => store.bytes).filter((b) => b instanceof Variable);
-    runtime.release([this.labelTable, ...resident]);
+    runtime.release(this.variables);
   }
 }
 

@@ -9,19 +9,20 @@
  */
 
 import { type DataSet, type Split, subset } from "../data/dataset.ts";
-import { type Module, run } from "../nn/module.ts";
+import { ExitCode, UserError } from "../errors.ts";
+import type { Module } from "../nn/module.ts";
+import { observe } from "../nn/observe.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { concat } from "../tensor/movement.ts";
 import { add, mul } from "../tensor/pointwise.ts";
 import { noise } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Batches } from "../data/batch.ts";
-import { RowCollector } from "../train/predict.ts";
+import { type Observer, RowCollector } from "../train/predict.ts";
 import { aggregate, scoreGradients } from "./constraint.ts";
-import { INPUT_LAYER } from "./layers.ts";
 import type { Sifted } from "./sift.ts";
 
-export interface DiagnoseOptions {
+export interface DiagnoseOptions extends Observer {
   readonly layers: readonly string[];
   readonly batch: number;
   /** Half width of the uniform noise on the feature map; 0 for none. */
@@ -29,7 +30,6 @@ export interface DiagnoseOptions {
   /** Noisy copies to average over. */
   readonly noiseCopies: number;
   readonly seed: number;
-  readonly signal?: AbortSignal;
 }
 
 /** The diagnosis of one layer. */
@@ -41,7 +41,10 @@ export interface LayerDiagnosis {
   readonly aggregate: Float32Array<ArrayBuffer>;
 }
 
-/** Aggregates gradients of the sifted images at every chosen layer. */
+/**
+ * Aggregates gradients of the sifted images at every chosen layer.
+ * @throws UserError (method) where there is no such image
+ */
 export async function diagnose(
   runtime: Runtime,
   network: Module,
@@ -51,6 +54,13 @@ export async function diagnose(
   options: DiagnoseOptions,
 ): Promise<LayerDiagnosis[]> {
   const chosen = subset(split, Uint32Array.from(sifted.flat()));
+  if (chosen.labels.length === 0) {
+    throw new UserError(
+      "not one image is classified right, so there is none to diagnose by",
+      ExitCode.method,
+      "train longer, or check that the weights belong to this data set",
+    );
+  }
   const widths: number[] = [];
   const rows = await RowCollector.make(runtime, set, chosen, options.batch, (batches, key) => {
     const aggregated = layerGradients(network, batches, key, options).map(aggregate);
@@ -58,7 +68,7 @@ export async function diagnose(
     return concat(aggregated, 1);
   });
   try {
-    const values = await rows.collect(options.seed, options.signal);
+    const values = await rows.collect(options.seed, { signal: options.signal });
     return sumByClass(values, widths, chosen.labels, set.classes.length, options.layers);
   } finally {
     rows.destroy();
@@ -72,31 +82,21 @@ function layerGradients(
   key: Tensor,
   { layers, noise: halfWidth, noiseCopies }: DiagnoseOptions,
 ): Tensor[] {
-  const pass = (disturb?: (name: string, output: Tensor) => Tensor) => {
-    const outputs = new Map<string, Tensor>();
-    const tap = (name: string, output: Tensor) => {
-      const seen = disturb?.(name, output) ?? output;
-      outputs.set(name, seen);
-      return seen;
-    };
-    const { output: logits } = run(network, tap(INPUT_LAYER, images), { training: false, tap });
-    return { logits, outputs };
-  };
   // The score is a mean over the batch; times the batch it is each image's own logit.
   const perImage = (g: Tensor) => mul(g, labels.size);
   if (halfWidth === 0) {
-    const { logits, outputs } = pass();
-    return scoreGradients(logits, labels, layers.map((l) => outputs.get(l)!)).map(perImage);
+    const { logits, layer } = observe(network, images, { training: false });
+    return scoreGradients(logits, labels, layers.map(layer)).map(perImage);
   }
   // A plan merges equal nodes, so the copies of a layer share everything before it.
-  return layers.map((layer) => {
+  return layers.map((disturbed) => {
     const copies = Array.from({ length: noiseCopies }, (_, copy) => {
-      const { logits, outputs } = pass((name, output) =>
-        name === layer
-          ? add(output, noise(output.shape, halfWidth, key, `noise ${copy} at ${layer}`))
-          : output
-      );
-      return scoreGradients(logits, labels, [outputs.get(layer)!])[0];
+      const tap = (name: string, output: Tensor) =>
+        name === disturbed
+          ? add(output, noise(output.shape, halfWidth, key, `noise ${copy} at ${disturbed}`))
+          : output;
+      const { logits, layer } = observe(network, images, { training: false, tap });
+      return scoreGradients(logits, labels, [layer(disturbed)])[0];
     });
     return perImage(mul(copies.reduce((sum, g) => add(sum, g)), 1 / noiseCopies));
   });

@@ -47,7 +47,7 @@ export async function examine(
   const predictor = await Predictor.make(runtime, network, set, split, options.batch);
   let predicted: Prediction[];
   try {
-    predicted = predictions(await predictor.predict(options.signal));
+    predicted = predictions(await predictor.predict(options));
   } finally {
     predictor.destroy();
   }

@@ -4,9 +4,7 @@ import { ExitCode, UserError } from "../errors.ts";
 import { didYouMean } from "../nearest.ts";
 import { Conv2d } from "../nn/layers.ts";
 import type { Module } from "../nn/module.ts";
-
-/** The name of the network's input as a layer. */
-export const INPUT_LAYER = "input";
+import { INPUT_LAYER } from "../nn/observe.ts";
 
 /**
  * The modules that a choice of layers names.

@@ -1,10 +1,12 @@
 /** The constraints as a term of the training loss: cross entropy + alpha channel + beta space. */
 
+import type { DataSet } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
+import type { Module } from "../nn/module.ts";
 import { gradients } from "../tensor/autograd.ts";
 import { add, mul } from "../tensor/pointwise.ts";
-import { constant, type Tensor, Variable } from "../tensor/tensor.ts";
-import type { Penalty, StepGraph } from "../train/step.ts";
+import { constant, Input, type Tensor } from "../tensor/tensor.ts";
+import { forward, type Penalty, type StepGraph } from "../train/step.ts";
 import {
   aggregate,
   backgroundAt,
@@ -19,7 +21,7 @@ import {
 export interface ConstrainedLayer {
   readonly layer: string;
   /** The kernels each class lives on, [classes, channels]. */
-  readonly mask: Variable;
+  readonly mask: Tensor;
 }
 
 /**
@@ -49,66 +51,99 @@ export function constraintPenalty(options: ConstraintOptions): Penalty | undefin
   return { build: (graph) => build(graph, options) };
 }
 
+/**
+ * Finds out before any training whether the constraint can be had: builds its graph for a batch of
+ * two images. @throws UserError (method) as building the penalty does, (usage) for a wrong layer
+ */
+export function checkConstraint(
+  network: Module,
+  { height, width, channels, classes, train }: DataSet,
+  layers: readonly string[],
+  weights: Pick<ConstraintOptions, "form" | "alpha" | "beta">,
+): void {
+  const batch = {
+    images: new Input("images", [2, height, width, channels]),
+    labels: new Input("labels", [2], "u32"),
+    background: train.masks && new Input("background", [2, height, width, 1]),
+  };
+  const { graph } = forward(network, batch, new Input("key", [2], "u32"));
+  const masks = layers.map((layer) => {
+    const shape = [classes.length, graph.output(layer).shape.at(-1)!];
+    return { layer, mask: new Input(`mask of ${layer}`, shape) };
+  });
+  const parameters = [...network.namedParameters()].map(([, parameter]) => parameter);
+  constraintPenalty({ ...weights, layers: masks, parameters })?.build(graph);
+}
+
 function build(graph: StepGraph, { form, layers, alpha, beta, parameters }: ConstraintOptions) {
   const inChannels = form === "paper" ? channelConstraint : channelShare;
   const inSpace = form === "paper" ? spatialConstraint : spatialShare;
   const { logits, labels } = graph;
-  const outputs = layers.map(({ layer }) => graph.output(layer));
+  const names = layers.map(({ layer }) => layer);
+  const outputs = names.map((layer) => graph.output(layer));
   const own = scoreGradients(logits, labels, outputs);
   const terms: Record<string, Tensor> = {};
-  let loss = constant(0);
+  const weighted: Tensor[] = [];
+  const constrain = (name: string, weight: number, atLayers: readonly Tensor[]) => {
+    refuseConstant(name, names, atLayers, parameters);
+    terms[name] = atLayers.reduce((sum, term) => add(sum, term));
+    weighted.push(mul(terms[name], weight));
+  };
   if (alpha !== 0) {
     const confusing = confusingClass(logits, labels);
     const other = scoreGradients(logits, confusing, outputs);
-    terms.channel = total(
-      layers.map(({ mask }, i) =>
-        inChannels(aggregate(own[i]), aggregate(other[i]), mask, labels, confusing)
-      ),
+    const atLayers = layers.map(({ mask }, i) =>
+      inChannels(aggregate(own[i]), aggregate(other[i]), mask, labels, confusing)
     );
-    loss = add(loss, mul(terms.channel, alpha));
+    constrain("channel", alpha, atLayers);
   }
   if (beta !== 0) {
-    const { background } = graph;
-    if (!background) {
-      throw new UserError(
-        "the space-wise constraint (--beta) needs to know where the background is, and this " +
-          "data set has no masks",
-        ExitCode.method,
-        "use --beta 0, or data with masks such as --data shapes",
-      );
-    }
-    terms.space = total(own.map((g, i) => {
-      if (g.rank !== 4) {
-        throw new UserError(
-          `layer ${layers[i].layer} has no height and width, which the space-wise constraint needs`,
-          ExitCode.method,
-          "choose a layer before the head, such as --layer features",
-        );
-      }
-      const [, height, width] = g.shape;
-      return inSpace(g, backgroundAt(background, height, width));
-    }));
-    loss = add(loss, mul(terms.space, beta));
+    const background = requireBackground(graph);
+    const atLayers = own.map((gradient, i) => {
+      const [height, width] = requireSpace(gradient, names[i]);
+      return inSpace(gradient, backgroundAt(background, height, width));
+    });
+    constrain("space", beta, atLayers);
   }
-  const names = layers.map(({ layer }) => layer);
-  for (const [name, term] of Object.entries(terms)) refuseConstant(name, term, parameters, names);
-  return { loss, terms };
+  return { loss: weighted.reduce((sum, term) => add(sum, term), constant(0)), terms };
 }
 
-const total = (terms: readonly Tensor[]) => terms.reduce((sum, term) => add(sum, term));
+function requireBackground({ background }: StepGraph): Tensor {
+  if (background) return background;
+  throw new UserError(
+    "the space-wise constraint (--beta) needs to know where the background is, and this data set " +
+      "has no masks",
+    ExitCode.method,
+    "use --beta 0, or data with masks such as --data shapes",
+  );
+}
+
+/** Height and width of a layer. */
+function requireSpace({ shape }: Tensor, layer: string): readonly number[] {
+  if (shape.length === 4) return shape.slice(1, 3);
+  throw new UserError(
+    `layer ${layer} has no height and width, which the space-wise constraint needs`,
+    ExitCode.method,
+    "choose a layer before the head, such as --layer features",
+  );
+}
 
 /** Training on a constant would be training without the constraint and calling it a treatment. */
 function refuseConstant(
   name: string,
-  term: Tensor,
-  parameters: readonly Tensor[],
   layers: readonly string[],
+  terms: readonly Tensor[],
+  parameters: readonly Tensor[],
 ): void {
-  if (gradients(term, parameters).some((g) => g !== undefined)) return;
+  const isConstant = terms.map((term) => gradients(term, parameters).every((g) => !g));
+  const useless = layers.filter((_, i) => isConstant[i]);
+  if (useless.length === 0) return;
+  const others = layers.filter((_, i) => !isConstant[i]);
   throw new UserError(
-    `the ${name}-wise constraint at ${layers.join(", ")} is constant: the logits depend on that ` +
+    `the ${name}-wise constraint at ${useless.join(", ")} is constant: the logits depend on that ` +
       "layer in a fixed, linear way, so its gradient holds no parameter and nothing can be treated",
     ExitCode.method,
-    "choose another layer, such as --layer features",
+    `choose ${others.length > 0 ? "the others" : "another layer, such as"} ` +
+      `--layer ${others.join(",") || "features"}`,
   );
 }

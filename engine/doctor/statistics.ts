@@ -41,7 +41,7 @@ export function wilson(successes: number, total: number): Interval {
   const z2 = Z95 ** 2 / total;
   const centre = (p + z2 / 2) / (1 + z2);
   const reach = Z95 / (1 + z2) * Math.sqrt(p * (1 - p) / total + z2 / (4 * total));
-  return [centre - reach, centre + reach];
+  return [Math.max(0, centre - reach), Math.min(1, centre + reach)];
 }
 
 /**

@@ -6,19 +6,22 @@
  * end.
  */
 
-import type { DataSet } from "../data/dataset.ts";
-import { limit, splitValidation } from "../data/dataset.ts";
+import { type DataSet, limit, type Split, splitValidation } from "../data/dataset.ts";
 import type { Module } from "../nn/module.ts";
-import { loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
+import { checkStateDict, loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { Variable } from "../tensor/tensor.ts";
 import { type Accuracy, accuracy, type Prediction, predictions } from "../train/measures.ts";
 import { Predictor } from "../train/predict.ts";
 import type { RunFolder, StageResult } from "../train/run_folder.ts";
-import { removeCheckpoint, train, type TrainProgress } from "../train/train.ts";
-import type { EpochRecord } from "../train/train.ts";
+import { type StageReporter, trainStage } from "../train/stage.ts";
 import { examine, saveExamination } from "./examine.ts";
-import { type ConstrainedLayer, type ConstraintForm, constraintPenalty } from "./penalty.ts";
+import {
+  checkConstraint,
+  type ConstrainedLayer,
+  type ConstraintForm,
+  constraintPenalty,
+} from "./penalty.ts";
 import { type Interval, type McNemar, mcnemar, pairedDifference, wilson } from "./statistics.ts";
 
 export interface TreatOptions {
@@ -44,6 +47,8 @@ export interface TreatOptions {
   readonly seed: number;
   /** Training images to use, before the validation split; all of them where absent. */
   readonly limit?: number;
+  /** Test images to use; all of them where absent. */
+  readonly testLimit?: number;
   /** Share of the training images that is kept for validation. */
   readonly validation: number;
   /** Trained weights to start from instead of training a baseline. */
@@ -51,12 +56,10 @@ export interface TreatOptions {
 }
 
 /** What is told while it runs. */
-export interface TreatReporter {
-  readonly signal: AbortSignal;
-  stage(name: string, what: string): void;
-  progress(stage: string, progress: TrainProgress): void;
-  epoch(record: EpochRecord): void;
+export interface TreatReporter extends StageReporter {
   note(text: string): void;
+  /** Images that were looked at without training on them. */
+  looked(stage: string, done: number, total: number): void;
 }
 
 export interface TestResult extends Accuracy {
@@ -69,10 +72,12 @@ export interface Outcome {
   readonly test: TestResult;
   /** Accuracy on the validation split in the epoch that was kept; absent for given weights. */
   readonly validation?: number;
-  readonly bestEpoch?: number;
+  readonly best_epoch?: number;
 }
 
 export interface TreatResult {
+  /** Numbers of images. */
+  readonly images: Readonly<Record<"train" | "validation" | "test", number>>;
   readonly baseline: Outcome;
   readonly control: Outcome;
   readonly treated: Outcome;
@@ -86,6 +91,22 @@ export interface TreatResult {
   readonly seconds: Readonly<Record<string, number>>;
 }
 
+/**
+ * Finds out before anything is trained or written whether the treatment can be had.
+ * @throws UserError (usage) for a layer that is none, (method) for a constraint that can do
+ * nothing, (weights) for weights of another model
+ */
+export function checkTreatment(
+  network: Module,
+  set: DataSet,
+  options: Pick<TreatOptions, "layers" | "form" | "alpha" | "beta" | "weights">,
+): void {
+  const { layers, weights } = options;
+  if (weights) checkStateDict(network, weights.state, weights.path);
+  checkConstraint(network, set, layers, options);
+}
+
+/** Runs all stages, or what is left of them in a folder that is resumed. See `checkTreatment`. */
 export async function treat(
   runtime: Runtime,
   network: Module,
@@ -99,7 +120,8 @@ export async function treat(
 
 class Treatment {
   private readonly seconds: Record<string, number> = {};
-  private readonly split: ReturnType<typeof splitValidation>;
+  private readonly split: { readonly train: Split; readonly validation: Split };
+  private readonly tested: Split;
 
   constructor(
     private readonly runtime: Runtime,
@@ -109,9 +131,9 @@ class Treatment {
     private readonly options: TreatOptions,
     private readonly report: TreatReporter,
   ) {
-    const { seed, validation, limit: most } = options;
-    const images = most === undefined ? set.train : limit(set.train, most, seed);
-    this.split = splitValidation(images, validation, seed);
+    const { seed, validation, limit: most = Infinity, testLimit = Infinity } = options;
+    this.split = splitValidation(atMost(set.train, most, seed), validation, seed);
+    this.tested = atMost(set.test, testLimit, seed);
   }
 
   async run(): Promise<TreatResult> {
@@ -121,10 +143,7 @@ class Treatment {
     const control = await this.further("control", baseline.state, 0, 0, masks);
     const treated = await this.further("treated", baseline.state, alpha, beta, masks);
 
-    this.report.stage(
-      "test",
-      `${this.set.test.labels.length} test images, seen for the first time`,
-    );
+    this.report.stage("test", `${this.tested.labels.length} images that no stage has seen`);
     const begun = performance.now();
     const outcomes = { baseline, control, treated };
     const tested = await this.test(Object.values(outcomes).map(({ state }) => state));
@@ -137,10 +156,15 @@ class Treatment {
       return {
         test: { ...test, interval: wilson(test.correct, test.total) },
         validation: stage.history[stage.bestEpoch - 1]?.validation.accuracy,
-        bestEpoch: stage.history.length > 0 ? stage.bestEpoch : undefined,
+        best_epoch: stage.history.length > 0 ? stage.bestEpoch : undefined,
       };
     };
     return {
+      images: {
+        train: this.split.train.labels.length,
+        validation: this.split.validation.labels.length,
+        test: n,
+      },
       baseline: outcome(baseline, tested[0]),
       control: outcome(control, tested[1]),
       treated: outcome(treated, tested[2]),
@@ -153,14 +177,14 @@ class Treatment {
 
   private async baseline(): Promise<StageResult> {
     const { weights, epochs, lr } = this.options;
-    if (!weights) return await this.trained("baseline", epochs, lr);
-    this.report.stage("baseline", `weights from ${weights.path}`);
-    loadStateDict(this.network, weights.state, this.runtime, weights.path);
-    const state = await stateDict(this.network, this.runtime);
-    const result = { state, history: [], bestEpoch: 0 };
-    await this.folder.finish("baseline", result);
-    this.seconds.baseline = 0;
-    return result;
+    // A resumed run has copied its weights already; the file may have changed since.
+    if (weights && !await this.folder.finished("baseline")) {
+      this.report.note(`weights from ${weights.path}`);
+      loadStateDict(this.network, weights.state, this.runtime, weights.path);
+      const state = await stateDict(this.network, this.runtime);
+      await this.folder.finish("baseline", { state, history: [], bestEpoch: 0 });
+    }
+    return await this.trained("baseline", epochs, lr);
   }
 
   /** Trains on from the baseline's weights, with the constraint or, at 0 and 0, without. */
@@ -184,7 +208,6 @@ class Treatment {
     return await this.trained(stage, treatEpochs, treatLr, penalty);
   }
 
-  /** A training stage, or what an earlier process made of it. */
   private async trained(
     stage: string,
     epochs: number,
@@ -192,33 +215,12 @@ class Treatment {
     penalty?: ReturnType<typeof constraintPenalty>,
   ): Promise<StageResult> {
     const { folder, network, runtime, set, split, report, options } = this;
-    let result = await folder.finished(stage);
-    if (result) {
-      report.stage(stage, "finished before");
-      loadStateDict(network, result.state, runtime, stage);
-    } else {
-      const images = split.train.labels.length;
-      report.stage(stage, `${epochs} epochs of ${images} images, learning rate ${lr}`);
-      const checkpoint = folder.checkpoint(stage);
-      const { batch, momentum, weightDecay, seed } = options;
-      const outcome = await train(runtime, network, {
-        ...{ stage, set, epochs, lr, penalty, checkpoint },
-        ...{ batch, momentum, weightDecay, seed },
-        train: split.train,
-        validation: split.validation,
-        fingerprint: stage,
-        signal: report.signal,
-        onProgress: (progress) => report.progress(stage, progress),
-        onResume: (history) => folder.keepRecords(stage, history),
-        onEpoch: async (record) => {
-          await folder.record(record);
-          report.epoch(record);
-        },
-      });
-      result = { ...outcome, state: await stateDict(network, runtime) };
-      await folder.finish(stage, result);
-      await removeCheckpoint(checkpoint);
-    }
+    const { batch, momentum, weightDecay, seed, weights, ...rest } = options;
+    const result = await trainStage(runtime, network, folder, {
+      ...{ stage, set, epochs, lr, penalty, batch, momentum, weightDecay, seed },
+      ...split,
+      fingerprint: JSON.stringify({ ...rest, weights: weights?.path }),
+    }, report);
     this.seconds[stage] = result.history.reduce((sum, { seconds }) => sum + seconds, 0);
     return result;
   }
@@ -233,6 +235,7 @@ class Treatment {
     const found = await examine(runtime, network, set, split.train, {
       ...options,
       signal: report.signal,
+      onProgress: (done, total) => report.looked("diagnose", done, total),
     });
     await saveExamination(folder.path, found);
     this.seconds.diagnose = (performance.now() - begun) / 1000;
@@ -252,12 +255,16 @@ class Treatment {
   /** Predictions of several states on the test set. */
   private async test(states: readonly StateDict[]): Promise<Prediction[][]> {
     const { runtime, network, set, options, report } = this;
-    const predictor = await Predictor.make(runtime, network, set, set.test, options.batch);
+    const predictor = await Predictor.make(runtime, network, set, this.tested, options.batch);
     try {
       const results: Prediction[][] = [];
-      for (const state of states) {
+      for (const [i, state] of states.entries()) {
         loadStateDict(network, state, runtime, "a finished stage");
-        results.push(predictions(await predictor.predict(report.signal)));
+        const logits = await predictor.predict({
+          signal: report.signal,
+          onProgress: (done, n) => report.looked("test", i * n + done, states.length * n),
+        });
+        results.push(predictions(logits));
       }
       return results;
     } finally {
@@ -265,3 +272,6 @@ class Treatment {
     }
   }
 }
+
+const atMost = (split: Split, most: number, seed: number) =>
+  most < split.labels.length ? limit(split, most, seed) : split;

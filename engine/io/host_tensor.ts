@@ -1,7 +1,7 @@
 /**
  * A tensor in the host's memory, as files hold it: row-major values with a shape. The element
  * types are those that have a typed array of their own, so `data` always follows from `dtype`;
- * readers widen 16-bit floats to F32.
+ * readers widen the narrower ones that files have (16-bit floats, 8- and 16-bit integers).
  *
  * Files and typed arrays are both little-endian, as is every platform that Deno runs on.
  */
@@ -44,6 +44,43 @@ export function elementCount(shape: readonly number[]): number {
 /** A typed array over a copy of the bytes (a copy, because a view would need alignment). */
 export function arrayFromBytes(dtype: DType, bytes: Uint8Array): HostArray {
   return new arrays[dtype](bytes.slice().buffer);
+}
+
+/** Element types that only files have, with what each widens to, without loss. */
+const narrow = {
+  F16: [2, "F32", (bytes) => Float32Array.from(new Float16Array(bytes.buffer))],
+  BF16: [2, "F32", (bytes) => {
+    const words = Uint32Array.from(new Uint16Array(bytes.buffer), (half) => half << 16);
+    return new Float32Array(words.buffer);
+  }],
+  I16: [2, "I32", (bytes) => Int32Array.from(new Int16Array(bytes.buffer))],
+  I8: [1, "I32", (bytes) => Int32Array.from(new Int8Array(bytes.buffer))],
+} as const satisfies Record<
+  string,
+  readonly [size: number, DType, (aligned: Uint8Array<ArrayBuffer>) => HostArray]
+>;
+
+/** Element types of files. */
+export type FileDType = DType | keyof typeof narrow;
+
+const isNarrow = (dtype: FileDType): dtype is keyof typeof narrow => Object.hasOwn(narrow, dtype);
+
+/** Every element type of files, in the order in which messages list them. */
+export const fileDtypes = [...dtypes, ...Object.keys(narrow)] as FileDType[];
+
+/** Bytes of one element in a file. */
+export function fileElementSize(dtype: FileDType): number {
+  return isNarrow(dtype) ? narrow[dtype][0] : elementSize(dtype);
+}
+
+/** The elements of a file's tensor, copied and widened where need be. */
+export function decodeElements(
+  dtype: FileDType,
+  bytes: Uint8Array,
+): { dtype: DType; data: HostArray } {
+  if (!isNarrow(dtype)) return { dtype, data: arrayFromBytes(dtype, bytes) };
+  const [, wide, widen] = narrow[dtype];
+  return { dtype: wide, data: widen(bytes.slice()) };
 }
 
 /** The bytes of a tensor, not copied. */

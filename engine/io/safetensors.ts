@@ -7,13 +7,14 @@
  */
 import { ExitCode, UserError } from "../errors.ts";
 import {
-  arrayFromBytes,
   bytesOf,
   checkHostTensor,
-  DType,
-  dtypes,
+  decodeElements,
   elementCount,
   elementSize,
+  FileDType,
+  fileDtypes,
+  fileElementSize,
   HostTensor,
 } from "./host_tensor.ts";
 
@@ -24,23 +25,13 @@ export interface Safetensors {
 }
 
 interface Entry {
-  dtype: string;
+  dtype: FileDType;
   shape: number[];
   data_offsets: [number, number];
 }
 
 const lengthBytes = 8;
 const maxHeader = 100_000_000;
-
-/** 16-bit floats have no place in HostTensor; both widen to F32 without loss. */
-const widened: Record<string, (bytes: Uint8Array) => Float32Array<ArrayBuffer>> = {
-  F16: (bytes) => Float32Array.from(new Float16Array(bytes.slice().buffer)),
-  BF16: (bytes) => {
-    const halves = new Uint16Array(bytes.slice().buffer);
-    const words = Uint32Array.from(halves, (half) => half << 16);
-    return new Float32Array(words.buffer);
-  },
-};
 
 /**
  * Encodes tensors as one safetensors file, which PyTorch's `safetensors.torch.load_file` reads.
@@ -84,7 +75,7 @@ function encodeHeader(
 }
 
 /**
- * Decodes a safetensors file; F16 and BF16 tensors come out as F32.
+ * Decodes a safetensors file; F16 and BF16 tensors come out as F32, I8 and I16 as I32.
  * @param name the file, for messages
  * @throws UserError (weights) that names the file, the tensor and what is wrong with it
  */
@@ -100,13 +91,7 @@ export function decodeSafetensors(bytes: Uint8Array, name: string): Safetensors 
 
   const tensors = new Map<string, HostTensor>();
   for (const [tensor, { dtype, shape, data_offsets }] of Object.entries(checked)) {
-    const range = data.subarray(...data_offsets);
-    tensors.set(
-      tensor,
-      dtype in widened
-        ? { dtype: "F32", shape, data: widened[dtype](range) }
-        : { dtype: dtype as DType, shape, data: arrayFromBytes(dtype as DType, range) },
-    );
+    tensors.set(tensor, { shape, ...decodeElements(dtype, data.subarray(...data_offsets)) });
   }
   return { tensors, metadata: metadata as Record<string, string> };
 }
@@ -165,14 +150,11 @@ function checkEntry(entry: unknown, where: string): void {
   if (!isSizes(range) || range.length !== 2 || range[0] > range[1]) {
     throw invalid(where, `its data_offsets are ${JSON.stringify(range)}`);
   }
-  const size = sizeOf(dtype);
-  if (size === undefined) {
-    throw invalid(
-      where,
-      `its dtype ${JSON.stringify(dtype)} is not one of ` +
-        [...dtypes, ...Object.keys(widened)].join(", "),
-    );
+  if (!fileDtypes.includes(dtype as FileDType)) {
+    const known = fileDtypes.join(", ");
+    throw invalid(where, `its dtype ${JSON.stringify(dtype)} is not one of ${known}`);
   }
+  const size = fileElementSize(dtype as FileDType);
   const [stated, needed] = [range[1] - range[0], elementCount(shape) * size];
   if (stated !== needed) {
     throw invalid(
@@ -180,12 +162,6 @@ function checkEntry(entry: unknown, where: string): void {
       `${dtype} [${shape.join(", ")}] takes ${needed} bytes, but its data_offsets span ${stated}`,
     );
   }
-}
-
-/** Bytes of an element of a dtype in a file; undefined where the dtype is unknown. */
-function sizeOf(dtype: unknown): number | undefined {
-  if (Object.hasOwn(widened, String(dtype))) return 2;
-  return dtypes.includes(dtype as DType) ? elementSize(dtype as DType) : undefined;
 }
 
 /** Checks that the ranges cover the data without gap or overlap. */

@@ -6,7 +6,7 @@
 
 import { ExitCode, UserError } from "../errors.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
-import { didYouMean } from "../nearest.ts";
+import { didYouMean, nearest } from "../nearest.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { draws, streamId, uniform } from "../random.ts";
 import { sameShape, type Shape, showShape } from "../tensor/shape.ts";
@@ -43,51 +43,89 @@ export async function stateDict(network: Module, runtime: Runtime): Promise<Stat
 }
 
 /**
- * Writes a state dict into the network.
+ * Checks that a state dict fits the network.
  * @param where what the tensors come from, for messages
- * @throws UserError (weights) that lists every missing, unexpected and mis-shaped key
+ * @throws UserError (weights) that lists missing, unexpected and mis-shaped keys
  */
+export function checkStateDict(network: Module, state: StateDict, where: string): void {
+  fitted(network, state, where);
+}
+
+/** Writes a state dict into the network. Throws what `checkStateDict` does. */
 export function loadStateDict(
   network: Module,
   state: StateDict,
   runtime: Runtime,
   where: string,
 ): void {
-  const own = new Map(network.namedState());
-  const problems = mismatches(own, state);
-  if (problems.length > 0) {
-    const shown = problems.slice(0, 12);
-    if (problems.length > shown.length) {
-      shown.push(`... and ${problems.length - shown.length} more`);
-    }
-    throw new UserError(
-      `${where} does not fit this model:\n  ${shown.join("\n  ")}`,
-      ExitCode.weights,
-      "check --model, and that the number of classes and channels are those it was trained with",
-    );
-  }
-  for (const [name, parameter] of own) {
-    const tensor = state.get(name);
+  const own = fitted(network, state, where);
+  for (const [name, parameter] of network.namedState()) {
+    const tensor = own.get(name);
     if (tensor) runtime.write(parameter, inside(parameter, tensor));
   }
 }
 
+/** The state dict under the network's own keys. */
+function fitted(network: Module, state: StateDict, where: string): StateDict {
+  const own = new Map(network.namedState());
+  const given = withoutPrefix(state, own);
+  const problems = mismatches(own, given);
+  if (problems.length === 0) return given;
+  throw new UserError(
+    `${where} does not fit this model:\n  ${problems.join("\n  ")}`,
+    ExitCode.weights,
+    "check --model, and that the number of classes and channels are those it was trained with",
+  );
+}
+
+/**
+ * Where none of the keys is the network's, but some are without what all begin with (`module.` of
+ * a parallel wrapper, `model.`, `_orig_mod.`), the state dict without that.
+ */
+function withoutPrefix(state: StateDict, own: ReadonlyMap<string, Parameter>): StateDict {
+  let keys = [...state.keys()];
+  while (!keys.some((key) => own.has(key))) {
+    const prefix = keys[0]?.slice(0, keys[0].indexOf(".") + 1);
+    if (!prefix || !keys.every((key) => key.startsWith(prefix))) return state;
+    keys = keys.map((key) => key.slice(prefix.length));
+  }
+  return new Map([...state.values()].map((tensor, i) => [keys[i], tensor]));
+}
+
+/** Problems of a kind that are shown. */
+const SHOWN = 8;
+
+/** What keeps a state dict from fitting: missing, unexpected and mis-shaped keys, a line each. */
 function mismatches(own: ReadonlyMap<string, Parameter>, state: StateDict): string[] {
-  const problems: string[] = [];
-  for (const [name, parameter] of own) {
-    const tensor = state.get(name);
-    // Files from before PyTorch 0.4 have no counters, and nothing is lost with them.
-    if (!tensor && name.endsWith("num_batches_tracked")) continue;
-    if (!tensor) problems.push(`missing ${name} ${showShape(stateShape(parameter))}`);
-    else if (!sameShape(tensor.shape, stateShape(parameter))) {
-      const [has, wants] = [tensor.shape, stateShape(parameter)].map(showShape);
-      problems.push(`${name} is ${has}, the model wants ${wants}`);
-    }
-  }
-  for (const name of state.keys()) {
-    if (!own.has(name)) problems.push(`unexpected ${name}${didYouMean(name, [...own.keys()])}`);
-  }
-  return problems;
+  const shapeOf = (name: string) => stateShape(own.get(name)!);
+  // Files from before PyTorch 0.4 have no counters, and nothing is lost with them.
+  const missing = [...own.keys()]
+    .filter((name) => !state.has(name) && !name.endsWith("num_batches_tracked"));
+  const unexpected = [...state.keys()].filter((name) => !own.has(name));
+  const misshapen = [...state.keys()]
+    .filter((name) => own.has(name) && !sameShape(state.get(name)!.shape, shapeOf(name)));
+  return [
+    ...firstOf(missing, (name) => {
+      const near = nearest(name, unexpected);
+      const instead = near && `; the file has ${near} ${showShape(state.get(near)!.shape)}`;
+      return `missing ${name} ${showShape(shapeOf(name))}${instead ?? ""}`;
+    }),
+    ...firstOf(unexpected, (name) => {
+      const near = didYouMean(name, missing.length > 0 ? missing : own.keys());
+      return `unexpected ${name} ${showShape(state.get(name)!.shape)}${near}`;
+    }),
+    ...firstOf(misshapen, (name) => {
+      const [has, wants] = [state.get(name)!.shape, shapeOf(name)].map(showShape);
+      return `${name} is ${has}, the model wants ${wants}`;
+    }),
+  ];
+}
+
+/** The first problems of a kind, and how many more there are. */
+function firstOf(names: readonly string[], describe: (name: string) => string): string[] {
+  const shown = names.slice(0, SHOWN).map(describe);
+  const rest = names.length - shown.length;
+  return rest > 0 ? [...shown, `... and ${rest} more like these`] : shown;
 }
 
 /** A value read from the device as a state-dict tensor. */

@@ -110,9 +110,13 @@ function consumersOf(nodes: readonly Tensor[]): Map<Tensor, Tensor[]> {
 
 /** Whether `use` takes its input from memory only. A reshape before reductions looks through. */
 function needsMemory(use: Tensor, consumers: ReadonlyMap<Tensor, readonly Tensor[]>): boolean {
-  if (use.operation.kind !== "alias") return use.operation.kind === "kernels";
+  const { operation } = use;
+  // The gradient of a maximum compares it with its elements: both must see the very same bits, and
+  // an element computed twice, in two kernels, may be rounded in two ways.
+  if (operation.kind === "reduce") return operation.combine === "max";
+  if (operation.kind !== "alias") return operation.kind === "kernels";
   const next = consumers.get(use);
-  return !next?.every((node) => node.operation.kind === "reduce");
+  return !next?.every((node) => node.operation.kind === "reduce" && !needsMemory(node, consumers));
 }
 
 /** The node computed on the way that a reshape renames, if it is such a reshape. */

@@ -100,6 +100,7 @@ export class Plan<Name extends string = string> {
   run(feeds: readonly Feed[] = [], copies: readonly OutputCopy<Name>[] = []): void {
     const { device } = this.runtime.gpu;
     for (const [input, value] of feeds) this.feed(input, value);
+    this.checkFed(feeds);
     const encoder = device.createCommandEncoder();
     let pass = encoder.beginComputePass();
     for (const { copies, pipeline, bindGroup, workgroups } of this.recorded) {
@@ -128,6 +129,13 @@ export class Plan<Name extends string = string> {
   /** Frees the plan's buffers and textures; variables stay. */
   destroy(): void {
     for (const memory of this.owned) memory.destroy();
+  }
+
+  private checkFed(feeds: readonly Feed[]): void {
+    const fed = new Set(feeds.map(([input]) => input));
+    for (const input of this.inputs.keys()) {
+      if (!fed.has(input)) throw new Error(`the run gives input ${input.label} no value`);
+    }
   }
 
   private feed(input: Input, value: HostArray | number): void {

@@ -23,7 +23,8 @@ export const SUM: Operation = {
   },
 };
 
-// Where several elements are the largest, they share the gradient evenly, as PyTorch's amax does.
+// Where several elements are the largest, they share the gradient evenly, as PyTorch's amax does;
+// over axes that are no neighbours, run by run.
 const MAX: Operation = {
   name: "max",
   kind: "reduce",

@@ -55,8 +55,14 @@ export async function loadCheckpoint(
 ): Promise<Checkpoint | undefined> {
   if (!await fileExists(path)) return undefined;
   const { tensors, metadata } = decodeSafetensors(await readBytes(path), path);
-  const position = JSON.parse(metadata.position ?? "null") as Position | null;
-  if (!position) throw new UserError(`${path} is no checkpoint`, ExitCode.weights);
+  const position = parsePosition(metadata.position);
+  if (!position) {
+    throw new UserError(
+      `${path} is no checkpoint, or a damaged one`,
+      ExitCode.weights,
+      "remove it to begin its stage anew",
+    );
+  }
   if (position.fingerprint !== fingerprint) {
     throw new UserError(
       `${path} belongs to a run with other settings`,
@@ -70,4 +76,12 @@ export async function loadCheckpoint(
     return [group, new Map(members.map(([name, t]) => [name.slice(prefix.length), t]))];
   });
   return { ...position, ...Object.fromEntries(groups) };
+}
+
+function parsePosition(text = "null"): Position | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

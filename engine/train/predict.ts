@@ -14,6 +14,16 @@ export interface Logits {
   readonly labels: Uint8Array;
 }
 
+/** Who watches a run over many images. */
+export interface Observer {
+  readonly signal?: AbortSignal;
+  onProgress?(done: number, total: number): void;
+}
+
+/** Batches between two turns of the event loop. */
+const TURN_EVERY = 16;
+const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 0));
+
 /** Rows that a graph computes for every image of a split. */
 export class RowCollector {
   private constructor(
@@ -55,12 +65,14 @@ export class RowCollector {
   /**
    * Runs over the whole split: [n, width].
    * @param seed of what the graph draws; the batch's number is its step
+   * @throws the signal's reason when it is aborted
    */
-  async collect(seed = 0, signal?: AbortSignal): Promise<Float32Array> {
+  async collect(seed = 0, { signal, onProgress }: Observer = {}): Promise<Float32Array> {
     const { batch, count, width } = this;
     const rounds = Math.ceil(count / batch);
     const rowBytes = 4 * width;
     const target = this.runtime.createBuffer("collected rows", rounds * batch * rowBytes);
+    onProgress?.(0, count);
     try {
       for (let round = 0; round < rounds; round++) {
         // The last batch is filled up with its last image; the surplus rows are not returned.
@@ -71,7 +83,9 @@ export class RowCollector {
         const copy = { output: "rows", to: target, byteOffset: round * batch * rowBytes } as const;
         const key = Uint32Array.of(seed, round);
         this.plan.run([...this.batches.feeds(indices), [this.key, key]], [copy]);
-        if (signal && round % 16 === 15) await new Promise((resolve) => setTimeout(resolve, 0));
+        onProgress?.(Math.min((round + 1) * batch, count), count);
+        // An interruption arrives when the event loop turns.
+        if (round % TURN_EVERY === TURN_EVERY - 1) await nextTurn();
         signal?.throwIfAborted();
       }
       const source = { buffer: target, bytes: count * rowBytes, dtype: "f32" } as const;
@@ -113,8 +127,8 @@ export class Predictor {
     return new Predictor(rows, set.classes.length, split.labels);
   }
 
-  async predict(signal?: AbortSignal): Promise<Logits> {
-    const values = await this.rows.collect(0, signal);
+  async predict(observer?: Observer): Promise<Logits> {
+    const values = await this.rows.collect(0, observer);
     return { values, classes: this.classes, labels: this.labels };
   }
 

@@ -1,7 +1,7 @@
 /**
  * The folder of a run: its settings, its metrics, and what each stage left behind. A stage's
  * weights get their final name only when the stage is finished, so what is there is complete and a
- * resumed run skips it.
+ * resumed run skips it. No weights file holds a time, so the same run gives the same bytes.
  */
 
 import { join } from "node:path";
@@ -18,10 +18,14 @@ export interface StageResult {
   readonly bestEpoch: number;
 }
 
-export class RunFolder {
-  private records: EpochRecord[] = [];
+const METRICS = "metrics.jsonl";
 
-  private constructor(readonly path: string) {}
+export class RunFolder {
+  private constructor(
+    readonly path: string,
+    /** The lines of metrics.jsonl. */
+    private records: readonly EpochRecord[] = [],
+  ) {}
 
   /**
    * Starts a run in a new or empty folder and writes its settings.
@@ -42,18 +46,16 @@ export class RunFolder {
     return new RunFolder(path);
   }
 
-  /** Opens the folder of a run that was stopped. @throws UserError (io) where there is none */
+  /** Opens the folder of an earlier run. @throws UserError (io) where there is none, or damage */
   static async resume(path: string): Promise<{ folder: RunFolder; config: unknown }> {
     const file = join(path, "config.json");
     if (!await fileExists(file)) {
       throw new UserError(`${path} holds no run: there is no config.json`, ExitCode.io);
     }
-    try {
-      return { folder: new RunFolder(path), config: JSON.parse(await readText(file)) };
-    } catch (error) {
-      if (error instanceof SyntaxError) throw new UserError(`${file} is damaged`, ExitCode.io);
-      throw error;
-    }
+    const [config] = await readJson(file);
+    const metrics = join(path, METRICS);
+    const records = await fileExists(metrics) ? await readJson(metrics, "\n") : [];
+    return { folder: new RunFolder(path, records as EpochRecord[]), config };
   }
 
   /** The first of `base`, `base-2`, `base-3`, ... that does not exist. */
@@ -74,7 +76,7 @@ export class RunFolder {
 
   /** Adds an epoch to metrics.jsonl. */
   async record(record: EpochRecord): Promise<void> {
-    this.records.push(record);
+    this.records = [...this.records, record];
     await this.writeRecords();
   }
 
@@ -83,22 +85,16 @@ export class RunFolder {
     const path = this.file(`${stage}.safetensors`);
     if (!await fileExists(path)) return undefined;
     const { tensors, metadata } = decodeSafetensors(await readBytes(path), path);
-    const history = JSON.parse(metadata.history ?? "[]") as EpochRecord[];
-    this.keepRecords(stage, history);
+    const history = this.records.filter((record) => record.stage === stage);
     return { state: tensors, history, bestEpoch: Number(metadata.best_epoch ?? 0) };
   }
 
   /** Writes a finished stage's weights under their final name. */
   async finish(stage: string, { state, history, bestEpoch }: StageResult): Promise<void> {
-    const metadata = {
-      format: "pt",
-      stage,
-      best_epoch: `${bestEpoch}`,
-      history: JSON.stringify(history),
-    };
-    await writeFileAtomic(this.file(`${stage}.safetensors`), encodeSafetensors(state, metadata));
+    const metadata = { format: "pt", stage, best_epoch: `${bestEpoch}` };
     this.keepRecords(stage, history);
     await this.writeRecords();
+    await writeFileAtomic(this.file(`${stage}.safetensors`), encodeSafetensors(state, metadata));
   }
 
   async writeJson(name: string, value: unknown): Promise<void> {
@@ -112,6 +108,17 @@ export class RunFolder {
 
   private async writeRecords(): Promise<void> {
     const lines = this.records.map((record) => JSON.stringify(record) + "\n");
-    await writeFileAtomic(this.file("metrics.jsonl"), lines.join(""));
+    await writeFileAtomic(this.file(METRICS), lines.join(""));
+  }
+}
+
+/** The JSON values of a file, one or one a line. @throws UserError (io) where they are none */
+async function readJson(path: string, separator?: string): Promise<unknown[]> {
+  const text = await readText(path);
+  const parts = separator === undefined ? [text] : text.split(separator).filter(Boolean);
+  try {
+    return parts.map((part) => JSON.parse(part));
+  } catch {
+    throw new UserError(`${path} is damaged: it is not JSON`, ExitCode.io);
   }
 }

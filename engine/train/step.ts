@@ -6,7 +6,8 @@
 
 import { Batches } from "../data/batch.ts";
 import type { DataSet, Split } from "../data/dataset.ts";
-import { type Module, run } from "../nn/module.ts";
+import type { Module } from "../nn/module.ts";
+import { observe } from "../nn/observe.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { AssignmentPair } from "../plan/schedule.ts";
 import type { Runtime } from "../plan/runtime.ts";
@@ -24,7 +25,7 @@ export interface StepGraph {
   readonly labels: Tensor;
   /** Share of background in each pixel [B, H, W, 1], where the data has masks. */
   readonly background?: Tensor;
-  /** The output of a module by its name; "input" is the batch itself. */
+  /** The output of a module by its name; "input" is the batch itself. See `observe`. */
   output(layer: string): Tensor;
 }
 
@@ -38,6 +39,26 @@ export interface StepOptions extends SgdOptions {
   readonly batch: number;
   readonly seed: number;
   readonly penalty?: Penalty;
+}
+
+/** What a network is applied to in a training step. */
+export interface Batch {
+  /** [B, H, W, C] */
+  readonly images: Tensor;
+  /** [B] (u32) */
+  readonly labels: Tensor;
+  /** [B, H, W, 1] */
+  readonly background?: Tensor;
+}
+
+/** The network applied to a batch, in training mode, and its updates of running averages. */
+export function forward(
+  network: Module,
+  { images, labels, background }: Batch,
+  key: Tensor,
+): { graph: StepGraph; updates: readonly AssignmentPair[] } {
+  const { logits, updates, layer } = observe(network, images, { training: true, key });
+  return { graph: { logits, labels, background, output: layer }, updates };
 }
 
 export class TrainingStep {
@@ -66,17 +87,11 @@ export class TrainingStep {
       augmentation: set.augmentation,
       key: inputs.key,
     });
-    const { images, labels, background } = batches;
-    const outputs = new Map([["input", images]]);
-    const { output: logits, updates } = run(network, images, {
-      training: true,
-      key: inputs.key,
-      tap: (name, output) => (outputs.set(name, output), output),
-    });
+    const { graph, updates } = forward(network, batches, inputs.key);
+    const { logits, labels } = graph;
 
     const classification = crossEntropy(logits, labels);
-    const output = (layer: string) => outputs.get(layer)!;
-    const extra = penalty?.build({ logits, labels, background, output });
+    const extra = penalty?.build(graph);
     const loss = extra ? add(classification, extra.loss) : classification;
 
     const parameters = new Map(network.namedParameters());

@@ -49,7 +49,7 @@ export interface TrainProgress {
   readonly step: number;
   readonly steps: number;
   readonly batch: number;
-  /** Means over the epoch so far: loss, accuracy and the penalty's terms. */
+  /** Means over the epoch so far: loss, accuracy and the penalty's terms; {} as it begins. */
   readonly metrics: Readonly<Record<string, number>>;
 }
 
@@ -70,7 +70,7 @@ export interface TrainResult {
   readonly bestEpoch: number;
 }
 
-/** How long the device runs ahead before the host looks at the metrics, in milliseconds. */
+/** About how often the host waits for the device and looks at the metrics, in milliseconds. */
 const METRICS_INTERVAL = 300;
 /** How often the state is saved within an epoch, in milliseconds. */
 const CHECKPOINT_INTERVAL = 120_000;
@@ -78,8 +78,8 @@ const CHECKPOINT_INTERVAL = 120_000;
 /**
  * Trains the network from the state it is in and leaves the best epoch's state in it. The
  * checkpoint is removed by whoever keeps the result; see `removeCheckpoint`.
- * @throws UserError (diverged) where the loss is no longer a number; the signal's reason when it
- * is aborted, after the state was saved
+ * @throws UserError (diverged) where a loss is no longer a number; the signal's reason when it is
+ * aborted, after the state was saved
  */
 export async function train(
   runtime: Runtime,
@@ -130,9 +130,14 @@ class Loop {
 
   async run(): Promise<TrainResult> {
     await this.resume();
-    while (this.epoch < this.options.epochs) {
-      this.begun = performance.now();
-      await this.finishEpoch(await this.trainEpoch());
+    try {
+      while (this.epoch < this.options.epochs) {
+        this.begun = performance.now();
+        await this.finishEpoch(await this.trainEpoch());
+      }
+    } catch (error) {
+      if (error === this.options.signal.reason) await this.save();
+      throw error;
     }
     loadStateDict(this.network, this.best, this.runtime, "the best epoch");
     return { history: this.history, bestEpoch: this.bestEpoch };
@@ -148,28 +153,37 @@ class Loop {
     );
     const lr = cosineRate(options.lr, this.epoch, options.epochs);
     if (this.done === 0) this.step.clearMetrics();
-    let looked = performance.now();
-    let saved = looked;
+    this.report({});
+    let saved = performance.now();
+    // Submitting is faster than computing: how many steps the device may run ahead is measured.
+    let ahead = 1;
+    let means: Record<string, number> | undefined;
     while (this.done < steps) {
-      const indices = order.slice(this.done * batch, (this.done + 1) * batch);
-      this.step.run(indices, this.epoch * steps + this.done, lr);
-      this.done++;
+      const begun = performance.now();
+      const end = Math.min(this.done + ahead, steps);
+      for (; this.done < end; this.done++) {
+        const indices = order.slice(this.done * batch, (this.done + 1) * batch);
+        this.step.run(indices, this.epoch * steps + this.done, lr);
+      }
+      means = await this.means();
+      this.report(means);
+      options.signal.throwIfAborted();
       const now = performance.now();
-      if (now - looked < METRICS_INTERVAL && this.done < steps) continue;
-      looked = now;
-      this.report(await this.means());
-      if (options.signal.aborted || now - saved > CHECKPOINT_INTERVAL) {
+      const fitting = ahead * METRICS_INTERVAL / (now - begun);
+      ahead = Math.max(1, Math.min(2 * ahead, Math.floor(fitting)));
+      if (now - saved > CHECKPOINT_INTERVAL) {
         await this.save();
         saved = now;
       }
-      options.signal.throwIfAborted();
     }
-    return await this.means();
+    return means ?? await this.means();
   }
 
   private async finishEpoch(means: Record<string, number>): Promise<void> {
     const { options } = this;
-    const validation = accuracy(predictions(await this.predictor.predict()));
+    const { signal } = options;
+    const validation = accuracy(predictions(await this.predictor.predict({ signal })));
+    this.checkLoss(validation.loss, "validation loss");
     const record: EpochRecord = {
       stage: options.stage,
       epoch: this.epoch + 1,
@@ -190,21 +204,25 @@ class Loop {
     this.begun = performance.now();
     await this.save();
     await options.onEpoch?.(record);
-    options.signal.throwIfAborted();
+    signal.throwIfAborted();
   }
 
   private async means(): Promise<Record<string, number>> {
     const { correct, ...sums } = await this.step.readMetrics();
-    if (!Number.isFinite(sums.loss)) {
-      throw new UserError(
-        `the loss became ${sums.loss} in epoch ${this.epoch + 1} of stage ${this.options.stage}, ` +
-          `within the first ${this.done} steps`,
-        ExitCode.diverged,
-        "a lower --lr, or a smaller --alpha or --beta where a constraint is trained, often helps",
-      );
-    }
+    this.checkLoss(sums.loss, "loss");
     const means = Object.entries(sums).map(([name, sum]) => [name, sum / this.done]);
     return { ...Object.fromEntries(means), accuracy: correct / (this.done * this.batch) };
+  }
+
+  private checkLoss(loss: number, what: string): void {
+    if (Number.isFinite(loss)) return;
+    const { epoch, done, steps, options: { stage } } = this;
+    throw new UserError(
+      `the ${what} became ${loss} in epoch ${epoch + 1} of stage ${stage}, ` +
+        `within its first ${done} of ${steps} steps`,
+      ExitCode.diverged,
+      "a lower --lr, or a smaller --alpha or --beta where a constraint is trained, often helps",
+    );
   }
 
   private seconds(): number {

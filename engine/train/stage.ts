@@ -1,0 +1,67 @@
+/** A training stage of a run: trained, or taken up where an earlier process left it. */
+
+import type { Module } from "../nn/module.ts";
+import { loadStateDict, stateDict } from "../nn/state.ts";
+import type { Runtime } from "../plan/runtime.ts";
+import type { RunFolder, StageResult } from "./run_folder.ts";
+import {
+  type EpochRecord,
+  removeCheckpoint,
+  train,
+  type TrainOptions,
+  type TrainProgress,
+} from "./train.ts";
+
+/** What is told while stages run. */
+export interface StageReporter {
+  readonly signal: AbortSignal;
+  stage(name: string, what: string): void;
+  progress(stage: string, progress: TrainProgress): void;
+  epoch(record: EpochRecord): void;
+}
+
+/** A stage without what its folder and its reporter decide. */
+export type StageOptions = Omit<
+  TrainOptions,
+  "checkpoint" | "signal" | "onResume" | "onProgress" | "onEpoch"
+>;
+
+/**
+ * Trains the network from the state it is in, unless the folder holds the stage's result; leaves
+ * the best epoch's state in the network and in the folder. Errors are those of `train`.
+ */
+export async function trainStage(
+  runtime: Runtime,
+  network: Module,
+  folder: RunFolder,
+  options: StageOptions,
+  report: StageReporter,
+): Promise<StageResult> {
+  const { stage, epochs, lr } = options;
+  const checkpoint = folder.checkpoint(stage);
+  let result = await folder.finished(stage);
+  if (result) {
+    report.stage(stage, "finished before");
+    loadStateDict(network, result.state, runtime, folder.file(`${stage}.safetensors`));
+  } else {
+    const images = options.train.labels.length;
+    const count = `${epochs} ${epochs === 1 ? "epoch" : "epochs"}`;
+    report.stage(stage, `${count} of ${images} images, learning rate ${lr}`);
+    folder.keepRecords(stage, []);
+    const outcome = await train(runtime, network, {
+      ...options,
+      checkpoint,
+      signal: report.signal,
+      onProgress: (progress) => report.progress(stage, progress),
+      onResume: (history) => folder.keepRecords(stage, history),
+      onEpoch: async (record) => {
+        await folder.record(record);
+        report.epoch(record);
+      },
+    });
+    result = { ...outcome, state: await stateDict(network, runtime) };
+    await folder.finish(stage, result);
+  }
+  await removeCheckpoint(checkpoint);
+  return result;
+}

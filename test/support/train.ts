@@ -1,0 +1,165 @@
+/** What tests of training need: small data, a small network, runs of it, and what they leave. */
+
+import { join } from "node:path";
+import assert from "node:assert/strict";
+import type { DataSet, Split } from "../../engine/data/dataset.ts";
+import { type Gpu, requestGpu } from "../../engine/gpu/adapter.ts";
+import { BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, ReLU } from "../../engine/nn/layers.ts";
+import { Module, type Pass, Sequential } from "../../engine/nn/module.ts";
+import { initialize, type StateDict, stateDict } from "../../engine/nn/state.ts";
+import { Runtime } from "../../engine/plan/runtime.ts";
+import { below, draws } from "../../engine/random.ts";
+import { flatten } from "../../engine/tensor/movement.ts";
+import type { Tensor } from "../../engine/tensor/tensor.ts";
+import { train, type TrainOptions, type TrainResult } from "../../engine/train/train.ts";
+
+export const SIZE = 8;
+export const CHANNELS = 2;
+export const CLASSES = 3;
+
+/** n images of noise; the class is which third of the image is bright, the mask where that is. */
+function tinySplit(n: number, seed: number): Split {
+  const word = draws(seed, 0);
+  const labels = Uint8Array.from({ length: n }, (_, i) => i % CLASSES);
+  const third = (i: number, row: number) => Math.floor(row * CLASSES / SIZE) === labels[i];
+  const pixels = SIZE * SIZE;
+  const images = Uint8Array.from({ length: n * pixels * CHANNELS }, (_, at) => {
+    const i = Math.floor(at / (pixels * CHANNELS));
+    const row = Math.floor(at / (SIZE * CHANNELS)) % SIZE;
+    return below(word(at), 180) + (third(i, row) ? 60 : 0);
+  });
+  const masks = Uint8Array.from(
+    { length: n * pixels },
+    (_, at) => third(Math.floor(at / pixels), Math.floor(at / SIZE) % SIZE) ? 1 : 0,
+  );
+  return { images, labels, masks };
+}
+
+/** Three classes of 8 x 8 images with two channels, cropped and flipped in training. */
+export const tinySet: DataSet = {
+  name: "tiny",
+  classes: ["top", "middle", "bottom"],
+  height: SIZE,
+  width: SIZE,
+  channels: CHANNELS,
+  mean: [0.45, 0.4],
+  std: [0.2, 0.25],
+  augmentation: { cropPadding: 1, flip: true },
+  train: tinySplit(60, 1),
+  test: tinySplit(30, 2),
+  source: "made for tests",
+};
+export const tinyValidation: Split = tinySplit(20, 3);
+
+/** conv, norm, ReLU, pool, conv, ReLU, dropout, linear. */
+export class TinyNet extends Module {
+  readonly features: Sequential;
+  readonly dropout: Dropout;
+  readonly fc: Linear;
+  /** Never applied. */
+  readonly spare = new ReLU();
+
+  constructor(dropout = 0.2) {
+    super();
+    this.features = new Sequential(
+      new Conv2d(CHANNELS, 4, 3, { padding: 1, bias: false }),
+      new BatchNorm2d(4),
+      new ReLU(),
+      new MaxPool2d(2),
+      new Conv2d(4, 5, 3, { padding: 1 }),
+      new ReLU(),
+    );
+    this.dropout = new Dropout(dropout);
+    this.fc = new Linear(5 * SIZE * SIZE / 4, CLASSES);
+  }
+
+  protected forward(x: Tensor, pass: Pass): Tensor {
+    const features = this.features.apply(x, pass);
+    return this.fc.apply(this.dropout.apply(flatten(features), pass), pass);
+  }
+}
+
+export function tinyNet(seed = 0, dropout?: number): TinyNet {
+  const network = new TinyNet(dropout);
+  initialize(network, seed);
+  return network;
+}
+
+let gpu: Promise<Gpu> | undefined;
+const sharedGpu = () => gpu ??= requestGpu();
+
+/** A runtime of its own, on the device that the file's tests share; some limits as told. */
+export async function freshRuntime(limits: Partial<Gpu["limits"]> = {}): Promise<Runtime> {
+  const gpu = await sharedGpu();
+  const { device, adapter, features, isCpu, subgroupSize, failure } = gpu;
+  return new Runtime({
+    ...{ device, adapter, features, isCpu, subgroupSize, failure },
+    limits: { ...gpu.limits, ...limits },
+    check: () => gpu.check(),
+    scoped: (label, make) => gpu.scoped(label, make),
+    destroy: () => {},
+  });
+}
+
+/** How many buffers the device made and freed, and how many readbacks it was asked for. */
+export async function countBuffers() {
+  const { device } = await sharedGpu();
+  const counts = { made: 0, freed: 0, readbacks: 0 };
+  const create = device.createBuffer;
+  device.createBuffer = (descriptor) => {
+    const buffer = create.call(device, descriptor);
+    counts.made++;
+    if (descriptor.label === "readback") counts.readbacks++;
+    const destroy = buffer.destroy;
+    buffer.destroy = () => {
+      counts.freed++;
+      return destroy.call(buffer);
+    };
+    return buffer;
+  };
+  return { counts, restore: () => device.createBuffer = create };
+}
+
+export const never = new AbortController().signal;
+
+export const tinyOptions = (folder: string): TrainOptions => ({
+  stage: "baseline",
+  set: tinySet,
+  train: tinySet.train,
+  validation: tinyValidation,
+  epochs: 3,
+  batch: 16,
+  lr: 0.05,
+  momentum: 0.9,
+  weightDecay: 5e-4,
+  seed: 7,
+  checkpoint: join(folder, "baseline.checkpoint.safetensors"),
+  fingerprint: "tiny",
+  signal: never,
+});
+
+/** A training of the tiny network and the state that it leaves, on a runtime of its own. */
+export async function tinyTraining(
+  options: TrainOptions,
+  network: Module = tinyNet(options.seed),
+): Promise<TrainResult & { state: StateDict }> {
+  const runtime = await freshRuntime();
+  try {
+    const result = await train(runtime, network, options);
+    return { ...result, state: await stateDict(network, runtime) };
+  } finally {
+    runtime.destroy();
+  }
+}
+
+/** The same bits in every tensor. */
+export function sameState(a: StateDict, b: StateDict): void {
+  assert.deepEqual([...a.keys()], [...b.keys()]);
+  for (const [name, { data }] of a) assert.deepEqual(data, b.get(name)!.data, name);
+}
+
+export const differs = (a: StateDict, b: StateDict): boolean =>
+  [...a].some(([name, { data }]) => data.some((value, i) => value !== b.get(name)!.data[i]));
+
+/** A record but for the time that it took. */
+export const withoutTime = <T extends { seconds: unknown }>({ seconds: _, ...rest }: T) => rest;

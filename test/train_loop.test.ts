@@ -1,0 +1,220 @@
+/** The training loop: determinism, exact resumption, checkpoints, memory, divergence. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ExitCode, UserError } from "../engine/errors.ts";
+import { fileExists } from "../engine/io/files.ts";
+import { decodeSafetensors, encodeSafetensors } from "../engine/io/safetensors.ts";
+import { Predictor } from "../engine/train/predict.ts";
+import { TrainingStep } from "../engine/train/step.ts";
+import { train, type TrainOptions, type TrainProgress } from "../engine/train/train.ts";
+import { inFolder, userError } from "./support/io.ts";
+import {
+  countBuffers,
+  differs,
+  freshRuntime,
+  sameState,
+  tinyNet,
+  tinyOptions,
+  tinySet,
+  tinyTraining,
+  tinyValidation,
+  withoutTime,
+} from "./support/train.ts";
+
+/** A signal that is aborted when it is looked at for the n-th time: at every place in turn. */
+function abortAtLook(n: number): AbortSignal {
+  const reason = new UserError("interrupted", ExitCode.interrupted);
+  let looks = 0;
+  return {
+    reason,
+    throwIfAborted: () => {
+      if (++looks >= n) throw reason;
+    },
+  } as unknown as AbortSignal;
+}
+
+Deno.test("the same seed gives the same bits, with dropout, crops and flips", () =>
+  inFolder(async (folder) => {
+    const runs: Awaited<ReturnType<typeof tinyTraining>>[] = [];
+    for (const seed of [7, 7, 8]) {
+      const options = { ...tinyOptions(folder), seed, checkpoint: join(folder, `${runs.length}`) };
+      runs.push(await tinyTraining(options, tinyNet(0)));
+    }
+    const [first, again, other] = runs;
+    sameState(first.state, again.state);
+    assert.deepEqual(first.history.map(withoutTime), again.history.map(withoutTime));
+    assert.ok(differs(first.state, other.state), "another seed differs");
+    const [{ train: begun }, , { train: ended }] = first.history;
+    assert.ok(ended.loss < begun.loss, "the loss falls");
+  }));
+
+Deno.test("the best epoch's weights are kept", () =>
+  inFolder(async (folder) => {
+    const runtime = await freshRuntime();
+    const network = tinyNet(7);
+    const { history, bestEpoch } = await train(runtime, network, tinyOptions(folder));
+    const order = [...history].sort((a, b) =>
+      b.validation.accuracy - a.validation.accuracy || a.validation.loss - b.validation.loss
+    );
+    assert.equal(bestEpoch, order[0].epoch);
+    // Evaluated again, in other batches, they give what was recorded.
+    const { validation } = history[bestEpoch - 1];
+    const predictor = await Predictor.make(runtime, network, tinySet, tinyValidation, 7);
+    const { values, labels } = await predictor.predict();
+    const right = labels.filter((label, i) => {
+      const row = [...values.subarray(3 * i, 3 * i + 3)];
+      return row.indexOf(Math.max(...row)) === label;
+    });
+    assert.equal(right.length, validation.correct);
+    assert.equal(validation.total, tinyValidation.labels.length);
+    predictor.destroy();
+    runtime.destroy();
+  }));
+
+Deno.test("stopped anywhere and resumed, a run gives the same bits", () =>
+  inFolder(async (folder) => {
+    const options = tinyOptions(folder);
+    const whole = await tinyTraining({ ...options, checkpoint: join(folder, "whole") });
+    let stops = 0;
+    for (let look = 1;; look++) {
+      const checkpoint = join(folder, `stopped ${look}`);
+      const stopped = tinyTraining({ ...options, checkpoint, signal: abortAtLook(look) });
+      const error = await stopped.then(() => undefined, (error) => error);
+      if (error === undefined) break;
+      assert.equal(error.exitCode, ExitCode.interrupted);
+      assert.ok(await fileExists(checkpoint), "the state was saved");
+      stops++;
+      // What the network holds before does not matter.
+      const resumed = await tinyTraining({ ...options, checkpoint }, tinyNet(99));
+      sameState(whole.state, resumed.state);
+      assert.deepEqual(resumed.history.map(withoutTime), whole.history.map(withoutTime));
+      assert.equal(resumed.bestEpoch, whole.bestEpoch);
+    }
+    assert.ok(stops >= 4 * options.epochs, `stopped at ${stops} places`);
+  }));
+
+Deno.test("a run that is stopped again and again arrives at the same bits", () =>
+  inFolder(async (folder) => {
+    const options = tinyOptions(folder);
+    const whole = await tinyTraining({ ...options, checkpoint: join(folder, "whole") });
+    const known: number[] = [];
+    for (let attempts = 1;; attempts++) {
+      assert.ok(attempts < 30, "every attempt gets on");
+      const onResume: TrainOptions["onResume"] = (history) => known.push(history.length);
+      const attempt = tinyTraining({ ...options, onResume, signal: abortAtLook(2) }, tinyNet(7));
+      const result = await attempt.catch((error) => {
+        assert.equal(error.exitCode, ExitCode.interrupted);
+      });
+      if (!result) continue;
+      sameState(whole.state, result.state);
+      break;
+    }
+    assert.deepEqual(known, [...known].sort(), "it is told what is there already");
+    assert.equal(known.at(-1), options.epochs);
+  }));
+
+Deno.test("progress counts every step once and shows means", () =>
+  inFolder(async (folder) => {
+    const seen: TrainProgress[] = [];
+    const options = { ...tinyOptions(folder), onProgress: (p: TrainProgress) => seen.push(p) };
+    const { history } = await tinyTraining(options);
+    for (const { epoch, train: means } of history) {
+      const own = seen.filter((p) => p.epoch === epoch);
+      const [begin, end] = [own[0], own.at(-1)!];
+      assert.deepEqual([begin.step, begin.steps, begin.metrics], [0, 3, {}]);
+      assert.deepEqual([end.step, end.metrics], [3, means]);
+    }
+    assert.deepEqual(history.map((r) => r.lr.toFixed(4)), ["0.0500", "0.0375", "0.0125"]);
+  }));
+
+Deno.test("a checkpoint of another run, damaged or truncated is refused by its name", () =>
+  inFolder(async (folder) => {
+    const options = tinyOptions(folder);
+    const { checkpoint: path } = options;
+    await assert.rejects(tinyTraining({ ...options, signal: abortAtLook(1) }));
+    const bytes = await Deno.readFile(path);
+    const refused = async (content: Uint8Array, message: RegExp) => {
+      await Deno.writeFile(path, content);
+      const error = await userError(tinyTraining(options), ExitCode.weights, message);
+      assert.ok(error.message.includes(path), error.message);
+    };
+    await userError(
+      tinyTraining({ ...options, fingerprint: "another" }),
+      ExitCode.weights,
+      /belongs to a run with other settings/,
+    );
+    await refused(bytes.subarray(0, bytes.length - 100), /safetensors/);
+    await refused(bytes.subarray(0, 5), /safetensors/);
+    await refused(new Uint8Array(), /safetensors/);
+    const { tensors, metadata } = decodeSafetensors(bytes, path);
+    const position = metadata.position.slice(0, -10);
+    await refused(encodeSafetensors(tensors, { position }), /is no checkpoint, or a damaged one/);
+    await refused(encodeSafetensors(tensors), /is no checkpoint, or a damaged one/);
+    tensors.delete("velocities/fc.weight");
+    await refused(encodeSafetensors(tensors, metadata), /lacks velocities\/fc\.weight/);
+    await Deno.writeFile(path, bytes);
+    await tinyTraining(options);
+  }));
+
+Deno.test("steps neither make buffers nor read back; a training frees what it made", () =>
+  inFolder(async (folder) => {
+    const runtime = await freshRuntime();
+    const network = tinyNet();
+    const { counts, restore } = await countBuffers();
+    try {
+      const step = await TrainingStep.make(runtime, network, tinySet, tinySet.train, {
+        ...tinyOptions(folder),
+      });
+      const indices = Uint32Array.from({ length: 16 }, (_, i) => i);
+      const made = counts.made;
+      for (let s = 0; s < 5; s++) step.run(indices, s, 0.01);
+      assert.deepEqual([counts.made, counts.readbacks], [made, 0]);
+      await step.readMetrics();
+      assert.equal(counts.readbacks, 1);
+      step.destroy();
+
+      const live: number[] = [];
+      for (const name of ["a", "b", "c"]) {
+        await train(runtime, network, { ...tinyOptions(folder), checkpoint: join(folder, name) });
+        live.push(counts.made - counts.freed);
+      }
+      const parameters = [...network.namedState()].length;
+      assert.deepEqual(live, [parameters, parameters, parameters], "only the network is left");
+    } finally {
+      restore();
+      runtime.destroy();
+    }
+  }));
+
+Deno.test("a loss that is no number stops the training with stage and epoch", () =>
+  inFolder(async (folder) => {
+    const options = { ...tinyOptions(folder), stage: "treated", lr: 1e30 };
+    const error = await userError(
+      tinyTraining(options),
+      ExitCode.diverged,
+      /loss became (NaN|Infinity|-Infinity) in epoch 1 of stage treated, within its first \d of 3/,
+    );
+    assert.match(error.hint!, /--lr/);
+    assert.deepEqual([...Deno.readDirSync(folder)], [], "nothing is left behind");
+    // One step only: its own loss is finite, what it leaves is not.
+    const single = { ...options, batch: 60, epochs: 1 };
+    await userError(tinyTraining(single), ExitCode.diverged, /the validation loss became/);
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  }));
+
+Deno.test("a batch larger than the split is the split", () =>
+  inFolder(async (folder) => {
+    const { history } = await tinyTraining({ ...tinyOptions(folder), batch: 1000, epochs: 1 });
+    assert.equal(history[0].validation.total, 20);
+  }));
+
+Deno.test("a checkpoint that can't be written is an error that names it", () =>
+  inFolder(async (folder) => {
+    const checkpoint = join(folder, "missing", "checkpoint");
+    await userError(
+      tinyTraining({ ...tinyOptions(folder), checkpoint }),
+      ExitCode.io,
+      /cannot write .*missing/,
+    );
+  }));

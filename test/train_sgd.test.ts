@@ -1,0 +1,144 @@
+/** Five training steps on the GPU against SGD in float64, with batch statistics and their averages. */
+
+import assert from "node:assert/strict";
+import type { Parameter } from "../engine/nn/module.ts";
+import { observe } from "../engine/nn/observe.ts";
+import { cosineRate } from "../engine/train/sgd.ts";
+import { TrainingStep } from "../engine/train/step.ts";
+import { crossEntropy, grad, Input, type Tensor } from "../engine/tensor/mod.ts";
+import { interpret } from "./reference/interpreter.ts";
+import { relativeError } from "./support/check.ts";
+import { CHANNELS, freshRuntime, SIZE, tinyNet, tinySet } from "./support/train.ts";
+
+const BATCH = 6;
+const STEPS = 5;
+const LR = 0.1;
+const MOMENTUM = 0.9;
+const WEIGHT_DECAY = 0.01;
+
+const plain = { ...tinySet, augmentation: { cropPadding: 0, flip: false } };
+const indicesOf = (step: number) =>
+  Uint32Array.from({ length: BATCH }, (_, i) => (7 * (step * BATCH + i)) % 60);
+
+/** The normalised images at `indices`. */
+function pixels(indices: Uint32Array): Float64Array {
+  const size = SIZE * SIZE * CHANNELS;
+  return Float64Array.from({ length: indices.length * size }, (_, at) => {
+    const byte = plain.train.images[indices[Math.floor(at / size)] * size + at % size];
+    const c = at % CHANNELS;
+    return (byte / 255 - plain.mean[c]) / plain.std[c];
+  });
+}
+
+/** Mean and unbiased variance of each channel of rows [n, channels]. */
+function moments(values: ArrayLike<number>, channels: number) {
+  const n = values.length / channels;
+  return Array.from({ length: channels }, (_, c) => {
+    const own = Array.from({ length: n }, (_, i) => values[i * channels + c]);
+    const mean = own.reduce((a, b) => a + b) / n;
+    return { mean, variance: own.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1) };
+  });
+}
+
+/** The same training in float64: losses, and every tensor of the state after the last step. */
+function reference(network: ReturnType<typeof tinyNet>) {
+  const images = new Input("images", [BATCH, SIZE, SIZE, CHANNELS]);
+  const labels = new Input("labels", [BATCH], "u32");
+  const { logits, layer } = observe(network, images, { training: true });
+  const loss = crossEntropy(logits, labels);
+  const parameters = [...network.namedParameters()];
+  const gradients = grad(loss, parameters.map(([, p]) => p));
+  const state = new Map<Tensor, Float64Array>(
+    [...network.namedState()].map(([, p]) => [p, Float64Array.from(p.initial)]),
+  );
+  const velocities = parameters.map(([, { size }]) => new Float64Array(size));
+  const running = network.features[1] as unknown as Record<string, Parameter>;
+  const losses: number[] = [];
+  for (let step = 0; step < STEPS; step++) {
+    const indices = indicesOf(step);
+    const batchLabels = Array.from(indices, (i) => plain.train.labels[i]);
+    const given = new Map<Tensor, ArrayLike<number>>(state);
+    given.set(images, pixels(indices)).set(labels, batchLabels);
+    const [value, convolved, ...found] = interpret(
+      [loss, layer("features.0"), ...gradients],
+      given,
+    );
+    losses.push(value[0]);
+    parameters.forEach(([, parameter], i) => {
+      const weights = state.get(parameter)!;
+      weights.forEach((w, j) => {
+        velocities[i][j] = MOMENTUM * velocities[i][j] + found[i][j] + WEIGHT_DECAY * w;
+        weights[j] = w - LR * velocities[i][j];
+      });
+    });
+    moments(convolved, 4).forEach(({ mean, variance }, c) => {
+      const [means, variances] = [running.running_mean, running.running_var].map((p) =>
+        state.get(p)!
+      );
+      means[c] = 0.9 * means[c] + 0.1 * mean;
+      variances[c] = 0.9 * variances[c] + 0.1 * variance;
+    });
+    state.get(running.num_batches_tracked)![0]++;
+  }
+  return { losses, state };
+}
+
+Deno.test("five steps of SGD follow a float64 implementation", async () => {
+  const runtime = await freshRuntime();
+  const network = tinyNet(0, 0);
+  const { losses, state } = reference(network);
+  const step = await TrainingStep.make(runtime, network, plain, plain.train, {
+    batch: BATCH,
+    seed: 0,
+    momentum: MOMENTUM,
+    weightDecay: WEIGHT_DECAY,
+  });
+  let before = 0;
+  for (let s = 0; s < STEPS; s++) {
+    step.run(indicesOf(s), s, LR);
+    const { loss } = await step.readMetrics();
+    assert.ok(
+      Math.abs(loss - before - losses[s]) < 1e-5,
+      `loss ${loss - before}, not ${losses[s]}`,
+    );
+    before = loss;
+  }
+  const named = [...network.namedState()];
+  const values = await runtime.read(named.map(([, p]) => p));
+  named.forEach(([name, parameter], i) => {
+    const wanted = state.get(parameter)!;
+    const error = relativeError(values[i], wanted);
+    assert.ok(error < 1e-5, `${name} is off by ${error}`);
+    const moved = parameter.initial.some((w, j) => Math.abs(w - wanted[j]) > 1e-3);
+    assert.ok(moved, `${name} has moved`);
+  });
+  step.destroy();
+  runtime.destroy();
+});
+
+Deno.test("the accuracy counts the images whose largest logit is the label's", async () => {
+  const runtime = await freshRuntime();
+  const network = tinyNet(0, 0);
+  const options = { batch: 30, seed: 0, momentum: 0, weightDecay: 0 };
+  const step = await TrainingStep.make(runtime, network, plain, plain.train, options);
+  const indices = Uint32Array.from({ length: 30 }, (_, i) => 2 * i);
+  step.run(indices, 0, 0);
+  const images = new Input("images", [30, SIZE, SIZE, CHANNELS]);
+  const { logits } = observe(network, images, { training: true });
+  const [rows] = interpret([logits], new Map([[images, pixels(indices)]]));
+  const right = indices.filter((index, i) => {
+    const row = Array.from(rows.subarray(3 * i, 3 * i + 3));
+    return row.indexOf(Math.max(...row)) === plain.train.labels[index];
+  });
+  assert.equal((await step.readMetrics()).correct, right.length);
+  step.clearMetrics();
+  assert.deepEqual(await step.readMetrics(), { loss: 0, correct: 0 });
+  runtime.destroy();
+});
+
+Deno.test("the cosine schedule begins at the base rate and falls to zero", () => {
+  assert.equal(cosineRate(0.1, 0, 10), 0.1);
+  assert.ok(Math.abs(cosineRate(0.1, 5, 10) - 0.05) < 1e-15);
+  assert.ok(Math.abs(cosineRate(0.1, 9, 10) - 0.05 * (1 + Math.cos(0.9 * Math.PI))) < 1e-15);
+  assert.ok(Math.abs(cosineRate(0.1, 10, 10)) < 1e-15);
+});
