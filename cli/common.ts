@@ -258,8 +258,8 @@ export class StageBars {
     const { batch, epoch, epochs, step, steps, metrics } = p;
     const bar = this.show(`${stage} ${epoch}/${epochs}`, step * batch, steps * batch);
     if (Object.keys(metrics).length === 0) return;
-    const { accuracy, ...losses } = metrics;
-    this.metrics = { ...losses, acc: percent(accuracy, 1) };
+    const { loss, accuracy, ...terms } = metrics;
+    this.metrics = { loss, acc: percent(accuracy, 1), ...terms };
     bar.update(step * batch, this.metrics);
   }
 

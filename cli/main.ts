@@ -7,6 +7,8 @@ const commands: Commands = {
   train: () => import("./train.ts"),
   diagnose: () => import("./diagnose.ts"),
   eval: () => import("./eval.ts"),
+  models: () => import("./models.ts"),
+  verify: () => import("./verify.ts"),
   info: () => import("./info.ts"),
   setup: () => import("./setup.ts"),
 };

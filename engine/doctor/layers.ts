@@ -13,7 +13,8 @@ import { INPUT_LAYER } from "../nn/observe.ts";
  * - `last`      the last registered convolution, the choice of the method's authors
  * - `convs`     every convolution
  * - `input`     the images themselves
- * - otherwise   a module's path, such as `conv5_x.2.residual_function.3`
+ * - otherwise   a module's path, such as `conv5_x.2.residual_function.3`, or a pattern of paths:
+ *               `conv5_x.*` are its parts, `conv5_x.**` theirs too
  *
  * @param choices such names; several are constrained together
  * @param featureLayer the module behind `features`
@@ -32,6 +33,8 @@ export function resolveLayers(
     if (choice === "last") return convolutions.slice(-1);
     if (choice === "convs") return convolutions;
     if (choice !== "" && modules.has(choice)) return [choice];
+    const matching = [...modules.keys()].filter((name) => matches(choice, name));
+    if (matching.length > 0) return matching;
     const names = ["features", "last", "convs", INPUT_LAYER, ...modules.keys()].filter(Boolean);
     throw new UserError(
       `there is no layer ${choice}${didYouMean(choice, names)}`,
@@ -40,4 +43,14 @@ export function resolveLayers(
     );
   });
   return [...new Set(layers)];
+}
+
+/** Whether a pattern describes a path: `*` stands for characters other than dots, `**` for any. */
+function matches(pattern: string, path: string): boolean {
+  if (!pattern.includes("*") || path === "") return false;
+  const parts = pattern.split(/(\*+)/).map((part) => {
+    if (part.startsWith("*")) return part.length > 1 ? ".*" : "[^.]*";
+    return part.replace(/[^\w]/g, "\\$&");
+  });
+  return new RegExp(`^${parts.join("")}$`).test(path);
 }

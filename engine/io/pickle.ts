@@ -26,7 +26,7 @@ export type PickleFunction = (...args: unknown[]) => unknown;
 
 const mostInstructions = 2_000_000;
 const mostArguments = 16;
-const longestInteger = 1024;
+const longestInteger = 32;
 const maximumSafe = BigInt(Number.MAX_SAFE_INTEGER);
 
 /**

@@ -128,8 +128,8 @@ function firstOf(names: readonly string[], describe: (name: string) => string): 
   return rest > 0 ? [...shown, `... and ${rest} more like these`] : shown;
 }
 
-/** A value read from the device as a state-dict tensor. */
-function outside(parameter: Parameter, value: HostArray): HostTensor {
+/** A parameter's value (or gradient) as read from the device, in PyTorch's layout and type. */
+export function outside(parameter: Parameter, value: HostArray): HostTensor {
   const shape = [...stateShape(parameter)];
   if (value instanceof Uint32Array) {
     return { dtype: "I64", shape, data: BigInt64Array.from(value, BigInt) };

@@ -133,7 +133,12 @@ export function conv2d(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor 
 }
 
 /** The gradient of `conv2d` at its input of shape `input`, given dy at its output. */
-export function conv2dInputGrad(dy: Tensor, w: Tensor, input: Shape, options: ConvOptions = {}) {
+export function conv2dInputGrad(
+  dy: Tensor,
+  w: Tensor,
+  input: Shape,
+  options: ConvOptions = {},
+): Tensor {
   const conv = convShape("conv2dInputGrad", input, w.shape, options);
   if (!sameShape(dy.shape, outputShape(conv))) {
     throw shapeError("conv2dInputGrad", "the gradient must have", dy.shape, outputShape(conv));
@@ -142,7 +147,12 @@ export function conv2dInputGrad(dy: Tensor, w: Tensor, input: Shape, options: Co
 }
 
 /** The gradient of `conv2d` at its filters of shape `weight`, given dy at its output. */
-export function conv2dWeightGrad(x: Tensor, dy: Tensor, weight: Shape, options: ConvOptions = {}) {
+export function conv2dWeightGrad(
+  x: Tensor,
+  dy: Tensor,
+  weight: Shape,
+  options: ConvOptions = {},
+): Tensor {
   const conv = convShape("conv2dWeightGrad", x.shape, weight, options);
   if (!sameShape(dy.shape, outputShape(conv))) {
     throw shapeError("conv2dWeightGrad", "the gradient must have", dy.shape, outputShape(conv));

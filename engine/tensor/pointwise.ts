@@ -11,6 +11,7 @@ import { broadcastTo } from "./movement.ts";
 import { broadcastShapes, sameShape, shapeError } from "./shape.ts";
 import { constant, constantValue, type DType, type Operation, Tensor } from "./tensor.ts";
 
+/** A tensor, or a number that stands for one everywhere. */
 export type Operand = Tensor | number;
 
 interface Entry {
@@ -136,49 +137,56 @@ function identity(kept: Operand, other: Operand): Tensor | undefined {
 }
 
 /** -x */
-export const neg = (x: Tensor) => unary("neg", x);
+export const neg = (x: Tensor): Tensor => unary("neg", x);
 /** |x|, with gradient 0 at 0. */
-export const abs = (x: Tensor) => unary("abs", x);
+export const abs = (x: Tensor): Tensor => unary("abs", x);
 /** -1, 0 or 1; constant to every gradient. */
-export const sign = (x: Tensor) => unary("sign", x);
-export const exp = (x: Tensor) => unary("exp", x);
+export const sign = (x: Tensor): Tensor => unary("sign", x);
+/** e^x */
+export const exp = (x: Tensor): Tensor => unary("exp", x);
 /** Natural logarithm. */
-export const log = (x: Tensor) => unary("log", x);
-export const sqrt = (x: Tensor) => unary("sqrt", x);
+export const log = (x: Tensor): Tensor => unary("log", x);
+/** Square root. */
+export const sqrt = (x: Tensor): Tensor => unary("sqrt", x);
 /** 1 / sqrt(x) */
-export const rsqrt = (x: Tensor) => unary("rsqrt", x);
-export const square = (x: Tensor) => unary("square", x);
+export const rsqrt = (x: Tensor): Tensor => unary("rsqrt", x);
+/** x^2 */
+export const square = (x: Tensor): Tensor => unary("square", x);
 /** 1 / (1 + exp(-x)) */
-export const sigmoid = (x: Tensor) => unary("sigmoid", x);
+export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
 /** max(x, 0), with gradient 0 at 0. */
-export const relu = (x: Tensor) => unary("relu", x);
+export const relu = (x: Tensor): Tensor => unary("relu", x);
 /** min(max(x, 0), 6), with gradient 0 at both ends. */
-export const relu6 = (x: Tensor) => unary("relu6", x);
+export const relu6 = (x: Tensor): Tensor => unary("relu6", x);
 /** x sigmoid(x), also called swish. */
-export const silu = (x: Tensor) => mul(x, sigmoid(x));
+export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
 /** Unsigned integers as floats. */
-export const toFloat = (x: Tensor) => unary("toFloat", x);
+export const toFloat = (x: Tensor): Tensor => unary("toFloat", x);
 
+/** a + b */
 export function add(a: Operand, b: Operand): Tensor {
   return (is(0, b) && identity(a, b)) || (is(0, a) && identity(b, a)) || nary("add", [a, b]);
 }
+/** a - b */
 export function sub(a: Operand, b: Operand): Tensor {
   return (is(0, b) && identity(a, b)) || nary("sub", [a, b]);
 }
+/** a b */
 export function mul(a: Operand, b: Operand): Tensor {
   return (is(1, b) && identity(a, b)) || (is(1, a) && identity(b, a)) || nary("mul", [a, b]);
 }
+/** a / b */
 export function div(a: Operand, b: Operand): Tensor {
   return (is(1, b) && identity(a, b)) || nary("div", [a, b]);
 }
 /** The larger of two values. */
-export const maximum = (a: Operand, b: Operand) => nary("maximum", [a, b]);
+export const maximum = (a: Operand, b: Operand): Tensor => nary("maximum", [a, b]);
 /** g where x > 0, else 0; constant in x. */
-export const gate = (g: Operand, x: Operand) => nary("gate", [g, x]);
+export const gate = (g: Operand, x: Operand): Tensor => nary("gate", [g, x]);
 /** a where the condition is not 0, else b. */
-export const where = (condition: Tensor, a: Operand, b: Operand) =>
+export const where = (condition: Tensor, a: Operand, b: Operand): Tensor =>
   nary("where", [condition, a, b]);
 /** 1 where a > b, else 0; constant to every gradient. */
-export const greater = (a: Operand, b: Operand) => nary("greater", [a, b]);
+export const greater = (a: Operand, b: Operand): Tensor => nary("greater", [a, b]);
 /** 1 where a = b, else 0; constant to every gradient. */
-export const equal = (a: Operand, b: Operand) => nary("equal", [a, b]);
+export const equal = (a: Operand, b: Operand): Tensor => nary("equal", [a, b]);

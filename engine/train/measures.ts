@@ -2,6 +2,7 @@
 
 import type { Logits } from "./predict.ts";
 
+/** How well a set of images is classified. */
 export interface Accuracy {
   /** Share of images whose largest logit is the label's. */
   readonly accuracy: number;
@@ -11,6 +12,7 @@ export interface Accuracy {
   readonly total: number;
 }
 
+/** What is predicted for one image. */
 export interface Prediction {
   readonly label: number;
   readonly predicted: number;
@@ -33,6 +35,7 @@ export function predictions({ values, classes, labels }: Logits): Prediction[] {
   });
 }
 
+/** Accuracy and mean loss over predictions. */
 export function accuracy(of: readonly Prediction[]): Accuracy {
   const correct = of.filter(({ label, predicted }) => label === predicted).length;
   const loss = of.reduce((sum, p) => sum + p.loss, 0) / of.length;

@@ -4,14 +4,18 @@ import type { AssignmentPair } from "../plan/schedule.ts";
 import { add, mul, sub } from "../tensor/pointwise.ts";
 import { type Tensor, Variable } from "../tensor/tensor.ts";
 
+/** The constants of the update rule. */
 export interface SgdOptions {
+  /** Share of the velocity that is kept, in 0 .. 1. */
   readonly momentum: number;
+  /** Weight of the squared parameters in the loss, halved; added to the gradient. */
   readonly weightDecay: number;
 }
 
 /** The velocity of every parameter, by its name; part of what a checkpoint keeps. */
 export type Velocities = ReadonlyMap<string, Variable>;
 
+/** The velocities of a run's beginning. */
 export function zeroVelocities(parameters: ReadonlyMap<string, Variable>): Velocities {
   return new Map([...parameters].map(([name, { shape, size }]) => [
     name,

@@ -4,7 +4,8 @@ import type { Evaluate } from "./value.ts";
 
 type Scalar = (...operands: number[]) => number;
 
-const scalars: Record<string, Scalar> = {
+/** Each operation on single elements. */
+export const scalars: Readonly<Record<string, Scalar>> = {
   neg: (x) => -x,
   abs: Math.abs,
   sign: Math.sign,

@@ -30,3 +30,27 @@ export async function runPython(program: string, folder: string): Promise<string
   if (!success) throw new Error(decoder.decode(stderr));
   return decoder.decode(stdout);
 }
+
+/** What the Python package safetensors does, for systems that have none. */
+const SAVE_FILE = `
+import json, struct, torch
+def save_file(tensors, path, metadata=None):
+    kinds = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
+    header, parts, at = {"__metadata__": metadata or {}}, [], 0
+    for name, tensor in tensors.items():
+        parts.append(tensor.numpy().tobytes())
+        begin, at = at, at + len(parts[-1])
+        header[name] = {"dtype": kinds[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, at]}
+    text = json.dumps(header).encode()
+    open(path, "wb").write(struct.pack("<Q", len(text)) + text + b"".join(parts))
+`;
+
+/** Puts make_case.py into a folder: the program in the header of cli/verify.ts, as it stands. */
+export async function putCaseMaker(folder: string): Promise<void> {
+  const source = await Deno.readTextFile(new URL("../../cli/verify.ts", import.meta.url));
+  const [, program] = source.match(/ \* ```python\n([^]*?) \* ```/)!;
+  await Deno.writeTextFile(`${folder}/make_case.py`, program.replaceAll(/^ \* ?/gm, ""));
+  await Deno.mkdir(`${folder}/safetensors`);
+  await Deno.writeTextFile(`${folder}/safetensors/__init__.py`, "");
+  await Deno.writeTextFile(`${folder}/safetensors/torch.py`, SAVE_FILE);
+}

@@ -62,12 +62,16 @@ export interface Fingerprint {
 /** Gradients by parameter. */
 export type Gradients = Readonly<Record<string, Fingerprint>>;
 
-export interface ReferenceCase {
+/** What a case is computed from. */
+export interface CaseInputs {
   readonly seed: number;
   readonly batch: number;
   readonly in_channels: number;
   readonly num_classes: number;
   readonly last_conv: string;
+}
+
+export interface ReferenceCase extends CaseInputs {
   readonly labels: readonly number[];
   readonly confusing: readonly number[];
   readonly feature_shape: Shape;
@@ -124,7 +128,7 @@ function referenceTensor(name: string, shape: Shape, seed: number): HostTensor {
 }
 
 /** Images of `size` x `size` pixels, [B, H, W, C]. */
-export function referenceImages(c: ReferenceCase, size: number): Float32Array<ArrayBuffer> {
+export function referenceImages(c: CaseInputs, size: number): Float32Array<ArrayBuffer> {
   const u = formula("input", c.seed);
   const channels = c.in_channels;
   return filled(c.batch * size * size * channels, (i) => {
@@ -136,13 +140,13 @@ export function referenceImages(c: ReferenceCase, size: number): Float32Array<Ar
 }
 
 /** A label for each image. */
-export function referenceLabels(c: ReferenceCase): Uint32Array<ArrayBuffer> {
+export function referenceLabels(c: CaseInputs): Uint32Array<ArrayBuffer> {
   const u = formula("labels", c.seed);
   return Uint32Array.from({ length: c.batch }, (_, i) => Math.floor(c.num_classes * u(i)));
 }
 
 /** The mask of each class over `channels` channels, [K, C]. */
-export function referenceMask(c: ReferenceCase, channels: number): Float32Array<ArrayBuffer> {
+export function referenceMask(c: CaseInputs, channels: number): Float32Array<ArrayBuffer> {
   const u = formula("mask", c.seed);
   return filled(c.num_classes * channels, (i) => u(i) < 0.3 ? 1 : 0);
 }
@@ -150,4 +154,40 @@ export function referenceMask(c: ReferenceCase, channels: number): Float32Array<
 /** Background in the left half of a layer's pixels, [B, H, W, 1]. */
 export function leftHalf([batch, height, width]: Shape): Float32Array<ArrayBuffer> {
   return filled(batch * height * width, (i) => i % width < Math.ceil(width / 2) ? 1 : 0);
+}
+
+/** Gradients below this share of all gradients' norm are zero but for float64's rounding. */
+const VANISHING = 1e-9;
+
+/** What each parameter's gradient error is relative to: its norm, or all norms where it vanishes. */
+export function gradientScales(norms: readonly number[]): number[] {
+  const together = Math.hypot(...norms);
+  return norms.map((norm) => norm <= VANISHING * together ? together : norm);
+}
+
+/** The L2 norm. */
+export function norm(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] ** 2;
+  return Math.sqrt(sum);
+}
+
+/**
+ * The largest error, relative to `scale`, of
+ *
+ * - the norm;
+ * - a value: what a relative L2 error below the tolerance demands;
+ * - the L2 error itself, estimated from those of the values as if the other elements' were alike:
+ *   sqrt(size mean(error^2)).
+ */
+export function fingerprintError(
+  actual: ArrayLike<number>,
+  { norm: expected, at, values }: Fingerprint,
+  scale = expected,
+): number {
+  const differences = at.map((index, i) => actual[index] - values[i]);
+  const byNorm = Math.abs(norm(actual) - expected);
+  const byValues = norm(differences) * Math.sqrt(actual.length / at.length);
+  const error = Math.max(byNorm, ...differences.map(Math.abs), byValues);
+  return error === 0 ? 0 : error / scale;
 }

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import assert from "node:assert/strict";
 import type { DataSet, Split } from "../../engine/data/dataset.ts";
+import { ExitCode, UserError } from "../../engine/errors.ts";
 import { type Gpu, requestGpu } from "../../engine/gpu/adapter.ts";
 import { BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, ReLU } from "../../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../../engine/nn/module.ts";
@@ -138,18 +139,33 @@ export const tinyOptions = (folder: string): TrainOptions => ({
   signal: never,
 });
 
-/** A training of the tiny network and the state that it leaves, on a runtime of its own. */
+let runtime: Promise<Runtime> | undefined;
+
+/** A training of the tiny network and the state that it leaves. */
 export async function tinyTraining(
   options: TrainOptions,
   network: Module = tinyNet(options.seed),
 ): Promise<TrainResult & { state: StateDict }> {
-  const runtime = await freshRuntime();
+  // One for all, so that kernels are compiled once; the variables are freed each time.
+  const shared = await (runtime ??= freshRuntime());
   try {
-    const result = await train(runtime, network, options);
-    return { ...result, state: await stateDict(network, runtime) };
+    const result = await train(shared, network, options);
+    return { ...result, state: await stateDict(network, shared) };
   } finally {
-    runtime.destroy();
+    shared.destroy();
   }
+}
+
+/** A signal that is aborted when it is looked at for the n-th time: at every place in turn. */
+export function abortAtLook(n: number): AbortSignal {
+  const reason = new UserError("interrupted", ExitCode.interrupted);
+  let looks = 0;
+  return {
+    reason,
+    throwIfAborted: () => {
+      if (++looks >= n) throw reason;
+    },
+  } as unknown as AbortSignal;
 }
 
 /** The same bits in every tensor. */

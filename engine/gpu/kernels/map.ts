@@ -13,7 +13,11 @@ const MAX_ROWS = 64;
  * Buffers: the leaves in order, without the one that is overwritten, then y.
  * @param inPlace the leaf whose buffer the result overwrites; it must have the chain's full shape
  */
-export function mapKernel(chain: Chain, { textures, threads: busy }: Target, inPlace?: number): Kernel {
+export function mapKernel(
+  chain: Chain,
+  { textures, threads: busy }: Target,
+  inPlace?: number,
+): Kernel {
   const row = rowOf(chain);
   const { steady, lines, width, ...text } = chainText(chain, { row, inPlace, textures });
   const size = product(chain.shape);

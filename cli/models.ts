@@ -1,0 +1,114 @@
+/** Lists the classifiers, and a classifier's layers under the names that --layer takes. */
+
+import { constraintIsConstant } from "../engine/doctor/constant.ts";
+import { resolveLayers } from "../engine/doctor/layers.ts";
+import { ExitCode, UserError } from "../engine/errors.ts";
+import { type ModuleSummary, summarize } from "../engine/nn/summary.ts";
+import type { ClassifierEntry } from "../models/classifier.ts";
+import { classifier, classifiers } from "../models/registry.ts";
+import { defineCommand } from "./framework/command.ts";
+import { flagTable, type Values } from "./framework/flags.ts";
+import { table } from "./framework/table.ts";
+
+/** The size at which networks are shown that are too deep for the size asked for. */
+const LARGE = 224;
+
+const flags = flagTable({
+  name: { type: "string", positional: true, value: "NAME", help: "only this classifier" },
+  layers: { type: "boolean", help: "its layers, by the names that --layer takes" },
+  size: { type: "integer", min: 1, default: 32, help: "height and width of the images" },
+  channels: { type: "integer", min: 1, default: 3, help: "channels of the images" },
+  classes: { type: "integer", min: 1, default: 10, help: "classes" },
+  json: { type: "boolean", help: "print JSON" },
+});
+type Args = Values<typeof flags>;
+
+export const command = defineCommand({
+  name: "models",
+  summary: "List the classifiers, or a classifier's layers",
+  description:
+    "Parameters and operations (multiply-adds of a forward pass for one image) of every " +
+    "classifier; with a name and --layers, its modules in order with their outputs (channels x " +
+    "height x width). --layer takes these names, and patterns of them: conv5_x.* are the parts of " +
+    `conv5_x. A classifier that is too deep for the size is shown at ${LARGE} x ${LARGE}.`,
+  flags,
+  examples: [
+    { args: "", does: "all of them, for images of 32 x 32 pixels" },
+    { args: "resnet50 --layers", does: "the layers of ResNet-50" },
+    { args: "--size 224 --classes 1000 --json", does: "a list for programs, for ImageNet's size" },
+  ],
+  run(args, { print }) {
+    if (args.layers && args.name === undefined) {
+      throw new UserError("--layers needs the name of a classifier", ExitCode.usage);
+    }
+    const show = args.layers ? showLayers : showClassifiers;
+    print(show(args.name === undefined ? classifiers : [classifier(args.name)], args));
+    return Promise.resolve();
+  },
+});
+
+/** A classifier at the size asked for, or at the large one where that is too small. */
+function examine(entry: ClassifierEntry, { size, channels, classes }: Args) {
+  const at = (imageSize: number) => {
+    const options = { inChannels: channels, numClasses: classes, imageSize };
+    const network = entry.create(options);
+    return { imageSize, network, ...summarize(network, [imageSize, imageSize, channels]) };
+  };
+  try {
+    return at(size);
+  } catch (error) {
+    if (!(error instanceof UserError) || size >= LARGE) throw error;
+    return at(LARGE);
+  }
+}
+
+function showClassifiers(entries: readonly ClassifierEntry[], args: Args): string {
+  const found = entries.map((entry) => {
+    const { imageSize, parameters, macs } = examine(entry, args);
+    return { name: entry.name, summary: entry.summary, imageSize, parameters, macs };
+  });
+  if (args.json) return JSON.stringify(found, null, 2);
+  const rows = found.map(({ name, summary, imageSize, parameters, macs }) => [
+    name,
+    millions(parameters),
+    millions(macs),
+    `${imageSize} x ${imageSize}`,
+    summary,
+  ]);
+  return table(["model", "parameters", "multiply-adds", "images", "what"], rows);
+}
+
+function showLayers([entry]: readonly ClassifierEntry[], args: Args): string {
+  const { network, imageSize, parameters, macs, modules } = examine(entry, args);
+  const choices = Object.fromEntries(
+    ["last", "features"].map((choice) => {
+      const [layer] = resolveLayers(network, [choice], entry.featureLayer);
+      const constant = constraintIsConstant(network, layer, [imageSize, imageSize, args.channels]);
+      return [choice, { layer, constant }];
+    }),
+  );
+  if (args.json) {
+    const facts = { name: entry.name, imageSize, parameters, macs };
+    return JSON.stringify({ ...facts, ...choices, layers: modules }, null, 2);
+  }
+  const marks = (name: string) =>
+    Object.entries(choices).filter(([, { layer }]) => layer === name).map(([mark]) => mark);
+  const rows = modules.map((m) => [
+    m.name,
+    m.type,
+    outputOf(m),
+    m.parameters === 0 ? "" : m.parameters.toLocaleString("en"),
+    marks(m.name).join(", "),
+  ]);
+  const notes = Object.entries(choices).filter(([, { constant }]) => constant).map(([mark, of]) =>
+    `\n\n${mark} (${of.layer}) feeds the logits in a fixed, linear way: the gradient there holds no ` +
+    "parameter, so\nthe constraints are constant and nothing can be treated. " +
+    "Choose --layer features or a name."
+  );
+  return table(["layer", "type", "output", "parameters", "--layer"], rows) + notes.join("");
+}
+
+const outputOf = ({ output }: ModuleSummary) => output ? output.join(" x ") : "(not applied)";
+
+/** 21282122 as "21.28 M" */
+const millions = (count: number) => `${(count / 1e6).toFixed(2)} M`;

@@ -1,0 +1,22 @@
+/** Whether constraining a layer can change anything, told from the graph alone. */
+
+import type { Module } from "../nn/module.ts";
+import { observe } from "../nn/observe.ts";
+import { gradients } from "../tensor/autograd.ts";
+import type { Shape } from "../tensor/shape.ts";
+import { Input } from "../tensor/tensor.ts";
+import { scoreGradients } from "./constraint.ts";
+
+/**
+ * Whether the gradient of the logits at a layer holds no parameter: what follows the layer is
+ * fixed and linear, as an average pool is. A constraint on it has no gradient then.
+ * @param image height, width and channels of the images
+ */
+export function constraintIsConstant(network: Module, layer: string, image: Shape): boolean {
+  // Two images: a batch of one would have no variance in a last layer of 1 x 1 pixels.
+  const images = new Input("images", [2, ...image]);
+  const { logits, layer: output } = observe(network, images, { training: true });
+  const [gradient] = scoreGradients(logits, new Input("labels", [2], "u32"), [output(layer)]);
+  const parameters = [...network.namedParameters()].map(([, parameter]) => parameter);
+  return gradients(gradient, parameters).every((g) => g === undefined);
+}

@@ -1,0 +1,254 @@
+/** `treat` as a user runs it: what it writes and prints, stops and resumptions, mistakes. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { mcnemar, pairedDifference, wilson } from "../engine/doctor/statistics.ts";
+import { ExitCode } from "../engine/errors.ts";
+import { decodeNpy } from "../engine/io/npy.ts";
+import { decodeSafetensors } from "../engine/io/safetensors.ts";
+import { cli, fail, succeed, writeMnist } from "./support/cli.ts";
+import { inFolder } from "./support/io.ts";
+
+const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+const json = (folder: string, name: string) =>
+  JSON.parse(Deno.readTextFileSync(join(folder, name)));
+const records = (folder: string) =>
+  Deno.readTextFileSync(join(folder, "metrics.jsonl")).trimEnd().split("\n").map((line) =>
+    JSON.parse(line)
+  );
+
+const STAGES = ["baseline", "control", "treated"] as const;
+
+Deno.test("treat on shapes: the run folder, result.json and the table", () =>
+  inFolder(async (root) => {
+    const folder = join(root, "run");
+    const limits = ["--limit", "120", "--test-limit", "80", "--batch", "24"];
+    const epochs = ["--epochs", "1", "--treat-epochs", "1"];
+    const constraint = ["--beta", "0.1", "--layer", "last,features.0", "--noise", "0.1"];
+    const printed = await succeed(
+      ...["treat", ...limits, ...epochs, ...constraint, "--out", folder],
+    );
+
+    assert.deepEqual(names(folder), [
+      ...["aggregate.features.0.npy", "aggregate.features.8.npy", "baseline.safetensors"],
+      ...["config.json", "control.safetensors", "mask.features.0.npy", "mask.features.8.npy"],
+      ...["metrics.jsonl", "result.json", "sift.json", "treated.safetensors"],
+    ]);
+    const config = json(folder, "config.json");
+    assert.equal(config.command, "treat");
+    assert.deepEqual([config.limit, config.beta, config.alpha], [120, 0.1, 10]);
+    assert.deepEqual(records(folder).map((r) => `${r.stage} ${r.epoch}`), [
+      ...["baseline 1", "control 1", "treated 1"],
+    ]);
+
+    const result = json(folder, "result.json");
+    const { model, data, seed, parameters, layers, images } = result;
+    assert.deepEqual([model, data, seed], ["small", "shapes", 0]);
+    assert.deepEqual(layers, ["features.8", "features.0"]);
+    assert.equal(images.train + images.validation, 120);
+    assert.equal(images.test, 80);
+    assert.ok(result.adapter.length > 0);
+    for (const stage of STAGES) {
+      const { accuracy, loss, correct, total, interval } = result[stage].test;
+      assert.equal(total, 80);
+      assert.equal(accuracy, correct / total);
+      assert.ok(loss > 0);
+      assert.deepEqual(interval, [...wilson(correct, total)]);
+      assert.ok(result.seconds[stage] > 0);
+    }
+    const { b, c, p } = result.mcnemar;
+    assert.equal(c - b, result.treated.test.correct - result.control.test.correct);
+    const list = (k: number) => [...Array(b).fill(k === 0), ...Array(c).fill(k === 1)];
+    assert.equal(p, mcnemar(list(0), list(1)).p);
+    assert.equal(result.delta_vs_control, (c - b) / 80);
+    assert.deepEqual(result.delta_interval, [...pairedDifference({ b, c, p }, 80)]);
+
+    const { tensors, metadata } = await weightsOf(folder, "treated");
+    assert.equal(metadata.format, "pt");
+    assert.deepEqual(tensors.get("features.0.weight")!.shape, [32, 3, 3, 3]);
+    const trained = [...tensors].filter(([name]) => !/running|num_batches/.test(name));
+    assert.equal(parameters, trained.reduce((sum, [, { data }]) => sum + data.length, 0));
+    const mask = decodeNpy(Deno.readFileSync(join(folder, "mask.features.0.npy")), "mask");
+    assert.deepEqual(mask.shape, [10, 32]);
+
+    assert.match(printed, /^model +small, [\d,]+ parameters$/m);
+    assert.match(printed, /^baseline: 1 epoch of \d+ images, learning rate 0\.05$/m);
+    assert.match(printed, /^treated 1\/1 .*loss .*channel .*space .*val acc \d/m);
+    assert.match(printed, /^ +validation +test +95 % interval +loss +vs control$/m);
+    for (const stage of STAGES) {
+      const accuracy = (100 * result[stage].test.accuracy).toFixed(2);
+      assert.match(printed, new RegExp(`^${stage} .* ${accuracy.replace(".", "\\.")} %`, "m"));
+    }
+    assert.match(printed, /^treated minus control: [+-]\d+\.\d\d points .*95 % interval/m);
+    assert.match(
+      printed,
+      new RegExp(`^McNemar's test: ${b} images only control right, ${c} `, "m"),
+    );
+  }));
+
+async function weightsOf(folder: string, stage: string) {
+  const path = join(folder, `${stage}.safetensors`);
+  return decodeSafetensors(await Deno.readFile(path), path);
+}
+
+Deno.test("a run that is interrupted or killed and resumed ends with the same bytes", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 100);
+    const settings = ["--data", "mnist", "--data-dir", root, "--batch", "32", "--seed", "4"];
+    const epochs = ["--epochs", "2", "--treat-epochs", "2"];
+    const run = (folder: string) => ["treat", ...settings, ...epochs, "--out", folder];
+    const whole = join(root, "whole");
+    await succeed(...run(whole));
+    const { seconds: _, ...wanted } = json(whole, "result.json");
+    const same = (folder: string) => {
+      assert.deepEqual(names(folder), names(whole));
+      const { seconds: _, ...found } = json(folder, "result.json");
+      assert.deepEqual(found, wanted);
+      for (const name of names(whole).filter((name) => /\.(npy|safetensors)$/.test(name))) {
+        const [a, b] = [folder, whole].map((path) => Deno.readFileSync(join(path, name)));
+        assert.deepEqual(a, b, name);
+      }
+    };
+
+    const stopped = join(root, "stopped");
+    const at = /^control: /m;
+    const interrupted = await cli(run(stopped), { at, signal: "SIGINT" });
+    assert.equal(interrupted.code, ExitCode.interrupted, interrupted.stderr);
+    assert.match(interrupted.stderr, /^error: interrupted \(SIGINT\)$/m);
+    const advice = /^stopped; continue with: deno task (treat --resume .*)$/m;
+    const continued = interrupted.stdout.match(advice)![1];
+    assert.ok(!names(stopped).some((name) => /^(control\.safe|result|.*partial)/.test(name)));
+    assert.match(await succeed(...continued.split(" ")), /^baseline: finished before$/m);
+    same(stopped);
+
+    const killed = join(root, "killed");
+    const { code } = await cli(run(killed), { at: /^control 1\/2 /m, signal: "SIGKILL" });
+    assert.ok(code > 128);
+    assert.ok(names(killed).some((name) => /^(control|treated)\.checkpoint/.test(name)));
+    assert.ok(!names(killed).includes("result.json"));
+    await succeed("treat", "--resume", killed);
+    same(killed);
+
+    // What a run was begun with stays.
+    await fail(
+      ExitCode.usage,
+      /--alpha 5 contradicts the run in .*killed, which was begun with --alpha 10/,
+      ...["treat", "--resume", killed, "--alpha", "5"],
+    );
+    await fail(ExitCode.usage, /config\.json is of no run of train/, "train", "--resume", killed);
+    await fail(ExitCode.io, /is not empty: it holds .*\n.*--resume/, ...run(killed));
+    await Deno.writeTextFile(join(killed, "config.json"), '{"command": "treat", "alpha": "x"}');
+    await fail(
+      ExitCode.io,
+      /config\.json: --alpha must be a number/,
+      ...["treat", "--resume", killed],
+    );
+    await Deno.writeTextFile(join(killed, "config.json"), "{");
+    await fail(ExitCode.io, /config\.json is damaged/, "treat", "--resume", killed);
+  }));
+
+Deno.test("mistakes are found before anything is written", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 40);
+    const data = ["treat", "--data", "mnist", "--data-dir", root];
+    const out = join(root, "out");
+    const into = [...data, "--out", out];
+    await fail(
+      ExitCode.usage,
+      /unknown flag --alhpa; did you mean --alpha\?/,
+      "treat",
+      "--alhpa=1",
+    );
+    await fail(ExitCode.usage, /--alpha must be a number \(at least 0\)/, "treat", "--alpha", "-1");
+    await fail(
+      ExitCode.usage,
+      /there is no layer lsat; did you mean last\?/,
+      ...into,
+      "--layer=lsat",
+    );
+    await fail(ExitCode.method, /--beta\) needs to know .* no masks/, ...into, "--beta", "1");
+    await fail(
+      ExitCode.method,
+      /constraint at conv10 is constant/,
+      ...[...into, "--model", "squeezenet", "--layer", "last"],
+    );
+    await fail(ExitCode.io, /holds no run/, "treat", "--resume", out);
+    await fail(ExitCode.weights, /cannot read .*none/, ...into, "--weights", join(root, "none"));
+
+    await fail(ExitCode.data, /there is no folder/, "treat", "--data=mnist", `--data-dir=${out}`);
+    await fail(
+      ExitCode.data,
+      /no train-images/,
+      "treat",
+      "--data=mnist",
+      "--data-dir=/proc/self/fd",
+    );
+    assert.deepEqual(names(root).filter((name) => !name.endsWith(".gz")), [], "nothing written");
+
+    // A folder that can't be made, whoever asks.
+    const file = join(root, "file");
+    await Deno.writeTextFile(file, "");
+    await fail(ExitCode.io, /cannot make the folder .*file/, ...data, "--out", join(file, "sub"));
+    const images = join(root, "train-images-idx3-ubyte.gz");
+    await Deno.truncate(images, 5000);
+    await fail(ExitCode.data, /train-images-idx3-ubyte\.gz/, ...into);
+  }));
+
+Deno.test("a loss that is no number ends a run with its code and no weights", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 40);
+    const folder = join(root, "run");
+    const settings = ["--data", "mnist", "--data-dir", root, "--epochs", "2", "--out", folder];
+    await fail(
+      ExitCode.diverged,
+      /the (validation )?loss became \S+ in epoch 1 of stage baseline, within its first \d of 1 steps/,
+      ...["treat", ...settings, "--lr", "1e30"],
+    );
+    assert.deepEqual(names(folder), ["config.json"]);
+  }));
+
+/** Mounts a file system of a size at a folder; false where that is not allowed here. */
+function mount(folder: string, options: string): boolean {
+  const args = ["-t", "tmpfs", "-o", options, "tmpfs", folder];
+  try {
+    return new Deno.Command("mount", { args, stderr: "null" }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+const unmount = (folder: string) => new Deno.Command("umount", { args: [folder] }).outputSync();
+
+const canMount = (() => {
+  const folder = Deno.makeTempDirSync();
+  const mounted = mount(folder, "size=1m");
+  if (mounted) unmount(folder);
+  Deno.removeSync(folder);
+  return mounted;
+})();
+const mountNote = canMount ? "" : " (skipped: file systems can't be mounted here)";
+
+Deno.test(`a full disk stops a run, which goes on when there is room${mountNote}`, {
+  ignore: !canMount,
+}, () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 40);
+    const disk = join(root, "disk");
+    await Deno.mkdir(disk);
+    mount(disk, "size=1m");
+    try {
+      const folder = join(disk, "run");
+      const settings = ["--data", "mnist", "--data-dir", root, "--treat-epochs", "1"];
+      const { stdout } = await fail(
+        ExitCode.io,
+        /cannot write .*disk.run.*: no space is left\nhint: Free some space/,
+        ...["treat", ...settings, "--epochs", "1", "--out", folder],
+      );
+      assert.match(stdout, /^stopped; continue with: deno task treat --resume .*disk.run$/m);
+      assert.deepEqual(names(folder), ["config.json"]);
+      mount(disk, "remount,size=40m");
+      await succeed("treat", "--resume", folder);
+      assert.equal(json(folder, "result.json").treated.test.total, 60);
+    } finally {
+      unmount(disk);
+    }
+  }));

@@ -1,0 +1,297 @@
+/** Both constraints: their values and gradients against float64, and where they can't be had. */
+
+import assert from "node:assert/strict";
+import { resolveLayers } from "../engine/doctor/layers.ts";
+import { checkConstraint, constraintPenalty } from "../engine/doctor/penalty.ts";
+import { ExitCode } from "../engine/errors.ts";
+import { BatchNorm2d, Conv2d, Linear, ReLU } from "../engine/nn/layers.ts";
+import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
+
+import {
+  add,
+  crossEntropy,
+  globalAvgPool,
+  grad,
+  Input,
+  mul,
+  sum,
+  type Tensor,
+  Variable,
+} from "../engine/tensor/mod.ts";
+import { forward } from "../engine/train/step.ts";
+import { classifier } from "../models/registry.ts";
+import { interpret } from "./reference/interpreter.ts";
+import { random, relativeError } from "./support/check.ts";
+import { userError } from "./support/io.ts";
+import { CHANNELS, CLASSES, freshRuntime, SIZE, tinyNet, tinySet } from "./support/train.ts";
+
+const LAYERS = ["features.0", "features.4", "input"];
+const WIDTHS = [4, 5, CHANNELS];
+const BATCH = 4;
+
+/** A batch of random numbers: half of each mask is background, or parts of pixels. */
+function batch() {
+  return {
+    images: random([BATCH, SIZE, SIZE, CHANNELS]),
+    labels: new Variable("labels", [BATCH], Uint32Array.of(0, 2, 1, 2)),
+    background: new Variable(
+      "background",
+      [BATCH, SIZE, SIZE, 1],
+      random([BATCH * SIZE * SIZE]).initial.map(Math.abs) as Float32Array<ArrayBuffer>,
+    ),
+  };
+}
+
+const masks = LAYERS.map((layer, l) => ({
+  layer,
+  mask: new Variable(
+    `mask of ${layer}`,
+    [CLASSES, WIDTHS[l]],
+    Float32Array.from({ length: CLASSES * WIDTHS[l] }, (_, i) => (i * 7 % 3 === 0 ? 1 : 0)),
+  ),
+}));
+
+/** Row-major values by position. */
+const at = (values: ArrayLike<number>, shape: readonly number[], ...position: number[]) =>
+  values[position.reduce((offset, p, d) => offset * shape[d] + p, 0)];
+
+/** Both constraints at a layer by loops over d s / d A, as the paper writes them or as shares. */
+function byHand(
+  [own, other]: ArrayLike<number>[],
+  shape: readonly number[],
+  mask: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  confusing: ArrayLike<number>,
+  background: ArrayLike<number>,
+) {
+  const [, height, width, channels] = shape;
+  const sums = { channel: 0, channelShare: 0, space: 0, spaceShare: 0 };
+  for (let b = 0; b < BATCH; b++) {
+    const of = { confused: 0, other: 0, stray: 0, own: 0, outside: 0, all: 0 };
+    for (let h = 0; h < height; h++) {
+      for (let w = 0; w < width; w++) {
+        let share = 0;
+        const factor = SIZE / height;
+        for (let y = 0; y < factor; y++) {
+          for (let x = 0; x < factor; x++) {
+            const pixel = (b * SIZE + h * factor + y) * SIZE + w * factor + x;
+            share += background[pixel] / factor ** 2;
+          }
+        }
+        for (let c = 0; c < channels; c++) {
+          const [g, k] = [own, other].map((values) => at(values, shape, b, h, w, c));
+          of.confused += Math.max(k, 0) * mask[confusing[b] * channels + c];
+          of.other += Math.max(k, 0);
+          of.stray += Math.max(g, 0) * (1 - mask[labels[b] * channels + c]);
+          of.own += Math.max(g, 0);
+          of.outside += Math.abs(share * g);
+          of.all += Math.abs(g);
+        }
+      }
+    }
+    sums.channel += (of.confused + of.stray) / BATCH;
+    sums.channelShare += (of.confused / of.other + of.stray / of.own) / BATCH;
+    sums.space += of.outside;
+    sums.spaceShare += of.outside / of.all / BATCH;
+  }
+  return sums;
+}
+
+for (const form of ["paper", "share"] as const) {
+  Deno.test(`the constraints (${form}) and the whole gradient follow float64`, async () => {
+    const runtime = await freshRuntime();
+    const net = tinyNet(3, 0);
+    const given = batch();
+    const { graph } = forward(net, given, new Input("key", [2], "u32"));
+    const parameters = [...net.namedParameters()];
+    const trained = parameters.map(([, p]) => p);
+    const [alpha, beta] = [10, 0.5];
+    const settings = { form, layers: masks, alpha, beta, parameters: trained };
+    const { loss, terms } = constraintPenalty(settings)!.build(graph);
+    assert.deepEqual(Object.keys(terms), ["channel", "space"]);
+
+    // The terms by loops over gradients that the oracle computes.
+    const outputs = LAYERS.map((layer) => graph.output(layer));
+    const [logits] = interpret([graph.logits]);
+    const labels = given.labels.initial;
+    const confusing = Array.from(labels, (label, b) => {
+      const row = Array.from(logits.subarray(b * CLASSES, (b + 1) * CLASSES));
+      return row.with(label, -Infinity).indexOf(Math.max(...row.with(label, -Infinity)));
+    });
+    const pick = (of: ArrayLike<number>) =>
+      new Variable(
+        "pick",
+        [BATCH, CLASSES],
+        Float32Array.from({ length: BATCH * CLASSES }, (_, i) =>
+          of[Math.floor(i / CLASSES)] === i % CLASSES ? 1 / BATCH : 0),
+      );
+    const gradients = [labels, confusing].map((of) =>
+      interpret(grad(sum(mul(graph.logits, pick(of))), outputs))
+    );
+    const sums = outputs.map(({ shape }, l) =>
+      byHand(
+        gradients.map((g) => g[l]),
+        shape,
+        masks[l].mask.initial,
+        labels,
+        confusing,
+        given.background.initial,
+      )
+    );
+    const suffix = form === "paper" ? "" : "Share" as const;
+    const total = (name: "channel" | "space") =>
+      sums.reduce((a, layer) => a + layer[`${name}${suffix}`], 0);
+
+    const whole = add(crossEntropy(graph.logits, graph.labels), loss);
+    const tensors = [terms.channel, terms.space, whole, ...grad(whole, trained)];
+    const wanted = interpret(tensors);
+    const close = (a: number, b: number, what: string) =>
+      assert.ok(Math.abs(a - b) <= 1e-5 * Math.abs(b), `${what} is ${a}, not ${b}`);
+    close(wanted[0][0], total("channel"), "channel");
+    close(wanted[1][0], total("space"), "space");
+    const [classification] = interpret([crossEntropy(graph.logits, graph.labels)]);
+    close(
+      wanted[2][0],
+      classification[0] + alpha * total("channel") + beta * total("space"),
+      "the whole loss",
+    );
+    // The GPU against the oracle, and the oracle's second derivatives against differences.
+    (await runtime.evaluate(tensors)).forEach((values, i) => {
+      const error = relativeError(values, wanted[i]);
+      assert.ok(error < 1e-4, `${i < 3 ? tensors[i] : parameters[i - 3][0]} is off by ${error}`);
+    });
+    checkSlope(whole, trained, wanted.slice(3));
+    runtime.destroy();
+  });
+}
+
+/** The gradients against the change of the loss along a direction of all parameters. */
+function checkSlope(
+  loss: Tensor,
+  parameters: readonly Variable[],
+  gradients: readonly Float64Array[],
+): void {
+  const directions = parameters.map(({ shape }) => random(shape).initial);
+  const along = (step: number) => {
+    const moved = parameters.map((p, i) =>
+      [p, Float64Array.from(p.initial, (w, j) => w + step * directions[i][j])] as const
+    );
+    return interpret([loss], new Map<Tensor, ArrayLike<number>>(moved))[0][0];
+  };
+  const step = 1e-6;
+  const difference = (along(step) - along(-step)) / (2 * step);
+  const slope = gradients.reduce(
+    (total, g, i) => total + g.reduce((sum, value, j) => sum + value * directions[i][j], 0),
+    0,
+  );
+  const error = Math.abs(difference - slope) / Math.abs(slope);
+  assert.ok(error < 1e-4, `differences say ${difference}, gradients ${slope}`);
+}
+
+// What can't be had.
+
+const weights = { form: "paper", alpha: 1, beta: 0 } as const;
+
+/** conv, norm, ReLU, conv, ReLU, average: the last convolution is the classifier. */
+class ConvolutionalHead extends Module {
+  readonly features = new Sequential(
+    new Conv2d(CHANNELS, 4, 3, { padding: 1 }),
+    new BatchNorm2d(4),
+    new ReLU(),
+  );
+  readonly classify = new Conv2d(4, CLASSES, 1);
+  readonly relu = new ReLU();
+  protected forward(x: Tensor, pass: Pass): Tensor {
+    const scores = this.classify.apply(this.features.apply(x, pass), pass);
+    return globalAvgPool(this.relu.apply(scores, pass));
+  }
+}
+
+const refused = (check: () => void, exitCode: ExitCode, message: RegExp) =>
+  userError((async () => await check())(), exitCode, message);
+
+Deno.test("a constraint that is constant is refused, and says where", async () => {
+  const net = new ConvolutionalHead();
+  const last = resolveLayers(net, ["last"], "features");
+  assert.deepEqual(last, ["classify"]);
+  for (
+    const [name, given] of [["channel", weights], ["space", { ...weights, alpha: 0, beta: 1 }]]
+  ) {
+    for (const form of ["paper", "share"] as const) {
+      const error = await refused(
+        () => checkConstraint(net, tinySet, last, { ...given as typeof weights, form }),
+        ExitCode.method,
+        new RegExp(`the ${name}-wise constraint at classify is constant`),
+      );
+      assert.match(error.hint!, /--layer features/);
+    }
+  }
+  checkConstraint(net, tinySet, ["features"], weights);
+  checkConstraint(net, tinySet, last, { ...weights, alpha: 0 });
+  const both = await refused(
+    () => checkConstraint(net, tinySet, ["features.0", "classify"], weights),
+    ExitCode.method,
+    /constraint at classify is constant/,
+  );
+  assert.match(both.hint!, /--layer features\.0$/);
+});
+
+Deno.test("squeezenet's last convolution is refused, its features are not", async () => {
+  const { create, featureLayer } = classifier("squeezenet");
+  const net = create({ inChannels: 3, numClasses: 10, imageSize: 32 });
+  const set = { ...tinySet, height: 32, width: 32, channels: 3, classes: Array(10).fill("") };
+  const [last] = resolveLayers(net, ["last"], featureLayer);
+  await refused(
+    () => checkConstraint(net, set, [last], weights),
+    ExitCode.method,
+    /conv10 is const/,
+  );
+  checkConstraint(net, set, [featureLayer], weights);
+});
+
+Deno.test("beta without masks, a layer without space, a module without output", async () => {
+  const net = tinyNet();
+  const beta = { ...weights, alpha: 0, beta: 1 };
+  const { masks: _, ...train } = tinySet.train;
+  await refused(
+    () => checkConstraint(net, { ...tinySet, train }, ["features.0"], beta),
+    ExitCode.method,
+    /--beta.* has no masks/,
+  );
+  await refused(
+    () => checkConstraint(net, tinySet, ["dropout"], beta),
+    ExitCode.method,
+    /layer dropout has no height and width/,
+  );
+  await refused(
+    () => checkConstraint(net, tinySet, ["spare"], weights),
+    ExitCode.usage,
+    /layer spare is .* no output/,
+  );
+});
+
+Deno.test("layers by choice, by path, and by the nearest name", async () => {
+  const net = tinyNet();
+  const of = (...choices: string[]) => resolveLayers(net, choices, "features");
+  assert.deepEqual(of("features"), ["features"]);
+  assert.deepEqual(of("last"), ["features.4"]);
+  assert.deepEqual(of("convs"), ["features.0", "features.4"]);
+  assert.deepEqual(of("input", "last", "features.4"), ["input", "features.4"]);
+  assert.deepEqual(of("fc"), ["fc"]);
+  await refused(
+    () => of("featuers.4"),
+    ExitCode.usage,
+    /no layer featuers\.4; did you mean features\.4/,
+  );
+  await refused(() => of("lst"), ExitCode.usage, /did you mean last/);
+  await refused(() => of(""), ExitCode.usage, /there is no layer/);
+});
+
+Deno.test("a linear layer that is the head is constant too", async () => {
+  assert.ok(tinyNet().fc instanceof Linear);
+  await refused(
+    () => checkConstraint(tinyNet(), tinySet, ["fc"], weights),
+    ExitCode.method,
+    /at fc is constant/,
+  );
+});

@@ -1,0 +1,204 @@
+/**
+ * Weights in and out: files are told by their content, PyTorch and this engine read each other's,
+ * and what doesn't fit a network is listed.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ExitCode } from "../engine/errors.ts";
+import { encodeSafetensors } from "../engine/io/safetensors.ts";
+import { readWeights } from "../engine/io/weights.ts";
+import { run } from "../engine/nn/module.ts";
+import { initialize, loadStateDict, stateDict } from "../engine/nn/state.ts";
+import { Variable } from "../engine/tensor/tensor.ts";
+import { small } from "../models/small.ts";
+import { relativeError, testRuntime } from "./support/check.ts";
+import { inFolder, userError } from "./support/io.ts";
+import { pythonWithTorch, runPython, torchNote } from "./support/python.ts";
+import { orderedDict, torchLegacy, torchZip, vector } from "./support/torch_file.ts";
+
+const twoVectors = { a: vector("0", 3), "b.weight": vector("1", 2) };
+const twoStorages = { 0: Float32Array.of(1, -2, 0.5), 1: Float32Array.of(7, 8) };
+
+Deno.test("weights: the format is told by what is in the file", async () => {
+  await inFolder(async (folder) => {
+    const path = join(folder, "weights.bin");
+    const read = async (bytes: Uint8Array) => {
+      await Deno.writeFile(path, bytes);
+      return await readWeights(path);
+    };
+    const state = await read(torchZip(orderedDict(twoVectors), twoStorages));
+    assert.deepEqual(await read(torchLegacy(orderedDict(twoVectors), twoStorages)), state);
+    assert.deepEqual(await read(encodeSafetensors(state)), state);
+    await userError(
+      read(new Uint8Array()),
+      ExitCode.weights,
+      /weights\.bin holds no weights: .*empty/,
+    );
+    const html = new TextEncoder().encode("<!DOCTYPE html><html></html>");
+    await userError(read(html), ExitCode.weights, /neither format/);
+    await userError(readWeights(join(folder, "none")), ExitCode.weights, /no such file/);
+  });
+});
+
+/** The network of models/small.ts, in PyTorch. */
+const smallInTorch = `
+import json, torch, torch.nn as nn
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        def conv(i, o): return [nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU()]
+        self.features = nn.Sequential(*conv(2, 32), nn.MaxPool2d(2), *conv(32, 64), nn.MaxPool2d(2), *conv(64, 128), nn.MaxPool2d(2))
+        self.fc = nn.Linear(512, 5)
+    def forward(self, x): return self.fc(self.features(x).flatten(1))
+torch.manual_seed(3)
+net = Small()
+x = torch.randn(3, 2, 16, 16)
+`;
+
+const size = { inChannels: 2, numClasses: 5, imageSize: 16 };
+const options = { ignore: !pythonWithTorch };
+
+/** The small network's logits here, for images [N, C, H, W]. */
+async function logits(network: ReturnType<typeof small.create>, images: number[][][][]) {
+  const [n, c, h, w] = [
+    images.length,
+    images[0].length,
+    images[0][0].length,
+    images[0][0][0].length,
+  ];
+  const data = Float32Array.from(
+    { length: n * h * w * c },
+    (_, i) =>
+      images[Math.floor(i / (c * w * h))][i % c][Math.floor(i / (c * w)) % h][
+        Math.floor(i / c) % w
+      ],
+  );
+  const input = new Variable("images", [n, h, w, c], data);
+  const { output } = run(network, input, { training: false });
+  return (await (await testRuntime()).evaluate([output]))[0];
+}
+
+Deno.test(`weights: what PyTorch saves gives its logits here${torchNote}`, options, async () => {
+  await inFolder(async (folder) => {
+    const printed = await runPython(
+      `${smallInTorch}
+net.train(); [net(torch.randn(8, 2, 16, 16)) for _ in range(3)]; net.eval()
+state = net.state_dict()
+torch.save(state, "zip.pth")
+torch.save(state, "legacy.pth", _use_new_zipfile_serialization=False)
+torch.save(state, "protocol4.pt", pickle_protocol=4)
+optimizer = torch.optim.Adam(net.parameters()); net(x).sum().backward(); optimizer.step
+torch.save({"epoch": 3, "best_acc1": torch.tensor(0.5), "optimizer": optimizer.state_dict(),
+            "state_dict": nn.DataParallel(net).state_dict()}, "checkpoint.pth")
+torch.save({"model": {k: v.double() for k, v in state.items()}}, "double.pth")
+torch.save({k: nn.Parameter(v.half()) if v.dtype == torch.float else v for k, v in state.items()}, "half.pth")
+d = lambda v: tuple(reversed(range(v.dim())))
+torch.save({k: v.permute(d(v)).contiguous().permute(d(v))
+            for k, v in state.items()}, "strided.pth")
+torch.save(net, "module.pth")
+print(json.dumps({"x": x.tolist(), "logits": net(x).flatten().tolist()}))`,
+      folder,
+    );
+    const expected = JSON.parse(printed);
+    const runtime = await testRuntime();
+    const exact = [
+      "zip.pth",
+      "legacy.pth",
+      "protocol4.pt",
+      "checkpoint.pth",
+      "double.pth",
+      "strided.pth",
+    ];
+    for (const file of [...exact, "half.pth"]) {
+      const network = small.create(size);
+      loadStateDict(network, await readWeights(join(folder, file)), runtime, file);
+      const error = relativeError(await logits(network, expected.x), expected.logits);
+      assert.ok(error < (file === "half.pth" ? 2e-3 : 1e-5), `${file}: ${error}`);
+      const [counter] = await runtime.read([
+        new Map(network.namedState()).get("features.1.num_batches_tracked")!,
+      ]);
+      assert.equal(counter[0], 3, file);
+    }
+    await userError(
+      readWeights(join(folder, "module.pth")),
+      ExitCode.weights,
+      /names __main__\.Small/,
+    );
+    runtime.destroy();
+  });
+});
+
+Deno.test(
+  `weights: PyTorch loads what is saved here, and gives our logits${torchNote}`,
+  options,
+  async () => {
+    await inFolder(async (folder) => {
+      const network = small.create(size);
+      initialize(network, 5);
+      const runtime = await testRuntime();
+      await Deno.writeFile(
+        join(folder, "ours.safetensors"),
+        encodeSafetensors(await stateDict(network, runtime)),
+      );
+      const printed = await runPython(
+        `${smallInTorch}
+data = open("ours.safetensors", "rb").read()
+start = 8 + int.from_bytes(data[:8], "little")
+kinds = {"F32": torch.float32, "I64": torch.int64}
+state = {name: torch.frombuffer(bytearray(data[start + e["data_offsets"][0]:start + e["data_offsets"][1]]),
+                                dtype=kinds[e["dtype"]]).reshape(e["shape"])
+         for name, e in json.loads(data[8:start]).items() if name != "__metadata__"}
+print(net.load_state_dict(state, strict=True)); net.eval()
+print(json.dumps({"x": x.tolist(), "logits": net(x).flatten().tolist()}))`,
+        folder,
+      );
+      const [matched, values] = printed.trim().split("\n");
+      assert.equal(matched, "<All keys matched successfully>");
+      const expected = JSON.parse(values);
+      const error = relativeError(await logits(network, expected.x), expected.logits);
+      assert.ok(error < 1e-5, `${error}`);
+      runtime.destroy();
+    });
+  },
+);
+
+Deno.test("weights: missing, unexpected and mis-shaped keys are listed together with the nearest", async () => {
+  const network = small.create(size);
+  const runtime = await testRuntime();
+  const state = await stateDict(network, runtime);
+  const weight = state.get("fc.weight")!;
+  state.delete("fc.weight");
+  state.set("fc1.weight", weight);
+  state.set("aux.head", weight);
+  state.set("fc.bias", { ...weight, shape: [2560] });
+  assert.throws(() => loadStateDict(network, state, runtime, "f"), {
+    message: "f does not fit this model:\n" +
+      "  missing fc.weight [5, 512]; the file has fc1.weight [5, 512]\n" +
+      "  unexpected fc1.weight [5, 512]; did you mean fc.weight?\n" +
+      "  unexpected aux.head [5, 512]\n" +
+      "  fc.bias is [2560], the model wants [5]",
+    exitCode: ExitCode.weights,
+  });
+  const none = new Map([["head.weight", weight]]);
+  assert.throws(
+    () => loadStateDict(network, none, runtime, "f"),
+    /and 9 more like these\n {2}unexp/,
+  );
+  runtime.destroy();
+});
+
+Deno.test("weights: prefixes of wrappers are taken away, where that makes them fit", async () => {
+  const network = small.create(size);
+  initialize(network, 1);
+  const runtime = await testRuntime();
+  const state = await stateDict(network, runtime);
+  for (const prefix of ["module.", "model.", "module._orig_mod."]) {
+    const other = small.create(size);
+    const wrapped = new Map([...state].map(([key, value]) => [prefix + key, value]));
+    loadStateDict(other, wrapped, runtime, "f");
+    assert.deepEqual(await stateDict(other, runtime), state);
+    wrapped.set("epoch", state.get("fc.bias")!);
+    assert.throws(() => loadStateDict(other, wrapped, runtime, "f"), /unexpected m/);
+  }
+  runtime.destroy();
+});

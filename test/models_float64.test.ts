@@ -1,0 +1,121 @@
+/**
+ * What float32 costs: each network's training step on the GPU against the same graph in float64.
+ *
+ * - In float64, the graph has PyTorch's gradients to ten digits: layers, wiring, gradient rules of
+ *   both orders are right.
+ * - With the decisions of the GPU's run (see support/float64.ts) float64 has the GPU's gradients to
+ *   four digits and more: kernels and plans are right, and what a gradient is off by beyond that is
+ *   the doing of single gates that rounding has turned.
+ *
+ * The small network always runs. MODEL_DOCTOR_FLOAT64=1 runs all (hours), or name,name some.
+ */
+
+import assert from "node:assert/strict";
+import { testRuntime } from "./support/check.ts";
+import { forward, referenceNetwork, trainingStep } from "./support/constrained.ts";
+import { decisions, float64, type Float64Run } from "./support/float64.ts";
+import {
+  type CaseInputs,
+  fingerprintError,
+  type Gradients,
+  gradientScales,
+  norm,
+  referenceCase,
+  referenceNetworks,
+} from "./support/reference.ts";
+
+/** Largest errors of a parameter's gradient, relative L2: of the graph and of float32. */
+const GRAPH = 1e-9;
+const FLOAT32 = 1e-4;
+
+const SMALL: CaseInputs = {
+  seed: 1,
+  batch: 8,
+  in_channels: 3,
+  num_classes: 10,
+  last_conv: "features.8",
+};
+
+const ASKED = (Deno.env.get("MODEL_DOCTOR_FLOAT64") ?? "").split(",");
+const asked = (name: string) => ASKED.includes("1") || ASKED.includes(name);
+const note = (runs: boolean) => runs ? "" : " (skipped: set MODEL_DOCTOR_FLOAT64=1)";
+
+for (const name of ["small", ...referenceNetworks]) {
+  const runs = name === "small" || asked(name);
+  Deno.test(`${name}: float32's gradients are float64's with the same gates${note(runs)}`, {
+    ignore: !runs,
+  }, () => compare(name));
+}
+
+async function compare(name: string): Promise<void> {
+  const c = name === "small" ? SMALL : referenceCase(name);
+  const runtime = await testRuntime();
+  const network = referenceNetwork(name, c, runtime);
+  try {
+    const { names, gradients } = trainingStep(network, c);
+    const tensors = Object.values(gradients).flat();
+    const deciding = decisions(tensors);
+    const state = [...network.namedState()].map(([, parameter]) => parameter);
+    const given = new Map((await runtime.read(state)).map((value, i) => [state[i], value]));
+    const found = await runtime.evaluate([...tensors, ...deciding]);
+    const decided = new Map(deciding.map((node, i) => [node, found[tensors.length + i]]));
+
+    if (name !== "small") checkGraph(names, float64(tensors, given), referenceCase(name));
+    const { values, turned } = float64(tensors, given, decided);
+    const scales = Object.keys(gradients).flatMap((_, k) =>
+      gradientScales(values.slice(k * names.length, (k + 1) * names.length).map(norm))
+    );
+    const errors = values.map((value, i) => {
+      const error = norm(value.map((exact, j) => found[i][j] - exact));
+      return error === 0 ? 0 : error / scales[i];
+    });
+    const worst = Math.max(...errors);
+    const count = deciding.reduce((sum, node) => sum + node.size, 0);
+    console.log(`${name}: ${worst.toExponential(1)}, with ${turned} of ${count} gates turned`);
+    const at = names[errors.indexOf(worst) % names.length];
+    assert.ok(worst <= FLOAT32, `${at}: the relative error is ${worst}`);
+  } finally {
+    runtime.destroy();
+  }
+}
+
+/** Asserts that the graph in float64 has the reference's gradients. */
+function checkGraph(
+  names: readonly string[],
+  { values }: Float64Run,
+  c: Readonly<Record<"grads_cls" | "grads_total" | "grads_spatial", Gradients>>,
+): void {
+  const expected = [c.grads_cls, c.grads_total, c.grads_spatial];
+  for (const [k, gradients] of expected.entries()) {
+    const scales = gradientScales(names.map((name) => gradients[name].norm));
+    for (const [i, name] of names.entries()) {
+      const value = values[k * names.length + i];
+      const error = fingerprintError(value, gradients[name], scales[i]);
+      assert.ok(error <= GRAPH, `${name}: the graph's relative error is ${error}`);
+    }
+  }
+}
+
+const chaotic = "efficientnetv2s";
+const runsChaotic = asked(chaotic) && referenceNetworks.includes(chaotic);
+Deno.test(`${chaotic}'s evaluation is beyond float32${note(runsChaotic)}`, {
+  ignore: !runsChaotic,
+}, async () => {
+  const c = referenceCase(chaotic);
+  const runtime = await testRuntime();
+  try {
+    const network = referenceNetwork(chaotic, c, runtime);
+    const state = [...network.namedState()].map(([, parameter]) => parameter);
+    const given = new Map((await runtime.read(state)).map((value, i) => [state[i], value]));
+    const { logits } = forward(network, c, false);
+    const expected = c.logits_eval.flat();
+    const error = ([logits]: ArrayLike<number>[]) =>
+      norm(expected.map((value, i) => logits[i] - value)) / norm(expected);
+    assert.ok(error(float64([logits], given).values) <= 1e-9);
+    const rounded = error(float64([logits], given, undefined, { rounded: true }).values);
+    console.log(`every operation exact but for one rounding to float32: off by ${rounded}`);
+    assert.ok(rounded > 0.01);
+  } finally {
+    runtime.destroy();
+  }
+});
