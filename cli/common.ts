@@ -53,7 +53,7 @@ export const batchFlag = flagTable({
 export const trainFlags = flagTable({
   ...batchFlag,
   ...seedFlag,
-  lr: { type: "number", above: 0, default: 0.05, help: "learning rate at the start" },
+  lr: { type: "number", above: 0, default: 0.01, help: "learning rate at the start" },
   momentum: { type: "number", min: 0, below: 1, default: 0.9, help: "momentum of SGD" },
   weightDecay: { type: "number", min: 0, default: 5e-4, help: "weight decay of SGD" },
   validation: {
