@@ -31,11 +31,11 @@ import { table } from "./framework/table.ts";
 const flags = flagTable({
   ...modelFlags,
   ...dataFlags,
-  epochs: { type: "integer", min: 1, default: 6, help: "epochs of the baseline" },
+  epochs: { type: "integer", min: 1, default: 5, help: "epochs of the baseline" },
   treatEpochs: {
     type: "integer",
     min: 1,
-    default: 3,
+    default: 2,
     help: "further epochs, of the control and of the treated model each",
   },
   ...trainFlags,

@@ -40,7 +40,7 @@ export interface ShapesOptions {
   readonly correlation: number;
 }
 
-export const shapesDefaults: ShapesOptions = { seed: 0, train: 5000, test: 2000, correlation: 0.5 };
+export const shapesDefaults: ShapesOptions = { seed: 0, train: 4000, test: 2000, correlation: 0.5 };
 
 /** Mean and standard deviation are those of the default training images, measured. */
 const preparation: Preparation = {
