@@ -76,8 +76,9 @@ export const diagnosisFlags = flagTable({
   layer: {
     type: "list",
     of: "string",
-    default: ["last"],
-    help: "the layers: last, features, convs, input, or module paths",
+    default: ["features"],
+    help: "the layers: features (what feeds the head), last (convolution), convs, input, or " +
+      "module paths and globs",
   },
   theta: {
     type: "number",

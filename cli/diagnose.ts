@@ -36,7 +36,12 @@ export const command = defineCommand({
   flags: {
     ...modelFlags,
     ...dataFlags,
-    weights: { type: "string", value: "FILE", required: true, help: "weights (.safetensors)" },
+    weights: {
+      type: "string",
+      value: "FILE",
+      required: true,
+      help: "weights (.safetensors, .pth)",
+    },
     ...diagnosisFlags,
     ...batchFlag,
     ...seedFlag,

@@ -26,7 +26,12 @@ export const command = defineCommand({
   flags: {
     ...modelFlags,
     ...dataFlags,
-    weights: { type: "string", value: "FILE", required: true, help: "weights (.safetensors)" },
+    weights: {
+      type: "string",
+      value: "FILE",
+      required: true,
+      help: "weights (.safetensors, .pth)",
+    },
     ...batchFlag,
     ...seedFlag,
     limit: { type: "integer", min: 1, help: "test images to use (default all)" },

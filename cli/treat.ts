@@ -44,7 +44,7 @@ const flags = flagTable({
   weights: {
     type: "string",
     value: "FILE",
-    help: "trained weights (.safetensors) instead of a baseline",
+    help: "trained weights (.safetensors, .pth) instead of a baseline",
   },
   form: {
     type: "choice",
@@ -52,7 +52,7 @@ const flags = flagTable({
     default: "paper",
     help: "the constraints as published, or as shares of each image's gradient",
   },
-  alpha: { type: "number", min: 0, default: 10, help: "weight of the channel-wise constraint" },
+  alpha: { type: "number", min: 0, default: 1, help: "weight of the channel-wise constraint" },
   beta: {
     type: "number",
     min: 0,
@@ -76,7 +76,7 @@ export const command = defineCommand({
       args: "--model resnet34 --data cifar10 --data-dir DIR --batch 128",
       does: "a ResNet on CIFAR-10",
     },
-    { args: "--weights model.safetensors --alpha 1 --layer features", does: "treat given weights" },
+    { args: "--weights model.safetensors --alpha 10 --layer last", does: "as the authors do" },
     { args: "--resume runs/treat-small-shapes", does: "continue a run that was stopped" },
   ],
   async run(given, context) {

@@ -36,7 +36,7 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
     ]);
     const config = json(folder, "config.json");
     assert.equal(config.command, "treat");
-    assert.deepEqual([config.limit, config.beta, config.alpha], [120, 0.1, 10]);
+    assert.deepEqual([config.limit, config.beta, config.alpha], [120, 0.1, 1]);
     assert.deepEqual(records(folder).map((r) => `${r.stage} ${r.epoch}`), [
       ...["baseline 1", "control 1", "treated 1"],
     ]);
@@ -132,7 +132,7 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
     // What a run was begun with stays.
     await fail(
       ExitCode.usage,
-      /--alpha 5 contradicts the run in .*killed, which was begun with --alpha 10/,
+      /--alpha 5 contradicts the run in .*killed, which was begun with --alpha 1/,
       ...["treat", "--resume", killed, "--alpha", "5"],
     );
     await fail(ExitCode.usage, /config\.json is of no run of train/, "train", "--resume", killed);
