@@ -36,27 +36,28 @@ const TOLERANCE = 1e-4;
 const GRADIENT_TOLERANCE = 1e-3;
 
 /**
- * Where float32 is the limit; test/models_float64.test.ts shows each against float64.
+ * Where float32 is the limit; test/models_float64.test.ts shows it against float64.
  *
- * Gradients: a network has millions of ReLUs. Where the input of one lies within a rounding error
- * of zero it opens in float32 and stays shut in float64 or the other way round, and the gradient of
- * everything before it moves by that element's share of its layer: 1/sqrt(elements), 0.1 to 10 %.
- * It takes one such element, and which one is a matter of the adapter. With the same gates, float32
- * is within 1e-4 of float64 in every gradient of every network.
+ * A network has millions of ReLUs. Where the input of one lies within a rounding error of zero it
+ * opens in float32 and stays shut in float64, or the other way round, and the gradient of all that
+ * lies before it moves by that element's share of its layer, 1/sqrt(elements) and more. One such
+ * element is enough, and which one it is depends on the adapter: PyTorch in float32 has its own.
+ * With the same gates, float32 is within 1e-4 of float64 in every gradient, or 1e-3 where images end
+ * as single pixels.
  */
-const GATES = 0.1;
+const GATES = 0.2;
 
-/**
- * Without batch statistics the activations of EfficientNetV2 grow in the reference's weights, and
- * its gates multiply relative errors by about ten every three blocks: even if every operation's
- * result were exact but for one rounding, the logits would be off by 30 %.
- */
-const LIMITS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+/** Networks without ReLU, or without one whose input is that close to zero: held to 1e-3. */
+const NO_CLOSE_GATES = ["alexnet", "efficientnetv2s"];
+
+const LIMITS: Readonly<Record<string, Errors>> = {
+  // This loss is a gradient itself, and such a ReLU lies behind the layer, in the classifier.
+  vgg16: { loss_spatial: 1e-3 },
+  // Without batch statistics the activations grow in these weights, and the gates multiply relative
+  // errors by ten every three blocks: were every operation exact but for one rounding of its
+  // result, the logits would be off by 30 % as well.
   efficientnetv2s: { logits_eval: 1, aggregate_eval: 1e-2 },
 };
-
-/** The networks none of whose gates is close enough to be decided by rounding. */
-const NO_CLOSE_GATES = ["alexnet", "efficientnetv2s"];
 
 type Errors = Readonly<Record<string, number>>;
 

@@ -113,9 +113,9 @@ export class Input extends Tensor {
  * @throws UserError where float32 can't hold it: WGSL has no literals for infinity and NaN
  */
 export function constant(value: number, dtype: DType = "f32"): Tensor {
-  const held = dtype === "f32" ? Math.fround(value) : value;
-  if (!Number.isFinite(held)) throw shapeError("constant", `${value} is no finite ${dtype}`);
-  return new Tensor(CONSTANT, [], [], dtype, { value: held });
+  const literal = dtype === "f32" ? Math.fround(value) : value;
+  if (!Number.isFinite(literal)) throw shapeError("constant", `${value} is no finite ${dtype}`);
+  return new Tensor(CONSTANT, [], [], dtype, { value });
 }
 
 /** The value of a constant scalar, or undefined. */
