@@ -39,7 +39,11 @@ const flags = flagTable({
     help: "further epochs, of the control and of the treated model each",
   },
   ...trainFlags,
-  testLimit: { type: "integer", min: 1, help: "test images to use (default all)" },
+  testLimit: {
+    type: "integer",
+    min: 1,
+    help: "test images to use (default all; with --limit as many as that, but 1000 at least)",
+  },
   treatLr: { type: "number", above: 0, default: 0.01, help: "learning rate of those epochs" },
   weights: {
     type: "string",
@@ -88,7 +92,8 @@ export const command = defineCommand({
     const set = await openData(args, context.signal);
     const { network, entry } = openModel(args.model, set, args.seed);
     const layers = resolveLayers(network, args.layer, entry.featureLayer);
-    const options: TreatOptions = { ...args, layers, weights };
+    const testLimit = args.testLimit ?? trialTestLimit(args.limit);
+    const options: TreatOptions = { ...args, testLimit, layers, weights };
     checkTreatment(network, set, options);
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
@@ -128,6 +133,11 @@ export const command = defineCommand({
     context.print(`\n${seconds.toFixed(0)} s in all; written to ${folder.file("result.json")}`);
   },
 });
+
+/** A run on a few training images is a trial, which a whole test set would make long. */
+function trialTestLimit(limit: number | undefined): number | undefined {
+  return limit === undefined ? undefined : Math.max(limit, 1000);
+}
 
 function describe(result: TreatResult): string {
   const { baseline, control, treated, delta_interval, delta_vs_control, mcnemar } = result;

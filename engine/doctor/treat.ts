@@ -143,7 +143,10 @@ class Treatment {
     const control = await this.further("control", baseline.state, 0, 0, masks);
     const treated = await this.further("treated", baseline.state, alpha, beta, masks);
 
-    this.report.stage("test", `${this.tested.labels.length} images that no stage has seen`);
+    this.report.stage(
+      "test",
+      `${this.tested.labels.length} of ${this.set.test.labels.length} images, not seen before`,
+    );
     const begun = performance.now();
     const outcomes = { baseline, control, treated };
     const tested = await this.test(Object.values(outcomes).map(({ state }) => state));
