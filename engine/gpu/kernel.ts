@@ -30,9 +30,9 @@ export interface Kernel {
 }
 
 /**
- * An operand that a kernel reads as a two-dimensional texture: its float32s in order, in rows of
- * TEXTURE_WIDTH texels of one or four of them. (A CPU adapter loads texels many times faster than
- * elements of buffers.) `GPUTextureSampleType` is "unfilterable-float".
+ * An operand that a kernel reads as a two-dimensional storage texture: its elements in order, in
+ * rows of TEXTURE_WIDTH texels of one or four of them. (A CPU adapter loads texels several times
+ * faster than elements of buffers.)
  */
 export interface TextureInput {
   readonly binding: number;

@@ -37,7 +37,7 @@ export function placeTextures(
     const { buffers, sizes } = placeValues([...spans.values()]);
     const textures = sizes.map((bytes) => {
       const size = [TEXTURE_WIDTH, bytes / rowBytes(format)];
-      const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST;
+      const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST;
       return device.createTexture({ label: "operand", size, format, usage });
     });
     owned.push(...textures);

@@ -41,9 +41,14 @@ function bindings(device: GPUDevice, kernel: Kernel): GPUBindGroupLayout {
   const entries: GPUBindGroupLayoutEntry[] = [];
   for (let binding = 0; binding < count; binding++) {
     const type = binding < count - 1 ? "read-only-storage" : "storage";
+    const texture = kernel.textures?.find((texture) => texture.binding === binding);
     entries.push(
-      kernel.textures?.some((texture) => texture.binding === binding)
-        ? { binding, visibility: COMPUTE, texture: { sampleType: "unfilterable-float" } }
+      texture
+        ? {
+          binding,
+          visibility: COMPUTE,
+          storageTexture: { access: "read-only", format: texture.format },
+        }
         : { binding, visibility: COMPUTE, buffer: { type } },
     );
   }
@@ -67,7 +72,7 @@ export function upload(
   const channels = format === "r32float" ? 1 : 4;
   const rows = Math.ceil(data.length / channels / TEXTURE_WIDTH);
   const size = [TEXTURE_WIDTH, rows];
-  const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST;
+  const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST;
   const texture = device.createTexture({ size, format, usage });
   const texels = new Float32Array(rows * TEXTURE_WIDTH * channels);
   texels.set(data);

@@ -5,7 +5,7 @@
 
 import type { TextureInput } from "../kernel.ts";
 import { product } from "./cost.ts";
-import { texel } from "./operands.ts";
+import { texel, textureOf } from "./operands.ts";
 
 export type ElementType = "f32" | "u32";
 
@@ -58,11 +58,14 @@ export interface ChainLayout {
 
 /** Floats from which a copy to a texture costs less than it saves. */
 const MIN_TEXTURE = 1 << 14;
+/** Storage textures that WebGPU promises to each shader stage; further operands stay buffers. */
+const MAX_TEXTURES = 4;
 
 export function chainText(chain: Chain, layout: ChainLayout): ChainText {
   const axes = mergedAxes(chain);
   const last = axes.at(-1)?.extent ?? 1;
   const width = last % 4 === 0 && (layout.along ?? last) % 4 === 0 ? 4 : 1;
+  let textures = 0;
   const loads = chain.leaves.map((leaf, k) => {
     const vector = width === 4 && axes.at(-1)!.strides[k] !== 0;
     const steady = k !== layout.inPlace && repeatsByRow(axes, k, layout.row);
@@ -70,10 +73,10 @@ export function chainText(chain: Chain, layout: ChainLayout): ChainText {
       ? (axes.at(-1)?.strides[k] ? "n" : "0u")
       : elementIndex(axes, k, width, vector);
     const texture = layout.textures && vector && !steady && k !== layout.inPlace &&
-      leaf.dtype === "f32" && product(leaf.shape) >= MIN_TEXTURE;
+      leaf.dtype === "f32" && product(leaf.shape) >= MIN_TEXTURE && textures++ < MAX_TEXTURES;
     const element = vector ? `vec4<${leaf.dtype}>` : leaf.dtype;
     const memory = texture
-      ? `var x${k}_in: texture_2d<f32>;`
+      ? textureOf(`x${k}_in`, "rgba32float")
       : `var<storage, read> x${k}_in: array<${element}>;`;
     const load = texture ? texel(`x${k}_in`, index) : `x${k}_in[${index}]`;
     const value = vector || width === 1 ? load : `${leaf.dtype === "f32" ? "F" : "U"}(${load})`;

@@ -35,7 +35,7 @@ export function declareOperands(
   inputs.forEach(({ name, dtype }, k) => {
     lines.push(
       asTextures
-        ? `${binding(k)} var ${name}: texture_2d<${dtype}>;`
+        ? `${binding(k)} ${textureOf(name, texelFormat(dtype))}`
         : `${binding(k)} var<storage, read> ${name}: array<${element(dtype)}>;`,
       `fn load_${name}(i: u32) -> ${element(dtype)} {`,
       `  return ${asTextures ? texel(name, "i") : `${name}[i]`};`,
@@ -47,16 +47,20 @@ export function declareOperands(
   return {
     text: lines.join("\n"),
     textures: asTextures
-      ? inputs.map(({ dtype }, k) => ({
-        binding: k,
-        format: dtype === "f32" ? "rgba32float" : "rgba32uint",
-      }))
+      ? inputs.map(({ dtype }, binding) => ({ binding, format: texelFormat(dtype) }))
       : [],
   };
+}
+
+const texelFormat = (dtype: ElementType) => (dtype === "f32" ? "rgba32float" : "rgba32uint");
+
+/** The declaration of an operand that is read as a texture, without its binding. */
+export function textureOf(name: string, format: TextureInput["format"]): string {
+  return `var ${name}: texture_storage_2d<${format}, read>;`;
 }
 
 /** The texel that holds element `index` of an operand that is read as a texture. */
 export function texel(name: string, index: string): string {
   const [x, y] = [`(${index}) % ${TEXTURE_WIDTH}u`, `(${index}) / ${TEXTURE_WIDTH}u`];
-  return `textureLoad(${name}, vec2u(${x}, ${y}), 0)`;
+  return `textureLoad(${name}, vec2u(${x}, ${y}))`;
 }

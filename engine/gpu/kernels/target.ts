@@ -6,7 +6,8 @@
  * processor without AVX-512 a vec4 costs as much there as 130 vec4 multiply-adds, from a texture as
  * much as 12. Lanes of a subgroup that need the same values share their loads by broadcasts.
  */
-import { replaceRegion, TEXTURE_WIDTH, type TextureInput } from "../kernel.ts";
+import { replaceRegion, type TextureInput } from "../kernel.ts";
+import { texel, textureOf } from "./operands.ts";
 
 export interface Target {
   /** Lanes of every subgroup, if the device has "subgroups" and one size only; otherwise 1. */
@@ -90,13 +91,8 @@ const OWN_SCALARS = `
 ${gatherChannels((at) => `own[${at}]`)}`;
 
 const OWN_SCALAR_TEXTURE = `
-@group(0) @binding(0) var own: texture_2d<f32>;
+@group(0) @binding(0) ${textureOf("own", "r32float")}
 ${gatherChannels((at) => `${texel("own", at)}.x`)}`;
-
-/** Loads one texel of an operand by its place in the order of the operand's elements. */
-function texel(name: string, at: string): string {
-  return `textureLoad(${name}, vec2<u32>((${at}) % ${TEXTURE_WIDTH}u, (${at}) / ${TEXTURE_WIDTH}u), 0)`;
-}
 
 const RESULT_SCALARS = `
 @group(0) @binding(2) var<storage, read_write> result: array<f32>;
@@ -112,14 +108,14 @@ fn store(pixel: u32, vector: u32, value: vec4<f32>) {
 }`;
 
 const OWN_TEXTURE = `
-@group(0) @binding(0) var own: texture_2d<f32>;
+@group(0) @binding(0) ${textureOf("own", "rgba32float")}
 
 fn load_own(pixel: u32, vector: u32) -> vec4<f32> {
   return ${texel("own", "pixel * IN_VECTORS + vector")};
 }`;
 
 const JOINT_TEXTURE = `
-@group(0) @binding(1) var joint: texture_2d<f32>;
+@group(0) @binding(1) ${textureOf("joint", "rgba32float")}
 
 fn load_joint(index: u32) -> vec4<f32> {
   return ${texel("joint", "index")};
