@@ -85,6 +85,13 @@ const SHAPES: Record<string, ConvShape> = {
   "6 channels to 8": conv([6, 5, 6], [3, 3, 8], { padding: [1, 1] }),
   "two groups": conv([6, 6, 6], [3, 3, 4], { groups: 2, padding: [1, 1] }),
   "groups, stride 2": conv([7, 6, 8], [3, 3, 12], { groups: 4, stride: [2, 2], padding: [1, 1] }),
+  "groups of whole vectors, 3x3": conv([6, 9, 24], [3, 3, 36], { groups: 3, padding: [1, 1] }),
+  "groups of one vector, many images": conv([3, 4, 16], [3, 3, 16], {
+    batch: 17,
+    groups: 4,
+    padding: [1, 1],
+  }),
+  "groups of 4 to 24, stride 2, 1x1": conv([7, 8, 8], [1, 1, 48], { groups: 2, stride: [2, 2] }),
   "depthwise 3x3": conv([9, 11, 8], [3, 3, 8], { groups: 8, padding: [1, 1] }),
   "depthwise stride 2": conv([9, 12, 4], [3, 3, 4], { groups: 4, stride: [2, 2], padding: [1, 1] }),
   "depthwise 5x5, dilation 2": conv([11, 9, 4], [5, 5, 4], {

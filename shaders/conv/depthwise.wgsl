@@ -8,7 +8,7 @@
 // A thread computes PIXELS pixels of one output row for one vec4 of channels; for each kernel row
 // it loads the run of input pixels once for all its taps. The adjoint of stride t falls into t
 // phases (h mod t), each a correlation of stride 1 with every TAP_STRIDE-th tap: see tile.wgsl,
-// whose constants these are.
+// whose constants these are. On a CPU adapter the operands are textures.
 //
 // Mapping: thread -> (channel vector, phase, column tile, row, image), channels first.
 // Cost: 2 N P Q C R S operations (of the forward shape), few for its bytes: bandwidth and loads
@@ -48,9 +48,18 @@ const PHASE_COLUMNS: u32 = (OUT_WIDTH + PHASES_W - 1u) / PHASES_W;
 const COLUMN_TILES: u32 = (PHASE_COLUMNS + PIXELS - 1u) / PIXELS;
 const NO_TAP: u32 = 1000000u;
 
-@group(0) @binding(0) var<storage, read> own: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
+// begin memory
+alias F = vec4<f32>;
+@group(0) @binding(0) var<storage, read> own: array<F>;
+fn load_own(i: u32) -> F {
+  return own[i];
+}
+@group(0) @binding(1) var<storage, read> weight: array<F>;
+fn load_weight(i: u32) -> F {
+  return weight[i];
+}
+@group(0) @binding(2) var<storage, read_write> result: array<F>;
+// end memory
 
 // The first tap that reaches the phase whose (phase + padding) is given.
 fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
@@ -109,14 +118,14 @@ fn main(
     // @unroll
     for (var i = 0u; i < SPAN; i++) {
       let w = left + i32(i);
-      let value = own[u32(line + i32(i)) * VECTORS + vector];
+      let value = load_own(u32(line + i32(i)) * VECTORS + vector);
       pixel[i] = select(vec4<f32>(), value, w >= 0 && w < i32(IN_WIDTH));
     }
     // @unroll
     for (var slot = 0u; slot < SLOTS; slot++) {
       let s = first_s + select(slot, SLOTS - 1u - slot, ADJOINT) * TAP_STRIDE_W;
       let tap = (FIRST_TAP_H + r) * WEIGHT_WIDTH + FIRST_TAP_W + s;
-      let w = select(vec4<f32>(), weight[tap * VECTORS + vector], s < KERNEL_WIDTH);
+      let w = select(vec4<f32>(), load_weight(tap * VECTORS + vector), s < KERNEL_WIDTH);
       // @unroll
       for (var i = 0u; i < PIXELS; i++) {
         sum[i] += pixel[i * PIXEL_STEP + slot * SLOT_STEP] * w;

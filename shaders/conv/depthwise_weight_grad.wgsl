@@ -33,9 +33,18 @@ const SPAN: u32 = (PIXELS - 1u) * STRIDE_W + (KERNEL_WIDTH - 1u) * DILATION_W + 
 const ROWS: u32 = BATCH * OUT_HEIGHT;
 const SPLIT_ROWS: u32 = (ROWS + SPLITS - 1u) / SPLITS;
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> parts: array<vec4<f32>>;
+// begin memory
+alias F = vec4<f32>;
+@group(0) @binding(0) var<storage, read> x: array<F>;
+fn load_x(i: u32) -> F {
+  return x[i];
+}
+@group(0) @binding(1) var<storage, read> dy: array<F>;
+fn load_dy(i: u32) -> F {
+  return dy[i];
+}
+@group(0) @binding(2) var<storage, read_write> parts: array<F>;
+// end memory
 
 @compute @workgroup_size(64)
 fn main(
@@ -66,13 +75,13 @@ fn main(
       // @unroll
       for (var i = 0u; i < SPAN; i++) {
         let w = left + i32(i);
-        let value = x[u32(line + w) * VECTORS + vector];
+        let value = load_x(u32(line + w) * VECTORS + vector);
         pixel[i] = select(vec4<f32>(), value, w >= 0 && w < i32(IN_WIDTH));
       }
       // @unroll
       for (var i = 0u; i < PIXELS; i++) {
         let q = column + i;
-        let value = dy[(row * OUT_WIDTH + q) * VECTORS + vector];
+        let value = load_dy((row * OUT_WIDTH + q) * VECTORS + vector);
         let gradient = select(vec4<f32>(), value, q < OUT_WIDTH);
         // @unroll
         for (var s = 0u; s < KERNEL_WIDTH; s++) {

@@ -3,7 +3,7 @@
 //   forward   y[n,p,q,k]  = sum over r,s,c of x[n, p*stride - padding + r*dilation, ..., c] w[r,s,c,k]
 //   ADJOINT  dx[n,h,w,c]  = sum over r,s,k of dy[n,p,q,k] w[r,s,c,k]  where p*stride - padding + r*dilation = h, ...
 //
-// Layouts: activations NHWC, weights [R, S, C, K], float32; one vec4 is four neighbouring channels.
+// Layouts: activations NHWC, weights [R, S, C / GROUPS, K], float32; one vec4 is four neighbouring channels.
 // "In" and "out" are meant as seen by this shader: ADJOINT reads dy (in) and writes dx (out).
 //
 // The idea. A thread holds IMAGES x PIXELS x (4 VECTORS) sums in registers: a run of pixels of one
@@ -22,9 +22,11 @@
 // is tested in vain. Forward has one phase. A phase's taps in a kernel row are its SLOTS, in the
 // order of the input columns they read; a phase with fewer taps has zero weights in the others.
 //
-// Mapping: unit = thread / LANES -> (channel tile, phase, group of pixel tiles), lane -> pixel tile,
+// Groups. A thread's output channels lie in one group and meet that group's input channels only.
+//
+// Mapping: unit = thread / LANES -> (channel tile, phase, bundle of pixel tiles), lane -> pixel tile,
 // images first, so that neighbouring lanes are at the same place of neighbouring images.
-// Cost: 2 N P Q C R S K operations (of the forward shape); every operand moves at least once; the
+// Cost: 2 N P Q K R S C / GROUPS operations (of the forward shape); every operand moves at least once; the
 // loads issued are a fraction 1 / (4 VECTORS) + 1 / (PIXELS IMAGES LANES) of the multiply-adds, less
 // what the taps share.
 //
@@ -39,6 +41,7 @@ const IN_CHANNELS: u32 = 64u;
 const OUT_HEIGHT: u32 = 32u;
 const OUT_WIDTH: u32 = 32u;
 const OUT_CHANNELS: u32 = 64u;
+const GROUPS: u32 = 1u;
 // Taps in use, the first of them, and the width of the weights' buffer: taps that only ever meet
 // padding are left out.
 const KERNEL_HEIGHT: u32 = 3u;
@@ -70,11 +73,14 @@ const WORKGROUP: u32 = 8u;
 
 const IN_VECTORS: u32 = (IN_CHANNELS + 3u) / 4u;
 const OUT_VECTORS: u32 = (OUT_CHANNELS + 3u) / 4u;
+const GROUP_IN: u32 = (IN_VECTORS + GROUPS - 1u) / GROUPS;
+const GROUP_OUT: u32 = (OUT_VECTORS + GROUPS - 1u) / GROUPS;
 const SLOTS: u32 = (KERNEL_WIDTH + TAP_STRIDE_W - 1u) / TAP_STRIDE_W;
 const SPAN: u32 = (PIXELS - 1u) * PIXEL_STEP + (SLOTS - 1u) * SLOT_STEP + 1u;
 const BLOCK: u32 = 4u * VECTORS;
 const HELD: u32 = (SLOTS * BLOCK + LANES - 1u) / LANES;
-const CHANNEL_TILES: u32 = (OUT_VECTORS + VECTORS - 1u) / VECTORS;
+const GROUP_TILES: u32 = (GROUP_OUT + VECTORS - 1u) / VECTORS;
+const CHANNEL_TILES: u32 = GROUPS * GROUP_TILES;
 const IMAGE_TILES: u32 = (BATCH + IMAGES - 1u) / IMAGES;
 const PHASE_ROWS: u32 = (OUT_HEIGHT + PHASES_H - 1u) / PHASES_H;
 const PHASE_COLUMNS: u32 = (OUT_WIDTH + PHASES_W - 1u) / PHASES_W;
@@ -123,15 +129,18 @@ fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
 }
 
 // The n-th vec4 of the weights that one kernel row and one input vector need: by slot, then
-// forward (input channel, output vector), adjoint (output channel).
-fn load_weight(n: u32, r: u32, first: u32, input: u32, output: u32) -> vec4<f32> {
+// forward (input channel, output vector), adjoint (output channel). Weights count the channels of
+// their first axis within the group.
+fn load_weight(n: u32, r: u32, first: u32, group: u32, input: u32, output: u32) -> vec4<f32> {
   let slot = n / BLOCK;
   let s = first + select(slot, SLOTS - 1u - slot, ADJOINT) * TAP_STRIDE_W;
   let tap = (FIRST_TAP_H + r) * WEIGHT_WIDTH + FIRST_TAP_W + s;
   let rest = n % BLOCK;
-  var index = (tap * IN_CHANNELS + 4u * input + rest / VECTORS) * OUT_VECTORS + output + rest % VECTORS;
+  let row = 4u * (input - group * GROUP_IN) + rest / VECTORS;
+  var index = (tap * (IN_CHANNELS / GROUPS) + row) * OUT_VECTORS + output + rest % VECTORS;
   if (ADJOINT) {
-    index = (tap * OUT_CHANNELS + 4u * output + rest) * IN_VECTORS + input;
+    let row = 4u * (output - group * GROUP_OUT) + rest;
+    index = (tap * (OUT_CHANNELS / GROUPS) + row) * IN_VECTORS + input;
   }
   let value = load_joint(index);
   if (TAP_STRIDE_W == 1u) {
@@ -142,14 +151,16 @@ fn load_weight(n: u32, r: u32, first: u32, input: u32, output: u32) -> vec4<f32>
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let thread = (group.x + group.y * groups.x) * WORKGROUP + local;
+  let thread = (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP + local;
   let lane = thread % LANES;
   let unit = thread / LANES;
-  let output = unit % CHANNEL_TILES * VECTORS;
+  let group_tile = unit % CHANNEL_TILES;
+  let group = group_tile / GROUP_TILES;
+  let output = group * GROUP_OUT + group_tile % GROUP_TILES * VECTORS;
   let phase_w = unit / CHANNEL_TILES % PHASES_W;
   let phase_h = unit / (CHANNEL_TILES * PHASES_W) % PHASES_H;
   // Lanes past the end do the last tile again, so that all lanes stay together, and don't store.
@@ -184,13 +195,13 @@ fn main(
       continue;
     }
     let line = (i32(image * IN_HEIGHT) + h) * i32(IN_WIDTH) + left;
-    var input = 0u;
+    var input = group * GROUP_IN;
     loop {
       // @registers
       var held: array<vec4<f32>, HELD>;
       // @unroll
       for (var j = 0u; j < HELD; j++) {
-        held[j] = load_weight(j * LANES + lane, r, first_s, input, output);
+        held[j] = load_weight(j * LANES + lane, r, first_s, group, input, output);
       }
       // @registers
       var pixel: array<vec4<f32>, IMAGES * SPAN>;
@@ -239,7 +250,7 @@ fn main(
       // Tests stand at the end: lavapipe runs the iteration that breaks at the top in full.
       continuing {
         input += 1u;
-        break if input == IN_VECTORS;
+        break if input == (group + 1u) * GROUP_IN;
       }
     }
     continuing {
@@ -261,7 +272,7 @@ fn main(
         let at = ((image + j) * OUT_HEIGHT + y) * OUT_WIDTH + x;
         // @unroll
         for (var v = 0u; v < VECTORS; v++) {
-          if (output + v < OUT_VECTORS) {
+          if (output + v < (group + 1u) * GROUP_OUT) {
             store(at, output + v, sum[(j * PIXELS + i) * VECTORS + v]);
           }
         }

@@ -2,7 +2,7 @@
 //
 //   dw[r,s,c,k] = sum over n,p,q of x[n, p*stride - padding + r*dilation, ..., c] dy[n,p,q,k]
 //
-// Layouts: x and dy NHWC, parts [SPLITS, R, S, C, K], float32; one vec4 is four neighbouring
+// Layouts: x and dy NHWC, parts [SPLITS, R, S, C / GROUPS, K], float32; one vec4 is four neighbouring
 // channels. Each split sums some of the N P output rows; adding the splits in order gives dw.
 //
 // The idea. A thread holds TAPS x 4 x (4 VECTORS) sums in registers: some neighbouring taps of one
@@ -14,9 +14,11 @@
 // output channels, so they need the same dy: each lane loads every LANES-th vec4 and a broadcast
 // hands it to the others. With LANES = 1 nothing is shared.
 //
-// Mapping: unit = thread / LANES -> (channel tile, group, split), lane -> (input vector, tap chunk,
-// kernel row) of the group.
-// Cost: 2 N P Q C R S K operations; x, dy and SPLITS times dw move at least once.
+// Groups. A thread's output channels lie in one group and meet that group's input channels only.
+//
+// Mapping: unit = thread / LANES -> (channel tile, bundle, split), lane -> (input vector, tap chunk,
+// kernel row) of the bundle.
+// Cost: 2 N P Q K R S C / GROUPS operations; x, dy and SPLITS times dw move at least once.
 // Measured on lavapipe: sums that take one pixel after another ran at 21 GFLOP/s, a run of pixels for
 // one sum at 29, one loop in the place of one over rows and one over columns at 36.
 // subgroupBroadcast needs the device feature "subgroups"; naga wants no enable line.
@@ -28,6 +30,7 @@ const IN_CHANNELS: u32 = 64u;
 const OUT_HEIGHT: u32 = 32u;
 const OUT_WIDTH: u32 = 32u;
 const OUT_CHANNELS: u32 = 64u;
+const GROUPS: u32 = 1u;
 const KERNEL_HEIGHT: u32 = 3u;
 const KERNEL_WIDTH: u32 = 3u;
 const STRIDE_H: u32 = 1u;
@@ -46,12 +49,15 @@ const WORKGROUP: u32 = 8u;
 
 const IN_VECTORS: u32 = (IN_CHANNELS + 3u) / 4u;
 const OUT_VECTORS: u32 = OUT_CHANNELS / 4u;
+const GROUP_IN: u32 = (IN_VECTORS + GROUPS - 1u) / GROUPS;
+const GROUP_OUT: u32 = OUT_VECTORS / GROUPS;
 const SPAN: u32 = (PIXELS - 1u) * STRIDE_W + (TAPS - 1u) * DILATION_W + 1u;
 const HELD: u32 = (PIXELS * VECTORS + LANES - 1u) / LANES;
-const CHANNEL_TILES: u32 = (OUT_VECTORS + VECTORS - 1u) / VECTORS;
+const GROUP_TILES: u32 = (GROUP_OUT + VECTORS - 1u) / VECTORS;
+const CHANNEL_TILES: u32 = GROUPS * GROUP_TILES;
 const CHUNKS: u32 = (KERNEL_WIDTH + TAPS - 1u) / TAPS;
-const TILES: u32 = KERNEL_HEIGHT * CHUNKS * IN_VECTORS;
-const GROUPS: u32 = (TILES + LANES - 1u) / LANES;
+const TILES: u32 = KERNEL_HEIGHT * CHUNKS * GROUP_IN;
+const BUNDLES: u32 = (TILES + LANES - 1u) / LANES;
 const COLUMN_TILES: u32 = (OUT_WIDTH + PIXELS - 1u) / PIXELS;
 const RUNS: u32 = BATCH * OUT_HEIGHT * COLUMN_TILES;
 const SPLIT_RUNS: u32 = (RUNS + SPLITS - 1u) / SPLITS;
@@ -81,21 +87,23 @@ fn load_joint(index: u32) -> vec4<f32> {
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let thread = (group.x + group.y * groups.x) * WORKGROUP + local;
+  let thread = (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP + local;
   let lane = thread % LANES;
   let unit = thread / LANES;
-  let output = unit % CHANNEL_TILES * VECTORS;
-  let index = unit / CHANNEL_TILES % GROUPS * LANES + lane;
-  let split = unit / (CHANNEL_TILES * GROUPS);
+  let group_tile = unit % CHANNEL_TILES;
+  let group = group_tile / GROUP_TILES;
+  let output = group * GROUP_OUT + group_tile % GROUP_TILES * VECTORS;
+  let index = unit / CHANNEL_TILES % BUNDLES * LANES + lane;
+  let split = unit / (CHANNEL_TILES * BUNDLES);
   // Lanes past the end do the last tile again, so that all lanes stay together, and don't store.
   let tile = min(index, TILES - 1u);
-  let input = tile % IN_VECTORS;
-  let chunk = tile / IN_VECTORS % CHUNKS * TAPS;
-  let r = tile / (IN_VECTORS * CHUNKS);
+  let input = tile % GROUP_IN;
+  let chunk = tile / GROUP_IN % CHUNKS * TAPS;
+  let r = tile / (GROUP_IN * CHUNKS);
 
   // @registers
   var sum: array<vec4<f32>, TAPS * 4 * VECTORS>;
@@ -123,7 +131,7 @@ fn main(
     for (var i = 0u; i < SPAN; i++) {
       let w = left + i32(i);
       let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);
-      pixel[i] = select(vec4<f32>(), load_own(u32(line + w), input), inside);
+      pixel[i] = select(vec4<f32>(), load_own(u32(line + w), group * GROUP_IN + input), inside);
     }
     // One sum takes all pixels of the run before the next has its turn: it stays in a register.
     // @unroll
@@ -162,12 +170,12 @@ fn main(
   for (var s = 0u; s < TAPS; s++) {
     // @unroll
     for (var i = 0u; i < 4u; i++) {
-      if (chunk + s < KERNEL_WIDTH && 4u * input + i < IN_CHANNELS) {
+      if (chunk + s < KERNEL_WIDTH && 4u * input + i < IN_CHANNELS / GROUPS) {
         let tap = (split * KERNEL_HEIGHT + r) * KERNEL_WIDTH + chunk + s;
-        let at = (tap * IN_CHANNELS + 4u * input + i) * OUT_VECTORS + output;
+        let at = (tap * (IN_CHANNELS / GROUPS) + 4u * input + i) * OUT_VECTORS + output;
         // @unroll
         for (var v = 0u; v < VECTORS; v++) {
-          if (output + v < OUT_VECTORS) {
+          if (output + v < (group + 1u) * GROUP_OUT) {
             parts[at + v] = sum[(s * 4 + i) * VECTORS + v];
           }
         }

@@ -52,7 +52,7 @@ export function convForward(s: ConvShape, target: Target = PLAIN): Kernel {
     case "tile":
       return tileForward(s, target);
     case "depthwise":
-      return depthwiseForward(s);
+      return depthwiseForward(s, target);
     case "general":
       return generalForward(s);
   }
@@ -67,7 +67,7 @@ export function convInputGrad(s: ConvShape, target: Target = PLAIN): Kernel {
     case "tile":
       return tileInputGrad(s, target);
     case "depthwise":
-      return depthwiseInputGrad(s);
+      return depthwiseInputGrad(s, target);
     case "general":
       return generalInputGrad(s);
   }
@@ -82,7 +82,7 @@ export function convWeightGrad(s: ConvShape, target: Target = PLAIN): SplitKerne
     case "tile":
       return tileWeightGrad(s, target);
     case "depthwise":
-      return depthwiseWeightGrad(s);
+      return depthwiseWeightGrad(s, target);
     case "general":
       return generalWeightGrad(s);
   }

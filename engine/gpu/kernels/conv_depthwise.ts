@@ -3,7 +3,7 @@ import weightGradShader from "../../../shaders/conv/depthwise_weight_grad.wgsl" 
   type: "text",
 };
 import depthwiseShader from "../../../shaders/conv/depthwise.wgsl" with { type: "text" };
-import { type Kernel, linearWorkgroups, specialize } from "../kernel.ts";
+import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
 import type { ConvShape, SplitKernel } from "./conv.ts";
 import {
   convCost,
@@ -13,6 +13,8 @@ import {
   splitRows,
   windowConstants,
 } from "./conv_shape.ts";
+import { declareOperands, type Operand } from "./operands.ts";
+import type { Target } from "./target.ts";
 
 const WORKGROUP = 64;
 const PIXELS = 8;
@@ -25,46 +27,57 @@ export function takesDepthwise(s: ConvShape): boolean {
     s.kernelWidth <= MAX_KERNEL_WIDTH;
 }
 
-export function depthwiseForward(s: ConvShape): Kernel {
-  return directed(s, false);
+export function depthwiseForward(s: ConvShape, target: Target): Kernel {
+  return directed(s, false, target);
 }
 
-export function depthwiseInputGrad(s: ConvShape): Kernel {
-  return directed(s, true);
+export function depthwiseInputGrad(s: ConvShape, target: Target): Kernel {
+  return directed(s, true, target);
 }
 
-function directed(s: ConvShape, adjoint: boolean): Kernel {
+function directed(s: ConvShape, adjoint: boolean, target: Target): Kernel {
   const [height, width] = adjoint ? [s.inHeight, s.inWidth] : [s.outHeight, s.outWidth];
   const [phasesH, phasesW] = adjoint ? s.stride : [1, 1];
   const columns = Math.ceil(width / phasesW);
   const pixels = evenTile(columns, PIXELS);
   const threads = s.batch * s.groups / 4 * phasesH * phasesW *
     Math.ceil(height / phasesH) * Math.ceil(columns / pixels);
+  const { source, textures } = declare(depthwiseShader, ["own", "weight"], "result", target);
   return {
     label: convLabel(s, adjoint ? "input gradient" : "forward"),
-    source: specialize(depthwiseShader, {
+    source: specialize(source, {
       ...directedConstants(s, adjoint),
       CHANNELS: s.groups,
       PIXELS: pixels,
     }),
     workgroups: linearWorkgroups(Math.ceil(threads / WORKGROUP)),
+    textures,
     ...convCost(s),
   };
 }
 
-export function depthwiseWeightGrad(s: ConvShape): SplitKernel {
+export function depthwiseWeightGrad(s: ConvShape, target: Target): SplitKernel {
   const threads = s.groups / 4 * s.kernelHeight;
   const splits = splitRows(s.batch * s.outHeight, threads / WORKGROUP, WANTED_WORKGROUPS);
+  const { source, textures } = declare(weightGradShader, ["x", "dy"], "parts", target);
   const kernel = {
     label: convLabel(s, "weight gradient"),
-    source: specialize(weightGradShader, {
+    source: specialize(source, {
       ...windowConstants(s),
       CHANNELS: s.groups,
       SPLITS: splits,
       PIXELS: evenTile(s.outWidth, PIXELS),
     }),
     workgroups: linearWorkgroups(Math.ceil(splits * threads / WORKGROUP)),
+    textures,
     ...convCost(s, splits),
   };
   return { kernel, splits };
+}
+
+/** The shader with its operands declared for the target. */
+function declare(shader: string, inputs: readonly string[], output: string, target: Target) {
+  const operand = (name: string): Operand => ({ name, dtype: "f32" });
+  const { text, textures } = declareOperands(inputs.map(operand), operand(output), 4, target);
+  return { source: replaceRegion(shader, "memory", text), textures };
 }

@@ -1,5 +1,5 @@
 /**
- * Convolution without groups as register tiles: shaders/conv/tile.wgsl for forward and input
+ * Convolution as register tiles: shaders/conv/tile.wgsl for forward and input
  * gradient, weight_tile.wgsl for the weight gradient. Here the sizes of the tiles are chosen.
  */
 import tileShader from "../../../shaders/conv/tile.wgsl" with { type: "text" };
@@ -25,9 +25,10 @@ const MAX_TAPS = 4;
 /** Workgroups that keep an adapter busy. */
 const WANTED_WORKGROUPS = 64;
 
-/** Whether the tiles take this shape: one group, output channels in whole vec4s. */
+/** Whether the tiles take this shape: output channels, and those of every group, in whole vec4s. */
 export function takesTile(s: ConvShape): boolean {
-  return s.groups === 1 && s.outChannels % 4 === 0;
+  const groupIn = s.inChannels / s.groups, groupOut = s.outChannels / s.groups;
+  return groupOut % 4 === 0 && (s.groups === 1 || groupIn % 4 === 0);
 }
 
 export function tileForward(s: ConvShape, target: Target): Kernel {
@@ -47,8 +48,9 @@ function directed(shape: ConvShape, adjoint: boolean, target: Target): Kernel {
   const rows = Math.ceil(Number(window.OUT_HEIGHT) / Number(window.PHASES_H));
   const columns = Math.ceil(Number(window.OUT_WIDTH) / Number(window.PHASES_W));
   const slots = Math.ceil(Number(window.KERNEL_WIDTH) / Number(window.TAP_STRIDE_W));
-  const tile = chooseTile(s.batch, rows, columns, slots, outChannels, target);
-  const channelTiles = Math.ceil(Math.ceil(outChannels / 4) / tile.vectors);
+  const groupOut = Math.ceil(outChannels / s.groups / 4);
+  const tile = chooseTile(s.batch, rows, columns, slots, groupOut, target);
+  const channelTiles = s.groups * Math.ceil(groupOut / tile.vectors);
   const lanes = Math.ceil(tile.count / target.lanes) * target.lanes;
   const threads = channelTiles * Number(window.PHASES_H) * Number(window.PHASES_W) * lanes;
   const { source, textures } = retarget(tileShader, target, {
@@ -61,6 +63,7 @@ function directed(shape: ConvShape, adjoint: boolean, target: Target): Kernel {
       ...window,
       IN_CHANNELS: inChannels,
       OUT_CHANNELS: outChannels,
+      GROUPS: s.groups,
       IMAGES: tile.images,
       PIXELS: tile.pixels,
       VECTORS: tile.vectors,
@@ -86,7 +89,7 @@ function chooseTile(
   rows: number,
   columns: number,
   slots: number,
-  channels: number,
+  channelVectors: number,
   target: Target,
 ): Tile {
   const unrolled = (pixels: number, vectors: number) => 4 * slots * pixels * vectors;
@@ -97,7 +100,7 @@ function chooseTile(
     pixels = Math.ceil(pixels / 2);
   }
   const fitting = Math.max(1, Math.floor(MAX_UNROLLED / unrolled(pixels, 1)));
-  const vectors = evenTile(Math.ceil(channels / 4), Math.min(fitting, maxVectors(target)));
+  const vectors = evenTile(channelVectors, Math.min(fitting, maxVectors(target, slots)));
   let images = 1;
   while (
     2 * images * pixels <= PIXELS && count(pixels, 2 * images) >= 2 * target.lanes &&
@@ -106,9 +109,13 @@ function chooseTile(
   return { images, pixels, vectors, count: count(pixels, images) };
 }
 
-/** Shared loads pay for more sums a thread; 8 were no faster than 4 and took twice as long to compile. */
-function maxVectors(target: Target): number {
-  return target.lanes > 1 ? 4 : 2;
+/**
+ * Output vectors of a tile, where `taps` of a kernel row share a load. Shared loads pay for more sums
+ * a thread; but with three taps 8 vectors were no faster than 4 and took twice as long to compile.
+ */
+function maxVectors(target: Target, taps: number): number {
+  if (target.lanes === 1) return 2;
+  return taps === 1 ? 8 : 4;
 }
 
 /** A 1 x 1 convolution is a matrix product, and its pixels are one long row. */
@@ -121,13 +128,14 @@ function flatten(s: ConvShape): ConvShape {
 }
 
 export function tileWeightGrad(s: ConvShape, target: Target): SplitKernel {
-  const inVectors = Math.ceil(s.inChannels / 4);
-  const vectors = evenTile(s.outChannels / 4, maxVectors(target));
+  const groupIn = Math.ceil(s.inChannels / s.groups / 4);
+  const groupOut = s.outChannels / s.groups / 4;
   // Taps on their own fill the lanes where there are few input channels.
-  const taps = s.kernelHeight * inVectors < target.lanes ? 1 : evenTile(s.kernelWidth, MAX_TAPS);
-  const tiles = s.kernelHeight * Math.ceil(s.kernelWidth / taps) * inVectors;
+  const taps = s.kernelHeight * groupIn < target.lanes ? 1 : evenTile(s.kernelWidth, MAX_TAPS);
+  const vectors = evenTile(groupOut, maxVectors(target, taps));
+  const tiles = s.kernelHeight * Math.ceil(s.kernelWidth / taps) * groupIn;
   const lanes = Math.ceil(tiles / target.lanes) * target.lanes;
-  const threads = Math.ceil(s.outChannels / 4 / vectors) * lanes;
+  const threads = s.groups * Math.ceil(groupOut / vectors) * lanes;
   const workgroup = workgroupSize(target);
   const pixels = evenTile(s.outWidth, PIXELS);
   const runs = s.batch * s.outHeight * Math.ceil(s.outWidth / pixels);
@@ -142,6 +150,7 @@ export function tileWeightGrad(s: ConvShape, target: Target): SplitKernel {
       ...windowConstants(s),
       IN_CHANNELS: s.inChannels,
       OUT_CHANNELS: s.outChannels,
+      GROUPS: s.groups,
       SPLITS: splits,
       TAPS: taps,
       PIXELS: pixels,
