@@ -22,6 +22,9 @@
 // is tested in vain. Forward has one phase. A phase's taps in a kernel row are its SLOTS, in the
 // order of the input columns they read; a phase with fewer taps has zero weights in the others.
 //
+// Few channels. The run of pixels that a thread loads lies in one piece: with fewer than four input
+// channels it is loaded as whole vec4s, which are then cut into pixels (engine/gpu/kernels/target.ts).
+//
 // Groups. A thread's output channels lie in one group and meet that group's input channels only.
 //
 // Mapping: unit = thread / LANES -> (channel tile, phase, bundle of pixel tiles), lane -> pixel tile,
@@ -64,6 +67,8 @@ const TAP_STRIDE_H: u32 = 1u;
 const TAP_STRIDE_W: u32 = 1u;
 const PIXEL_STEP: u32 = 1u;
 const SLOT_STEP: u32 = 1u;
+// Values before a run of packed pixels in its first vec4.
+const SKEW: u32 = 0u;
 // The tile.
 const IMAGES: u32 = 1u;
 const PIXELS: u32 = 8u;
@@ -77,6 +82,7 @@ const GROUP_IN: u32 = (IN_VECTORS + GROUPS - 1u) / GROUPS;
 const GROUP_OUT: u32 = (OUT_VECTORS + GROUPS - 1u) / GROUPS;
 const SLOTS: u32 = (KERNEL_WIDTH + TAP_STRIDE_W - 1u) / TAP_STRIDE_W;
 const SPAN: u32 = (PIXELS - 1u) * PIXEL_STEP + (SLOTS - 1u) * SLOT_STEP + 1u;
+const WORDS: u32 = (SKEW + SPAN * IN_CHANNELS + 3u) / 4u;
 const BLOCK: u32 = 4u * VECTORS;
 const HELD: u32 = (SLOTS * BLOCK + LANES - 1u) / LANES;
 const GROUP_TILES: u32 = (GROUP_OUT + VECTORS - 1u) / VECTORS;
@@ -203,6 +209,7 @@ fn main(
       for (var j = 0u; j < HELD; j++) {
         held[j] = load_weight(j * LANES + lane, r, first_s, group, input, output);
       }
+      // begin run
       // @registers
       var pixel: array<vec4<f32>, IMAGES * SPAN>;
       // @unroll
@@ -215,6 +222,7 @@ fn main(
           pixel[j * SPAN + i] = select(vec4<f32>(), value, inside);
         }
       }
+      // end run
       // @unroll
       for (var s = 0u; s < SLOTS; s++) {
         // @unroll

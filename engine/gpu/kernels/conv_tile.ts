@@ -4,7 +4,7 @@
  */
 import tileShader from "../../../shaders/conv/tile.wgsl" with { type: "text" };
 import weightTileShader from "../../../shaders/conv/weight_tile.wgsl" with { type: "text" };
-import { type Kernel, linearWorkgroups, specialize } from "../kernel.ts";
+import { type Constant, type Kernel, linearWorkgroups, specialize } from "../kernel.ts";
 import type { ConvShape, SplitKernel } from "./conv.ts";
 import {
   convCost,
@@ -53,8 +53,9 @@ function directed(shape: ConvShape, adjoint: boolean, target: Target): Kernel {
   const channelTiles = s.groups * Math.ceil(groupOut / tile.vectors);
   const lanes = Math.ceil(tile.count / target.lanes) * target.lanes;
   const threads = channelTiles * Number(window.PHASES_H) * Number(window.PHASES_W) * lanes;
+  const own = ownLayout(inChannels, window, tile.pixels);
   const { source, textures } = retarget(tileShader, target, {
-    own: inChannels % 4 === 0 ? "vectors" : "scalars",
+    own,
     result: outChannels % 4 === 0 ? "vectors" : "scalars",
   });
   return {
@@ -64,6 +65,7 @@ function directed(shape: ConvShape, adjoint: boolean, target: Target): Kernel {
       IN_CHANNELS: inChannels,
       OUT_CHANNELS: outChannels,
       GROUPS: s.groups,
+      SKEW: own === "packed" ? (4 - Number(window.PADDING_W) * inChannels % 4) % 4 : 0,
       IMAGES: tile.images,
       PIXELS: tile.pixels,
       VECTORS: tile.vectors,
@@ -74,6 +76,15 @@ function directed(shape: ConvShape, adjoint: boolean, target: Target): Kernel {
     textures,
     ...convCost(shape),
   };
+}
+
+/** How the pixels of a run, at least `pixels` of them, lie in memory. */
+function ownLayout(channels: number, window: Record<string, Constant>, pixels: number) {
+  if (channels % 4 === 0) return "vectors";
+  const step = pixels * Number(window.PIXEL_STEP);
+  const aligned = [step, Number(window.IN_WIDTH)].every((n) => n * channels % 4 === 0);
+  if (window.ADJOINT || channels > 3 || !aligned) return "scalars";
+  return "packed";
 }
 
 /** What one thread computes, and how many such pixel tiles there are in each phase. */

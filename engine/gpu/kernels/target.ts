@@ -34,9 +34,10 @@ export function workgroupSize(target: Target): number {
   return target.lanes > 1 ? target.lanes : 64;
 }
 
-/** Whether the channels of a tile's operands are whole vec4s. */
+/** How the channels of a tile's operands lie in vec4s. */
 interface Operands {
-  readonly own: "vectors" | "scalars";
+  /** Whole vec4s, single values, or fewer than four channels in pixels packed into vec4s. */
+  readonly own: "vectors" | "scalars" | "packed";
   readonly result: "vectors" | "scalars";
 }
 
@@ -48,6 +49,7 @@ export function retarget(
 ): { source: string; textures: TextureInput[] } {
   const scalars = operands.own === "scalars";
   let source = shader;
+  if (operands.own === "packed") source = replaceRegion(source, "run", PACKED_RUN);
   if (operands.result === "scalars") source = replaceRegion(source, "result", RESULT_SCALARS);
   if (target.lanes === 1) source = replaceRegion(source, "lanes", ALONE);
   if (!target.textures) {
@@ -104,6 +106,32 @@ fn store(pixel: u32, vector: u32, value: vec4<f32>) {
     if (channel + i < OUT_CHANNELS) {
       result[pixel * OUT_CHANNELS + channel + i] = value[i];
     }
+  }
+}`;
+
+/** The pixels of a run, cut from the vec4s that hold them. */
+const PACKED_RUN = `
+// @registers
+var word: array<vec4<f32>, IMAGES * WORDS>;
+// @registers
+var pixel: array<vec4<f32>, IMAGES * SPAN>;
+// @unroll
+for (var j = 0u; j < IMAGES; j++) {
+  let start = (line + i32(j * IN_HEIGHT * IN_WIDTH)) * i32(IN_CHANNELS) - i32(SKEW);
+  // @unroll
+  for (var k = 0u; k < WORDS; k++) {
+    word[j * WORDS + k] = load_own(u32(start / 4i + i32(k)), 0u);
+  }
+  // @unroll
+  for (var i = 0u; i < SPAN; i++) {
+    var value = vec4<f32>();
+    // @unroll
+    for (var c = 0u; c < IN_CHANNELS; c++) {
+      value[c] = word[j * WORDS + (SKEW + i * IN_CHANNELS + c) / 4u][(SKEW + i * IN_CHANNELS + c) % 4u];
+    }
+    let w = left + i32(i);
+    let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);
+    pixel[j * SPAN + i] = select(vec4<f32>(), value, inside);
   }
 }`;
 
