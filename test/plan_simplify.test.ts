@@ -78,6 +78,28 @@ Deno.test("batch normalisation differentiates to two reductions over the images"
   equal(reductions(y, ...t.grad(t.sum(t.mul(y, g)), [x, weight, bias])), 4);
 });
 
+Deno.test("gradients through max pooling are gated and summed on the pooled elements", async () => {
+  const [x, g, bias] = [random([2, 7, 6, 4]), random([2, 4, 3, 4]), random([4])];
+  const y = t.relu(t.add(x, bias));
+  const pooled = t.maxPool2d(y, 3, { stride: 2, padding: 1 });
+  const gradients = t.grad(t.sum(t.mul(t.square(pooled), g)), [x, bias]);
+  const sizeOf = (name: string) =>
+    schedule(gradients, [], PLAIN).dispatches.filter(({ kernel }) => kernel.label.includes(name))
+      .map(({ buffers }) => (buffers.at(-1) as t.Tensor).size);
+  deepEqual(sizeOf("gate"), [g.size]);
+  deepEqual(
+    schedule(gradients, [], PLAIN).dispatches.filter(({ kernel, buffers }) =>
+      kernel.label.startsWith("sum of") && (buffers[0] as t.Tensor).size === x.size
+    ),
+    [],
+  );
+  await agrees(pooled, ...gradients);
+  // What is gated by another tensor than the pooled one stays where it is.
+  const other = random([2, 7, 6, 4]);
+  const [scattered] = t.grad(t.sum(t.mul(pooled, g)), [y]);
+  await agrees(t.gate(scattered, other), t.gate(scattered, y));
+});
+
 Deno.test("a chain with more operands than a kernel binds is cut", async () => {
   const operands = Array.from({ length: 20 }, () => random([3, 4]));
   const total = operands.reduce<t.Tensor>((sum, x) => t.add(sum, t.square(x)), t.constant(1));

@@ -5,12 +5,14 @@
  * a gradient can be asked for at any node that a model ever produced.
  *
  * The rule about sums is what makes batch normalisation's backward pass cheap: its three sums
- * become two, of g and of g (x - mean), and everything else is arithmetic on vectors.
+ * become two, of g and of g (x - mean), and everything else is arithmetic on vectors. The rules about
+ * max pooling do on the few pooled elements what would otherwise be done on all, most of them zeros.
  */
 
 import { ancestors } from "../tensor/autograd.ts";
 import { BROADCAST, broadcastTo, reshape } from "../tensor/movement.ts";
-import { mul, neg } from "../tensor/pointwise.ts";
+import { gate, mul, neg } from "../tensor/pointwise.ts";
+import { poolGather, poolOf, poolScatter, SCATTER } from "../tensor/pool.ts";
 import { SUM } from "../tensor/reduce.ts";
 import { constantValue, Tensor } from "../tensor/tensor.ts";
 import type { Shape } from "../tensor/shape.ts";
@@ -65,6 +67,9 @@ class Simplifier {
         return x.operation === BROADCAST ? this.of(broadcastTo(x.inputs[0], tensor.shape)) : tensor;
       case "reduce":
         return this.built(tensor.operation === SUM ? factorOut(x) : undefined) ?? tensor;
+      case "pointwise":
+        return this.built(tensor.operation.name === "gate" ? gateBefore(tensor) : undefined) ??
+          tensor;
       default:
         return tensor;
     }
@@ -122,12 +127,30 @@ function factorOut(x: Tensor): Tensor | undefined {
   if (steady) return mul(steady, length);
   const term = x.operation.name === "reshape" ? x.inputs[0] : x;
   if (term.operation.name === "neg") return neg(sum(term.inputs[0]));
+  if (term.operation === SCATTER) return sumBefore(term, x.shape);
   if (term.operation.name !== "mul") return undefined;
   for (const [factor, rest] of [[0, 1], [1, 0]]) {
     const part = steadyPart(term.inputs[factor], x.shape);
     if (part) return mul(sum(term.inputs[rest]), part);
   }
   return undefined;
+}
+
+/** gate(scatter(g), x) as scatter(gate(g, pooled x)), where x is what was pooled. */
+function gateBefore({ inputs: [scattered, x] }: Tensor): Tensor | undefined {
+  if (scattered.operation !== SCATTER) return undefined;
+  const [g, indices] = scattered.inputs;
+  if (indices.inputs[0] !== x) return undefined;
+  const pool = poolOf(scattered);
+  return poolScatter(gate(g, poolGather(x, indices, pool)), indices, pool);
+}
+
+/** The sum over all pixels of scatter(g), which is that of g: every window has its one place. */
+function sumBefore(scattered: Tensor, [outer, , inner]: Shape): Tensor | undefined {
+  const [g] = scattered.inputs;
+  const channels = g.shape[3];
+  if (outer !== 1 || inner !== channels) return undefined;
+  return new Tensor(SUM, [reshape(g, [1, g.size / channels, channels])], [1, channels]);
 }
 
 /** The values [outer, inner] of something that is constant along the middle of `shape`. */

@@ -31,7 +31,7 @@ export interface PoolOptions {
   ceilMode?: boolean;
 }
 
-const poolOf = (node: Tensor) => node.attributes as unknown as PoolShape;
+export const poolOf = (node: Tensor) => node.attributes as unknown as PoolShape;
 
 const INDICES: Operation = {
   name: "maxPoolIndices",
@@ -55,7 +55,8 @@ const GATHER: Operation = {
   }],
 };
 
-const SCATTER: Operation = {
+/** The transpose of the gather. */
+export const SCATTER: Operation = {
   name: "poolScatter",
   kind: "kernels",
   gradient: ({ inputs: [, indices], attributes }, g) => [
@@ -70,10 +71,10 @@ const SCATTER: Operation = {
 
 const outputShape = (p: PoolShape) => [p.batch, p.outHeight, p.outWidth, p.channels];
 
-function poolGather(x: Tensor, indices: Tensor, pool: PoolShape): Tensor {
+export function poolGather(x: Tensor, indices: Tensor, pool: PoolShape): Tensor {
   return new Tensor(GATHER, [x, indices], outputShape(pool), "f32", { ...pool });
 }
-function poolScatter(g: Tensor, indices: Tensor, pool: PoolShape): Tensor {
+export function poolScatter(g: Tensor, indices: Tensor, pool: PoolShape): Tensor {
   const shape = [pool.batch, pool.inHeight, pool.inWidth, pool.channels];
   return new Tensor(SCATTER, [g, indices], shape, "f32", { ...pool });
 }

@@ -45,18 +45,23 @@ fn main(
   let p = i / (CHANNELS * OUT_WIDTH) % OUT_HEIGHT;
   let n = i / (CHANNELS * OUT_WIDTH * OUT_HEIGHT);
 
-  // The window, cut to the image. A padding is at most half a window, so it is never empty.
+  // The first pixel of the window that lies in the image. A padding is at most half a window, so
+  // there is one.
   let top = max(p * STRIDE_H, PAD_H) - PAD_H;
   let left = max(q * STRIDE_W, PAD_W) - PAD_W;
-  let bottom = min(p * STRIDE_H + KERNEL_H - PAD_H, IN_HEIGHT);
-  let right = min(q * STRIDE_W + KERNEL_W - PAD_W, IN_WIDTH);
 
   let image = n * IN_HEIGHT * IN_WIDTH;
   var where_ = U(top * IN_WIDTH + left);
   var largest = load_x((image + top * IN_WIDTH + left) * CHANNELS + c);
-  for (var h = top; h < bottom; h++) {
-    for (var w = left; w < right; w++) {
-      let position = h * IN_WIDTH + w;
+  // @unroll
+  for (var a = 0u; a < KERNEL_H; a++) {
+    // @unroll
+    for (var b = 0u; b < KERNEL_W; b++) {
+      // A pixel before the image wraps around: it is past the end too.
+      let h = p * STRIDE_H + a - PAD_H;
+      let w = q * STRIDE_W + b - PAD_W;
+      let inside = h < IN_HEIGHT && w < IN_WIDTH;
+      let position = select(top * IN_WIDTH + left, h * IN_WIDTH + w, inside);
       let value = load_x((image + position) * CHANNELS + c);
       // A NaN wins, so that it is seen and not lost. Its bits are tested, since a shader compiler
       // may assume that no value differs from itself.

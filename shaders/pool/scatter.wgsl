@@ -19,6 +19,9 @@ const STRIDE_W: u32 = 2u;
 const PAD_H: u32 = 0u;
 const PAD_W: u32 = 0u;
 
+const WINDOWS_H: u32 = (KERNEL_H + STRIDE_H - 1u) / STRIDE_H;
+const WINDOWS_W: u32 = (KERNEL_W + STRIDE_W - 1u) / STRIDE_W;
+
 // begin memory
 alias F = vec4f;
 alias U = vec4u;
@@ -32,11 +35,6 @@ fn load_indices(i: u32) -> U {
   return indices[i];
 }
 // end memory
-
-// The first window that reaches as far as `position` (a pixel of the padded image).
-fn first_window(position: u32, kernel: u32, stride: u32) -> u32 {
-  return select(0u, (position - kernel) / stride + 1u, position >= kernel);
-}
 
 @compute @workgroup_size(64)
 fn main(
@@ -53,14 +51,21 @@ fn main(
   let h = i / (CHANNELS * IN_WIDTH) % IN_HEIGHT;
   let n = i / (CHANNELS * IN_WIDTH * IN_HEIGHT);
 
-  let p_end = min((h + PAD_H) / STRIDE_H + 1u, OUT_HEIGHT);
-  let q_end = min((w + PAD_W) / STRIDE_W + 1u, OUT_WIDTH);
-  let q_start = first_window(w + PAD_W, KERNEL_W, STRIDE_W);
+  // The last window that starts at or before this pixel, and those before it. One that is not there
+  // wraps around or lies past the end; one that does not hold the pixel never points to it.
+  let last_p = (h + PAD_H) / STRIDE_H;
+  let last_q = (w + PAD_W) / STRIDE_W;
   var total = F(0.0);
-  for (var p = first_window(h + PAD_H, KERNEL_H, STRIDE_H); p < p_end; p++) {
-    for (var q = q_start; q < q_end; q++) {
-      let from_ = ((n * OUT_HEIGHT + p) * OUT_WIDTH + q) * CHANNELS + c;
-      total += select(F(0.0), load_y(from_), load_indices(from_) == U(h * IN_WIDTH + w));
+  // @unroll
+  for (var a = 0u; a < WINDOWS_H; a++) {
+    // @unroll
+    for (var b = 0u; b < WINDOWS_W; b++) {
+      let p = last_p + a - (WINDOWS_H - 1u);
+      let q = last_q + b - (WINDOWS_W - 1u);
+      if (p < OUT_HEIGHT && q < OUT_WIDTH) {
+        let from_ = ((n * OUT_HEIGHT + p) * OUT_WIDTH + q) * CHANNELS + c;
+        total += select(F(0.0), load_y(from_), load_indices(from_) == U(h * IN_WIDTH + w));
+      }
     }
   }
   x[i] = total;
