@@ -198,7 +198,9 @@ Deno.test("values share memory once they are no longer needed, and stay intact",
     total = t.add(total, t.sum(y));
   }
   const plan = await runtime.plan({ outputs: { y, total } });
-  ok(plan.bytes <= 4 * x.size * 4 + 64 * 256, `${plan.bytes} bytes`);
+  const { bytes, withoutReuse } = plan.memory.values;
+  ok(bytes <= 3 * x.size * 4 + 64 * 256, `${bytes} bytes`);
+  ok(withoutReuse >= 20 * x.size * 4, `${withoutReuse} bytes without reuse`);
   plan.run();
   const found = await plan.read("y", "total");
   interpret([y, total]).forEach((wanted, k) => close(found[k], wanted));

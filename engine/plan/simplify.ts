@@ -10,6 +10,7 @@
 
 import { ancestors } from "../tensor/autograd.ts";
 import { BROADCAST, broadcastTo, reshape } from "../tensor/movement.ts";
+import { withOrigin } from "../tensor/origin.ts";
 import { mul, neg } from "../tensor/pointwise.ts";
 import { SUM } from "../tensor/reduce.ts";
 import { constantValue, Tensor } from "../tensor/tensor.ts";
@@ -39,7 +40,10 @@ class Simplifier {
 
   add(tensor: Tensor): Tensor {
     const inputs = tensor.inputs.map((input) => this.of(input));
-    const result = this.merge(this.rewrite(rebuilt(tensor, inputs)));
+    const result = withOrigin(
+      tensor.origin,
+      () => this.merge(this.rewrite(rebuilt(tensor, inputs))),
+    );
     this.canonical.set(tensor, result);
     return result;
   }

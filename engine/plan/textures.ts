@@ -6,7 +6,7 @@
 
 import { TEXTURE_WIDTH, type TextureInput } from "../gpu/kernel.ts";
 import { numel } from "../tensor/shape.ts";
-import { type Lifetime, placeValues } from "./memory.ts";
+import { bytesTogether, type Lifetime, placeValues } from "./memory.ts";
 import type { Dispatch, Storage } from "./schedule.ts";
 
 type Format = TextureInput["format"];
@@ -22,16 +22,11 @@ export interface TextureCopy {
 const floatsOf = (format: Format) => (format === "r32float" ? 1 : 4);
 const rowBytes = (format: Format) => 4 * floatsOf(format) * TEXTURE_WIDTH;
 
-/**
- * The copies that the dispatches need, in order, on textures that are made here.
- * @param owned is given every texture
- */
-export function placeTextures(
-  device: GPUDevice,
-  dispatches: readonly Dispatch[],
-  owned: GPUTexture[],
-): TextureCopy[] {
+/** The copies that the dispatches need, in order, and the textures they go to, made here. */
+export function placeTextures(device: GPUDevice, dispatches: readonly Dispatch[]) {
   const copies: TextureCopy[] = [];
+  const owned: GPUTexture[] = [];
+  const use = { bytes: 0, withoutReuse: 0 };
   for (const format of ["r32float", "rgba32float", "rgba32uint"] as const) {
     const spans = lifetimes(dispatches, format);
     const { buffers, sizes } = placeValues([...spans.values()]);
@@ -41,11 +36,13 @@ export function placeTextures(
       return device.createTexture({ label: "operand", size, format, usage });
     });
     owned.push(...textures);
+    use.bytes += sizes.reduce((sum, bytes) => sum + bytes, 0);
+    use.withoutReuse += bytesTogether([...spans.values()]);
     [...spans].forEach(([storage, { from }], k) =>
       copies.push({ storage, format, before: from, texture: textures[buffers[k]] })
     );
   }
-  return copies.sort((a, b) => a.before - b.before);
+  return { copies: copies.sort((a, b) => a.before - b.before), owned, use };
 }
 
 /** From which dispatch to which each value is needed as a texture of the format. */
