@@ -1,14 +1,15 @@
 /**
- * The device's own clock. WebGPU writes it at the beginning and the end of compute passes only, so
- * what is to be timed gets a pass of its own, or lies between two passes that do nothing else.
+ * The device's own clock, told in the host's time. WebGPU writes it at the beginning and the end of
+ * compute passes only, so what is to be timed gets a pass of its own, or lies between two passes
+ * that do nothing else.
  *
- * Deno hands out raw ticks and no word on how long one is; that is measured against the wall clock
- * once for each device.
+ * Deno hands out raw ticks, with no word on how long one is or when they began; both are measured
+ * against the wall clock once for each device.
  */
 import { ExitCode, UserError } from "../errors.ts";
 import type { Gpu } from "./adapter.ts";
 
-/** When something began and ended on the device, in nanoseconds of its clock. */
+/** When something began and ended on the device, in milliseconds of `performance.now()`. */
 export interface Span {
   readonly begin: number;
   readonly end: number;
@@ -24,7 +25,7 @@ export class Timestamps {
     private readonly sets: readonly GPUQuerySet[],
     private readonly ticks: GPUBuffer,
     private readonly staging: GPUBuffer,
-    readonly nanosecondsPerTick: number,
+    private readonly clock: Clock,
     readonly spans: number,
   ) {}
 
@@ -34,11 +35,11 @@ export class Timestamps {
    */
   static async make(gpu: Gpu, spans: number): Promise<Timestamps> {
     requireClock(gpu);
-    return Timestamps.open(gpu.device, spans, await nanosecondsPerTick(gpu.device));
+    return Timestamps.open(gpu.device, spans, await clockOf(gpu.device));
   }
 
-  /** The same with a known length of a tick. */
-  static open(device: GPUDevice, spans: number, nanosecondsPerTick: number): Timestamps {
+  /** The same with a clock that is known. */
+  static open(device: GPUDevice, spans: number, clock: Clock): Timestamps {
     const { QUERY_RESOLVE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
     const sets: GPUQuerySet[] = [];
     for (let left = spans; left > 0; left -= SPANS) {
@@ -47,7 +48,7 @@ export class Timestamps {
     const size = 16 * spans;
     const ticks = device.createBuffer({ label: "ticks", size, usage: QUERY_RESOLVE | COPY_SRC });
     const staging = device.createBuffer({ label: "ticks", size, usage: COPY_DST | MAP_READ });
-    return new Timestamps(device, sets, ticks, staging, nanosecondsPerTick, spans);
+    return new Timestamps(device, sets, ticks, staging, clock, spans);
   }
 
   /** Makes a pass the span numbered `k`. */
@@ -77,11 +78,12 @@ export class Timestamps {
     encoder.copyBufferToBuffer(this.ticks, 0, this.staging, 0, this.staging.size);
   }
 
-  /** The spans of what was submitted last, from the first one's beginning on. Waits for it. */
+  /** The spans of what was submitted last. Waits for it. */
   async read(): Promise<Span[]> {
     const ticks = await this.readTicks();
-    // Ticks count from the machine's start: beyond what a double holds exactly.
-    const at = (i: number) => Number(ticks[i] - ticks[0]) * this.nanosecondsPerTick;
+    const { wall, origin, period } = this.clock;
+    // Ticks may count from the machine's start: beyond what a double holds exactly.
+    const at = (i: number) => wall + Number(ticks[i] - origin) * period;
     return Array.from({ length: this.spans }, (_, k) => ({ begin: at(2 * k), end: at(2 * k + 1) }));
   }
 
@@ -109,40 +111,52 @@ function requireClock({ features, adapter }: Gpu): void {
   );
 }
 
-/** Nanoseconds a tick, by device. */
-const periods = new WeakMap<GPUDevice, Promise<number>>();
+/** The device's clock beside the host's. */
+interface Clock {
+  /** What the two show at the same time: ticks, and milliseconds of `performance.now()`. */
+  readonly origin: bigint;
+  readonly wall: number;
+  /** Milliseconds a tick. */
+  readonly period: number;
+}
 
-function nanosecondsPerTick(device: GPUDevice): Promise<number> {
-  const known = periods.get(device) ?? calibrate(device);
-  periods.set(device, known);
+const clocks = new WeakMap<GPUDevice, Promise<Clock>>();
+
+function clockOf(device: GPUDevice): Promise<Clock> {
+  const known = clocks.get(device) ?? calibrate(device);
+  clocks.set(device, known);
   return known;
 }
 
 /** How long the two clocks run beside each other, in milliseconds; a look at both errs by 0.05. */
 const CALIBRATION = 100;
+const NANOSECOND = 1e-6;
 
-async function calibrate(device: GPUDevice): Promise<number> {
-  const clock = Timestamps.open(device, 1, 1);
+async function calibrate(device: GPUDevice): Promise<Clock> {
+  const stamps = Timestamps.open(device, 1, { origin: 0n, wall: 0, period: 1 });
   try {
-    await lookAtClocks(device, clock); // the first time is slow
-    const first = await lookAtClocks(device, clock);
+    await lookAtClocks(device, stamps); // the first time is slow
+    const first = await lookAtClocks(device, stamps);
     await new Promise((resolve) => setTimeout(resolve, CALIBRATION));
-    const second = await lookAtClocks(device, clock);
-    return 1e6 * (second.wall - first.wall) / Number(second.ticks - first.ticks);
+    const { wall, origin } = await lookAtClocks(device, stamps);
+    const period = (wall - first.wall) / Number(origin - first.origin);
+    // Most drivers count nanoseconds; measuring can't be as exact as that.
+    const isNanosecond = Math.abs(period / NANOSECOND - 1) < 0.002;
+    return { wall, origin, period: isNanosecond ? NANOSECOND : period };
   } finally {
-    clock.destroy();
+    stamps.destroy();
   }
 }
 
-/** Both clocks at the end of a submission on an idle device: milliseconds and ticks. */
-async function lookAtClocks(device: GPUDevice, clock: Timestamps) {
+/** Both clocks at the end of a submission on an idle device. */
+async function lookAtClocks(device: GPUDevice, stamps: Timestamps) {
   const encoder = device.createCommandEncoder();
-  encoder.beginComputePass({ timestampWrites: clock.pass(0) }).end();
-  clock.resolve(encoder);
+  encoder.beginComputePass({ timestampWrites: stamps.pass(0) }).end();
+  stamps.resolve(encoder);
   device.queue.submit([encoder.finish()]);
   // Deno waits within the call, and then ten milliseconds more before the promise resolves.
   const done = device.queue.onSubmittedWorkDone();
   const wall = performance.now();
   await done;
-  return { wall, ticks: (await clock.readTicks())[1] };
+  return { wall, origin: (await stamps.readTicks())[1] };
 }
