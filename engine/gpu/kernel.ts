@@ -52,6 +52,8 @@ export interface Tunable {
   readonly chosen: string;
   /** All of them; the one that a rule would choose is the first. */
   readonly variants: readonly Variant[];
+  /** In how many parts each of them writes the result. */
+  readonly splits: number;
   /** A plain kernel for the same operands, against which the variants are checked. */
   reference(): SplitKernel;
 }

@@ -26,12 +26,8 @@ export class Runtime {
   /** Milliseconds that each pipeline took to make, by its kernel's source. */
   readonly compileTimes = new Map<string, number>();
 
-  /** What kernels may count on here. */
-  readonly target: Target;
-
-  constructor(readonly gpu: Gpu) {
-    this.target = targetFor(gpu);
-  }
+  /** @param target what kernels may count on here, where that is not for the device to say */
+  constructor(readonly gpu: Gpu, readonly target: Target = targetFor(gpu)) {}
 
   /**
    * A storage buffer.

@@ -151,7 +151,7 @@ function chooseBlock(
     },
   }));
   const reference = () => generalFace(s, face);
-  return { kernel: choose({ shapeClass: label, variants, reference }, target), splits };
+  return { kernel: choose({ shapeClass: label, variants, splits, reference }, target), splits };
 }
 
 /** Pixels whose channels are no whole vec4s: four neighbours of the flat inner dimension. */

@@ -42,6 +42,7 @@ export const BLOCKS: Target = { ...PLAIN, threads: 1 << 18, workgroupMemory: 1 <
 export interface TargetDevice {
   readonly isCpu: boolean;
   readonly subgroupSize: number;
+  readonly tuning: ReadonlyMap<string, string>;
   readonly limits: {
     readonly maxComputeWorkgroupStorageSize: number;
     readonly maxComputeInvocationsPerWorkgroup: number;
@@ -52,10 +53,7 @@ export interface TargetDevice {
  * The target that suits the device: on a CPU adapter textures and shared loads, on a GPU plain
  * buffers and workgroup memory.
  */
-export function targetFor(
-  { isCpu, subgroupSize, limits }: TargetDevice,
-  tuning?: ReadonlyMap<string, string>,
-): Target {
+export function targetFor({ isCpu, subgroupSize, tuning, limits }: TargetDevice): Target {
   if (isCpu) {
     return { ...PLAIN, lanes: subgroupSize, textures: true, threads: 1 << 12, tuning };
   }
