@@ -4,45 +4,16 @@ import { measureRoofline } from "../engine/gpu/roofline.ts";
 import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { traceOf } from "../engine/plan/trace.ts";
-import { batchFlag, modelFlags, openModel, parameterCount, seedFlag } from "./common.ts";
+import { openModel, parameterCount, seedFlag } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 import { profile, profiledSteps, shadersOf } from "./profile/profile.ts";
-import { openStage, stages, syntheticData } from "./profile/stage.ts";
+import { openStage, stageFlags, syntheticData } from "./profile/stage.ts";
 import { describe } from "./profile/tables.ts";
 
 const flags = flagTable({
-  ...modelFlags,
-  stage: {
-    type: "choice",
-    choices: stages,
-    default: "train",
-    help: "a training step, one with the constraint, or the evaluation of a batch",
-  },
-  ...batchFlag,
-  size: { type: "integer", min: 1, default: 32, help: "height and width of the images" },
-  channels: { type: "integer", min: 1, default: 3, help: "channels of the images" },
-  classes: { type: "integer", min: 2, max: 256, default: 10, help: "classes" },
-  layer: {
-    type: "list",
-    of: "string",
-    default: ["features"],
-    help: "treat: the layers that are constrained, as in deno task treat",
-  },
-  form: {
-    type: "choice",
-    choices: ["paper", "share"],
-    default: "paper",
-    help: "treat: the constraints as published, or as shares of each image's gradient",
-  },
-  alpha: {
-    type: "number",
-    min: 0,
-    default: 1,
-    help: "treat: weight of the channel-wise constraint",
-  },
-  beta: { type: "number", min: 0, default: 0, help: "treat: weight of the space-wise constraint" },
+  ...stageFlags,
   steps: { type: "integer", min: 1, default: 5, help: "steps to take the median of" },
   top: { type: "integer", min: 1, default: 20, help: "kernels to show" },
   ...seedFlag,

@@ -11,11 +11,47 @@ import type { Runtime } from "../../engine/plan/runtime.ts";
 import { Input, Variable } from "../../engine/tensor/tensor.ts";
 import { RowCollector } from "../../engine/train/predict.ts";
 import { type Penalty, TrainingStep } from "../../engine/train/step.ts";
+import { batchFlag, modelFlags } from "../common.ts";
+import { flagTable } from "../framework/flags.ts";
 
-export const stages = ["train", "treat", "eval"] as const;
+const stages = ["train", "treat", "eval"] as const;
 export type Stage = typeof stages[number];
 
-/** What is profiled. */
+/** Which step, of which network, on which images. */
+export const stageFlags = flagTable({
+  ...modelFlags,
+  stage: {
+    type: "choice",
+    choices: stages,
+    default: "train",
+    help: "a training step, one with the constraint, or the evaluation of a batch",
+  },
+  ...batchFlag,
+  size: { type: "integer", min: 1, default: 32, help: "height and width of the images" },
+  channels: { type: "integer", min: 1, default: 3, help: "channels of the images" },
+  classes: { type: "integer", min: 2, max: 256, default: 10, help: "classes" },
+  layer: {
+    type: "list",
+    of: "string",
+    default: ["features"],
+    help: "treat: the layers that are constrained, as in deno task treat",
+  },
+  form: {
+    type: "choice",
+    choices: ["paper", "share"],
+    default: "paper",
+    help: "treat: the constraints as published, or as shares of each image's gradient",
+  },
+  alpha: {
+    type: "number",
+    min: 0,
+    default: 1,
+    help: "treat: weight of the channel-wise constraint",
+  },
+  beta: { type: "number", min: 0, default: 0, help: "treat: weight of the space-wise constraint" },
+});
+
+/** A step to be looked at. */
 export interface Subject {
   readonly plan: Plan;
   /** What the plan is fed in step `step`. */
@@ -48,7 +84,7 @@ export function syntheticData({ size, channels, classes, batch }: ImageOptions):
   };
   return {
     name: "synthetic",
-    source: "made up for a profile",
+    source: "made up for measurements",
     classes: Array.from({ length: classes }, (_, k) => `${k}`),
     height: size,
     width: size,

@@ -122,19 +122,24 @@ function parse(text: string, key: TuningKey): Choices {
   return new Map(choices);
 }
 
+/** The file that choices can be written to. @throws UserError (usage) where there is none */
+export async function requireTuningFile(key: TuningKey): Promise<string> {
+  const file = await tuningFile(key);
+  if (file !== undefined) return file;
+  const off = Deno.env.get(VARIABLE) === "off";
+  throw new UserError(
+    off ? `${VARIABLE} is off` : "there is no folder for caches, and so none for what is tuned",
+    ExitCode.usage,
+    `set ${VARIABLE} to a folder`,
+  );
+}
+
 /**
  * Adds choices to those on disk and returns the file.
- * @throws UserError (io) where it can't be written, (usage) where tuning is switched off
+ * @throws UserError (io) where it can't be written, (usage) where there is no place for it
  */
 export async function writeTuning(key: TuningKey, choices: Choices): Promise<string> {
-  const file = await tuningFile(key);
-  if (file === undefined) {
-    throw new UserError(
-      "there is no place to keep what was tuned",
-      ExitCode.usage,
-      `set ${VARIABLE} to a folder`,
-    );
-  }
+  const file = await requireTuningFile(key);
   const all = new Map([...await readTuning(key, () => {}), ...choices]);
   const sorted = [...all].sort(([a], [b]) => (a < b ? -1 : 1));
   const content = { format: FORMAT, key, choices: Object.fromEntries(sorted) };

@@ -11,6 +11,8 @@ import { type Measured, tryVariants } from "./trial.ts";
 /** What was found for a class of shapes. */
 export interface Tuned {
   readonly shapeClass: string;
+  /** The operation as the plan calls it: a matrix product may be in a convolution's class. */
+  readonly label: string;
   /** Dispatches of the plan that it decides. */
   readonly calls: number;
   /** Operations of one of them. */
@@ -58,7 +60,8 @@ export async function* tune(
     const keep = untuned.ms !== undefined && best.ms > (1 - MARGIN) * untuned.ms;
     const choice = { variant: keep ? untuned.name : best.name, ms: keep ? untunedMs : best.ms };
     yield {
-      ...{ shapeClass, calls, measured, flops: dispatch.kernel.flops },
+      ...{ shapeClass, calls, measured },
+      ...{ label: dispatch.kernel.label, flops: dispatch.kernel.flops },
       untuned: untuned.name,
       choice: { ...choice, untunedMs },
     };
