@@ -142,7 +142,10 @@ class Scheduler {
     const parts = new Scratch([splits, ...node.shape]);
     return [
       { kernel, buffers: [...leaves, parts] },
-      { kernel: reduceKernel(combine, [1, splits, node.size]), buffers: [parts, node] },
+      {
+        kernel: reduceKernel(combine, [1, splits, node.size], this.target),
+        buffers: [parts, node],
+      },
     ];
   }
 

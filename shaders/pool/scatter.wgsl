@@ -18,6 +18,7 @@ const STRIDE_H: u32 = 2u;
 const STRIDE_W: u32 = 2u;
 const PAD_H: u32 = 0u;
 const PAD_W: u32 = 0u;
+const WORKGROUP: u32 = 64u;
 
 // begin memory
 alias F = vec4f;
@@ -38,13 +39,13 @@ fn first_window(position: u32, kernel: u32, stride: u32) -> u32 {
   return select(0u, (position - kernel) / stride + 1u, position >= kernel);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
+  let i = (group.x + group.y * groups.x) * WORKGROUP + lane;
   if (i >= COUNT) {
     return;
   }

@@ -70,6 +70,14 @@ export function workgroupSize(target: Target): number {
   return target.lanes > 1 ? target.lanes : 64;
 }
 
+/**
+ * Threads of a workgroup of a kernel that streams through memory: on a GPU so many that starting
+ * workgroups does not take longer than their work, an element or a few each.
+ */
+export function streamThreads(target: Target): number {
+  return target.workgroupMemory > 0 ? Math.min(256, target.workgroupThreads) : 64;
+}
+
 /** Whether the channels of a tile's operands are whole vec4s. */
 interface Operands {
   readonly own: "vectors" | "scalars";
