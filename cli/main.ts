@@ -9,6 +9,8 @@ const commands: Commands = {
   eval: () => import("./eval.ts"),
   models: () => import("./models.ts"),
   verify: () => import("./verify.ts"),
+  tune: () => import("./tune.ts"),
+  profile: () => import("./profile.ts"),
   info: () => import("./info.ts"),
   setup: () => import("./setup.ts"),
 };

@@ -5,6 +5,7 @@
  */
 import { ExitCode, UserError } from "../errors.ts";
 import { adapterHint } from "./software.ts";
+import { readTuning, tuningKey, variantsOf } from "./tuning.ts";
 
 /** An adapter as a person wants it named. */
 export interface AdapterName {
@@ -31,6 +32,8 @@ export interface Gpu {
   readonly isCpu: boolean;
   /** Invocations of a subgroup, where subgroups are to be had and all of one size; otherwise 1. */
   readonly subgroupSize: number;
+  /** The fastest variants of kernels that were measured on this adapter; see tuning.ts. */
+  readonly tuning: ReadonlyMap<string, string>;
   /**
    * Throws the first error that the device reported outside of a scope, or its loss. Call it
    * where results are read: errors arrive on a later turn of the event loop than their cause.
@@ -111,7 +114,9 @@ export async function requestGpu(): Promise<Gpu> {
   if (!adapter) {
     throw new UserError("no GPU adapter answers", ExitCode.noAdapter, adapterHint());
   }
-  return new OpenGpu(adapter, await requestDevice(adapter));
+  const name = nameOf(adapter.info);
+  const tuning = variantsOf(await readTuning(await tuningKey(name)));
+  return new OpenGpu(adapter, name, tuning, await requestDevice(adapter));
 }
 
 function prepareEnvironment(): void {
@@ -151,8 +156,17 @@ async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   );
 }
 
+function nameOf(info: GPUAdapterInfo): AdapterName {
+  return {
+    name: info.description || info.device || "unnamed adapter",
+    vendor: vendors[info.vendor] ?? info.vendor,
+    architecture: info.architecture,
+    isFallback: info.isFallbackAdapter,
+    backend: backend(),
+  };
+}
+
 class OpenGpu implements Gpu {
-  readonly adapter: AdapterName;
   readonly features: ReadonlySet<string>;
   readonly limits: Readonly<Record<LimitName, number>>;
   readonly isCpu: boolean;
@@ -162,15 +176,12 @@ class OpenGpu implements Gpu {
   #destroyed = false;
   readonly #report: (error: UserError) => void;
 
-  constructor(adapter: GPUAdapter, readonly device: GPUDevice) {
-    const { info } = adapter;
-    this.adapter = {
-      name: info.description || info.device || "unnamed adapter",
-      vendor: vendors[info.vendor] ?? info.vendor,
-      architecture: info.architecture,
-      isFallback: info.isFallbackAdapter,
-      backend: backend(),
-    };
+  constructor(
+    { info }: GPUAdapter,
+    readonly adapter: AdapterName,
+    readonly tuning: ReadonlyMap<string, string>,
+    readonly device: GPUDevice,
+  ) {
     this.isCpu = info.isFallbackAdapter ||
       /llvmpipe|swiftshader|basic render/i.test(info.description);
     this.features = new Set(device.features);

@@ -27,6 +27,35 @@ export interface Kernel {
   readonly bytes: number;
   /** Inputs that the shader reads as textures; all others are storage buffers. */
   readonly textures?: readonly TextureInput[];
+  /** Other ways to compute the same; see kernels/variant.ts. */
+  readonly tunable?: Tunable;
+}
+
+/** A kernel whose result is a sum over `splits` parts, to be added in order by another kernel. */
+export interface SplitKernel {
+  readonly kernel: Kernel;
+  readonly splits: number;
+}
+
+/** One of several kernels that compute the same, bit by bit. */
+export interface Variant {
+  /** Its parameters in words, by which it is known in the tuner's cache. */
+  readonly name: string;
+  make(): Kernel;
+}
+
+/** What a tuner needs to know of a kernel that has variants. */
+export interface Tunable {
+  /** The operation and its sizes: the key in the tuner's cache. */
+  readonly shapeClass: string;
+  /** The name of the variant at hand. */
+  readonly chosen: string;
+  /** All of them; the one that a rule would choose is the first. */
+  readonly variants: readonly Variant[];
+  /** In how many parts each of them writes the result. */
+  readonly splits: number;
+  /** A plain kernel for the same operands, against which the variants are checked. */
+  reference(): SplitKernel;
 }
 
 /**

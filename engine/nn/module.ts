@@ -6,6 +6,7 @@
  */
 
 import type { AssignmentPair } from "../plan/schedule.ts";
+import { inLayer } from "../tensor/origin.ts";
 import { type Tensor, Variable } from "../tensor/tensor.ts";
 import { type Shape } from "../tensor/shape.ts";
 
@@ -50,8 +51,9 @@ export abstract class Module {
 
   /** Applies the module to its input and lets the pass's tap see what comes out. */
   apply(x: Tensor, pass: Pass): Tensor {
-    const output = this.forward(x, pass);
-    return pass.tap?.(pass.names.get(this) ?? "", output) ?? output;
+    const name = pass.names.get(this) ?? "";
+    const output = inLayer(name || "(network)", () => this.forward(x, pass));
+    return pass.tap?.(name, output) ?? output;
   }
 
   /** The modules right inside this one, by property. */

@@ -23,6 +23,13 @@ const GRANULE = 256;
 /** A buffer is not given to a block that would leave more than this factor of it unused. */
 const MAX_WASTE = 4;
 
+const rounded = (bytes: number) => Math.ceil(bytes / GRANULE) * GRANULE;
+
+/** Bytes of values of which none shares a buffer with another. */
+export function bytesTogether(lifetimes: readonly Lifetime[]): number {
+  return lifetimes.reduce((sum, { bytes }) => sum + rounded(bytes), 0);
+}
+
 /** Places values in few bytes, greedily: the tightest free buffer, else a new one. */
 export function placeValues(lifetimes: readonly Lifetime[]): Placement {
   const buffers = new Array<number>(lifetimes.length);
@@ -34,7 +41,7 @@ export function placeValues(lifetimes: readonly Lifetime[]): Placement {
     const { from, to } = lifetimes[k];
     for (const { index } of running.filter((r) => r.to < from)) free.add(index);
     running = running.filter((r) => r.to >= from);
-    const bytes = Math.ceil(lifetimes[k].bytes / GRANULE) * GRANULE;
+    const bytes = rounded(lifetimes[k].bytes);
     const fits = [...free].filter((index) =>
       sizes[index] >= bytes && sizes[index] <= MAX_WASTE * bytes
     );

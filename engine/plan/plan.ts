@@ -4,13 +4,12 @@
  * once; it allocates nothing and reads nothing back.
  */
 
-import { numel } from "../tensor/shape.ts";
-import { type DType, type HostArray, Input, Tensor, Variable } from "../tensor/tensor.ts";
-import type { TextureInput } from "../gpu/kernel.ts";
-import { type Lifetime, placeValues } from "./memory.ts";
+import { type DType, type HostArray, Input, type Tensor } from "../tensor/tensor.ts";
+import { allocate, type MemoryUse } from "./allocate.ts";
+import { type Command, prepare, recordDispatch } from "./record.ts";
 import type { Readable, Runtime } from "./runtime.ts";
-import { type AssignmentPair, type Dispatch, schedule, type Storage } from "./schedule.ts";
-import { placeTextures, recordCopy, type TextureCopy } from "./textures.ts";
+import { type AssignmentPair, schedule } from "./schedule.ts";
+import { recordCopy } from "./textures.ts";
 
 export interface PlanSpec<Name extends string = string> {
   /** Values that can be read after a run. A variable is read as the run leaves it. */
@@ -29,27 +28,15 @@ export interface OutputCopy<Name extends string> {
   readonly byteOffset: number;
 }
 
-interface Recorded {
-  /** Operands to be copied to textures before the dispatch. */
-  readonly copies: readonly (readonly [TextureCopy, GPUBuffer])[];
-  readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
-  readonly workgroups: readonly [number, number, number];
-}
-
-const bytesOf = (storage: Storage) => 4 * numel(storage.shape);
-
 export class Plan<Name extends string = string> {
   private constructor(
     private readonly runtime: Runtime,
-    private readonly recorded: readonly Recorded[],
+    /** What is dispatched in a run, in order. */
+    readonly dispatches: readonly Command[],
     private readonly inputs: ReadonlyMap<Input, GPUBuffer>,
     private readonly outputs: ReadonlyMap<string, Readable>,
     private readonly owned: readonly { destroy(): void }[],
-    /** What is dispatched in a run, in order. */
-    readonly dispatches: readonly Dispatch[],
-    /** Bytes of the plan's own buffers: inputs, intermediate values and outputs. */
-    readonly bytes: number,
+    readonly memory: MemoryUse,
   ) {}
 
   /** Traces, compiles and allocates. @throws UserError (gpu) naming the kernel that failed */
@@ -66,29 +53,23 @@ export class Plan<Name extends string = string> {
     const kept = new Set(named.map(([, tensor]) => storageOf(tensor)));
     for (const [target] of assign) kept.add(target);
 
-    const owned: GPUBuffer[] = [];
-    const place = allocate(runtime, dispatches, kept, owned);
-    const textures: GPUTexture[] = [];
-    const copies = placeTextures(runtime.gpu.device, dispatches, textures);
-    const recorded: Recorded[] = [];
-    for (const [at, dispatch] of dispatches.entries()) {
-      recorded.push(await record(runtime, dispatch, place, copies, at));
-    }
-
-    const inputs = [...place.keys()].filter((s) => s instanceof Input);
+    const memory = allocate(runtime, dispatches, kept);
+    const commands = await prepare(runtime, dispatches, memory);
+    const inputs = [...memory.place].filter((entry): entry is [Input, GPUBuffer] =>
+      entry[0] instanceof Input
+    );
     const readable = named.map(([name, tensor]) => {
-      const buffer = place.get(storageOf(tensor))!;
+      const buffer = memory.place.get(storageOf(tensor))!;
       return [name, { buffer, bytes: 4 * tensor.size, dtype: tensor.dtype }] as const;
     });
     runtime.gpu.check();
     return new Plan<Name>(
       runtime,
-      recorded,
-      new Map(inputs.map((input) => [input, place.get(input)!])),
+      commands,
+      new Map(inputs),
       new Map(readable),
-      [...owned, ...textures],
-      dispatches,
-      owned.reduce((sum, buffer) => sum + buffer.size, 0),
+      memory.owned,
+      memory.use,
     );
   }
 
@@ -98,27 +79,37 @@ export class Plan<Name extends string = string> {
    * @param copies outputs to keep before the next run overwrites them
    */
   run(feeds: readonly Feed[] = [], copies: readonly OutputCopy<Name>[] = []): void {
-    const { device } = this.runtime.gpu;
-    for (const [input, value] of feeds) this.feed(input, value);
-    this.checkFed(feeds);
-    const encoder = device.createCommandEncoder();
+    this.feed(feeds);
+    this.runtime.gpu.device.queue.submit([this.encode(copies)]);
+  }
+
+  /** Gives every input its value for the next run. */
+  feed(feeds: readonly Feed[]): void {
+    for (const [input, value] of feeds) this.write(input, value);
+    const fed = new Set(feeds.map(([input]) => input));
+    for (const input of this.inputs.keys()) {
+      if (!fed.has(input)) throw new Error(`the run gives input ${input.label} no value`);
+    }
+  }
+
+  /** Records a run, to be submitted once. */
+  encode(copies: readonly OutputCopy<Name>[] = []): GPUCommandBuffer {
+    const encoder = this.runtime.gpu.device.createCommandEncoder();
     let pass = encoder.beginComputePass();
-    for (const { copies, pipeline, bindGroup, workgroups } of this.recorded) {
-      if (copies.length > 0) {
+    for (const command of this.dispatches) {
+      if (command.copies.length > 0) {
         pass.end();
-        for (const [copy, buffer] of copies) recordCopy(encoder, copy, buffer);
+        for (const copy of command.copies) recordCopy(encoder, copy, copy.buffer);
         pass = encoder.beginComputePass();
       }
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(...workgroups);
+      recordDispatch(pass, command);
     }
     pass.end();
     for (const { output, to, byteOffset } of copies) {
       const { buffer, bytes } = this.outputs.get(output)!;
       encoder.copyBufferToBuffer(buffer, 0, to, byteOffset, bytes);
     }
-    device.queue.submit([encoder.finish()]);
+    return encoder.finish();
   }
 
   /** The outputs' values after the last run, in one readback. */
@@ -131,14 +122,7 @@ export class Plan<Name extends string = string> {
     for (const memory of this.owned) memory.destroy();
   }
 
-  private checkFed(feeds: readonly Feed[]): void {
-    const fed = new Set(feeds.map(([input]) => input));
-    for (const input of this.inputs.keys()) {
-      if (!fed.has(input)) throw new Error(`the run gives input ${input.label} no value`);
-    }
-  }
-
-  private feed(input: Input, value: HostArray | number): void {
+  private write(input: Input, value: HostArray | number): void {
     const data = typeof value === "number" ? scalar(value, input.dtype) : value;
     if (data.length !== input.size) {
       throw new Error(`input ${input.label} takes ${input.size} values, not ${data.length}`);
@@ -151,78 +135,4 @@ export class Plan<Name extends string = string> {
 
 function scalar(value: number, dtype: DType): HostArray {
   return dtype === "f32" ? Float32Array.of(value) : Uint32Array.of(value);
-}
-
-/** Gives every storage a buffer; adds those that belong to the plan to `owned`. */
-function allocate(
-  runtime: Runtime,
-  dispatches: readonly Dispatch[],
-  kept: ReadonlySet<Storage>,
-  owned: GPUBuffer[],
-): Map<Storage, GPUBuffer> {
-  const place = new Map<Storage, GPUBuffer>();
-  const own = (label: string, bytes: number) => {
-    const buffer = runtime.createBuffer(label, bytes);
-    owned.push(buffer);
-    return buffer;
-  };
-  const values: Storage[] = [];
-  const spans = lifetimes(dispatches, kept);
-  for (const storage of spans.keys()) {
-    if (storage instanceof Variable) place.set(storage, runtime.bufferOf(storage));
-    else if (storage instanceof Input) {
-      place.set(storage, own(`input ${storage.label}`, bytesOf(storage)));
-    } else values.push(storage);
-  }
-  const { buffers, sizes } = placeValues(values.map((storage) => spans.get(storage)!));
-  const pool = sizes.map((bytes, k) => own(`values ${k}`, bytes));
-  values.forEach((storage, k) => place.set(storage, pool[buffers[k]]));
-  return place;
-}
-
-/** From which dispatch to which each storage is in use; `kept` ones are never given up. */
-function lifetimes(
-  dispatches: readonly Dispatch[],
-  kept: ReadonlySet<Storage>,
-): Map<Storage, Lifetime> {
-  const spans = new Map<Storage, Lifetime>();
-  const touch = (storage: Storage, at: number) =>
-    spans.set(storage, { bytes: bytesOf(storage), from: spans.get(storage)?.from ?? at, to: at });
-  dispatches.forEach(({ buffers }, at) => buffers.forEach((storage) => touch(storage, at)));
-  for (const storage of kept) touch(storage, Infinity);
-  return spans;
-}
-
-async function record(
-  runtime: Runtime,
-  { kernel, buffers }: Dispatch,
-  place: ReadonlyMap<Storage, GPUBuffer>,
-  copies: readonly TextureCopy[],
-  at: number,
-): Promise<Recorded> {
-  const pipeline = await runtime.pipeline(kernel);
-  const asTexture = (storage: Storage, { format }: TextureInput) =>
-    copies.findLast((c) => c.storage === storage && c.format === format && c.before <= at)!;
-  const entries = buffers.map((storage, binding) => {
-    const input = kernel.textures?.find((texture) => texture.binding === binding);
-    return {
-      binding,
-      resource: input
-        ? asTexture(storage, input).texture.createView()
-        : { buffer: place.get(storage)!, size: bytesOf(storage) },
-    };
-  });
-  const layout = pipeline.getBindGroupLayout(0);
-  const { device } = runtime.gpu;
-  const bindGroup = await runtime.gpu.scoped(
-    kernel.label,
-    () => device.createBindGroup({ label: kernel.label, layout, entries }),
-  );
-  const due = copies.filter(({ before }) => before === at);
-  return {
-    copies: due.map((copy) => [copy, place.get(copy.storage)!]),
-    pipeline,
-    bindGroup,
-    workgroups: kernel.workgroups,
-  };
 }

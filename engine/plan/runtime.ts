@@ -23,13 +23,11 @@ const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.
 export class Runtime {
   private readonly variables = new Map<Variable, GPUBuffer>();
   private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  /** Milliseconds that each pipeline took to make, by its kernel's source. */
+  readonly compileTimes = new Map<string, number>();
 
-  /** What kernels may count on here. */
-  readonly target: Target;
-
-  constructor(readonly gpu: Gpu) {
-    this.target = targetFor(gpu);
-  }
+  /** @param target what kernels may count on here, where that is not for the device to say */
+  constructor(readonly gpu: Gpu, readonly target: Target = targetFor(gpu)) {}
 
   /**
    * A storage buffer.
@@ -119,11 +117,18 @@ export class Runtime {
     let pipeline = this.pipelines.get(kernel.source);
     if (!pipeline) {
       pipeline = this.gpu.scoped(kernel.label, () => {
+        const begun = performance.now();
         const { device } = this.gpu;
         const code = expand(kernel.source);
         const module = device.createShaderModule({ label: kernel.label, code });
         const compute = { module, entryPoint: "main" };
-        return device.createComputePipeline({ label: kernel.label, layout: "auto", compute });
+        const made = device.createComputePipeline({
+          label: kernel.label,
+          layout: "auto",
+          compute,
+        });
+        this.compileTimes.set(kernel.source, performance.now() - begun);
+        return made;
       });
       this.pipelines.set(kernel.source, pipeline);
     }

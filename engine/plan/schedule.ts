@@ -22,6 +22,8 @@ export type Storage = Tensor | Scratch;
 /** One dispatch; the last buffer is written, the others are read unless they are the same. */
 export interface Dispatch {
   readonly kernel: Kernel;
+  /** The node that it computes, or a part of it. */
+  readonly node: Tensor;
   readonly buffers: readonly Storage[];
 }
 
@@ -91,16 +93,26 @@ class Scheduler {
   }
 
   result(): Schedule {
-    const dispatches = this.graph.nodes.flatMap((node) => this.lower(node));
+    const dispatches = this.graph.nodes.flatMap((node) => this.dispatches(node, this.lower(node)));
     const late = this.assign.filter(([target, value]) => {
       const node = withoutAliases(this.graph.of(value));
       return node !== target && this.inPlace.get(node) !== target;
     });
+    const copies = late.flatMap(([target, value]) =>
+      this.dispatches(value, [this.copy(target, value)])
+    );
     return {
-      dispatches: [...dispatches, ...late.map(([target, value]) => this.copy(target, value))]
-        .map(({ kernel, buffers }) => ({ kernel, buffers: buffers.map((b) => this.resolve(b)) })),
+      dispatches: [...dispatches, ...copies],
       storageOf: (tensor) => this.resolve(this.graph.of(tensor)),
     };
+  }
+
+  private dispatches(node: Tensor, steps: readonly Step[]): Dispatch[] {
+    return steps.map(({ kernel, buffers }) => ({
+      kernel,
+      node,
+      buffers: buffers.map((buffer) => this.resolve(buffer)),
+    }));
   }
 
   /** The memory behind a node: aliases share their source's, assigned values their variable's. */
@@ -130,7 +142,10 @@ class Scheduler {
     const parts = new Scratch([splits, ...node.shape]);
     return [
       { kernel, buffers: [...leaves, parts] },
-      { kernel: reduceKernel(combine, [1, splits, node.size]), buffers: [parts, node] },
+      {
+        kernel: reduceKernel(combine, [1, splits, node.size], this.target),
+        buffers: [parts, node],
+      },
     ];
   }
 

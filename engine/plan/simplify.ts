@@ -11,6 +11,7 @@
 
 import { ancestors } from "../tensor/autograd.ts";
 import { BROADCAST, broadcastTo, reshape } from "../tensor/movement.ts";
+import { withOrigin } from "../tensor/origin.ts";
 import { gate, mul, neg } from "../tensor/pointwise.ts";
 import { poolGather, poolOf, poolScatter, SCATTER } from "../tensor/pool.ts";
 import { SUM } from "../tensor/reduce.ts";
@@ -41,7 +42,10 @@ class Simplifier {
 
   add(tensor: Tensor): Tensor {
     const inputs = tensor.inputs.map((input) => this.of(input));
-    const result = this.merge(this.rewrite(rebuilt(tensor, inputs)));
+    const result = withOrigin(
+      tensor.origin,
+      () => this.merge(this.rewrite(rebuilt(tensor, inputs))),
+    );
     this.canonical.set(tensor, result);
     return result;
   }

@@ -1,12 +1,15 @@
 /**
  * Operands that a kernel reads as textures (see `TextureInput`): each value is copied to a texture
- * once a run, just before its first use, and the texture is reused like any other memory when its
- * last reader is done.
+ * once a run, and the texture is reused like any other memory when its last reader is done.
+ *
+ * A copy interrupts the compute pass, which costs the host as much as five dispatches. So copies
+ * are made together: whenever one is due, it takes along those that later dispatches need of what
+ * is there already.
  */
 
 import { TEXTURE_WIDTH, type TextureInput } from "../gpu/kernel.ts";
 import { numel } from "../tensor/shape.ts";
-import { type Lifetime, placeValues } from "./memory.ts";
+import { bytesTogether, type Lifetime, placeValues } from "./memory.ts";
 import type { Dispatch, Storage } from "./schedule.ts";
 
 type Format = TextureInput["format"];
@@ -22,45 +25,68 @@ export interface TextureCopy {
 const floatsOf = (format: Format) => (format === "r32float" ? 1 : 4);
 const rowBytes = (format: Format) => 4 * floatsOf(format) * TEXTURE_WIDTH;
 
-/**
- * The copies that the dispatches need, in order, on textures that are made here.
- * @param owned is given every texture
- */
-export function placeTextures(
-  device: GPUDevice,
-  dispatches: readonly Dispatch[],
-  owned: GPUTexture[],
-): TextureCopy[] {
+/** The copies that the dispatches need, in order, and the textures they go to, made here. */
+export function placeTextures(device: GPUDevice, dispatches: readonly Dispatch[]) {
   const copies: TextureCopy[] = [];
+  const owned: GPUTexture[] = [];
+  const use = { bytes: 0, withoutReuse: 0 };
+  const needs = together(needsOf(dispatches));
   for (const format of ["r32float", "rgba32float", "rgba32uint"] as const) {
-    const spans = lifetimes(dispatches, format);
-    const { buffers, sizes } = placeValues([...spans.values()]);
+    const own = needs.filter((need) => need.format === format);
+    const lifetimes = own.map(({ storage, from, to }): Lifetime => {
+      const rows = Math.ceil(numel(storage.shape) / floatsOf(format) / TEXTURE_WIDTH);
+      return { bytes: rows * rowBytes(format), from, to };
+    });
+    const { buffers, sizes } = placeValues(lifetimes);
     const textures = sizes.map((bytes) => {
       const size = [TEXTURE_WIDTH, bytes / rowBytes(format)];
       const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST;
       return device.createTexture({ label: "operand", size, format, usage });
     });
     owned.push(...textures);
-    [...spans].forEach(([storage, { from }], k) =>
+    use.bytes += sizes.reduce((sum, bytes) => sum + bytes, 0);
+    use.withoutReuse += bytesTogether(lifetimes);
+    own.forEach(({ storage, from }, k) =>
       copies.push({ storage, format, before: from, texture: textures[buffers[k]] })
     );
   }
-  return copies.sort((a, b) => a.before - b.before);
+  return { copies: copies.sort((a, b) => a.before - b.before), owned, use };
 }
 
-/** From which dispatch to which each value is needed as a texture of the format. */
-function lifetimes(dispatches: readonly Dispatch[], format: Format): Map<Storage, Lifetime> {
-  const spans = new Map<Storage, Lifetime>();
+/** A value that dispatches read as a texture, the first of them `from`, the last `to`. */
+interface Need {
+  readonly storage: Storage;
+  readonly format: Format;
+  /** The first dispatch before which the value is there. */
+  readonly ready: number;
+  readonly from: number;
+  to: number;
+}
+
+/** By first use. A storage that is written in between is needed once more. */
+function needsOf(dispatches: readonly Dispatch[]): Need[] {
+  const needs: Need[] = [];
+  const ready = new Map<Storage, number>();
   dispatches.forEach(({ kernel, buffers }, at) => {
-    for (const input of kernel.textures ?? []) {
-      if (input.format !== format) continue;
-      const storage = buffers[input.binding];
-      const rows = Math.ceil(numel(storage.shape) / floatsOf(format) / TEXTURE_WIDTH);
-      const from = spans.get(storage)?.from ?? at;
-      spans.set(storage, { bytes: rows * rowBytes(format), from, to: at });
+    for (const { binding, format } of kernel.textures ?? []) {
+      const storage = buffers[binding];
+      const last = needs.findLast((need) => need.storage === storage && need.format === format);
+      const since = ready.get(storage) ?? 0;
+      if (last && last.from >= since) last.to = at;
+      else needs.push({ storage, format, ready: since, from: at, to: at });
     }
+    ready.set(buffers.at(-1)!, at + 1);
   });
-  return spans;
+  return needs;
+}
+
+/** The same with the fewest places at which copies are made: `from` becomes the place. */
+function together(needs: readonly Need[]): Need[] {
+  let place = -1;
+  return needs.map((need) => {
+    if (place < need.ready) place = need.from;
+    return { ...need, from: place };
+  });
 }
 
 /** Records a copy: the full rows, then what is left. */

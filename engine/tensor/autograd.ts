@@ -5,6 +5,7 @@
  */
 
 import { broadcastTo } from "./movement.ts";
+import { derivative, withOrigin } from "./origin.ts";
 import { add } from "./pointwise.ts";
 import { sameShape, shapeError } from "./shape.ts";
 import { constant, type Tensor } from "./tensor.ts";
@@ -32,15 +33,16 @@ export function gradients(
     if (!wanted.has(node)) gradient.delete(node);
     const rule = node.operation.gradient;
     if (!rule || !node.inputs.some((input) => path.includes(input))) continue;
-    rule(node, g).forEach((part, i) => {
-      const input = node.inputs[i];
-      if (!part || !path.includes(input)) return;
-      if (!sameShape(part.shape, input.shape)) {
-        throw shapeError(`gradient of ${node}`, `input ${i}`, part.shape, input.shape);
-      }
-      const sum = gradient.get(input);
-      gradient.set(input, sum ? add(sum, part) : part);
-    });
+    withOrigin(derivative(node.origin), () =>
+      rule(node, g).forEach((part, i) => {
+        const input = node.inputs[i];
+        if (!part || !path.includes(input)) return;
+        if (!sameShape(part.shape, input.shape)) {
+          throw shapeError(`gradient of ${node}`, `input ${i}`, part.shape, input.shape);
+        }
+        const sum = gradient.get(input);
+        gradient.set(input, sum ? add(sum, part) : part);
+      }));
   }
   return inputs.map((input) => gradient.get(input));
 }

@@ -34,10 +34,7 @@ const FORWARD: Operation = {
     const conv = attributes as unknown as ConvShape;
     return [inputGrad(g, w, conv), weightGrad(x, g, conv)];
   },
-  lower: (node, target) => [{
-    kernel: convForward(convOf(node), target),
-    buffers: [...node.inputs, node],
-  }],
+  lower: (node, target) => splitSum(node, convForward(convOf(node), target), target),
 };
 
 const INPUT_GRAD: Operation = {
@@ -47,10 +44,7 @@ const INPUT_GRAD: Operation = {
     const conv = attributes as unknown as ConvShape;
     return [forward(g, w, conv), weightGrad(g, dy, conv)];
   },
-  lower: (node, target) => [{
-    kernel: convInputGrad(convOf(node), target),
-    buffers: [...node.inputs, node],
-  }],
+  lower: (node, target) => splitSum(node, convInputGrad(convOf(node), target), target),
 };
 
 const WEIGHT_GRAD: Operation = {
@@ -60,7 +54,7 @@ const WEIGHT_GRAD: Operation = {
     const conv = attributes as unknown as ConvShape;
     return [inputGrad(dy, g, conv), forward(x, g, conv)];
   },
-  lower: (node, target) => splitSum(node, convWeightGrad(convOf(node), target)),
+  lower: (node, target) => splitSum(node, convWeightGrad(convOf(node), target), target),
 };
 
 function convOf(node: Tensor): ConvShape {

@@ -31,7 +31,7 @@ const MATMUL: Operation = {
     const [a] = node.inputs;
     const [m, n] = node.shape;
     const k = a.shape[transA ? 0 : 1];
-    return splitSum(node, matmulKernel({ m, n, k, transA, transB }, target));
+    return splitSum(node, matmulKernel({ m, n, k, transA, transB }, target), target);
   },
 };
 

@@ -3,8 +3,9 @@
 import { Batches } from "../data/batch.ts";
 import type { DataSet, Split } from "../data/dataset.ts";
 import { type Module, run } from "../nn/module.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Feed, Plan } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
+import { inLayer } from "../tensor/origin.ts";
 import { Input, type Tensor } from "../tensor/tensor.ts";
 
 /** Logits of n images, row-major [n, classes]. */
@@ -28,7 +29,7 @@ const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 0));
 export class RowCollector {
   private constructor(
     private readonly runtime: Runtime,
-    private readonly plan: Plan<"rows">,
+    readonly plan: Plan<"rows">,
     private readonly batches: Batches,
     private readonly key: Input,
     private readonly count: number,
@@ -48,7 +49,10 @@ export class RowCollector {
   ): Promise<RowCollector> {
     const size = Math.min(batch, split.labels.length);
     const key = new Input("key", [2], "u32");
-    const batches = new Batches(runtime, set, split, { batch: size, key });
+    const batches = inLayer(
+      "(batch)",
+      () => new Batches(runtime, set, split, { batch: size, key }),
+    );
     const rows = build(batches, key);
     const plan = await runtime.plan({ outputs: { rows } });
     return new RowCollector(
@@ -75,14 +79,8 @@ export class RowCollector {
     onProgress?.(0, count);
     try {
       for (let round = 0; round < rounds; round++) {
-        // The last batch is filled up with its last image; the surplus rows are not returned.
-        const indices = Uint32Array.from(
-          { length: batch },
-          (_, i) => Math.min(round * batch + i, count - 1),
-        );
         const copy = { output: "rows", to: target, byteOffset: round * batch * rowBytes } as const;
-        const key = Uint32Array.of(seed, round);
-        this.plan.run([...this.batches.feeds(indices), [this.key, key]], [copy]);
+        this.plan.run(this.feeds(seed, round), [copy]);
         onProgress?.(Math.min((round + 1) * batch, count), count);
         // An interruption arrives when the event loop turns.
         if (round % TURN_EVERY === TURN_EVERY - 1) await nextTurn();
@@ -94,6 +92,17 @@ export class RowCollector {
     } finally {
       target.destroy();
     }
+  }
+
+  /** What the plan is fed for the batch numbered `round`. */
+  feeds(seed: number, round: number): Feed[] {
+    const { batch, count } = this;
+    // The last batch is filled up with its last image; the surplus rows are not returned.
+    const indices = Uint32Array.from(
+      { length: batch },
+      (_, i) => Math.min(round * batch + i, count - 1),
+    );
+    return [...this.batches.feeds(indices), [this.key, Uint32Array.of(seed, round)]];
   }
 
   destroy(): void {

@@ -8,12 +8,13 @@ import { Batches } from "../data/batch.ts";
 import type { DataSet, Split } from "../data/dataset.ts";
 import type { Module } from "../nn/module.ts";
 import { observe } from "../nn/observe.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Feed, Plan } from "../plan/plan.ts";
 import type { AssignmentPair } from "../plan/schedule.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { grad } from "../tensor/autograd.ts";
 import { argmax } from "../tensor/indexing.ts";
 import { crossEntropy } from "../tensor/loss.ts";
+import { inLayer } from "../tensor/origin.ts";
 import { add, equal } from "../tensor/pointwise.ts";
 import { sum } from "../tensor/reduce.ts";
 import { Input, type Tensor, Variable } from "../tensor/tensor.ts";
@@ -64,7 +65,7 @@ export function forward(
 export class TrainingStep {
   private constructor(
     private readonly runtime: Runtime,
-    private readonly plan: Plan<never>,
+    readonly plan: Plan<never>,
     private readonly batches: Batches,
     private readonly inputs: { readonly key: Input; readonly lr: Input },
     private readonly seed: number,
@@ -82,16 +83,16 @@ export class TrainingStep {
   ): Promise<TrainingStep> {
     const { batch, seed, penalty } = options;
     const inputs = { key: new Input("key", [2], "u32"), lr: new Input("learning rate", []) };
-    const batches = new Batches(runtime, set, split, {
-      batch,
-      augmentation: set.augmentation,
-      key: inputs.key,
-    });
+    const { augmentation } = set;
+    const batches = inLayer(
+      "(batch)",
+      () => new Batches(runtime, set, split, { batch, augmentation, key: inputs.key }),
+    );
     const { graph, updates } = forward(network, batches, inputs.key);
     const { logits, labels } = graph;
 
-    const classification = crossEntropy(logits, labels);
-    const extra = penalty?.build(graph);
+    const classification = inLayer("(loss)", () => crossEntropy(logits, labels));
+    const extra = inLayer("(constraint)", () => penalty?.build(graph));
     const loss = extra ? add(classification, extra.loss) : classification;
 
     const parameters = new Map(network.namedParameters());
@@ -100,19 +101,19 @@ export class TrainingStep {
     const byName = new Map(names.map((name, i) => [name, gradients[i]]));
     const velocities = zeroVelocities(parameters);
 
-    const terms: Record<string, Tensor> = {
-      loss,
-      correct: sum(equal(argmax(logits), labels)),
-      ...extra?.terms,
-    };
+    const correct = inLayer("(metrics)", () => sum(equal(argmax(logits), labels)));
+    const terms: Record<string, Tensor> = { loss, correct, ...extra?.terms };
     const metrics = new Map(
       Object.keys(terms).map((name) => [name, new Variable(name, [], new Float32Array(1))]),
     );
-    const sums = [...metrics].map(([name, total]): AssignmentPair => [
-      total,
-      add(total, terms[name]),
-    ]);
-    const steps = sgd(parameters, velocities, byName, inputs.lr, options);
+    const sums = inLayer(
+      "(metrics)",
+      () => [...metrics].map(([name, total]): AssignmentPair => [total, add(total, terms[name])]),
+    );
+    const steps = inLayer(
+      "(update)",
+      () => sgd(parameters, velocities, byName, inputs.lr, options),
+    );
     const plan = await runtime.plan<never>({ assign: [...updates, ...sums, ...steps] });
     return new TrainingStep(runtime, plan, batches, inputs, seed, velocities, metrics);
   }
@@ -122,11 +123,16 @@ export class TrainingStep {
    * @param step how many steps came before, over all epochs: dropout and augmentation follow it
    */
   run(indices: Uint32Array<ArrayBuffer>, step: number, lr: number): void {
-    this.plan.run([
+    this.plan.run(this.feeds(indices, step, lr));
+  }
+
+  /** What the plan is fed for that step. */
+  feeds(indices: Uint32Array<ArrayBuffer>, step: number, lr: number): Feed[] {
+    return [
       ...this.batches.feeds(indices),
       [this.inputs.key, Uint32Array.of(this.seed, step)],
       [this.inputs.lr, lr],
-    ]);
+    ];
   }
 
   /** The metrics' sums since they were last set to zero. Waits for the device. */

@@ -15,6 +15,7 @@
 const ROWS: u32 = 64u;
 const COLUMNS: u32 = 16u; // elements of type F
 const ROWS_PER_THREAD: u32 = 4u;
+const WORKGROUP: u32 = 64u;
 
 // begin types
 alias F = vec4f;
@@ -27,13 +28,13 @@ alias U = vec4u;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 // end buffers
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let thread = (group.x + group.y * groups.x) * 64u + lane;
+  let thread = (group.x + group.y * groups.x) * WORKGROUP + lane;
   let n = thread % COLUMNS;
   let first = thread / COLUMNS * ROWS_PER_THREAD;
   // begin steady

@@ -1,7 +1,8 @@
 // y[to(i)] = x[from(i)], or 0 where the element lies outside of x: permutation, slicing, zero
 // padding and the parts of a concatenation.
 //
-// Layout   x and y dense and row-major
+// Layout   x and y dense and row-major; an element E is four floats where all that moves together
+//          comes in fours, else one
 // Threads  one invocation for each element of the iteration space
 // Cost     no arithmetic but the indices'; each element read and written once
 //
@@ -11,8 +12,9 @@
 const COUNT: u32 = 512u;
 
 // begin buffers
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+alias E = f32;
+@group(0) @binding(0) var<storage, read> x: array<E>;
+@group(0) @binding(1) var<storage, read_write> y: array<E>;
 // end buffers
 
 @compute @workgroup_size(64)
@@ -35,6 +37,6 @@ fn main(
   if (inside) {
     y[target_] = x[source];
   } else {
-    y[target_] = 0;
+    y[target_] = E();
   }
 }

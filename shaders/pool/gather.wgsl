@@ -8,6 +8,7 @@ const COUNT: u32 = 256u; // elements of y
 const IN_PIXELS: u32 = 64u;
 const OUT_PIXELS: u32 = 16u;
 const CHANNELS: u32 = 4u; // in elements
+const WORKGROUP: u32 = 64u;
 
 // begin memory
 alias F = vec4f;
@@ -23,13 +24,13 @@ fn load_indices(i: u32) -> U {
 }
 // end memory
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
+  let i = (group.x + group.y * groups.x) * WORKGROUP + lane;
   if (i >= COUNT) {
     return;
   }

@@ -19,6 +19,7 @@ const STRIDE_H: u32 = 2u;
 const STRIDE_W: u32 = 2u;
 const PAD_H: u32 = 0u;
 const PAD_W: u32 = 0u;
+const WORKGROUP: u32 = 64u;
 
 // begin memory
 alias F = vec4f;
@@ -30,13 +31,13 @@ fn load_x(i: u32) -> F {
 }
 // end memory
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
+  let i = (group.x + group.y * groups.x) * WORKGROUP + lane;
   if (i >= COUNT) {
     return;
   }

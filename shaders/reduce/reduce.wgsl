@@ -17,6 +17,7 @@ const OUTER: u32 = 1u;
 const LENGTH: u32 = 1024u; // in elements of F where F runs along l
 const INNER: u32 = 16u; // in elements of F where F runs along n
 const SPLITS: u32 = 4u;
+const WORKGROUP: u32 = 64u;
 
 // begin types
 alias F = vec4f;
@@ -38,13 +39,13 @@ fn finish(a: F) -> F {
 }
 // end combine
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let thread = (group.x + group.y * groups.x) * 64u + lane;
+  let thread = (group.x + group.y * groups.x) * WORKGROUP + lane;
   if (thread >= SPLITS * OUTER * INNER) {
     return;
   }

@@ -169,6 +169,16 @@ const movement: Case[] = [
     [random([3, 2])],
     (x) => t.square(t.window(x, [5, 0], [2, 2])),
   ),
+  operation(
+    "window in fours, beyond and cropping",
+    [random([2, 5, 12])],
+    (x) => t.square(t.window(x, [-1, 1, 4], [3, 3, 12])),
+  ),
+  operation(
+    "concat in fours along 1",
+    [random([2, 1, 4]), random([2, 3, 4])],
+    (...parts) => t.square(t.concat(parts, 1)),
+  ),
   operation("slice", [random([2, 7, 3])], (x) => t.square(t.slice(x, 1, 2, 6))),
   operation("slice from the end", [random([2, 7])], (x) => t.square(t.slice(x, -1, -3))),
   operation("pad2d", [random([2, 3, 2, 2])], (x) => t.square(t.pad2d(x, 1, 0, 2, 3))),

@@ -121,16 +121,26 @@ export function derivatives({ inputs, f }: Case): Derivatives {
 
 /** Checks a case in all three ways; returns the GPU's errors. */
 export async function check(operation: Case): Promise<Errors> {
-  const { value, parameters, orders } = derivatives(operation);
-  for (const [k, order] of orders.entries()) {
-    checkDifferences(`${operation.name}: ${["first", "second"][k]} derivative`, order, parameters);
+  const found = derivatives(operation);
+  for (const [k, order] of found.orders.entries()) {
+    const name = `${operation.name}: ${["first", "second"][k]} derivative`;
+    checkDifferences(name, order, found.parameters);
   }
+  return await compare(operation, found);
+}
+
+/** The left side of the check alone, on a runtime of the caller's choice. */
+export async function compare(
+  operation: Case,
+  { value, orders }: Derivatives = derivatives(operation),
+  runtime?: Runtime,
+): Promise<Errors> {
   const groups = [
     [value],
     ...orders.map(({ gradients }) => gradients.filter((g) => g !== undefined)),
   ];
   const tensors = groups.flat();
-  const found = await evaluate(tensors);
+  const found = await evaluate(tensors, runtime);
   const wanted = interpret(tensors);
   const errors: Errors = [0, 0, 0];
   groups.forEach((group, k) => {
@@ -174,12 +184,15 @@ function checkDifferences(
 }
 
 /** Tensors' values by the GPU, in one plan. Its memory is freed again. */
-export async function evaluate(tensors: readonly Tensor[]): Promise<Float64Array[]> {
-  const runtime = await testRuntime();
+export async function evaluate(
+  tensors: readonly Tensor[],
+  runtime?: Runtime,
+): Promise<Float64Array[]> {
+  const on = runtime ?? await testRuntime();
   try {
-    return (await runtime.evaluate(tensors)).map((value) => Float64Array.from(value));
+    return (await on.evaluate(tensors)).map((value) => Float64Array.from(value));
   } finally {
-    runtime.destroy();
+    on.destroy();
   }
 }
 

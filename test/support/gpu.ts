@@ -2,7 +2,7 @@
 import { type Gpu, requestGpu } from "../../engine/gpu/adapter.ts";
 import { expand } from "../../engine/gpu/expand.ts";
 import { type Kernel, TEXTURE_WIDTH } from "../../engine/gpu/kernel.ts";
-import { PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
+import { BLOCKS, PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
 
 let shared: Promise<Gpu> | undefined;
 
@@ -18,7 +18,7 @@ export async function testDevice(): Promise<GPUDevice> {
 /** Every target that the device at hand can run, the plain one first. */
 export async function testTargets(): Promise<Target[]> {
   const lanes = (await testGpu()).subgroupSize;
-  const targets = [PLAIN, { ...PLAIN, textures: true }];
+  const targets = [PLAIN, BLOCKS, { ...PLAIN, textures: true }];
   if (lanes > 1) targets.push({ ...PLAIN, lanes }, { ...PLAIN, lanes, textures: true });
   return targets;
 }

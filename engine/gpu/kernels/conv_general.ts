@@ -2,32 +2,45 @@
 import weightGradShader from "../../../shaders/conv/weight_grad.wgsl" with { type: "text" };
 import forwardShader from "../../../shaders/conv/forward.wgsl" with { type: "text" };
 import inputGradShader from "../../../shaders/conv/input_grad.wgsl" with { type: "text" };
-import { type Kernel, linearWorkgroups, specialize } from "../kernel.ts";
-import type { ConvShape, SplitKernel } from "./conv.ts";
-import { convCost, convLabel, splitRows, windowConstants } from "./conv_shape.ts";
+import { linearWorkgroups, specialize, type SplitKernel } from "../kernel.ts";
+import type { ConvShape } from "./conv.ts";
+import { convCost, convLabel, type Face, splitRows, windowConstants } from "./conv_shape.ts";
 
 const WORKGROUP = 64;
-/** Threads that keep an adapter busy. */
+/** Workgroups that keep an adapter busy. */
 const WANTED_WORKGROUPS = 64;
 
-export function generalForward(s: ConvShape): Kernel {
+export function generalFace(s: ConvShape, face: Face): SplitKernel {
+  switch (face) {
+    case "forward":
+      return generalForward(s);
+    case "input gradient":
+      return generalInputGrad(s);
+    case "weight gradient":
+      return generalWeightGrad(s);
+  }
+}
+
+export function generalForward(s: ConvShape): SplitKernel {
   const elements = s.batch * s.outHeight * s.outWidth * s.outChannels;
-  return {
+  const kernel = {
     label: convLabel(s, "forward"),
     source: specialize(forwardShader, constants(s)),
     workgroups: linearWorkgroups(Math.ceil(elements / WORKGROUP)),
     ...convCost(s),
   };
+  return { kernel, splits: 1 };
 }
 
-export function generalInputGrad(s: ConvShape): Kernel {
+export function generalInputGrad(s: ConvShape): SplitKernel {
   const elements = s.batch * s.inHeight * s.inWidth * s.inChannels;
-  return {
+  const kernel = {
     label: convLabel(s, "input gradient"),
     source: specialize(inputGradShader, constants(s)),
     workgroups: linearWorkgroups(Math.ceil(elements / WORKGROUP)),
     ...convCost(s),
   };
+  return { kernel, splits: 1 };
 }
 
 export function generalWeightGrad(s: ConvShape): SplitKernel {

@@ -6,6 +6,7 @@ import tileShader from "../../../shaders/conv/tile.wgsl" with { type: "text" };
 import weightTileShader from "../../../shaders/conv/weight_tile.wgsl" with { type: "text" };
 import { type Constant, type Kernel, linearWorkgroups, specialize } from "../kernel.ts";
 import type { ConvShape, SplitKernel } from "./conv.ts";
+import { generalFace } from "./conv_general.ts";
 import {
   convCost,
   convLabel,
@@ -15,6 +16,7 @@ import {
   windowConstants,
 } from "./conv_shape.ts";
 import { retarget, type Target, workgroupSize } from "./target.ts";
+import { choose } from "./variant.ts";
 
 /** Pixels of a tile: more share the weights better, but their sums no longer fit the registers. */
 const PIXELS = 8;
@@ -49,33 +51,46 @@ function directed(shape: ConvShape, adjoint: boolean, target: Target): Kernel {
   const columns = Math.ceil(Number(window.OUT_WIDTH) / Number(window.PHASES_W));
   const slots = Math.ceil(Number(window.KERNEL_WIDTH) / Number(window.TAP_STRIDE_W));
   const groupOut = Math.ceil(outChannels / s.groups / 4);
-  const tile = chooseTile(s.batch, rows, columns, slots, groupOut, target);
-  const channelTiles = s.groups * Math.ceil(groupOut / tile.vectors);
-  const lanes = Math.ceil(tile.count / target.lanes) * target.lanes;
-  const threads = channelTiles * Number(window.PHASES_H) * Number(window.PHASES_W) * lanes;
-  const own = ownLayout(inChannels, window, tile.pixels);
-  const { source, textures } = retarget(tileShader, target, {
-    own,
-    result: outChannels % 4 === 0 ? "vectors" : "scalars",
-  });
-  return {
-    label: convLabel(shape, adjoint ? "input gradient" : "forward"),
-    source: specialize(source, {
-      ...window,
-      IN_CHANNELS: inChannels,
-      OUT_CHANNELS: outChannels,
-      GROUPS: s.groups,
-      SKEW: own === "packed" ? (4 - Number(window.PADDING_W) * inChannels % 4) % 4 : 0,
-      IMAGES: tile.images,
-      PIXELS: tile.pixels,
-      VECTORS: tile.vectors,
-      LANES: target.lanes,
-      WORKGROUP: workgroupSize(target),
-    }),
-    workgroups: linearWorkgroups(Math.ceil(threads / workgroupSize(target))),
-    textures,
-    ...convCost(shape),
+  const face = adjoint ? "input gradient" : "forward";
+  const label = convLabel(shape, face);
+  const make = (tile: Tile): Kernel => {
+    const own = ownLayout(inChannels, window, tile.pixels);
+    const result = outChannels % 4 === 0 ? "vectors" : "scalars";
+    const { source, textures } = retarget(tileShader, target, { own, result });
+    const channelTiles = s.groups * Math.ceil(groupOut / tile.vectors);
+    const lanes = Math.ceil(tile.count / target.lanes) * target.lanes;
+    const threads = channelTiles * Number(window.PHASES_H) * Number(window.PHASES_W) * lanes;
+    return {
+      label,
+      source: specialize(source, {
+        ...window,
+        IN_CHANNELS: inChannels,
+        OUT_CHANNELS: outChannels,
+        GROUPS: s.groups,
+        SKEW: own === "packed" ? (4 - Number(window.PADDING_W) * inChannels % 4) % 4 : 0,
+        IMAGES: tile.images,
+        PIXELS: tile.pixels,
+        VECTORS: tile.vectors,
+        LANES: target.lanes,
+        WORKGROUP: workgroupSize(target),
+      }),
+      workgroups: linearWorkgroups(Math.ceil(threads / workgroupSize(target))),
+      textures,
+      ...convCost(shape),
+    };
   };
+  const limits = [{ pixels: PIXELS, vectors: maxVectors(target, slots) }, ...OTHER_LIMITS];
+  const variants = new Map(limits.map((limit) => {
+    const tile = chooseTile(s.batch, rows, columns, slots, groupOut, target, limit);
+    const name = `${tile.images} x ${tile.pixels} pixels by ${4 * tile.vectors} channels`;
+    return [name, { name, make: () => make(tile) }];
+  }));
+  return choose({
+    shapeClass: label,
+    variants: [...variants.values()],
+    splits: 1,
+    reference: () => generalFace(shape, face),
+  }, target);
 }
 
 /** How the pixels of a run, at least `pixels` of them, lie in memory. */
@@ -86,6 +101,21 @@ function ownLayout(channels: number, window: Record<string, Constant>, pixels: n
   if (window.ADJOINT || channels > 3 || !aligned) return "scalars";
   return "packed";
 }
+
+/** Most pixels and vectors of channels of a thread's tile. */
+interface Limit {
+  readonly pixels: number;
+  readonly vectors: number;
+}
+
+/** What a tuner tries beside the limits that are the best as a rule. */
+const OTHER_LIMITS: readonly Limit[] = [
+  { pixels: 8, vectors: 2 },
+  { pixels: 4, vectors: 4 },
+  { pixels: 4, vectors: 8 },
+  { pixels: 12, vectors: 2 },
+  { pixels: 16, vectors: 2 },
+];
 
 /** What one thread computes, and how many such pixel tiles there are in each phase. */
 interface Tile {
@@ -102,19 +132,20 @@ function chooseTile(
   slots: number,
   channelVectors: number,
   target: Target,
+  limit: Limit,
 ): Tile {
   const unrolled = (pixels: number, vectors: number) => 4 * slots * pixels * vectors;
   const count = (pixels: number, images: number) =>
     Math.ceil(batch / images) * rows * Math.ceil(columns / pixels);
-  let pixels = evenTile(columns, PIXELS);
+  let pixels = evenTile(columns, limit.pixels);
   while (pixels > 1 && (count(pixels, 1) < target.lanes || unrolled(pixels, 1) > MAX_UNROLLED)) {
     pixels = Math.ceil(pixels / 2);
   }
   const fitting = Math.max(1, Math.floor(MAX_UNROLLED / unrolled(pixels, 1)));
-  const vectors = evenTile(channelVectors, Math.min(fitting, maxVectors(target, slots)));
+  const vectors = evenTile(channelVectors, Math.min(fitting, limit.vectors));
   let images = 1;
   while (
-    2 * images * pixels <= PIXELS && count(pixels, 2 * images) >= 2 * target.lanes &&
+    2 * images * pixels <= limit.pixels && count(pixels, 2 * images) >= 2 * target.lanes &&
     unrolled(2 * images * pixels, vectors) <= MAX_UNROLLED
   ) images *= 2;
   return { images, pixels, vectors, count: count(pixels, images) };

@@ -1,16 +1,15 @@
 /**
  * Matrix products. A product whose rows are whole vec4s is a face of a 1 x 1 convolution, pixels
- * being rows, and runs on its register tiles; the rest runs on the general kernel:
+ * being rows, and runs on its kernels; the rest runs on the general kernel:
  *
  *     a b    = forward          x [m, k], w [k, n]
  *     a bT   = input gradient  dy [m, k], w [n, k]
  *     aT b   = weight gradient  x [k, m], dy [k, n]
  */
 import matmulShader from "../../../shaders/gemm/matmul.wgsl" with { type: "text" };
-import { type Kernel, linearWorkgroups, specialize } from "../kernel.ts";
-import type { ConvShape, SplitKernel } from "./conv.ts";
+import { linearWorkgroups, specialize, type SplitKernel } from "../kernel.ts";
+import { convForward, convInputGrad, type ConvShape, convWeightGrad } from "./conv.ts";
 import { splitRows } from "./conv_shape.ts";
-import { tileForward, tileInputGrad, tileWeightGrad } from "./conv_tile.ts";
 import { PLAIN, type Target } from "./target.ts";
 
 /** c [m, n] = a b, with a [m, k] or, if transA, [k, m]; b [k, n] or, if transB, [n, k]. */
@@ -38,17 +37,13 @@ export function matmul(s: MatmulShape, target: Target = PLAIN): SplitKernel {
 
 function choose(s: MatmulShape, target: Target): SplitKernel {
   const { m, n, k, transA, transB } = s;
-  if (!transA && !transB && n % 4 === 0) return whole(tileForward(pointwise(1, m, k, n), target));
-  if (!transA && transB && k % 4 === 0) return whole(tileInputGrad(pointwise(1, m, n, k), target));
+  if (!transA && !transB && n % 4 === 0) return convForward(pointwise(1, m, k, n), target);
+  if (!transA && transB && k % 4 === 0) return convInputGrad(pointwise(1, m, n, k), target);
   if (transA && !transB && n % 4 === 0) {
     const columns = rowLength(k);
-    return tileWeightGrad(pointwise(k / columns, columns, m, n), target);
+    return convWeightGrad(pointwise(k / columns, columns, m, n), target);
   }
   return generalMatmul(s);
-}
-
-function whole(kernel: Kernel): SplitKernel {
-  return { kernel, splits: 1 };
 }
 
 /** A 1 x 1 convolution over `rows` x `columns` pixels. */

@@ -3,7 +3,7 @@
 import mapSource from "../../../shaders/pointwise/map.wgsl" with { type: "text" };
 import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
 import { bindBuffers, type Chain, chainText, rowOf } from "./chain.ts";
-import type { Target } from "./target.ts";
+import { streamThreads, type Target } from "./target.ts";
 import { chainBytes, product } from "./cost.ts";
 
 /** Most rows that a thread takes: more save little. */
@@ -15,30 +15,40 @@ const MAX_ROWS = 64;
  */
 export function mapKernel(
   chain: Chain,
-  { textures, threads: busy }: Target,
+  target: Target,
   inPlace?: number,
 ): Kernel {
   const row = rowOf(chain);
-  const { steady, lines, width, ...text } = chainText(chain, { row, inPlace, textures });
+  const { steady, lines, width, ...text } = chainText(chain, {
+    row,
+    inPlace,
+    textures: target.textures,
+  });
   const size = product(chain.shape);
   const columns = row / width;
   const rows = size / row;
   // Only where a column has something to load once do several rows a thread pay.
   const rowsPerThread = steady.length === 0
     ? 1
-    : Math.max(1, Math.min(MAX_ROWS, Math.floor(size / width / busy)));
+    : Math.max(1, Math.min(MAX_ROWS, Math.floor(size / width / target.threads)));
   const element = width === 4 ? `vec4<${chain.dtype}>` : chain.dtype;
   const output = `var<storage, read_write> y: array<${element}>;`;
   let source = replaceRegion(mapSource, "types", text.types);
   source = replaceRegion(source, "buffers", bindBuffers([...text.buffers, output]));
   source = replaceRegion(source, "steady", steady.join("\n"));
   source = replaceRegion(source, "chain", [...lines, `y[i] = ${chain.result};`].join("\n"));
+  const workgroup = streamThreads(target);
   const threads = columns * Math.ceil(rows / rowsPerThread);
   return {
     label: chain.label,
-    source: specialize(source, { ROWS: rows, COLUMNS: columns, ROWS_PER_THREAD: rowsPerThread }),
+    source: specialize(source, {
+      ROWS: rows,
+      COLUMNS: columns,
+      ROWS_PER_THREAD: rowsPerThread,
+      WORKGROUP: workgroup,
+    }),
     textures: text.textures,
-    workgroups: linearWorkgroups(Math.ceil(threads / 64)),
+    workgroups: linearWorkgroups(Math.ceil(threads / workgroup)),
     flops: chain.values.length * size,
     bytes: chainBytes(chain) + 4 * size,
   };

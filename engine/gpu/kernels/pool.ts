@@ -5,7 +5,7 @@ import indicesSource from "../../../shaders/pool/indices.wgsl" with { type: "tex
 import scatterSource from "../../../shaders/pool/scatter.wgsl" with { type: "text" };
 import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
 import { declareOperands, type Operand } from "./operands.ts";
-import type { Target } from "./target.ts";
+import { streamThreads, type Target } from "./target.ts";
 
 export interface PoolShape {
   readonly batch: number;
@@ -65,9 +65,10 @@ function poolKernel(
       COUNT: elements,
       ...constants,
       CHANNELS: p.channels / width,
+      WORKGROUP: streamThreads(target),
     }),
     textures,
-    workgroups: linearWorkgroups(Math.ceil(elements / 64)),
+    workgroups: linearWorkgroups(Math.ceil(elements / streamThreads(target))),
   };
 }
 

@@ -1,9 +1,13 @@
-/** Sums and maxima over the middle of [outer, length, inner]; see shaders/reduce/reduce.wgsl. */
+/**
+ * Sums and maxima over the middle of [outer, length, inner]: by threads of their own
+ * (shaders/reduce/reduce.wgsl) or, on GPUs where results are few, by workgroups (tree.wgsl).
+ */
 
 import reduceSource from "../../../shaders/reduce/reduce.wgsl" with { type: "text" };
+import treeSource from "../../../shaders/reduce/tree.wgsl" with { type: "text" };
 import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
 import { bindBuffers, type Chain, chainText } from "./chain.ts";
-import { PLAIN, type Target } from "./target.ts";
+import { streamThreads, type Target } from "./target.ts";
 import { chainBytes, product } from "./cost.ts";
 
 export type Combine = "sum" | "max";
@@ -19,15 +23,51 @@ const COMBINE = {
   },
 };
 
-/** Threads that keep an adapter busy, and the fewest elements worth a thread of their own. */
-const BUSY_THREADS = 4096;
+/** How a reduction is laid out: its shader with the constants of the layout. */
+interface Layout {
+  readonly shader: string;
+  readonly splits: number;
+  readonly constants: Record<string, number>;
+  readonly workgroups: number;
+}
+
+/** The fewest elements worth a thread of their own, and the most parts of a reduction. */
 const MIN_LENGTH = 32;
 const MAX_SPLITS = 256;
 
-/** In how many parts a reduction is done, so that there are threads enough. */
-function chooseSplits([outer, length, inner]: Middle): number {
-  const wanted = Math.ceil(BUSY_THREADS / (outer * inner));
-  return Math.max(1, Math.min(wanted, Math.ceil(length / MIN_LENGTH), MAX_SPLITS));
+/** One thread for each result and part. */
+function byThread([outer, length, inner]: Middle, target: Target, splitting: boolean): Layout {
+  const wanted = splitting ? Math.ceil(target.threads / (outer * inner)) : 1;
+  const splits = Math.max(1, Math.min(wanted, Math.ceil(length / MIN_LENGTH), MAX_SPLITS));
+  const workgroup = streamThreads(target);
+  const workgroups = Math.ceil(splits * outer * inner / workgroup);
+  return { shader: reduceSource, splits, constants: { WORKGROUP: workgroup }, workgroups };
+}
+
+/** Threads of a workgroup, the most of them side by side, and sums of each. */
+const TREE_THREADS = 256;
+const TREE_COLUMNS = 32;
+const TREE_UNROLL = 4;
+/** Shorter reductions leave too many threads idle. */
+const TREE_LENGTH = 16;
+
+/** One workgroup for each part of some neighbouring results, where threads alone are too few. */
+function byTree(
+  [outer, length, inner]: Middle,
+  target: Target,
+  splitting: boolean,
+): Layout | undefined {
+  const few = outer * inner < target.threads / 4;
+  if (target.workgroupMemory === 0 || !few || length < TREE_LENGTH) return undefined;
+  const columns = Math.min(TREE_COLUMNS, 2 ** Math.ceil(Math.log2(inner)));
+  const lanes = TREE_THREADS / columns;
+  const tiles = outer * Math.ceil(inner / columns);
+  const wanted = splitting ? target.threads / TREE_THREADS / tiles : 1;
+  const most = Math.floor(length / (lanes * TREE_UNROLL));
+  const part = Math.ceil(length / Math.max(1, Math.min(wanted, most)));
+  const splits = Math.ceil(length / part);
+  const constants = { COLUMNS: columns, LANES: lanes, UNROLL: TREE_UNROLL };
+  return { shader: treeSource, splits, constants, workgroups: splits * tiles };
 }
 
 /**
@@ -39,22 +79,23 @@ export function chainReduceKernel(
   chain: Chain,
   [outer, length, inner]: Middle,
   combine: Combine,
-  { textures }: Target,
+  target: Target,
   splitting = true,
 ) {
   const alongLength = inner === 1;
   const { width, steady, lines, ...text } = chainText(chain, {
-    textures,
+    textures: target.textures,
     row: inner,
     along: alongLength ? length : inner,
   });
   const middle: Middle = alongLength ? [outer, length / width, 1] : [outer, length, inner / width];
-  const splits = splitting ? chooseSplits(middle) : 1;
+  const { shader, splits, constants, workgroups } = byTree(middle, target, splitting) ??
+    byThread(middle, target, splitting);
   const { identity, vector, lanes } = COMBINE[combine];
   const foldLanes = alongLength && width === 4;
   const outElement = width === 4 && !foldLanes ? "vec4f" : "f32";
   const output = `var<storage, read_write> y: array<${outElement}>;`;
-  let source = replaceRegion(reduceSource, "types", text.types);
+  let source = replaceRegion(shader, "types", text.types);
   source = replaceRegion(source, "buffers", bindBuffers([...text.buffers, output]));
   source = replaceRegion(
     source,
@@ -76,9 +117,10 @@ export function chainReduceKernel(
       LENGTH: middle[1],
       INNER: middle[2],
       SPLITS: splits,
+      ...constants,
     }),
     textures: text.textures,
-    workgroups: linearWorkgroups(Math.ceil(splits * middle[0] * middle[2] / 64)),
+    workgroups: linearWorkgroups(workgroups),
     flops: (chain.values.length + 1) * size,
     bytes: chainBytes(chain) + 4 * parts,
   };
@@ -86,7 +128,7 @@ export function chainReduceKernel(
 }
 
 /** Combines the middle of one buffer in a single pass. Buffers: x, y. */
-export function reduceKernel(combine: Combine, shape: Middle): Kernel {
+export function reduceKernel(combine: Combine, shape: Middle, target: Target): Kernel {
   const chain: Chain = {
     label: `${combine} [${shape.join(", ")}]`,
     shape,
@@ -95,5 +137,5 @@ export function reduceKernel(combine: Combine, shape: Middle): Kernel {
     result: "x0",
     dtype: "f32",
   };
-  return chainReduceKernel(chain, shape, combine, PLAIN, false).kernel;
+  return chainReduceKernel(chain, shape, combine, { ...target, textures: false }, false).kernel;
 }

@@ -2,6 +2,9 @@
  * What a tile kernel may count on. The tile shaders are written once, for storage buffers read as
  * vec4s and lanes that share; for another target some of their declarations are replaced.
  *
+ * There are two families of the kernels that compute most: register tiles with direct loads, and
+ * blocks in workgroup memory (block.ts), which are for GPUs.
+ *
  * Loads decide the speed on a CPU adapter. lavapipe loads storage buffers lane by lane; on a
  * processor without AVX-512 a vec4 costs as much there as 130 vec4 multiply-adds, from a texture as
  * much as 12. Lanes of a subgroup that need the same values share their loads by broadcasts.
@@ -16,22 +19,64 @@ export interface Target {
   readonly textures: boolean;
   /** Invocations that keep the adapter busy; beyond them each can do more. */
   readonly threads: number;
+  /** Bytes of workgroup memory that kernels may use; 0 where it is no faster than buffers. */
+  readonly workgroupMemory: number;
+  /** Most invocations of a workgroup. */
+  readonly workgroupThreads: number;
+  /** The fastest variants that were measured on this adapter, by shape class; see variant.ts. */
+  readonly tuning?: ReadonlyMap<string, string>;
 }
 
 /** The target that every device offers: storage buffers, nothing shared. */
-export const PLAIN: Target = { lanes: 1, textures: false, threads: 1 << 16 };
+export const PLAIN: Target = {
+  lanes: 1,
+  textures: false,
+  threads: 1 << 16,
+  workgroupMemory: 0,
+  workgroupThreads: 256,
+};
+
+/** A large GPU (132 multiprocessors of 2048 threads) with the limits that every device has. */
+export const BLOCKS: Target = { ...PLAIN, threads: 1 << 18, workgroupMemory: 1 << 14 };
+
+/** What of a device decides its target. */
+export interface TargetDevice {
+  readonly isCpu: boolean;
+  readonly subgroupSize: number;
+  readonly tuning: ReadonlyMap<string, string>;
+  readonly limits: {
+    readonly maxComputeWorkgroupStorageSize: number;
+    readonly maxComputeInvocationsPerWorkgroup: number;
+  };
+}
 
 /**
- * The target that suits the device: on a CPU adapter textures and shared loads, elsewhere plain
- * buffers, which a GPU's caches serve.
+ * The target that suits the device: on a CPU adapter textures and shared loads, on a GPU plain
+ * buffers and workgroup memory.
  */
-export function targetFor(gpu: { isCpu: boolean; subgroupSize: number }): Target {
-  return gpu.isCpu ? { lanes: gpu.subgroupSize, textures: true, threads: 1 << 12 } : PLAIN;
+export function targetFor({ isCpu, subgroupSize, tuning, limits }: TargetDevice): Target {
+  if (isCpu) {
+    return { ...PLAIN, lanes: subgroupSize, textures: true, threads: 1 << 12, tuning };
+  }
+  return {
+    ...BLOCKS,
+    workgroupMemory: limits.maxComputeWorkgroupStorageSize,
+    workgroupThreads: limits.maxComputeInvocationsPerWorkgroup,
+    tuning,
+  };
 }
 
 /** Threads of a workgroup: one subgroup where lanes share, so that all of them are in step. */
 export function workgroupSize(target: Target): number {
   return target.lanes > 1 ? target.lanes : 64;
+}
+
+/**
+ * Threads of a workgroup of a kernel that streams through memory: on a GPU so many that starting
+ * workgroups does not take longer than their work, an element or a few each.
+ */
+export function streamThreads(target: Target): number {
+  return target.workgroupMemory > 0 ? Math.min(256, target.workgroupThreads) : 64;
 }
 
 /** How the channels of a tile's operands lie in vec4s. */
@@ -96,7 +141,8 @@ const OWN_SCALAR_TEXTURE = `
 @group(0) @binding(0) ${textureOf("own", "r32float")}
 ${gatherChannels((at) => `${texel("own", at)}.x`)}`;
 
-const RESULT_SCALARS = `
+/** A result whose channels are no whole vec4s. */
+export const RESULT_SCALARS = `
 @group(0) @binding(2) var<storage, read_write> result: array<f32>;
 
 fn store(pixel: u32, vector: u32, value: vec4<f32>) {

@@ -1,0 +1,83 @@
+/** Shows where the time of a step goes: by operation, by kernel and by layer. */
+
+import { measureRoofline } from "../engine/gpu/roofline.ts";
+import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
+import { traceOf } from "../engine/plan/trace.ts";
+import { openModel, parameterCount, seedFlag } from "./common.ts";
+import { defineCommand } from "./framework/command.ts";
+import { flagTable } from "./framework/flags.ts";
+import { Progress } from "./framework/progress.ts";
+import { profile, profiledSteps, shadersOf } from "./profile/profile.ts";
+import { openStage, stageFlags, syntheticData } from "./profile/stage.ts";
+import { describe } from "./profile/tables.ts";
+
+const flags = flagTable({
+  ...stageFlags,
+  steps: { type: "integer", min: 1, default: 5, help: "steps to take the median of" },
+  top: { type: "integer", min: 1, default: 20, help: "kernels to show" },
+  ...seedFlag,
+  json: { type: "string", value: "FILE", help: "write all numbers there, every dispatch's too" },
+  trace: { type: "string", value: "FILE", help: "write a trace there that ui.perfetto.dev opens" },
+  dumpWgsl: { type: "string", value: "DIR", help: "write the expanded shaders there" },
+});
+
+export const command = defineCommand({
+  name: "profile",
+  summary: "Show where the time of a step goes, by operation, kernel and layer",
+  description:
+    "Runs a step on made-up images a few times as it is, and a few times with every kernel in a " +
+    "pass of its own between two timestamps of the device. Each kernel's time is set against the " +
+    "roofline: the time that its operations need at the adapter's peak, or its bytes (every " +
+    "operand once) at the adapter's copy bandwidth, whichever is longer. Both are measured in the " +
+    "same run. Operands that lie in a cache can beat the bandwidth of a copy.",
+  flags,
+  examples: [
+    { args: "", does: "a training step of the small network" },
+    { args: "--model resnet34 --batch 16 --trace trace.json", does: "with a trace for Perfetto" },
+    { args: "--stage treat --layer last --json profile.json", does: "with the constraint" },
+  ],
+  async run(args, context) {
+    const gpu = await context.gpu();
+    const set = syntheticData(args);
+    const { network, entry } = openModel(args.model, set, args.seed);
+    const runtime = new Runtime(gpu);
+    const { featureLayer } = entry;
+    const subject = await openStage(args.stage, runtime, network, featureLayer, set, args);
+    context.print(
+      `${args.model}, ${parameterCount(network).toLocaleString("en")} parameters; ` +
+        `${args.stage}, ${args.batch} images of ${args.size} x ${args.size} x ${args.channels}; ` +
+        `${gpu.adapter.name}\n`,
+    );
+    const bar = new Progress({ label: "profile", total: profiledSteps(args.steps), unit: "steps" });
+    let found;
+    try {
+      const roofline = await measureRoofline(gpu);
+      found = await profile(runtime, subject, roofline, args, (done) => {
+        bar.update(done);
+        context.signal.throwIfAborted();
+      });
+    } finally {
+      bar.abandon();
+    }
+    context.print(describe(found, args.top));
+
+    if (args.json !== undefined) {
+      const { steps: _, ...numbers } = found;
+      const { name } = gpu.adapter;
+      await writeFileAtomic(args.json, JSON.stringify({ adapter: name, ...args, ...numbers }));
+    }
+    if (args.trace !== undefined) {
+      const trace = traceOf(subject.plan.dispatches, found.steps);
+      await writeFileAtomic(args.trace, JSON.stringify(trace));
+    }
+    if (args.dumpWgsl !== undefined) {
+      await makeFolder(args.dumpWgsl);
+      for (const { name, text } of shadersOf(subject.plan)) {
+        await writeFileAtomic(`${args.dumpWgsl}/${name}`, text);
+      }
+    }
+    const written = [args.json, args.trace, args.dumpWgsl].filter(Boolean);
+    if (written.length > 0) context.print(`\nwritten to ${written.join(", ")}`);
+  },
+});

@@ -1,0 +1,145 @@
+/** The steps that can be profiled, as plans on images made up for the purpose. */
+
+import type { Batches } from "../../engine/data/batch.ts";
+import type { DataSet } from "../../engine/data/dataset.ts";
+import { constraintPenalty } from "../../engine/doctor/penalty.ts";
+import { resolveLayers } from "../../engine/doctor/layers.ts";
+import { type Module, run } from "../../engine/nn/module.ts";
+import { observe } from "../../engine/nn/observe.ts";
+import type { Feed, Plan } from "../../engine/plan/plan.ts";
+import type { Runtime } from "../../engine/plan/runtime.ts";
+import { Input, Variable } from "../../engine/tensor/tensor.ts";
+import { RowCollector } from "../../engine/train/predict.ts";
+import { type Penalty, TrainingStep } from "../../engine/train/step.ts";
+import { batchFlag, modelFlags } from "../common.ts";
+import { flagTable } from "../framework/flags.ts";
+
+const stages = ["train", "treat", "eval"] as const;
+export type Stage = typeof stages[number];
+
+/** Which step, of which network, on which images. */
+export const stageFlags = flagTable({
+  ...modelFlags,
+  stage: {
+    type: "choice",
+    choices: stages,
+    default: "train",
+    help: "a training step, one with the constraint, or the evaluation of a batch",
+  },
+  ...batchFlag,
+  size: { type: "integer", min: 1, default: 32, help: "height and width of the images" },
+  channels: { type: "integer", min: 1, default: 3, help: "channels of the images" },
+  classes: { type: "integer", min: 2, max: 256, default: 10, help: "classes" },
+  layer: {
+    type: "list",
+    of: "string",
+    default: ["features"],
+    help: "treat: the layers that are constrained, as in deno task treat",
+  },
+  form: {
+    type: "choice",
+    choices: ["paper", "share"],
+    default: "paper",
+    help: "treat: the constraints as published, or as shares of each image's gradient",
+  },
+  alpha: {
+    type: "number",
+    min: 0,
+    default: 1,
+    help: "treat: weight of the channel-wise constraint",
+  },
+  beta: { type: "number", min: 0, default: 0, help: "treat: weight of the space-wise constraint" },
+});
+
+/** A step to be looked at. */
+export interface Subject {
+  readonly plan: Plan;
+  /** What the plan is fed in step `step`. */
+  feeds(step: number): Feed[];
+}
+
+export interface ImageOptions {
+  /** Height and width. */
+  readonly size: number;
+  readonly channels: number;
+  readonly classes: number;
+  readonly batch: number;
+}
+
+export interface ConstraintFlags {
+  readonly layer: readonly string[];
+  readonly form: "paper" | "share";
+  readonly alpha: number;
+  readonly beta: number;
+}
+
+/** One batch of images, augmented as photographs are, with masks for the space-wise constraint. */
+export function syntheticData({ size, channels, classes, batch }: ImageOptions): DataSet {
+  // Any bytes will do, but zeros would make every activation alike.
+  const bytes = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 40503) >> 4);
+  const split = {
+    images: bytes(batch * size * size * channels),
+    labels: Uint8Array.from({ length: batch }, (_, i) => i % classes),
+    masks: Uint8Array.from({ length: batch * size * size }, (_, i) => i >> 2 & 1),
+  };
+  return {
+    name: "synthetic",
+    source: "made up for measurements",
+    classes: Array.from({ length: classes }, (_, k) => `${k}`),
+    height: size,
+    width: size,
+    channels,
+    mean: new Array(channels).fill(0.5),
+    std: new Array(channels).fill(0.25),
+    augmentation: { cropPadding: 4, flip: true },
+    train: split,
+    test: split,
+  };
+}
+
+/** @throws UserError (usage, method) where the constraint can't be had; see `constraintPenalty` */
+export async function openStage(
+  stage: Stage,
+  runtime: Runtime,
+  network: Module,
+  featureLayer: string,
+  set: DataSet,
+  constraint: ConstraintFlags,
+): Promise<Subject> {
+  const batch = set.train.labels.length;
+  if (stage === "eval") {
+    const logits = ({ images }: Batches) => run(network, images, { training: false }).output;
+    const rows = await RowCollector.make(runtime, set, set.test, batch, logits);
+    return { plan: rows.plan, feeds: (step) => rows.feeds(0, step) };
+  }
+  const layers = resolveLayers(network, constraint.layer, featureLayer);
+  const penalty = stage === "treat" ? madeUpPenalty(network, set, layers, constraint) : undefined;
+  const step = await TrainingStep.make(runtime, network, set, set.train, {
+    batch,
+    seed: 0,
+    momentum: 0.9,
+    weightDecay: 5e-4,
+    penalty,
+  });
+  const indices = Uint32Array.from({ length: batch }, (_, i) => i);
+  // At a learning rate of 0 the same work is done, and nothing diverges.
+  return { plan: step.plan, feeds: (k) => step.feeds(indices, k, 0) };
+}
+
+/** The constraint as it is trained on, with masks that give each class every other kernel. */
+function madeUpPenalty(
+  network: Module,
+  { height, width, channels, classes }: DataSet,
+  layers: readonly string[],
+  options: ConstraintFlags,
+): Penalty | undefined {
+  const images = new Input("images", [1, height, width, channels]);
+  const { layer: output } = observe(network, images, { training: false });
+  const masks = layers.map((layer) => {
+    const shape = [classes.length, output(layer).shape.at(-1)!];
+    const values = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => i % 2);
+    return { layer, mask: new Variable(`mask of ${layer}`, shape, values) };
+  });
+  const parameters = [...network.namedParameters()].map(([, parameter]) => parameter);
+  return constraintPenalty({ ...options, layers: masks, parameters });
+}

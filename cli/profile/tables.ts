@@ -1,0 +1,98 @@
+/** A profile as text. */
+
+import { type LayerRow, type Row, rowsBy } from "../../engine/plan/report.ts";
+import { percent } from "../common.ts";
+import { table } from "../framework/table.ts";
+import type { Profile } from "./profile.ts";
+
+/** @param top rows of the table of kernels; the others are summed up in one */
+export function describe(profile: Profile, top: number): string {
+  const { operations, layers, total, dispatches, roofline } = profile;
+  const kernels = rowsBy(dispatches, roofline, ({ kernel }) => kernel, top);
+  return [
+    `${facts(profile)}\n`,
+    `by operation\n\n${rowTable("operation", [...operations, total])}\n`,
+    `by kernel\n\n${rowTable("kernel", kernels)}\n`,
+    `by layer\n\n${layerTable(layers)}`,
+  ].join("\n");
+}
+
+function facts({ step, host, counts, pipelines, memory, roofline, total }: Profile): string {
+  const perDispatch = 1000 * (host.encode + host.submit) / counts.dispatches;
+  const rows = [
+    ["step", `${time(step.ms)}, ${fixed(step.imagesPerSecond)} images/s`],
+    ["first step", `${time(step.firstMs)}: drivers compile when a kernel first runs`],
+    [
+      "kernels",
+      `${time(total.ms)} with each in a pass of its own: ${fixed(total.gflops)} GFLOP/s, ` +
+      `${fixed(total.gbPerSecond)} GB/s, ${percent(total.roofline, 1)} of the roofline`,
+    ],
+    [
+      "roofline",
+      `${fixed(roofline.gflops)} GFLOP/s (multiply-adds), ${fixed(roofline.gbPerSecond)} GB/s ` +
+      "(a copy, read and written), measured now",
+    ],
+    [
+      "host",
+      `${time(host.feed)} feed, ${time(host.encode)} encode, ${time(host.submit)} submit; ` +
+      `${perDispatch.toFixed(2)} us a dispatch`,
+    ],
+    [
+      "commands",
+      `${counts.dispatches} dispatches, ${counts.copies} copies to textures ` +
+      `at ${counts.interruptions} places, 1 submit`,
+    ],
+    ["pipelines", `${pipelines.count}, made in ${time(pipelines.ms)}`],
+    ["memory", memoryText(memory)],
+  ];
+  return rows.map(([name, text]) => `${name.padEnd(12)}${text}`).join("\n");
+}
+
+function memoryText({ values, textures, inputs, variables }: Profile["memory"]): string {
+  const all = values.bytes + textures.bytes + inputs + variables;
+  const without = all - values.bytes - textures.bytes + values.withoutReuse + textures.withoutReuse;
+  return `${mib(all)}, without reuse ${mib(without)}: variables ${mib(variables)}, ` +
+    `values ${mib(values.bytes)} (${mib(values.withoutReuse)})` +
+    (textures.bytes > 0 ? `, textures ${mib(textures.bytes)} (${mib(textures.withoutReuse)})` : "");
+}
+
+function rowTable(what: string, rows: readonly Row[]): string {
+  const header = [what, "calls", "ms", "share", "GFLOP", "MB", "GFLOP/s", "GB/s", "roof", "bound"];
+  return table(
+    header,
+    rows.map((row) => [
+      row.name,
+      `${row.calls}`,
+      row.ms.toFixed(2),
+      percent(row.share, 1),
+      (row.flops / 1e9).toFixed(2),
+      (row.bytes / 1e6).toFixed(1),
+      fixed(row.gflops),
+      fixed(row.gbPerSecond),
+      percent(row.roofline, 0),
+      row.bound,
+    ]),
+  );
+}
+
+function layerTable(rows: readonly LayerRow[]): string {
+  const header = ["layer", "ms", "share", "forward", "gradient", "second", "GFLOP/s", "GB/s"];
+  return table(
+    [...header, "roof", "bound"],
+    rows.map((row) => [
+      row.name,
+      row.ms.toFixed(2),
+      percent(row.share, 1),
+      ...row.byOrder.map((ms) => (ms === 0 ? "" : ms.toFixed(2))),
+      fixed(row.gflops),
+      fixed(row.gbPerSecond),
+      percent(row.roofline, 0),
+      row.bound,
+    ]),
+  );
+}
+
+/** Three significant digits or so. */
+const fixed = (value: number) => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+const time = (ms: number) => (ms < 10_000 ? `${fixed(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

@@ -1,0 +1,104 @@
+/** Measures the variants of the kernels that a step runs, and keeps the fastest for later runs. */
+
+import { requireTuningFile, tuningKey, writeTuning } from "../engine/gpu/tuning.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
+import { tunableClasses, tune, type Tuned } from "../engine/tune/tune.ts";
+import { openModel } from "./common.ts";
+import { defineCommand } from "./framework/command.ts";
+import { flagTable } from "./framework/flags.ts";
+import { Progress } from "./framework/progress.ts";
+import { table } from "./framework/table.ts";
+import { openStage, stageFlags, syntheticData } from "./profile/stage.ts";
+
+const flags = flagTable({
+  ...stageFlags,
+  all: { type: "boolean", help: "show every variant's time, not only the fastest" },
+});
+
+export const command = defineCommand({
+  name: "tune",
+  summary: "Measure variants of a step's kernels, and keep the fastest for this adapter",
+  description:
+    "Kernels come in variants that compute the same, bit by bit, and differ in speed. Each variant " +
+    "for each size in the step is checked, then timed in turns with the others; later runs take " +
+    "the fastest. The choices are kept in the user's cache folder, a file an adapter and driver. " +
+    "MODEL_DOCTOR_TUNING names another folder, or is off: then nothing is kept or read.",
+  flags,
+  examples: [
+    { args: "--model resnet34 --batch 128", does: "for a ResNet's training step" },
+    { args: "--model resnet34 --batch 128 --stage treat", does: "and for the constraint's" },
+    { args: "--model vgg16 --all", does: "with the time of every variant" },
+  ],
+  async run(args, context) {
+    const gpu = await context.gpu();
+    const key = await tuningKey(gpu.adapter);
+    const file = await requireTuningFile(key);
+    const set = syntheticData(args);
+    const { network, entry } = openModel(args.model, set, 0);
+    const runtime = new Runtime(gpu);
+    const { plan } = await openStage(args.stage, runtime, network, entry.featureLayer, set, args);
+    const classes = tunableClasses(plan.dispatches);
+    plan.destroy();
+    runtime.destroy();
+    context.print(`${args.model}, ${args.stage}, batch ${args.batch}; ${gpu.adapter.name}\n`);
+    if (classes.length === 0) {
+      context.print("nothing to tune: no kernel of this step has variants on this adapter");
+      return;
+    }
+    const found: Tuned[] = [];
+    const bar = new Progress({ label: "tune", total: classes.length, unit: "kernels" });
+    try {
+      bar.update(0);
+      for await (const tuned of tune(gpu, classes)) {
+        // What is measured is kept at once, so that nothing is lost where the rest is stopped.
+        await writeTuning(key, new Map([[tuned.shapeClass, tuned.choice]]));
+        found.push(tuned);
+        bar.update(found.length);
+        if (args.all) bar.log(variantsOf(tuned));
+        context.signal.throwIfAborted();
+      }
+    } finally {
+      bar.abandon();
+    }
+    context.print(`${describe(found)}\n\nkept in ${file}`);
+  },
+});
+
+const milliseconds = (ms: number) => ms.toFixed(3);
+
+function describe(found: readonly Tuned[]): string {
+  const total = (of: (tuned: Tuned) => number) =>
+    found.reduce((sum, tuned) => sum + tuned.calls * of(tuned), 0);
+  const row = (name: string, calls: number, untuned: number, ms: number, flops: number) => [
+    name,
+    `${calls}`,
+    milliseconds(untuned),
+    milliseconds(ms),
+    `${(untuned / ms).toFixed(2)} x`,
+    (flops / ms / 1e6).toFixed(0),
+  ];
+  const rows = found.map(({ label, calls, choice, flops }) => [
+    ...row(label, calls, choice.untunedMs, choice.ms, flops),
+    choice.variant,
+  ]);
+  const all = row(
+    "all, by calls",
+    total(() => 1),
+    total(({ choice }) => choice.untunedMs),
+    total(({ choice }) => choice.ms),
+    total(({ flops }) => flops),
+  );
+  const header = ["kernel", "calls", "untuned ms", "tuned ms", "gain", "GFLOP/s", "variant"];
+  return table(header, [...rows, all]);
+}
+
+/** Every variant of a class, the fastest first. */
+function variantsOf({ label, measured, untuned }: Tuned): string {
+  const rows = measured.toSorted((a, b) => (a.ms ?? Infinity) - (b.ms ?? Infinity))
+    .map(({ name, ms, refused }) => [
+      ms === undefined ? "-" : milliseconds(ms),
+      name,
+      refused ?? (name === untuned ? "untuned" : ""),
+    ]);
+  return `${label}\n${table(["ms", "variant", ""], rows)}\n`;
+}

@@ -1,0 +1,138 @@
+/**
+ * The roofline of an adapter (Williams, Waterman and Patterson 2009): a kernel that does `flops`
+ * operations on `bytes` bytes takes at least as long as the operations take at the adapter's peak,
+ * and as long as the bytes take at its bandwidth. Both are measured here, not read in a data sheet:
+ * with shaders/roofline/fma.wgsl, and by copying, with shaders/roofline/copy.wgsl or by the driver,
+ * whichever is faster.
+ */
+import copyShader from "../../shaders/roofline/copy.wgsl" with { type: "text" };
+import fmaShader from "../../shaders/roofline/fma.wgsl" with { type: "text" };
+import type { Gpu } from "./adapter.ts";
+import { expand } from "./expand.ts";
+import { linearWorkgroups, specialize } from "./kernel.ts";
+import { Timestamps } from "./timestamps.ts";
+
+export interface Roofline {
+  /** Peak of float32 multiply-adds, two operations each, in 10^9 a second. */
+  readonly gflops: number;
+  /** Bytes read and bytes written by a copy, together, in 10^9 a second. */
+  readonly gbPerSecond: number;
+}
+
+/** What a kernel must do at least. */
+export interface Work {
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/** The least time for some work, in milliseconds, and which of the two roofs it is. */
+export function leastTime({ gflops, gbPerSecond }: Roofline, { flops, bytes }: Work) {
+  const compute = flops / gflops / 1e6;
+  const memory = bytes / gbPerSecond / 1e6;
+  return { ms: Math.max(compute, memory), bound: compute > memory ? "compute" : "memory" } as const;
+}
+
+/**
+ * Measures the adapter, in about two seconds. Nothing else should run meanwhile.
+ * @throws UserError (gpu) where the adapter has no clock
+ */
+export async function measureRoofline(gpu: Gpu): Promise<Roofline> {
+  const clock = await Timestamps.make(gpu, 1);
+  try {
+    const peaks = [];
+    for (const chains of CHAINS) peaks.push(await fmaPeak(gpu, clock, chains));
+    return { gflops: Math.max(...peaks), gbPerSecond: await copyBandwidth(gpu, clock) };
+  } finally {
+    clock.destroy();
+  }
+}
+
+/** Counts of independent sums: a CPU adapter with 16 vector registers is fastest at 12. */
+const CHAINS = [8, 12, 16];
+const ROUNDS = 64;
+const STEPS = 64;
+/** What is timed takes at least this long, in milliseconds, and the best of so many is taken. */
+const ENOUGH = 10;
+const TIMES = 10;
+const MAX_WORKGROUPS = 32768;
+
+async function fmaPeak(gpu: Gpu, clock: Timestamps, chains: number): Promise<number> {
+  const { device } = gpu;
+  const { STORAGE, COPY_DST } = GPUBufferUsage;
+  const x = device.createBuffer({ size: 8, usage: STORAGE | COPY_DST });
+  device.queue.writeBuffer(x, 0, Float32Array.of(0.999, 0.001));
+  const y = device.createBuffer({ size: 4 * 64 * MAX_WORKGROUPS, usage: STORAGE });
+  try {
+    const source = specialize(fmaShader, { CHAINS: chains, ROUNDS, STEPS });
+    const record = await kernel(gpu, "roofline: multiply-adds", source, [x, y]);
+    let groups = 64;
+    const time = (times: number) => bestTime(device, clock, record(groups, clock), times);
+    while (await time(1) < ENOUGH && groups < MAX_WORKGROUPS) groups *= 2;
+    return 2 * chains * ROUNDS * STEPS * 64 * groups / await time(TIMES) / 1e6;
+  } finally {
+    x.destroy();
+    y.destroy();
+  }
+}
+
+/** Bytes of the buffers that are copied: beyond the caches of most. */
+const COPIED = 1 << 28;
+
+async function copyBandwidth(gpu: Gpu, clock: Timestamps): Promise<number> {
+  const { device, limits } = gpu;
+  const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
+  const size = Math.min(COPIED, Math.floor(limits.maxStorageBufferBindingSize / 256) * 256);
+  const x = device.createBuffer({ size, usage: STORAGE | COPY_SRC });
+  const y = device.createBuffer({ size, usage: STORAGE | COPY_DST });
+  try {
+    const record = await kernel(gpu, "roofline: copy", copyShader, [x, y]);
+    const byKernel = await bestTime(device, clock, record(Math.ceil(size / 16 / 64), clock));
+    const byDriver = await bestTime(device, clock, (encoder) => {
+      clock.around(encoder, 0, () => encoder.copyBufferToBuffer(x, 0, y, 0, size));
+    });
+    return 2 * size / Math.min(byKernel, byDriver) / 1e6;
+  } finally {
+    x.destroy();
+    y.destroy();
+  }
+}
+
+type Record = (encoder: GPUCommandEncoder) => void;
+
+/** A compiled shader on buffers: for a number of workgroups, what records its timed pass. */
+async function kernel(gpu: Gpu, label: string, source: string, buffers: readonly GPUBuffer[]) {
+  const { device } = gpu;
+  const { pipeline, bindGroup } = await gpu.scoped(label, () => {
+    const module = device.createShaderModule({ label, code: expand(source) });
+    const pipeline = device.createComputePipeline({ label, layout: "auto", compute: { module } });
+    const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const layout = pipeline.getBindGroupLayout(0);
+    return { pipeline, bindGroup: device.createBindGroup({ label, layout, entries }) };
+  });
+  return (workgroups: number, clock: Timestamps): Record => (encoder) => {
+    const pass = encoder.beginComputePass({ timestampWrites: clock.pass(0) });
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(...linearWorkgroups(workgroups));
+    pass.end();
+  };
+}
+
+/** Milliseconds between the stamps of what is recorded, the best of some times after a first. */
+async function bestTime(
+  device: GPUDevice,
+  clock: Timestamps,
+  record: Record,
+  times = TIMES,
+): Promise<number> {
+  let best = Infinity;
+  for (let time = 0; time <= times; time++) {
+    const encoder = device.createCommandEncoder();
+    record(encoder);
+    clock.resolve(encoder);
+    device.queue.submit([encoder.finish()]);
+    const [{ begin, end }] = await clock.read();
+    if (time > 0) best = Math.min(best, end - begin); // the first time compiles
+  }
+  return best;
+}

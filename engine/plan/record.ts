@@ -1,0 +1,68 @@
+/** Dispatches with their pipelines and bind groups, made once, and how they are recorded. */
+
+import type { TextureInput } from "../gpu/kernel.ts";
+import { bytesOf, type Memory } from "./allocate.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Dispatch, Storage } from "./schedule.ts";
+import type { TextureCopy } from "./textures.ts";
+
+/** A dispatch, ready to be recorded, and the copies to textures that come before it. */
+export interface Command extends Dispatch {
+  readonly copies: readonly BufferCopy[];
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+}
+
+/** A copy to a texture with the buffer that it is copied from. */
+export interface BufferCopy extends TextureCopy {
+  readonly buffer: GPUBuffer;
+}
+
+/** Compiles every kernel and binds its memory. @throws UserError (gpu) that names a wrong kernel */
+export async function prepare(
+  runtime: Runtime,
+  dispatches: readonly Dispatch[],
+  { place, copies }: Memory,
+): Promise<Command[]> {
+  const commands: Command[] = [];
+  for (const [at, dispatch] of dispatches.entries()) {
+    const texture = (storage: Storage, { format }: TextureInput) =>
+      copies.findLast((c) => c.storage === storage && c.format === format && c.before <= at)!
+        .texture;
+    const { pipeline, bindGroup } = await bind(runtime, dispatch, place, texture);
+    const due = copies.filter(({ before }) => before === at)
+      .map((copy) => ({ ...copy, buffer: place.get(copy.storage)! }));
+    commands.push({ ...dispatch, copies: due, pipeline, bindGroup });
+  }
+  return commands;
+}
+
+async function bind(
+  runtime: Runtime,
+  { kernel, buffers }: Dispatch,
+  place: Memory["place"],
+  texture: (storage: Storage, input: TextureInput) => GPUTexture,
+) {
+  const { label, textures } = kernel;
+  const pipeline = await runtime.pipeline(kernel);
+  const entries = buffers.map((storage, binding) => {
+    const input = textures?.find((texture) => texture.binding === binding);
+    const resource = input
+      ? texture(storage, input).createView()
+      : { buffer: place.get(storage)!, size: bytesOf(storage) };
+    return { binding, resource };
+  });
+  const layout = pipeline.getBindGroupLayout(0);
+  const { gpu } = runtime;
+  const bindGroup = await gpu.scoped(
+    label,
+    () => gpu.device.createBindGroup({ label, layout, entries }),
+  );
+  return { pipeline, bindGroup };
+}
+
+export function recordDispatch(pass: GPUComputePassEncoder, command: Command): void {
+  pass.setPipeline(command.pipeline);
+  pass.setBindGroup(0, command.bindGroup);
+  pass.dispatchWorkgroups(...command.kernel.workgroups);
+}

@@ -1,0 +1,379 @@
+// Convolution and its input gradient for GPUs: an implicit matrix product over workgroup memory.
+//
+//   forward   y[n,p,q,k]  = sum over r,s,c of x[n, p*stride - padding + r*dilation, ..., c] w[r,s,c,k]
+//   ADJOINT  dx[n,h,w,c]  = sum over r,s,k of dy[n,p,q,k] w[r,s,c,k]  where p*stride - padding + r*dilation = h, ...
+//
+// Layouts: activations NHWC, weights [R, S, C / GROUPS, K], float32; one vec4 is four neighbouring
+// channels. "In" and "out" are meant as seen by this shader: ADJOINT reads dy (in), writes dx (out).
+// The result is [SPLITS, out]: each split takes a run of the inner dimension, and adding the splits
+// in order gives the result.
+//
+// The idea. The result is a matrix of pixels by output channels, a product over the inner
+// dimension (tap row, tap column, input channel). A workgroup computes a block of it, and walks along
+// the inner dimension in slabs of DEPTH vec4s: all threads load the slab of both operands into
+// workgroup memory, each element once; then each thread multiplies what its own PIXELS x 4 VECTORS
+// sums need. While a slab is multiplied, the loads of the next are under way to registers.
+// Four input by four output channels of weights are a 4 x 4 block; the adjoint reads it transposed.
+//
+// Stride. The adjoint of stride t falls into t phases (h mod t), each a correlation of stride 1 with
+// every TAP_STRIDE-th tap (see tile.wgsl). A workgroup works in one phase and walks its taps only.
+//
+// Workgroup memory holds for each row of threads the pixels it needs, for each column the weights,
+// one after the other. So an index is a thread's own row, which is clamped once, and a constant; and
+// as rows are an odd number of vec4s long, the eight threads that read at once read eight different
+// banks of 16 bytes. Of a warp's 32 threads, 8 share pixels and 4 share weights.
+//
+// Order. Every output is one chain of multiply-adds in the order of the inner dimension, whatever
+// the sizes of the block: variants differ in speed, never in bits. SPLITS follows the shape alone.
+//
+// Mapping: workgroup -> (channel tile, phase, group, pixel tile, split), channel tiles first, so that
+// workgroups which run together read the same pixels.
+// Cost: 2 N P Q C R S K / GROUPS operations. A thread loads PIXELS + 4 VECTORS vec4s from workgroup
+// memory for 16 PIXELS VECTORS multiply-adds: with 8 x 8 sums 1 to 16; from buffers the workgroup
+// loads 1 / (4 block width) + 1 / (4 block height) vec4s a multiply-add.
+
+const BATCH: u32 = 8u;
+const IN_HEIGHT: u32 = 32u;
+const IN_WIDTH: u32 = 32u;
+const IN_CHANNELS: u32 = 64u;
+const OUT_HEIGHT: u32 = 32u;
+const OUT_WIDTH: u32 = 32u;
+const OUT_CHANNELS: u32 = 64u;
+const GROUPS: u32 = 1u;
+// Taps in use, the first of them, and the width of the weights' buffer.
+const KERNEL_HEIGHT: u32 = 3u;
+const KERNEL_WIDTH: u32 = 3u;
+const FIRST_TAP_H: u32 = 0u;
+const FIRST_TAP_W: u32 = 0u;
+const WEIGHT_WIDTH: u32 = 3u;
+const STRIDE_H: i32 = 1i;
+const STRIDE_W: i32 = 1i;
+const PADDING_H: i32 = 1i;
+const PADDING_W: i32 = 1i;
+const DILATION_H: i32 = 1i;
+const DILATION_W: i32 = 1i;
+const ADJOINT: bool = false;
+const PHASES_H: u32 = 1u;
+const PHASES_W: u32 = 1u;
+const TAP_STRIDE_H: u32 = 1u;
+const TAP_STRIDE_W: u32 = 1u;
+const SPLITS: u32 = 1u;
+const SPLIT_VECTORS: u32 = 144u; // inner vec4s of a split, a multiple of every DEPTH
+// The block.
+const PIXELS: u32 = 8u;
+const VECTORS: u32 = 2u;
+const THREADS_X: u32 = 8u; // along channels
+const THREADS_Y: u32 = 16u; // along pixels
+const WARP_X: u32 = 8u; // threads of a warp that lie side by side
+const DEPTH: u32 = 2u;
+const BUFFERS: u32 = 2u; // with two, one barrier a slab is enough
+
+const THREADS: u32 = THREADS_X * THREADS_Y;
+const WARP_Y: u32 = 32u / WARP_X;
+const GROUP_IN: u32 = IN_CHANNELS / GROUPS;
+const GROUP_OUT: u32 = OUT_CHANNELS / GROUPS;
+const IN_VECTORS: u32 = (GROUP_IN + 3u) / 4u;
+const OUT_VECTORS: u32 = (GROUP_OUT + 3u) / 4u;
+const PIXEL_VECTORS: u32 = IN_CHANNELS / 4u;
+const TILE_PIXELS: u32 = THREADS_Y * PIXELS;
+const TILE_VECTORS: u32 = THREADS_X * VECTORS;
+const CHANNEL_TILES: u32 = (OUT_VECTORS + TILE_VECTORS - 1u) / TILE_VECTORS;
+const PHASE_ROWS: u32 = (OUT_HEIGHT + PHASES_H - 1u) / PHASES_H;
+const PHASE_COLUMNS: u32 = (OUT_WIDTH + PHASES_W - 1u) / PHASES_W;
+const PHASE_PIXELS: u32 = BATCH * PHASE_ROWS * PHASE_COLUMNS;
+const PIXEL_TILES: u32 = (PHASE_PIXELS + TILE_PIXELS - 1u) / TILE_PIXELS;
+const OWN_LOADS: u32 = (TILE_PIXELS * DEPTH + THREADS - 1u) / THREADS;
+const JOINT_LOADS: u32 = (4u * DEPTH * TILE_VECTORS + THREADS - 1u) / THREADS;
+const OWN_ROW: u32 = PIXELS * DEPTH + 1u;
+const JOINT_ROW: u32 = 4u * DEPTH * VECTORS + 1u;
+const NO_TAP: u32 = 1000000u;
+const OUTSIDE: i32 = -1000000i;
+
+// Where a vec4 of the inner dimension lies: its number, and tap row, tap column (counted within
+// the phase) and input vector.
+struct Inner {
+  index: u32,
+  row: u32,
+  column: u32,
+  vector: u32,
+}
+
+// The window of one pixel: the place of its first tap in the input and that place's index.
+struct Window {
+  top: i32,
+  left: i32,
+  pixel: i32,
+}
+
+// The steps from tap to tap in the input. A phase meets its taps from the last input row up.
+fn step_h(taps: u32) -> i32 {
+  if (ADJOINT) {
+    return -i32(taps) * (i32(TAP_STRIDE_H) * DILATION_H / STRIDE_H);
+  }
+  return i32(taps) * DILATION_H;
+}
+
+fn step_w(taps: u32) -> i32 {
+  if (ADJOINT) {
+    return -i32(taps) * (i32(TAP_STRIDE_W) * DILATION_W / STRIDE_W);
+  }
+  return i32(taps) * DILATION_W;
+}
+
+// begin own
+@group(0) @binding(0) var<storage, read> own: array<vec4<f32>>;
+
+fn load_own(window: Window, inner: Inner, group: u32) -> vec4<f32> {
+  let down = step_h(inner.row);
+  let right = step_w(inner.column);
+  let pixel = u32(window.pixel + down * i32(IN_WIDTH) + right);
+  let value = own[pixel * PIXEL_VECTORS + group * IN_VECTORS + inner.vector];
+  let inside = u32(window.top + down) < IN_HEIGHT && u32(window.left + right) < IN_WIDTH;
+  return select(vec4<f32>(), value, inside);
+}
+// end own
+
+@group(0) @binding(1) var<storage, read> joint: array<vec4<f32>>;
+
+// begin result
+@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
+
+fn store(pixel: u32, vector: u32, value: vec4<f32>) {
+  result[pixel * (OUT_CHANNELS / 4u) + vector] = value;
+}
+// end result
+
+// The vec4 of weights from output channels `4 vector` on, for one inner channel of forward: rows
+// of the weights' matrix are the inner dimension itself where all taps of a kernel row are in use.
+fn load_forward(inner: u32, vector: u32, group: u32) -> vec4<f32> {
+  var row = FIRST_TAP_H * WEIGHT_WIDTH * GROUP_IN + inner;
+  if (KERNEL_WIDTH != WEIGHT_WIDTH) {
+    let line = KERNEL_WIDTH * GROUP_IN;
+    row = ((FIRST_TAP_H + inner / line) * WEIGHT_WIDTH + FIRST_TAP_W) * GROUP_IN + inner % line;
+  }
+  let value = joint[row * (OUT_CHANNELS / 4u) + group * OUT_VECTORS + vector];
+  let inside = inner < KERNEL_HEIGHT * KERNEL_WIDTH * GROUP_IN && vector < OUT_VECTORS;
+  return select(vec4<f32>(), value, inside);
+}
+
+// The vec4 of weights along the inner dimension for one output channel of the adjoint.
+fn load_adjoint(r: u32, s: u32, vector: u32, channel: u32, group: u32) -> vec4<f32> {
+  let tap = (FIRST_TAP_H + r) * WEIGHT_WIDTH + FIRST_TAP_W + s;
+  let value = joint[(tap * GROUP_OUT + channel) * PIXEL_VECTORS + group * IN_VECTORS + vector];
+  return select(vec4<f32>(), value, channel < GROUP_OUT);
+}
+
+// The first tap that reaches the phase whose (phase + padding) is given.
+fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
+  var tap = NO_TAP;
+  for (var t = stride; t > 0; t--) {
+    if ((offset - (t - 1) * dilation) % stride == 0) {
+      tap = u32(t - 1);
+    }
+  }
+  return tap;
+}
+
+// How many taps of `count` a phase has that begins with tap `first`.
+fn phase_taps(first: u32, count: u32, stride: u32) -> u32 {
+  return select(0u, (count - first + stride - 1u) / stride, first < count);
+}
+
+var<workgroup> own_slab: array<array<vec4<f32>, OWN_ROW>, BUFFERS * THREADS_Y>;
+var<workgroup> joint_slab: array<array<vec4<f32>, JOINT_ROW>, BUFFERS * THREADS_X>;
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let block = id.x + id.y * groups.x;
+  let first_vector = block % CHANNEL_TILES * TILE_VECTORS;
+  let phase_w = block / CHANNEL_TILES % PHASES_W;
+  let phase_h = block / (CHANNEL_TILES * PHASES_W) % PHASES_H;
+  let group = block / (CHANNEL_TILES * PHASES_W * PHASES_H) % GROUPS;
+  let rest = block / (CHANNEL_TILES * PHASES_W * PHASES_H * GROUPS);
+  let first_pixel = rest % PIXEL_TILES * TILE_PIXELS;
+  let split = rest / PIXEL_TILES;
+  if (split >= SPLITS) {
+    return;
+  }
+  let x = local % WARP_X + local / 32u % (THREADS_X / WARP_X) * WARP_X;
+  let y = local / WARP_X % WARP_Y + local / (WARP_Y * THREADS_X) * WARP_Y;
+
+  // The taps of the phase, and where the first of them lies for the phase's pixel 0.
+  var first_r = 0u;
+  var first_s = 0u;
+  var start_h = -PADDING_H;
+  var start_w = -PADDING_W;
+  var rows = KERNEL_HEIGHT;
+  var columns = KERNEL_WIDTH;
+  if (ADJOINT) {
+    first_r = first_tap(i32(phase_h) + PADDING_H, DILATION_H, STRIDE_H);
+    first_s = first_tap(i32(phase_w) + PADDING_W, DILATION_W, STRIDE_W);
+    rows = phase_taps(first_r, KERNEL_HEIGHT, TAP_STRIDE_H);
+    columns = phase_taps(first_s, KERNEL_WIDTH, TAP_STRIDE_W);
+    start_h = (i32(phase_h) + PADDING_H - i32(first_r) * DILATION_H) / STRIDE_H;
+    start_w = (i32(phase_w) + PADDING_W - i32(first_s) * DILATION_W) / STRIDE_W;
+  }
+  // begin inner
+  let inner_vectors = rows * columns * IN_VECTORS;
+  // end inner
+  let from_ = split * SPLIT_VECTORS;
+  let to = min(from_ + SPLIT_VECTORS, inner_vectors);
+
+  // What this thread loads of each slab: always the same vec4 of it, of OWN_LOADS pixels.
+  // @registers
+  var window: array<Window, OWN_LOADS>;
+  // @unroll
+  for (var l = 0u; l < OWN_LOADS; l++) {
+    let at = first_pixel + l * (THREADS / DEPTH) + local / DEPTH;
+    let row = i32(at / PHASE_COLUMNS % PHASE_ROWS);
+    let column = i32(at % PHASE_COLUMNS);
+    let image = i32(at / (PHASE_COLUMNS * PHASE_ROWS));
+    var top = row * STRIDE_H + start_h;
+    var left = column * STRIDE_W + start_w;
+    if (ADJOINT) {
+      top = row + start_h;
+      left = column + start_w;
+    }
+    let pixel = (image * i32(IN_HEIGHT) + top) * i32(IN_WIDTH) + left;
+    window[l] = Window(select(OUTSIDE, top, at < PHASE_PIXELS), left, pixel);
+  }
+  var inner: Inner;
+  inner.index = from_ + local % DEPTH;
+  inner.vector = inner.index % IN_VECTORS;
+  inner.column = inner.index / IN_VECTORS % max(columns, 1u);
+  inner.row = inner.index / (IN_VECTORS * max(columns, 1u));
+
+  // @registers
+  var own_held: array<vec4<f32>, OWN_LOADS>;
+  // @registers
+  var joint_held: array<vec4<f32>, JOINT_LOADS>;
+  // @registers
+  var sum: array<vec4<f32>, PIXELS * VECTORS>;
+  // Iteration `slab` loads slab `slab` and multiplies the one before.
+  let slabs = (max(to, from_) - from_ + DEPTH - 1u) / DEPTH;
+  for (var slab = 0u; slab <= slabs; slab++) {
+    // @unroll
+    for (var l = 0u; l < OWN_LOADS; l++) {
+      own_held[l] = select(vec4<f32>(), load_own(window[l], inner, group), inner.index < to);
+    }
+    // @unroll
+    for (var l = 0u; l < JOINT_LOADS; l++) {
+      let n = l * THREADS + local;
+      if (ADJOINT) {
+        let value = load_adjoint(
+          first_r + inner.row * TAP_STRIDE_H, first_s + inner.column * TAP_STRIDE_W, inner.vector,
+          4u * first_vector + n / DEPTH, group);
+        joint_held[l] = select(vec4<f32>(), value, inner.index < to);
+      } else {
+        let channel = 4u * (from_ + slab * DEPTH) + n / TILE_VECTORS;
+        let value = load_forward(channel, first_vector + n % TILE_VECTORS, group);
+        joint_held[l] = select(vec4<f32>(), value, channel < 4u * to);
+      }
+    }
+    inner.index += DEPTH;
+    inner.vector += DEPTH % IN_VECTORS;
+    inner.column += DEPTH / IN_VECTORS;
+    if (inner.vector >= IN_VECTORS) {
+      inner.vector -= IN_VECTORS;
+      inner.column += 1u;
+    }
+    // @unroll
+    for (var i = 0u; i < DEPTH / IN_VECTORS + 1u; i++) {
+      if (inner.column >= columns) {
+        inner.column -= columns;
+        inner.row += 1u;
+      }
+    }
+
+    if (slab > 0u) {
+      let own_row = (slab - 1u) % BUFFERS * THREADS_Y + y;
+      let joint_row = (slab - 1u) % BUFFERS * THREADS_X + x;
+      // @unroll
+      for (var d = 0u; d < DEPTH; d++) {
+        // @registers
+        var pixel: array<vec4<f32>, PIXELS>;
+        // @unroll
+        for (var i = 0u; i < PIXELS; i++) {
+          pixel[i] = own_slab[own_row][i * DEPTH + d];
+        }
+        // @unroll
+        for (var v = 0u; v < VECTORS; v++) {
+          // @registers
+          var weight: array<vec4<f32>, 4>;
+          // @registers
+          var line: array<vec4<f32>, 4>;
+          // @unroll
+          for (var c = 0u; c < 4u; c++) {
+            if (ADJOINT) {
+              line[c] = joint_slab[joint_row][(v * 4 + c) * DEPTH + d];
+            } else {
+              weight[c] = joint_slab[joint_row][(d * 4 + c) * VECTORS + v];
+            }
+          }
+          if (ADJOINT) {
+            // @unroll
+            for (var c = 0u; c < 4u; c++) {
+              weight[c] = vec4<f32>(line[0][c], line[1][c], line[2][c], line[3][c]);
+            }
+          }
+          // @unroll
+          for (var c = 0u; c < 4u; c++) {
+            // @unroll
+            for (var i = 0u; i < PIXELS; i++) {
+              sum[i * VECTORS + v] = fma(vec4<f32>(pixel[i][c]), weight[c], sum[i * VECTORS + v]);
+            }
+          }
+        }
+      }
+    }
+
+    if (BUFFERS == 1u) {
+      workgroupBarrier();
+    }
+    let own_buffer = slab % BUFFERS * THREADS_Y;
+    let joint_buffer = slab % BUFFERS * THREADS_X;
+    // @unroll
+    for (var l = 0u; l < OWN_LOADS; l++) {
+      let at = l * (THREADS / DEPTH) + local / DEPTH;
+      if (TILE_PIXELS * DEPTH % THREADS == 0u || at < TILE_PIXELS) {
+        own_slab[own_buffer + at / PIXELS][at % PIXELS * DEPTH + local % DEPTH] = own_held[l];
+      }
+    }
+    // @unroll
+    for (var l = 0u; l < JOINT_LOADS; l++) {
+      let n = l * THREADS + local;
+      var vector = n % TILE_VECTORS;
+      var place = n / TILE_VECTORS * VECTORS + vector / THREADS_X;
+      if (ADJOINT) {
+        vector = n / (4u * DEPTH);
+        place = (vector / THREADS_X * 4u + n / DEPTH % 4u) * DEPTH + n % DEPTH;
+      }
+      if (4u * DEPTH * TILE_VECTORS % THREADS == 0u || n < 4u * DEPTH * TILE_VECTORS) {
+        joint_slab[joint_buffer + vector % THREADS_X][place] = joint_held[l];
+      }
+    }
+    workgroupBarrier();
+  }
+
+  // @unroll
+  for (var i = 0u; i < PIXELS; i++) {
+    let at = first_pixel + y * PIXELS + i;
+    let row = at / PHASE_COLUMNS % PHASE_ROWS * PHASES_H + phase_h;
+    let column = at % PHASE_COLUMNS * PHASES_W + phase_w;
+    let image = split * BATCH + at / (PHASE_COLUMNS * PHASE_ROWS);
+    if (at < PHASE_PIXELS && row < OUT_HEIGHT && column < OUT_WIDTH) {
+      let pixel = (image * OUT_HEIGHT + row) * OUT_WIDTH + column;
+      // @unroll
+      for (var v = 0u; v < VECTORS; v++) {
+        let vector = first_vector + v * THREADS_X + x;
+        if (vector < OUT_VECTORS) {
+          store(pixel, group * OUT_VECTORS + vector, sum[i * VECTORS + v]);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,208 @@
+// The weight gradient of a convolution for GPUs: an implicit matrix product over workgroup memory.
+//
+//   dw[r,s,c,k] = sum over n,p,q of x[n, p*stride - padding + r*dilation, ..., c] dy[n,p,q,k]
+//
+// Layouts: x and dy NHWC, parts [SPLITS, R, S, C / GROUPS, K], float32; one vec4 is four
+// neighbouring channels. Each split sums a run of the N P Q output pixels; adding the splits in
+// order gives dw.
+//
+// The idea. The gradient is a matrix of rows (r,s,c) by output channels k, a product over pixels. A
+// workgroup computes a block of it and walks along the pixels in slabs of SLAB: all threads load x
+// (shifted by the tap of their row) and dy into workgroup memory, each element once; then each
+// thread adds the outer products of 4 VECTORS_Y rows with 4 VECTORS_X channels, pixel by pixel. While
+// a slab is multiplied, the loads of the next are under way to registers.
+//
+// Workgroup memory and the order of sums: see block.wgsl. Every sum is one chain of multiply-adds in
+// the order of the pixels whatever the block; SPLITS follows the shape alone.
+//
+// Mapping: workgroup -> (channel tile, row tile, group, split), channel tiles first.
+// Cost: 2 N P Q C R S K / GROUPS operations; x, dy and SPLITS times dw move at least once. With 8 x 8
+// sums a thread loads 1 vec4 from workgroup memory for 16 multiply-adds.
+
+const BATCH: u32 = 8u;
+const IN_HEIGHT: u32 = 32u;
+const IN_WIDTH: u32 = 32u;
+const IN_CHANNELS: u32 = 64u;
+const OUT_HEIGHT: u32 = 32u;
+const OUT_WIDTH: u32 = 32u;
+const OUT_CHANNELS: u32 = 64u;
+const GROUPS: u32 = 1u;
+const KERNEL_HEIGHT: u32 = 3u;
+const KERNEL_WIDTH: u32 = 3u;
+const STRIDE_H: u32 = 1u;
+const STRIDE_W: u32 = 1u;
+const PADDING_H: i32 = 1i;
+const PADDING_W: i32 = 1i;
+const DILATION_H: u32 = 1u;
+const DILATION_W: u32 = 1u;
+const SPLITS: u32 = 8u;
+const SPLIT_PIXELS: u32 = 1024u; // a multiple of every SLAB
+// The block.
+const VECTORS_Y: u32 = 2u;
+const VECTORS_X: u32 = 2u;
+const THREADS_X: u32 = 8u; // along output channels
+const THREADS_Y: u32 = 8u; // along rows
+const WARP_X: u32 = 8u; // threads of a warp that lie side by side
+const SLAB: u32 = 8u;
+const BUFFERS: u32 = 2u; // with two, one barrier a slab is enough
+
+const THREADS: u32 = THREADS_X * THREADS_Y;
+const WARP_Y: u32 = 32u / WARP_X;
+const GROUP_IN: u32 = IN_CHANNELS / GROUPS;
+const GROUP_OUT: u32 = OUT_CHANNELS / GROUPS;
+const IN_VECTORS: u32 = (GROUP_IN + 3u) / 4u;
+const OUT_VECTORS: u32 = GROUP_OUT / 4u;
+const PIXEL_VECTORS: u32 = IN_CHANNELS / 4u;
+const ROWS: u32 = KERNEL_HEIGHT * KERNEL_WIDTH * GROUP_IN;
+const ROW_VECTORS: u32 = (ROWS + 3u) / 4u;
+const TILE_Y: u32 = THREADS_Y * VECTORS_Y;
+const TILE_X: u32 = THREADS_X * VECTORS_X;
+const ROW_TILES: u32 = (ROW_VECTORS + TILE_Y - 1u) / TILE_Y;
+const CHANNEL_TILES: u32 = (OUT_VECTORS + TILE_X - 1u) / TILE_X;
+const PIXELS: u32 = BATCH * OUT_HEIGHT * OUT_WIDTH;
+const X_LOADS: u32 = (SLAB * TILE_Y + THREADS - 1u) / THREADS;
+const DY_LOADS: u32 = (SLAB * TILE_X + THREADS - 1u) / THREADS;
+// An odd number of vec4s, so that neighbouring threads read different banks.
+const X_ROW: u32 = SLAB * VECTORS_Y + 1u;
+const DY_ROW: u32 = SLAB * VECTORS_X + 1u;
+
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> parts: array<vec4<f32>>;
+
+// begin own
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+
+// The four elements of x under an output pixel that belong to four rows of the gradient: one tap,
+// four channels.
+fn load_x(pixel: u32, row_vector: u32, group: u32) -> vec4<f32> {
+  let tap = row_vector / IN_VECTORS;
+  let h = tap_row(pixel, tap / KERNEL_WIDTH);
+  let w = tap_column(pixel, tap % KERNEL_WIDTH);
+  let at = u32((i32(pixel / (OUT_HEIGHT * OUT_WIDTH) * IN_HEIGHT) + h) * i32(IN_WIDTH) + w);
+  let value = x[at * PIXEL_VECTORS + group * IN_VECTORS + row_vector % IN_VECTORS];
+  return select(vec4<f32>(), value, u32(h) < IN_HEIGHT && u32(w) < IN_WIDTH);
+}
+// end own
+
+fn tap_row(pixel: u32, r: u32) -> i32 {
+  return i32(pixel / OUT_WIDTH % OUT_HEIGHT * STRIDE_H + r * DILATION_H) - PADDING_H;
+}
+
+fn tap_column(pixel: u32, s: u32) -> i32 {
+  return i32(pixel % OUT_WIDTH * STRIDE_W + s * DILATION_W) - PADDING_W;
+}
+
+var<workgroup> x_slab: array<array<vec4<f32>, X_ROW>, BUFFERS * THREADS_Y>;
+var<workgroup> dy_slab: array<array<vec4<f32>, DY_ROW>, BUFFERS * THREADS_X>;
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let block = id.x + id.y * groups.x;
+  let first_channel = block % CHANNEL_TILES * TILE_X;
+  let first_row = block / CHANNEL_TILES % ROW_TILES * TILE_Y;
+  let group = block / (CHANNEL_TILES * ROW_TILES) % GROUPS;
+  let split = block / (CHANNEL_TILES * ROW_TILES * GROUPS);
+  if (split >= SPLITS) {
+    return;
+  }
+  let column = local % WARP_X + local / 32u % (THREADS_X / WARP_X) * WARP_X;
+  let row = local / WARP_X % WARP_Y + local / (WARP_Y * THREADS_X) * WARP_Y;
+  let from_ = split * SPLIT_PIXELS;
+  let to = min(from_ + SPLIT_PIXELS, PIXELS);
+
+  // @registers
+  var x_held: array<vec4<f32>, X_LOADS>;
+  // @registers
+  var dy_held: array<vec4<f32>, DY_LOADS>;
+  // @registers
+  var sum: array<vec4<f32>, 4 * VECTORS_Y * VECTORS_X>;
+  // Iteration `slab` loads slab `slab` and multiplies the one before.
+  let slabs = (to - from_ + SLAB - 1u) / SLAB;
+  for (var slab = 0u; slab <= slabs; slab++) {
+    // @unroll
+    for (var l = 0u; l < X_LOADS; l++) {
+      let n = l * THREADS + local;
+      let pixel = from_ + slab * SLAB + n / TILE_Y;
+      let vector = first_row + n % TILE_Y;
+      let inside = pixel < to && vector < ROW_VECTORS;
+      x_held[l] = select(vec4<f32>(), load_x(pixel, vector, group), inside);
+    }
+    // @unroll
+    for (var l = 0u; l < DY_LOADS; l++) {
+      let n = l * THREADS + local;
+      let pixel = from_ + slab * SLAB + n / TILE_X;
+      let vector = first_channel + n % TILE_X;
+      let value = dy[pixel * (OUT_CHANNELS / 4u) + group * OUT_VECTORS + vector];
+      dy_held[l] = select(vec4<f32>(), value, pixel < to && vector < OUT_VECTORS);
+    }
+
+    if (slab > 0u) {
+      let x_row = (slab - 1u) % BUFFERS * THREADS_Y + row;
+      let dy_row = (slab - 1u) % BUFFERS * THREADS_X + column;
+      // @unroll
+      for (var p = 0u; p < SLAB; p++) {
+        // @registers
+        var gradient: array<vec4<f32>, VECTORS_X>;
+        // @unroll
+        for (var j = 0u; j < VECTORS_X; j++) {
+          gradient[j] = dy_slab[dy_row][p * VECTORS_X + j];
+        }
+        // @unroll
+        for (var i = 0u; i < VECTORS_Y; i++) {
+          let value = x_slab[x_row][p * VECTORS_Y + i];
+          // @unroll
+          for (var c = 0u; c < 4u; c++) {
+            // @unroll
+            for (var j = 0u; j < VECTORS_X; j++) {
+              sum[(i * 4 + c) * VECTORS_X + j] =
+                fma(vec4<f32>(value[c]), gradient[j], sum[(i * 4 + c) * VECTORS_X + j]);
+            }
+          }
+        }
+      }
+    }
+
+    if (BUFFERS == 1u) {
+      workgroupBarrier();
+    }
+    let x_buffer = slab % BUFFERS * THREADS_Y;
+    let dy_buffer = slab % BUFFERS * THREADS_X;
+    // @unroll
+    for (var l = 0u; l < X_LOADS; l++) {
+      let n = l * THREADS + local;
+      let vector = n % TILE_Y;
+      if (SLAB * TILE_Y % THREADS == 0u || n < SLAB * TILE_Y) {
+        x_slab[x_buffer + vector % THREADS_Y][n / TILE_Y * VECTORS_Y + vector / THREADS_Y] = x_held[l];
+      }
+    }
+    // @unroll
+    for (var l = 0u; l < DY_LOADS; l++) {
+      let n = l * THREADS + local;
+      let vector = n % TILE_X;
+      if (SLAB * TILE_X % THREADS == 0u || n < SLAB * TILE_X) {
+        dy_slab[dy_buffer + vector % THREADS_X][n / TILE_X * VECTORS_X + vector / THREADS_X] = dy_held[l];
+      }
+    }
+    workgroupBarrier();
+  }
+
+  // @unroll
+  for (var i = 0u; i < VECTORS_Y; i++) {
+    // @unroll
+    for (var c = 0u; c < 4u; c++) {
+      let at = 4u * (first_row + i * THREADS_Y + row) + c;
+      // @unroll
+      for (var j = 0u; j < VECTORS_X; j++) {
+        let vector = first_channel + j * THREADS_X + column;
+        if (at < ROWS && vector < OUT_VECTORS) {
+          let line = (split * ROWS + at) * (OUT_CHANNELS / 4u);
+          parts[line + group * OUT_VECTORS + vector] = sum[(i * 4 + c) * VECTORS_X + j];
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,199 @@
+/** The tuner and its cache: what is measured, checked, kept and left aside. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ExitCode, UserError } from "../engine/errors.ts";
+import { requestGpu } from "../engine/gpu/adapter.ts";
+import type { Kernel, Tunable } from "../engine/gpu/kernel.ts";
+import { BLOCKS, type Target } from "../engine/gpu/kernels/target.ts";
+import {
+  type Choices,
+  readTuning,
+  tuningFile,
+  tuningKey,
+  variantsOf,
+  writeTuning,
+} from "../engine/gpu/tuning.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
+import { type Dispatch, schedule } from "../engine/plan/schedule.ts";
+import { conv2d, grad, square, sum, Variable } from "../engine/tensor/mod.ts";
+import { tryVariants } from "../engine/tune/trial.ts";
+import { tunableClasses, tune } from "../engine/tune/tune.ts";
+import { noise, testGpu } from "./support/gpu.ts";
+
+/** Runs with the cache in a folder of its own. */
+async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const before = Deno.env.get("MODEL_DOCTOR_TUNING");
+  Deno.env.set("MODEL_DOCTOR_TUNING", folder);
+  try {
+    await test(folder);
+  } finally {
+    if (before === undefined) Deno.env.delete("MODEL_DOCTOR_TUNING");
+    else Deno.env.set("MODEL_DOCTOR_TUNING", before);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const key = () => testGpu().then(({ adapter }) => tuningKey(adapter));
+const CHOICES: Choices = new Map([["conv a", { variant: "fast", ms: 1, untunedMs: 2 }]]);
+
+Deno.test("tuning: what is written is read, and added to", () =>
+  inFolder(async () => {
+    const of = await key();
+    assert.equal((await readTuning(of)).size, 0);
+    await writeTuning(of, CHOICES);
+    const more = [["conv b", { variant: "slow", ms: 3, untunedMs: 3 }]] as const;
+    const file = await writeTuning(of, new Map(more));
+    assert.equal(file, await tuningFile(of));
+    assert.deepEqual(await readTuning(of), new Map([...CHOICES, ...more]));
+    assert.equal(variantsOf(CHOICES).get("conv a"), "fast");
+    const gpu = await requestGpu();
+    assert.equal(gpu.tuning.get("conv b"), "slow");
+    gpu.destroy();
+  }));
+
+Deno.test("tuning: another adapter or driver has another file", async () => {
+  const of = await key();
+  assert.notEqual(await tuningFile(of), await tuningFile({ ...of, driver: "1.2" }));
+  assert.notEqual(await tuningFile(of), await tuningFile({ ...of, adapter: "other" }));
+});
+
+Deno.test("tuning: a broken or foreign file is left aside with one warning", () =>
+  inFolder(async () => {
+    const of = await key();
+    const file = await writeTuning(of, CHOICES);
+    const good = JSON.parse(await Deno.readTextFile(file));
+    const contents = [
+      "{",
+      "null",
+      JSON.stringify({ ...good, format: 99 }),
+      JSON.stringify({ ...good, key: { ...of, deno: "0.1" } }),
+      JSON.stringify({ ...good, choices: { "conv a": { variant: 7 } } }),
+    ];
+    for (const content of contents) {
+      await Deno.writeTextFile(file, content);
+      const warnings: string[] = [];
+      assert.equal((await readTuning(of, (text) => warnings.push(text))).size, 0);
+      assert.equal(warnings.length, 1);
+      assert.match(warnings[0], /not used: .*deno task tune/);
+      assert.ok(warnings[0].includes(file));
+    }
+    // Writing replaces it.
+    await writeTuning(of, CHOICES);
+    assert.deepEqual(await readTuning(of), CHOICES);
+  }));
+
+Deno.test("tuning: off means neither read nor written", () =>
+  inFolder(async (folder) => {
+    const of = await key();
+    await writeTuning(of, CHOICES);
+    Deno.env.set("MODEL_DOCTOR_TUNING", "off");
+    assert.equal((await readTuning(of)).size, 0);
+    await assert.rejects(
+      writeTuning(of, CHOICES),
+      (error) => error instanceof UserError && error.exitCode === ExitCode.usage,
+    );
+    Deno.env.set("MODEL_DOCTOR_TUNING", join(folder, "new"));
+    await writeTuning(of, CHOICES);
+  }));
+
+const x = new Variable("x", [2, 6, 6, 4], noise(288, 1));
+const w = new Variable("w", [3, 3, 4, 8], noise(288, 2));
+
+/** The loss of a convolution and its gradients: a class of shapes for each face but one. */
+function graph() {
+  const loss = sum(square(conv2d(x, w, { padding: 1 })));
+  return [loss, ...grad(loss, [w])];
+}
+
+/** A target with few variants, so that little is compiled. */
+const FEW: Target = { ...BLOCKS, workgroupMemory: 4200 };
+
+Deno.test("tune: measures all classes of a plan; the choices change no bit", async () => {
+  const gpu = await testGpu();
+  const { dispatches } = schedule(graph(), [], FEW);
+  const classes = tunableClasses(dispatches);
+  assert.equal(classes.length, 2);
+  const choices = new Map<string, string>();
+  for await (const found of tune(gpu, classes)) {
+    const { shapeClass, choice, measured, untuned, calls } = found;
+    assert.equal(calls, 1);
+    assert.ok(choice.ms > 0 && choice.ms <= choice.untunedMs);
+    assert.equal(measured[0].name, untuned);
+    assert.ok(measured.some(({ name, ms }) => name === choice.variant && ms !== undefined));
+    assert.ok(measured.every(({ refused }) => refused === undefined || refused === "slow"));
+    // Whatever the times said, another choice than the rule's.
+    choices.set(shapeClass, measured.at(-1)!.name);
+  }
+  const tuned = { ...FEW, tuning: choices };
+  const sources = (target: Target) =>
+    new Set(schedule(graph(), [], target).dispatches.map(({ kernel }) => kernel.source));
+  assert.notDeepEqual(sources(tuned), sources(FEW));
+  const values = [];
+  for (const target of [FEW, tuned]) {
+    const runtime = new Runtime(gpu, target);
+    values.push(await runtime.evaluate(graph()));
+    runtime.destroy();
+  }
+  assert.deepEqual(values[0], values[1]);
+});
+
+/** The dispatch of a convolution, with its kernel's variants changed. */
+function changed(change: (tunable: Tunable, kernel: Kernel) => Partial<Tunable>): Dispatch {
+  const { dispatches } = schedule([conv2d(x, w, { padding: 1 })], [], FEW);
+  const { kernel, ...rest } = dispatches[0];
+  const tunable = { ...kernel.tunable!, variants: kernel.tunable!.variants.slice(0, 1) };
+  return { ...rest, kernel: { ...kernel, tunable: { ...tunable, ...change(tunable, kernel) } } };
+}
+
+Deno.test("tune: variants that compute something else or don't compile are refused", async () => {
+  const runtime = new Runtime(await testGpu());
+  const replaced = (kernel: Kernel, from: string, to: string) => () => {
+    assert.ok(kernel.source.includes(from));
+    return { ...kernel, source: kernel.source.replace(from, to) };
+  };
+  const dispatch = changed(({ variants }, kernel) => ({
+    variants: [
+      ...variants,
+      { name: "wrong", make: replaced(kernel, "PADDING_H: i32 = 1i", "PADDING_H: i32 = 0i") },
+      { name: "idle", make: () => ({ ...kernel, workgroups: [1, 1, 1] as const, source: IDLE }) },
+      { name: "broken", make: replaced(kernel, "fn main", "fn main main") },
+    ],
+  }));
+  const [first, ...others] = await tryVariants(runtime, dispatch);
+  assert.ok(first.ms! > 0);
+  assert.deepEqual(others.map(({ name, ms }) => [name, ms]), [
+    ["wrong", undefined],
+    ["idle", undefined],
+    ["broken", undefined],
+  ]);
+  assert.match(others[0].refused!, /elements differ/);
+  assert.match(others[1].refused!, /elements differ/);
+  assert.match(others[2].refused!, /GPU reported an error/);
+});
+
+const IDLE = `
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> c: array<f32>;
+@compute @workgroup_size(1) fn main() {
+  if (a[0] + b[0] > 1e30) { c[0] = 1; }
+}`;
+
+Deno.test("tune: a first variant that is wrong is an error, not a choice", async () => {
+  const runtime = new Runtime(await testGpu());
+  const dispatch = changed((tunable, kernel) => ({
+    variants: [{
+      name: "wrong",
+      make: () => ({
+        ...kernel,
+        source: kernel.source.replace("PADDING_W: i32 = 1i", "PADDING_W: i32 = 0i"),
+      }),
+    }],
+    reference: tunable.reference,
+  }));
+  await assert.rejects(
+    tryVariants(runtime, dispatch),
+    (error) => error instanceof UserError && /is off by/.test(error.message),
+  );
+});
