@@ -162,6 +162,35 @@ Deno.test("a kernel that reads an assigned variable late sees its new value", as
   runtime.destroy();
 });
 
+Deno.test("a velocity and the weights it moves are updated by one kernel, in place", async () => {
+  const runtime = await testRuntime();
+  const [w, velocity, gradient] = [values([4], 1, 2, 3, 4), random([4]), random([4])];
+  const next = t.add(t.mul(velocity, 0.5), t.add(gradient, t.mul(w, 0.1)));
+  const assign = [[velocity, next], [w, t.sub(w, t.mul(next, 2))]] as const;
+  const { dispatches } = schedule([], assign, PLAIN);
+  equal(dispatches.length, 1, dispatches.map(({ kernel }) => kernel.label).join());
+  deepEqual(dispatches[0].buffers, [gradient, velocity, w]);
+  const expected = interpret(assign.map(([, value]) => value));
+  const plan = await runtime.plan({ assign });
+  plan.run();
+  (await runtime.read([velocity, w])).forEach((value, k) => close(value, expected[k]));
+  plan.destroy();
+  runtime.destroy();
+});
+
+Deno.test("a wanted value that is read twice keeps a kernel of its own", async () => {
+  const runtime = await testRuntime();
+  const x = random([4]);
+  const y = t.exp(x);
+  const outputs = { y, square: t.square(y), sine: t.sigmoid(t.add(y, y)) };
+  const expected = interpret(Object.values(outputs));
+  const plan = await runtime.plan({ outputs });
+  plan.run();
+  (await plan.read("y", "square", "sine")).forEach((value, k) => close(value, expected[k]));
+  plan.destroy();
+  runtime.destroy();
+});
+
 Deno.test("unsigned variables count up", async () => {
   const runtime = await testRuntime();
   const count = new t.Variable("count", [], Uint32Array.of(0));

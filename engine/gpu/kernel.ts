@@ -27,6 +27,8 @@ export interface Kernel {
   readonly bytes: number;
   /** Inputs that the shader reads as textures; all others are storage buffers. */
   readonly textures?: readonly TextureInput[];
+  /** How many of the last buffers are written; one where absent. */
+  readonly outputs?: number;
   /** Other ways to compute the same; see kernels/variant.ts. */
   readonly tunable?: Tunable;
 }

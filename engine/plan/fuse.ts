@@ -14,7 +14,7 @@ import { type Shape, showShape } from "../tensor/shape.ts";
 import { constantValue, type Tensor } from "../tensor/tensor.ts";
 
 /** Operands of one kernel, so that with the output eight bindings, WebGPU's default, suffice. */
-const MAX_LEAVES = 7;
+export const MAX_LEAVES = 7;
 
 /** What a chain reads from memory: a tensor, seen under a shape that aligns with the chain's. */
 export interface ChainLeaf {
@@ -25,13 +25,19 @@ export interface ChainLeaf {
 export interface FusedChain {
   readonly chain: Chain;
   readonly leaves: readonly ChainLeaf[];
+  /** The nodes whose values the chain's results are. */
+  readonly nodes: readonly Tensor[];
 }
 
 export interface Fusion {
   /** Whether the node's value lies in memory (its own, its alias' source or a leaf's). */
   inMemory(node: Tensor): boolean;
-  /** The chain that computes a pointwise or repeated node, or what a reduction reduces. */
-  chainOf(node: Tensor): FusedChain;
+  /**
+   * The chain that computes a pointwise or repeated node, or what a reduction reduces.
+   * @param before a stored pointwise node that `node` reads and that the chain computes too, as its
+   *   first result
+   */
+  chainOf(node: Tensor, before?: Tensor): FusedChain;
 }
 
 /**
@@ -92,7 +98,7 @@ export function fuse(nodes: readonly Tensor[], wanted: ReadonlySet<Tensor>): Fus
   }
   return {
     inMemory: (node) => stored.has(node),
-    chainOf: (node) => new ChainWriter(stored, node).write(),
+    chainOf: (node, before) => new ChainWriter(stored, node, before).write(),
   };
 }
 
@@ -131,29 +137,35 @@ class ChainWriter {
   private readonly values: string[] = [];
   private readonly names = new Map<Tensor, string>();
 
-  constructor(private readonly stored: ReadonlySet<Tensor>, private readonly node: Tensor) {}
+  constructor(
+    private readonly stored: ReadonlySet<Tensor>,
+    private readonly node: Tensor,
+    private readonly before?: Tensor,
+  ) {}
 
   write(): FusedChain {
     const { node } = this;
     const reduction = node.operation.kind === "reduce";
     const [input] = node.inputs;
     const root = reduction ? inlineSource(input, this.stored) ?? input : node;
+    const first = this.before ? [this.valueOf(this.before, root.shape)] : [];
     const result = reduction ? this.valueOf(root, root.shape) : this.compute(root, root.shape);
     const chain: Chain = {
       label: this.label(root),
       shape: root.shape,
       leaves: this.leaves.map(({ tensor, shape }) => ({ shape, dtype: tensor.dtype })),
       values: this.values,
-      result,
+      results: [...first, result],
       dtype: root.dtype,
     };
-    return { chain, leaves: this.leaves };
+    return { chain, leaves: this.leaves, nodes: this.before ? [this.before, node] : [node] };
   }
 
   private valueOf(node: Tensor, shape: Shape): string {
     let name = this.names.get(node);
     if (!name) {
-      name = this.stored.has(node) ? this.leaf(node, shape) : this.compute(node, shape);
+      const read = this.stored.has(node) && node !== this.before;
+      name = read ? this.leaf(node, shape) : this.compute(node, shape);
       this.names.set(node, name);
     }
     return name;
@@ -186,7 +198,8 @@ class ChainWriter {
     const visit = (node: Tensor) => {
       if (node.operation.kind === "pointwise") names.add(node.operation.name);
       for (const input of node.inputs) {
-        if (this.names.has(input) && !this.stored.has(input)) visit(input);
+        const computed = !this.stored.has(input) || input === this.before;
+        if (computed && this.names.has(input)) visit(input);
       }
     };
     visit(root);

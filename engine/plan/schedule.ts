@@ -10,7 +10,7 @@ import type { Target } from "../gpu/kernels/target.ts";
 import type { Kernel } from "../gpu/kernel.ts";
 import { sameShape, shapeError } from "../tensor/shape.ts";
 import { Scratch, type Step, Tensor, type Variable } from "../tensor/tensor.ts";
-import { fuse, type FusedChain, type Fusion } from "./fuse.ts";
+import { fuse, type FusedChain, type Fusion, MAX_LEAVES } from "./fuse.ts";
 import { type SimpleGraph, simplify } from "./simplify.ts";
 
 /** A variable and the value it takes at the end of each run. */
@@ -19,12 +19,17 @@ export type AssignmentPair = readonly [target: Variable, value: Tensor];
 /** Where a value lies: a leaf, a node with memory of its own, or scratch memory. */
 export type Storage = Tensor | Scratch;
 
-/** One dispatch; the last buffer is written, the others are read unless they are the same. */
+/** One dispatch; the last buffers (`Kernel.outputs`) are written, the others are only read. */
 export interface Dispatch {
   readonly kernel: Kernel;
   /** The node that it computes, or a part of it. */
   readonly node: Tensor;
   readonly buffers: readonly Storage[];
+}
+
+/** What a dispatch writes. */
+export function written({ kernel, buffers }: Dispatch): readonly Storage[] {
+  return buffers.slice(-(kernel.outputs ?? 1));
 }
 
 export interface Schedule {
@@ -67,6 +72,8 @@ function withoutAliases(node: Tensor): Tensor {
 
 class Scheduler {
   private readonly chains = new Map<Tensor, FusedChain>();
+  /** Nodes that are computed on the way by the kernel of the one node that reads them. */
+  private readonly joined = new Map<Tensor, Tensor>();
   /** Nodes that are computed right into a variable. */
   private readonly inPlace = new Map<Tensor, Variable>();
 
@@ -83,6 +90,7 @@ class Scheduler {
         this.chains.set(node, fusion.chainOf(node));
       }
     }
+    this.joinPairs();
     const readers = this.readers();
     for (const [target, value] of assign) {
       const node = graph.of(value);
@@ -129,11 +137,14 @@ class Scheduler {
     }
     const leaves = fused.leaves.map(({ tensor }) => tensor);
     if (node.operation.kind !== "reduce") {
-      const target = this.inPlace.get(node);
-      const own = target ? leaves.findIndex((leaf) => this.resolve(leaf) === target) : -1;
-      const others = leaves.filter((_, k) => k !== own);
-      const kernel = mapKernel(fused.chain, this.target, own >= 0 ? own : undefined);
-      return [{ kernel, buffers: [...others, node] }];
+      const inPlace = fused.nodes.map((result) => {
+        const target = this.inPlace.get(result);
+        const own = target ? leaves.findIndex((leaf) => this.resolve(leaf) === target) : -1;
+        return own >= 0 ? own : undefined;
+      });
+      const others = leaves.filter((_, k) => !inPlace.includes(k));
+      const kernel = mapKernel(fused.chain, this.target, inPlace);
+      return [{ kernel, buffers: [...others, ...fused.nodes] }];
     }
     const combine: Combine = node.operation.combine;
     const extents = node.inputs[0].shape as Middle;
@@ -149,6 +160,27 @@ class Scheduler {
     ];
   }
 
+  /**
+   * Joins each pointwise node that has memory, because it is wanted, with its only reader: an
+   * optimiser's velocity with the weights that it moves. One kernel then computes both.
+   */
+  private joinPairs(): void {
+    const readers = this.readers();
+    for (const [node, { leaves }] of this.chains) {
+      if (node.operation.kind !== "pointwise") continue;
+      const before = leaves.find(({ tensor }) =>
+        tensor.operation.kind === "pointwise" && this.chains.get(tensor)?.nodes.length === 1 &&
+        tensor.dtype === node.dtype && sameShape(tensor.shape, node.shape) &&
+        readers.get(tensor)!.length === 1
+      )?.tensor;
+      const both = before && this.fusion.chainOf(node, before);
+      if (!both || both.leaves.length >= MAX_LEAVES) continue;
+      this.chains.set(node, both);
+      this.chains.delete(before);
+      this.joined.set(before, node);
+    }
+  }
+
   /** Stores an assigned value that could not be computed in place, after everything else. */
   private copy(target: Variable, value: Tensor): Step {
     const node = this.graph.of(value);
@@ -160,7 +192,7 @@ class Scheduler {
       shape: node.shape,
       leaves: [{ shape: node.shape, dtype: node.dtype }],
       values: [],
-      result: "x0",
+      results: ["x0"],
       dtype: node.dtype,
     };
     return { kernel: mapKernel(chain, this.target), buffers: [node, target] };
@@ -190,10 +222,11 @@ class Scheduler {
     if (kind === "alias" || kind === "variable" || kind === "input" || this.inPlace.has(node)) {
       return false;
     }
-    const position = this.graph.nodes.indexOf(node);
+    const host = this.joined.get(node) ?? node;
+    const position = this.graph.nodes.indexOf(host);
     if (readers.some((reader) => this.graph.nodes.indexOf(reader) > position)) return false;
-    if (!readers.includes(node)) return true;
-    const own = this.chains.get(node)?.leaves.filter(({ tensor }) =>
+    if (!readers.includes(host)) return true;
+    const own = this.chains.get(host)?.leaves.filter(({ tensor }) =>
       this.resolve(tensor) === target
     );
     return kind === "pointwise" && own?.length === 1 && own[0].tensor.size === node.size;

@@ -10,7 +10,7 @@
 import { TEXTURE_WIDTH, type TextureInput } from "../gpu/kernel.ts";
 import { numel } from "../tensor/shape.ts";
 import { bytesTogether, type Lifetime, placeValues } from "./memory.ts";
-import type { Dispatch, Storage } from "./schedule.ts";
+import { type Dispatch, type Storage, written } from "./schedule.ts";
 
 type Format = TextureInput["format"];
 
@@ -67,7 +67,8 @@ interface Need {
 function needsOf(dispatches: readonly Dispatch[]): Need[] {
   const needs: Need[] = [];
   const ready = new Map<Storage, number>();
-  dispatches.forEach(({ kernel, buffers }, at) => {
+  dispatches.forEach((dispatch, at) => {
+    const { kernel, buffers } = dispatch;
     for (const { binding, format } of kernel.textures ?? []) {
       const storage = buffers[binding];
       const last = needs.findLast((need) => need.storage === storage && need.format === format);
@@ -75,7 +76,7 @@ function needsOf(dispatches: readonly Dispatch[]): Need[] {
       if (last && last.from >= since) last.to = at;
       else needs.push({ storage, format, ready: since, from: at, to: at });
     }
-    ready.set(buffers.at(-1)!, at + 1);
+    for (const storage of written(dispatch)) ready.set(storage, at + 1);
   });
   return needs;
 }

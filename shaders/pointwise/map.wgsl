@@ -1,4 +1,5 @@
-// y[i] = f(x0[i], x1[i], ...): a chain of pointwise operations in one pass over memory.
+// y0[i] = f(x0[i], x1[i], ...): a chain of pointwise operations in one pass over memory. It may have
+// more results, y1 and so on, and a result may overwrite an operand, which is then read as y0[i].
 //
 // Layout   every buffer dense and row-major; an operand that is repeated along some axes is read
 //          where its own element lies (index arithmetic of the constants of its shape). The
@@ -7,9 +8,9 @@
 // Threads  one invocation for ROWS_PER_THREAD elements of one column, so that what repeats from row
 //          to row is loaded once; neighbours work on neighbouring columns. An element F is four
 //          floats where the innermost extent allows (`vec4f`), else one (`f32`).
-// Cost     the operations of the chain for each element; every operand read once, y written once
+// Cost     the operations of the chain for each element; every operand read once, every result written once
 //
-// The regions hold an example, y = max(x0 + x1, 0) with x1 repeated over rows of 64 floats; the
+// The regions hold an example, y0 = max(x0 + x1, 0) with x1 repeated over rows of 64 floats; the
 // plan puts the chain at hand there.
 
 const ROWS: u32 = 64u;
@@ -25,7 +26,7 @@ alias U = vec4u;
 // begin buffers
 @group(0) @binding(0) var<storage, read> x0: array<vec4f>;
 @group(0) @binding(1) var<storage, read> x1: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y0: array<vec4f>;
 // end buffers
 
 @compute @workgroup_size(WORKGROUP)
@@ -46,7 +47,7 @@ fn main(
     let a = x0[i];
     let c = a + b;
     let d = max(c, F(0.0));
-    y[i] = d;
+    y0[i] = d;
     // end chain
   }
 }

@@ -22,8 +22,8 @@ export interface Chain {
   readonly leaves: readonly Leaf[];
   /** One WGSL expression for each value, in terms of `x0`, `x1` ... (leaves) and `v0`, `v1` ... */
   readonly values: readonly string[];
-  /** The name of the value that the chain is for. */
-  readonly result: string;
+  /** The names of the values that the chain is for. */
+  readonly results: readonly string[];
   readonly dtype: ElementType;
 }
 
@@ -50,8 +50,8 @@ export interface ChainLayout {
   readonly row: number;
   /** What vectors run along must be whole in vectors, beside the chain's own last axis. */
   readonly along?: number;
-  /** The leaf that is the output's own buffer, read as `y[i]`. */
-  readonly inPlace?: number;
+  /** For each result the leaf whose buffer it overwrites, read as `y0[i]`, `y1[i]`, ... */
+  readonly inPlace?: readonly (number | undefined)[];
   /** Read large operands as textures; see `Target`. */
   readonly textures: boolean;
 }
@@ -66,13 +66,15 @@ export function chainText(chain: Chain, layout: ChainLayout): ChainText {
   const last = axes.at(-1)?.extent ?? 1;
   const width = last % 4 === 0 && (layout.along ?? last) % 4 === 0 ? 4 : 1;
   let textures = 0;
+  const overwritten = layout.inPlace ?? [];
   const loads = chain.leaves.map((leaf, k) => {
+    const own = overwritten.indexOf(k);
     const vector = width === 4 && axes.at(-1)!.strides[k] !== 0;
-    const steady = k !== layout.inPlace && repeatsByRow(axes, k, layout.row);
+    const steady = own < 0 && repeatsByRow(axes, k, layout.row);
     const index = steady
       ? (axes.at(-1)?.strides[k] ? "n" : "0u")
       : elementIndex(axes, k, width, vector);
-    const texture = layout.textures && vector && !steady && k !== layout.inPlace &&
+    const texture = layout.textures && vector && !steady && own < 0 &&
       leaf.dtype === "f32" && product(leaf.shape) >= MIN_TEXTURE && textures++ < MAX_TEXTURES;
     const element = vector ? `vec4<${leaf.dtype}>` : leaf.dtype;
     const memory = texture
@@ -84,10 +86,10 @@ export function chainText(chain: Chain, layout: ChainLayout): ChainText {
       steady,
       texture,
       memory,
-      line: `let x${k} = ${k === layout.inPlace ? "y[i]" : value};`,
+      line: `let x${k} = ${own >= 0 ? `y${own}[i]` : value};`,
     };
   });
-  const bound = loads.filter((_, k) => k !== layout.inPlace);
+  const bound = loads.filter((_, k) => !overwritten.includes(k));
   const vectorOf = (type: string) => (width === 4 ? `vec4<${type}>` : type);
   return {
     width,

@@ -10,13 +10,13 @@ import { chainBytes, product } from "./cost.ts";
 const MAX_ROWS = 64;
 
 /**
- * Buffers: the leaves in order, without the one that is overwritten, then y.
- * @param inPlace the leaf whose buffer the result overwrites; it must have the chain's full shape
+ * Buffers: the leaves in order, without those that are overwritten, then the results.
+ * @param inPlace for each result the leaf whose buffer it overwrites, of the chain's full shape
  */
 export function mapKernel(
   chain: Chain,
   target: Target,
-  inPlace?: number,
+  inPlace: readonly (number | undefined)[] = [],
 ): Kernel {
   const row = rowOf(chain);
   const { steady, lines, width, ...text } = chainText(chain, {
@@ -32,11 +32,12 @@ export function mapKernel(
     ? 1
     : Math.max(1, Math.min(MAX_ROWS, Math.floor(size / width / target.threads)));
   const element = width === 4 ? `vec4<${chain.dtype}>` : chain.dtype;
-  const output = `var<storage, read_write> y: array<${element}>;`;
+  const outputs = chain.results.map((_, k) => `var<storage, read_write> y${k}: array<${element}>;`);
+  const stores = chain.results.map((value, k) => `y${k}[i] = ${value};`);
   let source = replaceRegion(mapSource, "types", text.types);
-  source = replaceRegion(source, "buffers", bindBuffers([...text.buffers, output]));
+  source = replaceRegion(source, "buffers", bindBuffers([...text.buffers, ...outputs]));
   source = replaceRegion(source, "steady", steady.join("\n"));
-  source = replaceRegion(source, "chain", [...lines, `y[i] = ${chain.result};`].join("\n"));
+  source = replaceRegion(source, "chain", [...lines, ...stores].join("\n"));
   const workgroup = streamThreads(target);
   const threads = columns * Math.ceil(rows / rowsPerThread);
   return {
@@ -48,8 +49,9 @@ export function mapKernel(
       WORKGROUP: workgroup,
     }),
     textures: text.textures,
+    outputs: outputs.length,
     workgroups: linearWorkgroups(Math.ceil(threads / workgroup)),
     flops: chain.values.length * size,
-    bytes: chainBytes(chain) + 4 * size,
+    bytes: chainBytes(chain) + 4 * outputs.length * size,
   };
 }

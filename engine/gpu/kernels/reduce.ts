@@ -107,7 +107,11 @@ export function chainReduceKernel(
     ].join("\n"),
   );
   source = replaceRegion(source, "steady", steady.join("\n"));
-  source = replaceRegion(source, "chain", [...lines, `let value = ${chain.result};`].join("\n"));
+  source = replaceRegion(
+    source,
+    "chain",
+    [...lines, `let value = ${chain.results[0]};`].join("\n"),
+  );
   const size = product(chain.shape);
   const parts = splits * outer * inner;
   const kernel: Kernel = {
@@ -134,7 +138,7 @@ export function reduceKernel(combine: Combine, shape: Middle, target: Target): K
     shape,
     leaves: [{ shape, dtype: "f32" }],
     values: [],
-    result: "x0",
+    results: ["x0"],
     dtype: "f32",
   };
   return chainReduceKernel(chain, shape, combine, { ...target, textures: false }, false).kernel;
