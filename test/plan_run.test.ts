@@ -178,6 +178,20 @@ Deno.test("a velocity and the weights it moves are updated by one kernel, in pla
   runtime.destroy();
 });
 
+Deno.test("weights assigned in a run stay old for a convolution that ends with a chain", async () => {
+  const runtime = await testRuntime();
+  const [x, w, bias] = [random([1, 6, 6, 8]), random([3, 3, 8, 8]), random([8])];
+  const y = t.conv2d(x, w);
+  const next = t.mul(w, 2);
+  const late = t.relu(t.add(y, t.mul(bias, t.sum(next))));
+  const [expected] = interpret([late]);
+  const plan = await runtime.plan({ outputs: { late }, assign: [[w, next]] });
+  plan.run();
+  close((await plan.read("late"))[0], expected);
+  plan.destroy();
+  runtime.destroy();
+});
+
 Deno.test("a wanted value that is read twice keeps a kernel of its own", async () => {
   const runtime = await testRuntime();
   const x = random([4]);

@@ -1,7 +1,7 @@
 /** What planning does to graphs: equal nodes merged, sums made cheap, chains fused. */
 
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import { PLAIN } from "../engine/gpu/kernels/target.ts";
+import { BLOCKS, PLAIN } from "../engine/gpu/kernels/target.ts";
 import { schedule } from "../engine/plan/schedule.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { interpret } from "./reference/interpreter.ts";
@@ -98,6 +98,47 @@ Deno.test("gradients through max pooling are gated and summed on the pooled elem
   const other = random([2, 7, 6, 4]);
   const [scattered] = t.grad(t.sum(t.mul(pooled, g)), [y]);
   await agrees(t.gate(scattered, other), t.gate(scattered, y));
+});
+
+Deno.test("a convolution ends with the chain that is its only reader", async () => {
+  const [x, w, bias] = [random([2, 12, 12, 8]), random([3, 3, 8, 16]), random([16])];
+  const [skip, factor] = [random([2, 12, 12, 16]), random([1, 12, 1, 16])];
+  const y = t.conv2d(x, w, { padding: 1 });
+  const chains = [
+    t.relu(t.add(y, bias)),
+    t.add(t.mul(t.sub(y, bias), factor), skip),
+    t.relu(t.add(t.conv2d(x, random([1, 1, 8, 16])), t.mul(skip, 0.5))),
+    t.gate(t.conv2dInputGrad(skip, w, x.shape, { padding: 1 }), x),
+    t.add(t.matmul(random([24, 8]), random([8, 16])), bias),
+  ];
+  for (const output of chains) {
+    for (const target of [PLAIN, BLOCKS]) {
+      const { dispatches } = schedule([output], [], target);
+      equal(dispatches.length, 1, dispatches.map(({ kernel }) => kernel.label).join("; "));
+    }
+    await agrees(output);
+  }
+});
+
+Deno.test("a convolution that is read twice, wanted or odd keeps its result", async () => {
+  const [x, w, bias] = [random([2, 5, 5, 8]), random([3, 3, 8, 16]), random([16])];
+  const y = t.conv2d(x, w, { padding: 1 });
+  const odd = t.add(t.conv2d(x, random([3, 3, 8, 6])), random([6]));
+  const repeated = t.add(t.conv2d(random([1, 5, 5, 8]), w, { padding: 1 }), random([2, 5, 5, 16]));
+  const cases = [[t.relu(y), t.sum(t.square(y), [0, 1, 2])], [y, t.add(y, bias)], [odd], [
+    repeated,
+  ]];
+  for (const outputs of cases) {
+    ok(labels(...outputs).length > 1, labels(...outputs).join("; "));
+    await agrees(...outputs);
+  }
+});
+
+Deno.test("large operands of an epilogue are read as textures, as many as there may be", async () => {
+  const [x, w] = [random([2, 20, 20, 8]), random([3, 3, 8, 32])];
+  const operands = Array.from({ length: 4 }, () => random([2, 20, 20, 32]));
+  const y = t.conv2d(x, w, { padding: 1 });
+  await agrees(operands.reduce<t.Tensor>((sum, operand) => t.add(sum, t.square(operand)), y));
 });
 
 Deno.test("a chain with more operands than a kernel binds is cut", async () => {

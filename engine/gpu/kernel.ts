@@ -29,6 +29,8 @@ export interface Kernel {
   readonly textures?: readonly TextureInput[];
   /** How many of the last buffers are written; one where absent. */
   readonly outputs?: number;
+  /** Whether a chain of pointwise operations can stand at its end; see kernels/epilogue.ts. */
+  readonly takesEpilogue?: boolean;
   /** Other ways to compute the same; see kernels/variant.ts. */
   readonly tunable?: Tunable;
 }

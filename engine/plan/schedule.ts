@@ -5,6 +5,7 @@
 
 import { type Combine } from "../gpu/kernels/reduce.ts";
 import { chainReduceKernel, type Middle, reduceKernel } from "../gpu/kernels/reduce.ts";
+import { withEpilogue } from "../gpu/kernels/epilogue.ts";
 import { mapKernel } from "../gpu/kernels/map.ts";
 import type { Target } from "../gpu/kernels/target.ts";
 import type { Kernel } from "../gpu/kernel.ts";
@@ -47,7 +48,7 @@ export function schedule(
   const values = [...outputs, ...assign.map(([, value]) => value)];
   const graph = simplify(values);
   const wanted = new Set(values.map((value) => withoutAliases(graph.of(value))));
-  return new Scheduler(graph, fuse(graph.nodes, wanted), assign, target).result();
+  return new Scheduler(graph, fuse(graph.nodes, wanted), wanted, assign, target).result();
 }
 
 function checkAssignments(assign: readonly AssignmentPair[]): void {
@@ -72,14 +73,17 @@ function withoutAliases(node: Tensor): Tensor {
 
 class Scheduler {
   private readonly chains = new Map<Tensor, FusedChain>();
-  /** Nodes that are computed on the way by the kernel of the one node that reads them. */
+  /** Nodes that are computed on the way to the one node that reads them, by its kernel. */
   private readonly joined = new Map<Tensor, Tensor>();
+  /** For the last pointwise node of a kernel's epilogue the step, and the node of the kernel. */
+  private readonly epilogues = new Map<Tensor, { readonly step: Step; readonly of: Tensor }>();
   /** Nodes that are computed right into a variable. */
   private readonly inPlace = new Map<Tensor, Variable>();
 
   constructor(
     private readonly graph: SimpleGraph,
     private readonly fusion: Fusion,
+    private readonly wanted: ReadonlySet<Tensor>,
     private readonly assign: readonly AssignmentPair[],
     private readonly target: Target,
   ) {
@@ -91,6 +95,7 @@ class Scheduler {
       }
     }
     this.joinPairs();
+    this.joinEpilogues();
     const readers = this.readers();
     for (const [target, value] of assign) {
       const node = graph.of(value);
@@ -101,7 +106,9 @@ class Scheduler {
   }
 
   result(): Schedule {
-    const dispatches = this.graph.nodes.flatMap((node) => this.dispatches(node, this.lower(node)));
+    const dispatches = this.graph.nodes.flatMap((node) =>
+      this.dispatches(this.epilogues.get(node)?.of ?? node, this.lower(node))
+    );
     const late = this.assign.filter(([target, value]) => {
       const node = withoutAliases(this.graph.of(value));
       return node !== target && this.inPlace.get(node) !== target;
@@ -131,6 +138,9 @@ class Scheduler {
   }
 
   private lower(node: Tensor): readonly Step[] {
+    if (this.joined.has(node)) return [];
+    const epilogue = this.epilogues.get(node);
+    if (epilogue) return [epilogue.step];
     const fused = this.chains.get(node);
     if (!fused) {
       return node.operation.kind === "kernels" ? node.operation.lower(node, this.target) : [];
@@ -181,6 +191,32 @@ class Scheduler {
     }
   }
 
+  /**
+   * Puts a chain at the end of the kernel that computes one of its leaves, where nothing else reads
+   * that. The kernel then runs when the chain would.
+   */
+  private joinEpilogues(): void {
+    const readers = this.readers();
+    for (const [node, { chain, leaves, nodes }] of this.chains) {
+      if (node.operation.kind !== "pointwise" || nodes.length > 1 || node.dtype !== "f32") continue;
+      for (const [own, { tensor }] of leaves.entries()) {
+        const { operation } = tensor;
+        if (operation.kind !== "kernels" || this.wanted.has(tensor)) continue;
+        if (!sameShape(tensor.shape, node.shape) || readers.get(tensor)!.length > 1) continue;
+        const steps = operation.lower(tensor, this.target);
+        const inputs = steps[0].buffers.slice(0, -1);
+        const kernel = steps.length === 1 &&
+          withEpilogue(steps[0].kernel, inputs.length, chain, own, this.target);
+        if (!kernel) continue;
+        const others = leaves.filter((_, k) => k !== own).map(({ tensor }) => tensor);
+        const step = { kernel, buffers: [...inputs, ...others, node] };
+        this.epilogues.set(node, { step, of: tensor });
+        this.joined.set(tensor, node);
+        break;
+      }
+    }
+  }
+
   /** Stores an assigned value that could not be computed in place, after everything else. */
   private copy(target: Variable, value: Tensor): Step {
     const node = this.graph.of(value);
@@ -202,8 +238,7 @@ class Scheduler {
   private readers(): Map<Tensor, Tensor[]> {
     const readers = new Map<Tensor, Tensor[]>();
     for (const node of this.graph.nodes) {
-      const read = this.chains.get(node)?.leaves.map(({ tensor }) => tensor) ??
-        (node.operation.kind === "kernels" ? node.inputs : []);
+      const read = this.read(node);
       for (const source of new Set(read.map((tensor) => this.resolve(tensor)))) {
         if (source instanceof Tensor) {
           readers.set(source, [...readers.get(source) ?? [], node]);
@@ -211,6 +246,15 @@ class Scheduler {
       }
     }
     return readers;
+  }
+
+  /** What the kernels of a node read. */
+  private read(node: Tensor): readonly (Tensor | Scratch)[] {
+    if (this.joined.has(node)) return [];
+    const epilogue = this.epilogues.get(node);
+    if (epilogue) return epilogue.step.buffers.slice(0, -1);
+    return this.chains.get(node)?.leaves.map(({ tensor }) => tensor) ??
+      (node.operation.kind === "kernels" ? node.inputs : []);
   }
 
   /**
@@ -229,6 +273,7 @@ class Scheduler {
     const own = this.chains.get(host)?.leaves.filter(({ tensor }) =>
       this.resolve(tensor) === target
     );
-    return kind === "pointwise" && own?.length === 1 && own[0].tensor.size === node.size;
+    return kind === "pointwise" && !this.epilogues.has(host) && own?.length === 1 &&
+      own[0].tensor.size === node.size;
   }
 }

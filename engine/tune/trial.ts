@@ -101,7 +101,8 @@ class Trial {
     { kernel: { tunable }, buffers, node }: Dispatch,
     variants: readonly Named[],
   ): Promise<Trial> {
-    const operands = buffers.slice(0, -1).map(({ shape }, i) => new Input(`operand ${i}`, shape));
+    // What comes after the product's two operands belongs to an epilogue.
+    const operands = buffers.slice(0, 2).map(({ shape }, i) => new Input(`operand ${i}`, shape));
     const { shape } = buffers.at(-1)!;
     const size = numel(shape) / tunable!.splits;
     const reference = tunable!.reference();

@@ -138,8 +138,17 @@ fn load_own(window: Window, inner: Inner, group: u32) -> vec4<f32> {
 // begin result
 @group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
 
-fn store(pixel: u32, vector: u32, value: vec4<f32>) {
-  result[pixel * (OUT_CHANNELS / 4u) + vector] = value;
+// What all pixels of an output vector share.
+struct Column {
+  vector: u32,
+}
+
+fn load_column(vector: u32) -> Column {
+  return Column(vector);
+}
+
+fn store(pixel: u32, column: Column, value: vec4<f32>) {
+  result[pixel * (OUT_CHANNELS / 4u) + column.vector] = value;
 }
 // end result
 
@@ -359,6 +368,12 @@ fn main(
     workgroupBarrier();
   }
 
+  // @registers
+  var stored: array<Column, VECTORS>;
+  // @unroll
+  for (var v = 0u; v < VECTORS; v++) {
+    stored[v] = load_column(group * OUT_VECTORS + first_vector + v * THREADS_X + x);
+  }
   // @unroll
   for (var i = 0u; i < PIXELS; i++) {
     let at = first_pixel + y * PIXELS + i;
@@ -371,7 +386,7 @@ fn main(
       for (var v = 0u; v < VECTORS; v++) {
         let vector = first_vector + v * THREADS_X + x;
         if (vector < OUT_VECTORS) {
-          store(pixel, group * OUT_VECTORS + vector, sum[i * VECTORS + v]);
+          store(pixel, stored[v], sum[i * VECTORS + v]);
         }
       }
     }

@@ -114,8 +114,17 @@ fn load_joint(index: u32) -> vec4<f32> {
 // begin result
 @group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
 
-fn store(pixel: u32, vector: u32, value: vec4<f32>) {
-  result[pixel * OUT_VECTORS + vector] = value;
+// What all pixels of an output vector share.
+struct Column {
+  vector: u32,
+}
+
+fn load_column(vector: u32) -> Column {
+  return Column(vector);
+}
+
+fn store(pixel: u32, column: Column, value: vec4<f32>) {
+  result[pixel * OUT_VECTORS + column.vector] = value;
 }
 // end result
 
@@ -271,6 +280,12 @@ fn main(
   if (index >= TILES || y >= OUT_HEIGHT) {
     return;
   }
+  // @registers
+  var stored: array<Column, VECTORS>;
+  // @unroll
+  for (var v = 0u; v < VECTORS; v++) {
+    stored[v] = load_column(output + v);
+  }
   // @unroll
   for (var j = 0u; j < IMAGES; j++) {
     // @unroll
@@ -281,7 +296,7 @@ fn main(
         // @unroll
         for (var v = 0u; v < VECTORS; v++) {
           if (output + v < (group + 1u) * GROUP_OUT) {
-            store(at, output + v, sum[(j * PIXELS + i) * VECTORS + v]);
+            store(at, stored[v], sum[(j * PIXELS + i) * VECTORS + v]);
           }
         }
       }

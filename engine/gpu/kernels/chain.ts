@@ -6,6 +6,7 @@
 import type { TextureInput } from "../kernel.ts";
 import { product } from "./cost.ts";
 import { texel, textureOf } from "./operands.ts";
+import type { Target } from "./target.ts";
 
 export type ElementType = "f32" | "u32";
 
@@ -36,8 +37,8 @@ export interface ChainText {
   readonly buffers: string[];
   /** Those of them that are textures. */
   readonly textures: TextureInput[];
-  /** `let` lines that load operands which depend on the column `n` alone. */
-  readonly steady: string[];
+  /** The loads of operands that depend on the column `n` alone. */
+  readonly steady: readonly { readonly name: string; readonly value: string }[];
   /** `let` lines that load the other operands at element `i` and compute every value. */
   readonly lines: string[];
 }
@@ -52,30 +53,38 @@ export interface ChainLayout {
   readonly along?: number;
   /** For each result the leaf whose buffer it overwrites, read as `y0[i]`, `y1[i]`, ... */
   readonly inPlace?: readonly (number | undefined)[];
-  /** Read large operands as textures; see `Target`. */
-  readonly textures: boolean;
+  /** The leaf that the kernel has computed, as `value`. */
+  readonly computed?: number;
+  /** How many large operands may be read as textures; see `Target`. */
+  readonly textures: number;
 }
 
 /** Floats from which a copy to a texture costs less than it saves. */
 const MIN_TEXTURE = 1 << 14;
-/** Storage textures that WebGPU promises to each shader stage; further operands stay buffers. */
+/** Storage textures that WebGPU promises to each shader stage. */
 const MAX_TEXTURES = 4;
+/** How many operands a kernel for the target reads as textures, if it binds no others. */
+export const texturesFor = ({ textures }: Target) => (textures ? MAX_TEXTURES : 0);
 
 export function chainText(chain: Chain, layout: ChainLayout): ChainText {
   const axes = mergedAxes(chain);
   const last = axes.at(-1)?.extent ?? 1;
   const width = last % 4 === 0 && (layout.along ?? last) % 4 === 0 ? 4 : 1;
-  let textures = 0;
+  let { textures: free } = layout;
   const overwritten = layout.inPlace ?? [];
   const loads = chain.leaves.map((leaf, k) => {
+    if (k === layout.computed) {
+      return { steady: false, texture: false, memory: "", name: `x${k}`, value: "value" };
+    }
     const own = overwritten.indexOf(k);
     const vector = width === 4 && axes.at(-1)!.strides[k] !== 0;
     const steady = own < 0 && repeatsByRow(axes, k, layout.row);
     const index = steady
       ? (axes.at(-1)?.strides[k] ? "n" : "0u")
       : elementIndex(axes, k, width, vector);
-    const texture = layout.textures && vector && !steady && own < 0 &&
-      leaf.dtype === "f32" && product(leaf.shape) >= MIN_TEXTURE && textures++ < MAX_TEXTURES;
+    const texture = free > 0 && vector && !steady && own < 0 &&
+      leaf.dtype === "f32" && product(leaf.shape) >= MIN_TEXTURE;
+    if (texture) free--;
     const element = vector ? `vec4<${leaf.dtype}>` : leaf.dtype;
     const memory = texture
       ? textureOf(`x${k}_in`, "rgba32float")
@@ -86,10 +95,11 @@ export function chainText(chain: Chain, layout: ChainLayout): ChainText {
       steady,
       texture,
       memory,
-      line: `let x${k} = ${own >= 0 ? `y${own}[i]` : value};`,
+      name: `x${k}`,
+      value: own >= 0 ? `y${own}[i]` : value,
     };
   });
-  const bound = loads.filter((_, k) => !overwritten.includes(k));
+  const bound = loads.filter((_, k) => k !== layout.computed && !overwritten.includes(k));
   const vectorOf = (type: string) => (width === 4 ? `vec4<${type}>` : type);
   return {
     width,
@@ -98,12 +108,17 @@ export function chainText(chain: Chain, layout: ChainLayout): ChainText {
     textures: bound.flatMap(({ texture }, binding) =>
       texture ? [{ binding, format: "rgba32float" }] : []
     ),
-    steady: loads.filter(({ steady }) => steady).map(({ line }) => line),
+    steady: loads.filter(({ steady }) => steady),
     lines: [
-      ...loads.filter(({ steady }) => !steady).map(({ line }) => line),
+      ...loads.filter(({ steady }) => !steady).map(letLine),
       ...chain.values.map((value, k) => `let v${k} = ${value};`),
     ],
   };
+}
+
+/** The declaration of a loaded operand. */
+export function letLine({ name, value }: { name: string; value: string }): string {
+  return `let ${name} = ${value};`;
 }
 
 /** The extent of the chain's last axis after joining axes: the longest row that operands share. */
@@ -118,9 +133,9 @@ function repeatsByRow(axes: readonly Axis[], k: number, row: number): boolean {
   return !last || last.strides[k] === 0 || (axes.length > 1 && last.extent === row);
 }
 
-/** Puts group and binding before buffer declarations. */
-export function bindBuffers(declarations: readonly string[]): string {
-  return declarations.map((text, k) => `@group(0) @binding(${k}) ${text}`).join("\n");
+/** Puts group and binding before buffer declarations, counting from `first`. */
+export function bindBuffers(declarations: readonly string[], first = 0): string {
+  return declarations.map((text, k) => `@group(0) @binding(${first + k}) ${text}`).join("\n");
 }
 
 interface Axis {

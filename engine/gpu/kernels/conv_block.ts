@@ -92,6 +92,7 @@ function directed(s: ConvShape, adjoint: boolean, target: Target): SplitKernel {
     }),
     ...cost,
     bytes: cost.bytes + (split.splits - 1) * resultBytes,
+    takesEpilogue: split.splits === 1 && outChannels % 4 === 0,
   }));
 }
 
@@ -140,7 +141,7 @@ function chooseBlock(
   whole: Product,
   { splits, length }: InnerSplit,
   target: Target,
-  make: (block: Block) => Pick<Kernel, "source" | "flops" | "bytes">,
+  make: (block: Block) => Pick<Kernel, "source" | "flops" | "bytes" | "takesEpilogue">,
 ): SplitKernel {
   const label = convLabel(s, face);
   const product = { ...whole, inner: Math.min(whole.inner, length), count: splits * whole.count };

@@ -76,6 +76,7 @@ function directed(shape: ConvShape, adjoint: boolean, target: Target): Kernel {
       }),
       workgroups: linearWorkgroups(Math.ceil(threads / workgroupSize(target))),
       textures,
+      takesEpilogue: result === "vectors",
       ...convCost(shape),
     };
   };

@@ -2,7 +2,7 @@
 
 import mapSource from "../../../shaders/pointwise/map.wgsl" with { type: "text" };
 import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
-import { bindBuffers, type Chain, chainText, rowOf } from "./chain.ts";
+import { bindBuffers, type Chain, chainText, letLine, rowOf, texturesFor } from "./chain.ts";
 import { streamThreads, type Target } from "./target.ts";
 import { chainBytes, product } from "./cost.ts";
 
@@ -22,7 +22,7 @@ export function mapKernel(
   const { steady, lines, width, ...text } = chainText(chain, {
     row,
     inPlace,
-    textures: target.textures,
+    textures: texturesFor(target),
   });
   const size = product(chain.shape);
   const columns = row / width;
@@ -36,7 +36,7 @@ export function mapKernel(
   const stores = chain.results.map((value, k) => `y${k}[i] = ${value};`);
   let source = replaceRegion(mapSource, "types", text.types);
   source = replaceRegion(source, "buffers", bindBuffers([...text.buffers, ...outputs]));
-  source = replaceRegion(source, "steady", steady.join("\n"));
+  source = replaceRegion(source, "steady", steady.map(letLine).join("\n"));
   source = replaceRegion(source, "chain", [...lines, ...stores].join("\n"));
   const workgroup = streamThreads(target);
   const threads = columns * Math.ceil(rows / rowsPerThread);

@@ -6,7 +6,7 @@
 import reduceSource from "../../../shaders/reduce/reduce.wgsl" with { type: "text" };
 import treeSource from "../../../shaders/reduce/tree.wgsl" with { type: "text" };
 import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
-import { bindBuffers, type Chain, chainText } from "./chain.ts";
+import { bindBuffers, type Chain, chainText, letLine, texturesFor } from "./chain.ts";
 import { streamThreads, type Target } from "./target.ts";
 import { chainBytes, product } from "./cost.ts";
 
@@ -84,7 +84,7 @@ export function chainReduceKernel(
 ) {
   const alongLength = inner === 1;
   const { width, steady, lines, ...text } = chainText(chain, {
-    textures: target.textures,
+    textures: texturesFor(target),
     row: inner,
     along: alongLength ? length : inner,
   });
@@ -106,7 +106,7 @@ export function chainReduceKernel(
       `fn finish(a: F) -> ${outElement} { return ${foldLanes ? lanes : "a"}; }`,
     ].join("\n"),
   );
-  source = replaceRegion(source, "steady", steady.join("\n"));
+  source = replaceRegion(source, "steady", steady.map(letLine).join("\n"));
   source = replaceRegion(
     source,
     "chain",

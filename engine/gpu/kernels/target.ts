@@ -145,8 +145,16 @@ ${gatherChannels((at) => `${texel("own", at)}.x`)}`;
 export const RESULT_SCALARS = `
 @group(0) @binding(2) var<storage, read_write> result: array<f32>;
 
-fn store(pixel: u32, vector: u32, value: vec4<f32>) {
-  let channel = 4u * vector;
+struct Column {
+  vector: u32,
+}
+
+fn load_column(vector: u32) -> Column {
+  return Column(vector);
+}
+
+fn store(pixel: u32, column: Column, value: vec4<f32>) {
+  let channel = 4u * column.vector;
   // @unroll
   for (var i = 0u; i < 4u; i++) {
     if (channel + i < OUT_CHANNELS) {
