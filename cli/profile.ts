@@ -1,6 +1,5 @@
 /** Shows where the time of a step goes: by operation, by kernel and by layer. */
 
-import { measureRoofline } from "../engine/gpu/roofline.ts";
 import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { traceOf } from "../engine/plan/trace.ts";
@@ -16,6 +15,11 @@ const flags = flagTable({
   ...stageFlags,
   steps: { type: "integer", min: 1, default: 5, help: "steps to take the median of" },
   top: { type: "integer", min: 1, default: 20, help: "kernels to show" },
+  depth: {
+    type: "integer",
+    min: 1,
+    help: "parts of a layer's path by which layers are told apart (default all)",
+  },
   ...seedFlag,
   json: { type: "string", value: "FILE", help: "write all numbers there, every dispatch's too" },
   trace: { type: "string", value: "FILE", help: "write a trace there that ui.perfetto.dev opens" },
@@ -52,8 +56,7 @@ export const command = defineCommand({
     const bar = new Progress({ label: "profile", total: profiledSteps(args.steps), unit: "steps" });
     let found;
     try {
-      const roofline = await measureRoofline(gpu);
-      found = await profile(runtime, subject, roofline, args, (done) => {
+      found = await profile(runtime, subject, args, (done) => {
         bar.update(done);
         context.signal.throwIfAborted();
       });

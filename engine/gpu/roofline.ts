@@ -19,6 +19,14 @@ export interface Roofline {
   readonly gbPerSecond: number;
 }
 
+/** The better of two measurements: what disturbs one can only make it worse. */
+export function better(a: Roofline, b: Roofline): Roofline {
+  return {
+    gflops: Math.max(a.gflops, b.gflops),
+    gbPerSecond: Math.max(a.gbPerSecond, b.gbPerSecond),
+  };
+}
+
 /** What a kernel must do at least. */
 export interface Work {
   readonly flops: number;

@@ -97,10 +97,21 @@ export function rowsBy(
   return [...rows.slice(0, most), rowOf(`(${others.size} others)`, rest, roofline, total)];
 }
 
-/** Sums by layer, in the order in which the layers are first met. */
-export function layerRows(entries: readonly Entry[], roofline: Roofline): LayerRow[] {
+/**
+ * Sums by layer, in the order of the network's modules; what belongs to none comes last.
+ * @param modules the names of all
+ * @param depth the parts of a module's path that count; "a.b" and "a.c" are one at 1
+ */
+export function layerRows(
+  entries: readonly Entry[],
+  roofline: Roofline,
+  modules: readonly string[],
+  depth = Infinity,
+): LayerRow[] {
   const total = sum(entries, ({ ms }) => ms);
-  return [...Map.groupBy(entries, ({ layer }) => layer || "(other)")].map(([name, own]) => {
+  const group = ({ layer }: Entry) => layer.split(".").slice(0, depth).join(".") || "(other)";
+  const place = new Map(modules.map((name, k) => [name, k]));
+  const rows = [...Map.groupBy(entries, group)].map(([name, own]): LayerRow => {
     const during = (order: (of: number) => boolean) =>
       sum(own.filter((entry) => order(entry.order)), ({ ms }) => ms);
     return {
@@ -108,6 +119,8 @@ export function layerRows(entries: readonly Entry[], roofline: Roofline): LayerR
       byOrder: [during((o) => o === 0), during((o) => o === 1), during((o) => o > 1)],
     };
   });
+  const placeOf = ({ name }: Row) => place.get(name) ?? modules.length;
+  return rows.sort((a, b) => placeOf(a) - placeOf(b));
 }
 
 /** All entries as one row. */
