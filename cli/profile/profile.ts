@@ -4,13 +4,12 @@ import { expand } from "../../engine/gpu/expand.ts";
 import { better, measureRoofline, type Roofline } from "../../engine/gpu/roofline.ts";
 import type { MemoryUse } from "../../engine/plan/allocate.ts";
 import type { Plan } from "../../engine/plan/plan.ts";
-import { type HostSpans, PlanProfiler, type TimedStep } from "../../engine/plan/profile.ts";
+import { type HostSpans, median, PlanProfiler, type TimedStep } from "../../engine/plan/profile.ts";
 import {
   entriesOf,
   type Entry,
   type LayerRow,
   layerRows,
-  median,
   type Row,
   rowsBy,
   totalRow,
@@ -27,7 +26,7 @@ export interface Profile {
     readonly imagesPerSecond: number;
   };
   readonly roofline: Roofline;
-  readonly host: Readonly<Record<keyof HostSpans, number>>;
+  readonly host: Readonly<Record<keyof HostSpans | "encodingAlone", number>>;
   readonly counts: {
     readonly dispatches: number;
     /** Operands copied to textures, and the places at which the pass is interrupted for them. */
@@ -85,6 +84,7 @@ export async function profile(
     // A submission waits for the ones before where they are many; the host's own time is seen on
     // an idle device only.
     const hosts: HostSpans[] = [];
+    const encodingAlone = profiler.timeEncoding();
     for (let k = 0; k < HOST_STEPS; k++) {
       hosts.push(profiler.run(feeds(k)));
       await profiler.finish();
@@ -102,7 +102,7 @@ export async function profile(
     return {
       step: { firstMs, ms, imagesPerSecond: 1000 * batch / ms },
       roofline,
-      host: medianHost(hosts),
+      host: { ...medianHost(hosts), encodingAlone },
       counts: countsOf(plan),
       pipelines: pipelinesOf(runtime, plan),
       memory: plan.memory,

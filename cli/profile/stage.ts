@@ -115,8 +115,8 @@ export async function openStage(
     const rows = await RowCollector.make(runtime, set, set.test, batch, logits);
     return { plan: rows.plan, modules, feeds: (step) => rows.feeds(0, step) };
   }
-  const layers = resolveLayers(network, constraint.layer, featureLayer);
-  const penalty = stage === "treat" ? madeUpPenalty(network, set, layers, constraint) : undefined;
+  const layers = () => resolveLayers(network, constraint.layer, featureLayer);
+  const penalty = stage === "treat" ? madeUpPenalty(network, set, layers(), constraint) : undefined;
   const step = await TrainingStep.make(runtime, network, set, set.train, {
     batch,
     seed: 0,

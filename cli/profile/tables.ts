@@ -18,7 +18,7 @@ export function describe(profile: Profile, top: number): string {
 }
 
 function facts({ step, host, counts, pipelines, memory, roofline, total }: Profile): string {
-  const perDispatch = 1000 * (host.encode + host.submit) / counts.dispatches;
+  const perDispatch = (ms: number) => `${(1000 * ms / counts.dispatches).toFixed(2)} us a dispatch`;
   const rows = [
     ["step", `${time(step.ms)}, ${fixed(step.imagesPerSecond)} images/s`],
     ["first step", `${time(step.firstMs)}: drivers compile when a kernel first runs`],
@@ -34,8 +34,9 @@ function facts({ step, host, counts, pipelines, memory, roofline, total }: Profi
     ],
     [
       "host",
-      `${time(host.feed)} feed, ${time(host.encode)} encode, ${time(host.submit)} submit; ` +
-      `${perDispatch.toFixed(2)} us a dispatch`,
+      `${time(host.feed)} feed, ${time(host.encode)} encode, ${time(host.submit)} submit: ` +
+      `${perDispatch(host.encode + host.submit)}; ${perDispatch(host.encodingAlone)} where steps ` +
+      "are recorded and not run",
     ],
     [
       "commands",

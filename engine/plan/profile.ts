@@ -11,6 +11,9 @@ import { recordDispatch } from "./record.ts";
 import type { Runtime } from "./runtime.ts";
 import { recordCopy } from "./textures.ts";
 
+/** Recordings, of which the first half is there for JavaScript's compiler to do its work. */
+const RECORDINGS = 40;
+
 /** What the host did for a step, in milliseconds of `performance.now()`. */
 export interface HostSpans {
   /** Values of inputs handed over. */
@@ -50,6 +53,19 @@ export class PlanProfiler {
   /** Runs the plan as `Plan.run` does. */
   run(feeds: readonly Feed[]): HostSpans {
     return this.spend(feeds, () => this.plan.encode());
+  }
+
+  /**
+   * Milliseconds that recording a step takes where it is done over and over and nothing else: the
+   * host's own cost, which kernels that run on the same processor add to by using its caches.
+   */
+  timeEncoding(): number {
+    const times = Array.from({ length: RECORDINGS }, () => {
+      const begun = performance.now();
+      this.plan.encode();
+      return performance.now() - begun;
+    });
+    return median(times.slice(RECORDINGS / 2));
   }
 
   /** Waits for everything submitted and returns when it was done. */
@@ -107,4 +123,9 @@ export class PlanProfiler {
     this.stamps.resolve(encoder);
     return encoder.finish();
   }
+}
+
+/** The middle one, or the lower of the two in the middle. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
 }

@@ -6,7 +6,7 @@
 import { leastTime, type Roofline, type Work } from "../gpu/roofline.ts";
 import type { Span } from "../gpu/timestamps.ts";
 import { bytesOf } from "./allocate.ts";
-import type { TimedDispatch, TimedStep } from "./profile.ts";
+import { median, type TimedDispatch, type TimedStep } from "./profile.ts";
 import type { Command } from "./record.ts";
 
 /** What one dispatch, or the copies before it, took and did. */
@@ -150,9 +150,4 @@ function rowOf(name: string, entries: readonly Entry[], roofline: Roofline, tota
 
 function sum<T>(items: readonly T[], value: (item: T) => number): number {
   return items.reduce((total, item) => total + value(item), 0);
-}
-
-/** The middle one, or the lower of the two in the middle. */
-export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
 }
