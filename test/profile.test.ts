@@ -149,7 +149,7 @@ Deno.test("the command and its files", () =>
         /^step +[\d.]+ ms, [\d.]+ images\/s$/m,
         /^roofline +[\d.]+ GFLOP\/s \(multiply-adds\), [\d.]+ GB\/s/m,
         /^host +.* us a dispatch/m,
-        /^memory +.* MiB, without reuse /m,
+        /^memory +.* MiB \(without reuse .* MiB\)$/m,
         /^conv2d +3 /m,
         /^\(\d+ others\) /m,
         /^features\.8 .* compute|memory$/m,
