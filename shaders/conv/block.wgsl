@@ -20,9 +20,9 @@
 // every TAP_STRIDE-th tap (see tile.wgsl). A workgroup works in one phase and walks its taps only.
 //
 // Workgroup memory holds for each row of threads the pixels it needs, for each column the weights,
-// one after the other. So an index is a thread's own row, which is clamped once, and a constant; and
-// as rows are an odd number of vec4s long, the eight threads that read at once read eight different
-// banks of 16 bytes. Of a warp's 32 threads, 8 share pixels and 4 share weights.
+// one after the other. So an index is a thread's own row, which is clamped once a slab, and a
+// constant; and as rows are an odd number of vec4s long, the eight threads that read at once read
+// eight different banks of 16 bytes. Of a warp's 32 threads, 8 share pixels and 4 share weights.
 //
 // Order. Every output is one chain of multiply-adds in the order of the inner dimension, whatever
 // the sizes of the block: variants differ in speed, never in bits. SPLITS follows the shape alone.
@@ -241,8 +241,8 @@ fn phase_taps(first: u32, count: u32, stride: u32) -> u32 {
   return select(0u, (count - first + stride - 1u) / stride, first < count);
 }
 
-var<workgroup> own_slab: array<array<vec4<f32>, OWN_ROW>, BUFFERS * THREADS_Y>;
-var<workgroup> joint_slab: array<array<vec4<f32>, JOINT_ROW>, BUFFERS * THREADS_X>;
+var<workgroup> own_slab: array<array<array<vec4<f32>, OWN_ROW>, THREADS_Y>, BUFFERS>;
+var<workgroup> joint_slab: array<array<array<vec4<f32>, JOINT_ROW>, THREADS_X>, BUFFERS>;
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -325,13 +325,12 @@ fn main(
   var sum: array<vec4<f32>, PIXELS * VECTORS>;
   let slabs = (max(block.end, begin) - begin + DEPTH - 1u) / DEPTH;
   for (var slab = 0u; slab < slabs; slab++) {
-    let own_buffer = slab % BUFFERS * THREADS_Y;
-    let joint_buffer = slab % BUFFERS * THREADS_X;
+    let buffer = slab % BUFFERS;
     // @unroll
     for (var l = 0u; l < OWN_LOADS; l++) {
       let at = l * (THREADS / DEPTH) + local / DEPTH;
       if (TILE_PIXELS * DEPTH % THREADS == 0u || at < TILE_PIXELS) {
-        own_slab[own_buffer + at / PIXELS][at % PIXELS * DEPTH + local % DEPTH] =
+        own_slab[buffer][at / PIXELS][at % PIXELS * DEPTH + local % DEPTH] =
           select(vec4<f32>(), own_held[l].value, own_held[l].inside);
       }
     }
@@ -345,7 +344,7 @@ fn main(
         place = (vector / THREADS_X * 4u + n / DEPTH % 4u) * DEPTH + n % DEPTH;
       }
       if (4u * DEPTH * TILE_VECTORS % THREADS == 0u || n < 4u * DEPTH * TILE_VECTORS) {
-        joint_slab[joint_buffer + vector % THREADS_X][place] =
+        joint_slab[buffer][vector % THREADS_X][place] =
           select(vec4<f32>(), joint_held[l].value, joint_held[l].inside);
       }
     }
@@ -369,7 +368,7 @@ fn main(
       var pixel: array<vec4<f32>, PIXELS>;
       // @unroll
       for (var i = 0u; i < PIXELS; i++) {
-        pixel[i] = own_slab[own_buffer + y][i * DEPTH + d];
+        pixel[i] = own_slab[buffer][y][i * DEPTH + d];
       }
       // @unroll
       for (var v = 0u; v < VECTORS; v++) {
@@ -380,9 +379,9 @@ fn main(
         // @unroll
         for (var c = 0u; c < 4u; c++) {
           if (ADJOINT) {
-            line[c] = joint_slab[joint_buffer + x][(v * 4 + c) * DEPTH + d];
+            line[c] = joint_slab[buffer][x][(v * 4 + c) * DEPTH + d];
           } else {
-            weight[c] = joint_slab[joint_buffer + x][(d * 4 + c) * VECTORS + v];
+            weight[c] = joint_slab[buffer][x][(d * 4 + c) * VECTORS + v];
           }
         }
         if (ADJOINT) {

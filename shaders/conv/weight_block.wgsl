@@ -126,8 +126,8 @@ fn tap_column(pixel: u32, s: u32) -> i32 {
   return i32(pixel % OUT_WIDTH * STRIDE_W + s * DILATION_W) - PADDING_W;
 }
 
-var<workgroup> x_slab: array<array<vec4<f32>, X_ROW>, BUFFERS * THREADS_Y>;
-var<workgroup> dy_slab: array<array<vec4<f32>, DY_ROW>, BUFFERS * THREADS_X>;
+var<workgroup> x_slab: array<array<array<vec4<f32>, X_ROW>, THREADS_Y>, BUFFERS>;
+var<workgroup> dy_slab: array<array<array<vec4<f32>, DY_ROW>, THREADS_X>, BUFFERS>;
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -166,14 +166,13 @@ fn main(
   var sum: array<vec4<f32>, 4 * VECTORS_Y * VECTORS_X>;
   let slabs = (block.end - begin + SLAB - 1u) / SLAB;
   for (var slab = 0u; slab < slabs; slab++) {
-    let x_buffer = slab % BUFFERS * THREADS_Y;
-    let dy_buffer = slab % BUFFERS * THREADS_X;
+    let buffer = slab % BUFFERS;
     // @unroll
     for (var l = 0u; l < X_LOADS; l++) {
       let n = l * THREADS + local;
       let vector = n % TILE_Y;
       if (SLAB * TILE_Y % THREADS == 0u || n < SLAB * TILE_Y) {
-        x_slab[x_buffer + vector % THREADS_Y][n / TILE_Y * VECTORS_Y + vector / THREADS_Y] =
+        x_slab[buffer][vector % THREADS_Y][n / TILE_Y * VECTORS_Y + vector / THREADS_Y] =
           select(vec4<f32>(), x_held[l].value, x_held[l].inside);
       }
     }
@@ -182,7 +181,7 @@ fn main(
       let n = l * THREADS + local;
       let vector = n % TILE_X;
       if (SLAB * TILE_X % THREADS == 0u || n < SLAB * TILE_X) {
-        dy_slab[dy_buffer + vector % THREADS_X][n / TILE_X * VECTORS_X + vector / THREADS_X] =
+        dy_slab[buffer][vector % THREADS_X][n / TILE_X * VECTORS_X + vector / THREADS_X] =
           select(vec4<f32>(), dy_held[l].value, dy_held[l].inside);
       }
     }
@@ -204,11 +203,11 @@ fn main(
       var gradient: array<vec4<f32>, VECTORS_X>;
       // @unroll
       for (var j = 0u; j < VECTORS_X; j++) {
-        gradient[j] = dy_slab[dy_buffer + column][p * VECTORS_X + j];
+        gradient[j] = dy_slab[buffer][column][p * VECTORS_X + j];
       }
       // @unroll
       for (var i = 0u; i < VECTORS_Y; i++) {
-        let value = x_slab[x_buffer + row][p * VECTORS_Y + i];
+        let value = x_slab[buffer][row][p * VECTORS_Y + i];
         // @unroll
         for (var c = 0u; c < 4u; c++) {
           // @unroll
