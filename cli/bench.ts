@@ -3,7 +3,8 @@
 import { fileURLToPath } from "node:url";
 import { measureRoofline, type Roofline } from "../engine/gpu/roofline.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import { compareWith, readReport } from "./bench/compare.ts";
+import { classifier } from "../models/registry.ts";
+import { compareWith, readReport, requirePairs } from "./bench/compare.ts";
 import { benchFaces, judgeFaces } from "./bench/faces.ts";
 import { benchPeers, openPeers } from "./bench/peers.ts";
 import type { Judgement, Report, Result } from "./bench/result.ts";
@@ -72,6 +73,7 @@ export const command = defineCommand({
     if (args.peers && !Deno.env.has(WITH_PEERS)) {
       await context.startAgain(WITH_PEERS, ["--frozen", `--lock=${lockFile()}`]);
     }
+    args.models?.forEach(classifier);
     const other = args.compare === undefined ? undefined : await readReport(args.compare);
     const runtime = new Runtime(await context.gpu());
     const report = await measure(args, runtime, context);
@@ -80,15 +82,16 @@ export const command = defineCommand({
     if (args.json) {
       const all = { ...report, judgements, comparison: comparison?.pairs };
       context.print(JSON.stringify(all, null, 2));
-      return;
+    } else {
+      const parts = [
+        facesTable(report.results, report.roofline),
+        resultsTable(report.results),
+        comparison && comparisonTable(comparison),
+        judgementsTable(judgements),
+      ];
+      context.print(parts.filter((part) => part).join("\n\n"));
     }
-    const parts = [
-      facesTable(report.results, report.roofline),
-      resultsTable(report.results),
-      comparison && comparisonTable(comparison),
-      judgementsTable(judgements),
-    ];
-    context.print(parts.filter((part) => part).join("\n\n"));
+    if (comparison) requirePairs(comparison, args.compare!);
   },
 });
 

@@ -43,8 +43,8 @@ const isResult = (value: Result) =>
   value.seconds > 0 && typeof value.engine === "string" && typeof value.work === "object";
 
 /**
+ * The results of the same work, here and there; there may be none.
  * @param isCpu without a GPU nothing is required against PyTorch
- * @throws UserError (usage) where no work is the same
  */
 export function compareWith(
   { results }: Pick<Report, "results">,
@@ -57,13 +57,6 @@ export function compareWith(
       .filter(({ work }) => sameWork(work, result.work))
       .map((other) => ({ own: result, other }))
   );
-  if (pairs.length === 0) {
-    throw new UserError(
-      "no work in the file that --compare names was done in this run",
-      ExitCode.usage,
-      "give the same --faces, --steps, --peers, --models, --batch and --step-batch",
-    );
-  }
   const kinds = Map.groupBy(pairs, ({ own, other }) => `${own.group}\n${other.engine}`);
   const means = [...kinds.values()].map((of) => ({
     group: of[0].own.group,
@@ -85,6 +78,16 @@ export function compareWith(
       unit: "x",
     })),
   };
+}
+
+/** @throws UserError (usage) where no work was the same */
+export function requirePairs({ pairs }: ComparisonResult, path: string): void {
+  if (pairs.length > 0) return;
+  throw new UserError(
+    `nothing that was done in this run is in ${path}`,
+    ExitCode.usage,
+    "give the flags that the file was made with: --faces, --steps, --models, --batch, --step-batch",
+  );
 }
 
 /** Whether two descriptions are the same; the order of their keys doesn't matter. */

@@ -13,7 +13,6 @@ import type { ConvShape } from "../../engine/gpu/kernels/conv.ts";
 import { leastTime, type Roofline } from "../../engine/gpu/roofline.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
-import { draws, streamId, uniform } from "../../engine/random.ts";
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "../../engine/tensor/conv.ts";
 import { div, sqrt, square, sub } from "../../engine/tensor/pointwise.ts";
 import { sum } from "../../engine/tensor/reduce.ts";
@@ -24,6 +23,7 @@ import { geometricMean, median } from "./statistics.ts";
 import type { Judgement, Result } from "./result.ts";
 import type { ShapeClass, TracedShape } from "./shapes.ts";
 import { Stopwatch } from "./stopwatch.ts";
+import { uniformValues } from "./values.ts";
 
 export const FACES: readonly Face[] = ["forward", "input gradient", "weight gradient"];
 
@@ -173,11 +173,8 @@ function graphOf(shape: ConvShape, face: Face) {
 
 type Kernels = Extract<Operation, { kind: "kernels" }>;
 
-function random(name: string, shape: Shape): Variable {
-  const draw = draws(0, streamId(name));
-  const values = Float32Array.from({ length: numel(shape) }, (_, i) => 2 * uniform(draw(i)) - 1);
-  return new Variable(name, shape, values);
-}
+const random = (name: string, shape: Shape) =>
+  new Variable(name, shape, uniformValues(name, numel(shape)));
 
 /** Each face over the 3 x 3 convolutions that have channels enough to be bound by arithmetic. */
 export function judgeFaces(results: readonly FaceResult[], isCpu: boolean): Judgement[] {

@@ -79,7 +79,9 @@ export function resultsTable(results: readonly Result[]): string | undefined {
   return table(header, rows);
 }
 
-export function comparisonTable({ pairs, means }: ComparisonResult): string {
+/** The same work here and elsewhere; undefined where there is none. */
+export function comparisonTable({ pairs, means }: ComparisonResult): string | undefined {
+  if (pairs.length === 0) return undefined;
   const rows = pairs.map(({ own, other }) => [
     own.group,
     own.name,

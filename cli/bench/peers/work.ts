@@ -6,9 +6,10 @@
 
 import type { ConvShape } from "../../../engine/gpu/kernels/conv.ts";
 import { convCost } from "../../../engine/gpu/kernels/conv_shape.ts";
-import { below, draws, streamId, uniform } from "../../../engine/random.ts";
+import { below, draws, streamId } from "../../../engine/random.ts";
 import { numel, type Shape } from "../../../engine/tensor/shape.ts";
 import type { PlainStepSpec, WorkSpec } from "../result.ts";
+import { uniformValues } from "../values.ts";
 
 /** What an array is, which decides how other engines lay it out. */
 export type Role = "plain" | "image" | "filter" | "head";
@@ -142,14 +143,8 @@ function smallStep(batch: number): Step {
   };
 }
 
-/** Uniform values in [-bound, bound), a function of the operand's name. */
 function operand(name: string, shape: Shape, role: Role, bound: number): Operand {
-  const draw = draws(0, streamId(name));
-  const data = Float32Array.from(
-    { length: numel(shape) },
-    (_, i) => (2 * uniform(draw(i)) - 1) * bound,
-  );
-  return { shape, role, data };
+  return { shape, role, data: uniformValues(name, numel(shape), bound) };
 }
 
 export interface WorkGroup {
