@@ -71,7 +71,7 @@ export const command = defineCommand({
   ],
   async run(args, context) {
     if (args.peers && !Deno.env.has(WITH_PEERS)) {
-      await context.startAgain(WITH_PEERS, ["--frozen", `--lock=${lockFile()}`]);
+      await context.startAgain(WITH_PEERS, [`--lock=${lockFile()}`]);
     }
     args.models?.forEach(classifier);
     const other = args.compare === undefined ? undefined : await readReport(args.compare);
