@@ -155,11 +155,14 @@ async function withProgress<T>(
 ): Promise<T> {
   let bar: Progress | undefined;
   try {
-    return await work((done, total) => {
+    const found = await work((done, total) => {
       bar ??= new Progress({ label, total, output: json ? Deno.stderr : Deno.stdout });
       bar.update(done, {});
     });
-  } finally {
     bar?.finish();
+    return found;
+  } catch (error) {
+    bar?.abandon();
+    throw error;
   }
 }

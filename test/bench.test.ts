@@ -8,9 +8,9 @@ import { ours } from "../cli/bench/peers/ours.ts";
 import { channelsFirstShape, fromChannelsFirst, toChannelsFirst } from "../cli/bench/peers/work.ts";
 import { holds, type Result, type WorkSpec } from "../cli/bench/result.ts";
 import { tracedShapes } from "../cli/bench/shapes.ts";
-import { geometricMean, median, relativeError } from "../cli/bench/statistics.ts";
 import { type Contender, inTurns } from "../cli/bench/turns.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
+import { geometricMean, median, relativeError } from "../engine/statistics.ts";
 import { testRuntime } from "./support/check.ts";
 
 const { signal } = new AbortController();

@@ -2,8 +2,8 @@
 
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { readText } from "../../engine/io/files.ts";
+import { geometricMean } from "../../engine/statistics.ts";
 import type { Judgement, Report, Result } from "./result.ts";
-import { geometricMean } from "./statistics.ts";
 
 export interface ComparisonResult {
   /** The same work here and there. */

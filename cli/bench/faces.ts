@@ -9,7 +9,9 @@ import {
   generalWeightGrad,
 } from "../../engine/gpu/kernels/conv_general.ts";
 import { convCost, convLabel, type Face } from "../../engine/gpu/kernels/conv_shape.ts";
+import type { SplitKernel } from "../../engine/gpu/kernel.ts";
 import type { ConvShape } from "../../engine/gpu/kernels/conv.ts";
+import type { Target } from "../../engine/gpu/kernels/target.ts";
 import { leastTime, type Roofline } from "../../engine/gpu/roofline.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
@@ -18,8 +20,8 @@ import { div, sqrt, square, sub } from "../../engine/tensor/pointwise.ts";
 import { sum } from "../../engine/tensor/reduce.ts";
 import { numel, type Shape } from "../../engine/tensor/shape.ts";
 import { splitSum } from "../../engine/tensor/split.ts";
-import { type Operation, Tensor, Variable } from "../../engine/tensor/tensor.ts";
-import { geometricMean, median } from "./statistics.ts";
+import { Tensor, Variable } from "../../engine/tensor/tensor.ts";
+import { geometricMean, median } from "../../engine/statistics.ts";
 import type { Judgement, Result } from "./result.ts";
 import type { ShapeClass, TracedShape } from "./shapes.ts";
 import { Stopwatch } from "./stopwatch.ts";
@@ -105,7 +107,7 @@ async function benchFace(
     const error = await validate(runtime, result, reference, convLabel(shape, face));
     const plan = await runtime.plan({ outputs: { result } });
     try {
-      return { error, seconds: await stopwatch.time(() => plan.run(), rounds, window) };
+      return { error, seconds: await stopwatch.time(plan, rounds, window) };
     } finally {
       plan.destroy();
     }
@@ -139,39 +141,31 @@ function graphOf(shape: ConvShape, face: Face) {
   const output = [shape.batch, shape.outHeight, shape.outWidth, shape.outChannels];
   const filter = [kernelHeight, kernelWidth, shape.inChannels / groups, shape.outChannels];
   const [x, w, dy] = [random("x", image), random("w", filter), random("dy", output)];
-  const by = (inputs: Variable[], of: Shape, lower: Kernels["lower"]) =>
-    new Tensor({ name: `general ${face}`, kind: "kernels", lower }, inputs, of);
+  const by = (general: (shape: ConvShape) => SplitKernel, inputs: Variable[], of: Shape) => {
+    const lower = (node: Tensor, target: Target) => splitSum(node, general(shape), target);
+    return new Tensor({ name: `general ${face}`, kind: "kernels", lower }, inputs, of);
+  };
   switch (face) {
     case "forward":
       return {
         operands: [x, w],
         result: conv2d(x, w, options),
-        reference: by(
-          [x, w],
-          output,
-          (node) => [{ kernel: generalForward(shape), buffers: [...node.inputs, node] }],
-        ),
+        reference: by(generalForward, [x, w], output),
       };
     case "input gradient":
       return {
         operands: [dy, w],
         result: conv2dInputGrad(dy, w, image, options),
-        reference: by(
-          [dy, w],
-          image,
-          (node) => [{ kernel: generalInputGrad(shape), buffers: [...node.inputs, node] }],
-        ),
+        reference: by(generalInputGrad, [dy, w], image),
       };
     case "weight gradient":
       return {
         operands: [x, dy],
         result: conv2dWeightGrad(x, dy, filter, options),
-        reference: by([x, dy], filter, (node) => splitSum(node, generalWeightGrad(shape))),
+        reference: by(generalWeightGrad, [x, dy], filter),
       };
   }
 }
-
-type Kernels = Extract<Operation, { kind: "kernels" }>;
 
 const random = (name: string, shape: Shape) =>
   new Variable(name, shape, uniformValues(name, numel(shape)));

@@ -5,11 +5,11 @@
 
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
+import { geometricMean, median, relativeError } from "../../engine/statistics.ts";
 import type { Engine, Prepared, Values } from "./peers/engine.ts";
 import { ours } from "./peers/ours.ts";
 import { type Work, type WorkGroup, workGroups } from "./peers/work.ts";
 import type { Judgement, Result } from "./result.ts";
-import { geometricMean, median, relativeError } from "./statistics.ts";
 import { inTurns, type TurnOptions } from "./turns.ts";
 
 /** Rounding, and after a step a ReLU that is open in one engine and shut in the other. */

@@ -1,7 +1,11 @@
-/** Times queued work by the device's own clock, so that neither host nor readback counts. */
+/**
+ * Times a plan by the device's own clock, its runs one after the other in one submission: neither
+ * the host nor the wait for the device counts.
+ */
 
 import type { Gpu } from "../../engine/gpu/adapter.ts";
 import { Timestamps } from "../../engine/gpu/timestamps.ts";
+import type { Plan } from "../../engine/plan/plan.ts";
 
 export class Stopwatch {
   private constructor(private readonly device: GPUDevice, private readonly clock: Timestamps) {}
@@ -12,41 +16,41 @@ export class Stopwatch {
   }
 
   /**
-   * Seconds for the work done once, a figure from each round.
-   * @param enqueue queues the work
+   * Seconds for one run of a plan without inputs, a figure from each round.
    * @param window milliseconds of work in a round
    */
-  async time(enqueue: () => void, rounds: number, window: number): Promise<number[]> {
-    await this.run(enqueue, 1); // compiles
-    let repeats = 1;
-    for (let spent = 0; spent < window / 2; repeats *= 2) {
-      spent = 1000 * await this.run(enqueue, repeats);
-      if (spent >= window / 2) {
-        repeats = Math.ceil(repeats * window / spent);
-        break;
-      }
-    }
+  async time(plan: Plan, rounds: number, window: number): Promise<number[]> {
+    await this.run(plan, 1); // compiles
+    const repeats = await this.repeatsFor(plan, window);
     const seconds: number[] = [];
     for (let round = 0; round < rounds; round++) {
-      seconds.push(await this.run(enqueue, repeats) / repeats);
+      seconds.push(await this.run(plan, repeats) / repeats);
     }
     return seconds;
   }
 
-  /** From the end of an empty pass before the work to the beginning of one behind it. */
-  private async run(enqueue: () => void, repeats: number): Promise<number> {
-    this.mark(0);
-    for (let i = 0; i < repeats; i++) enqueue();
-    this.mark(1, (encoder) => this.clock.resolve(encoder));
-    const [before, after] = await this.clock.read();
-    return (after.begin - before.end) / 1e9;
+  private async repeatsFor(plan: Plan, window: number): Promise<number> {
+    for (let repeats = 1;; repeats *= 2) {
+      const milliseconds = 1000 * await this.run(plan, repeats);
+      if (milliseconds >= window / 2) return Math.ceil(repeats * window / milliseconds);
+    }
   }
 
-  private mark(span: number, andThen?: (encoder: GPUCommandEncoder) => void): void {
+  /** From the end of an empty pass before the work to the beginning of one behind it. */
+  private async run(plan: Plan, repeats: number): Promise<number> {
+    const work = Array.from({ length: repeats }, () => plan.encode());
+    const before = this.mark(0);
+    const after = this.mark(1, (encoder) => this.clock.resolve(encoder));
+    this.device.queue.submit([before, ...work, after]);
+    const [first, last] = await this.clock.read();
+    return (last.begin - first.end) / 1e9;
+  }
+
+  private mark(span: number, andThen?: (encoder: GPUCommandEncoder) => void): GPUCommandBuffer {
     const encoder = this.device.createCommandEncoder();
     encoder.beginComputePass({ timestampWrites: this.clock.pass(span) }).end();
     andThen?.(encoder);
-    this.device.queue.submit([encoder.finish()]);
+    return encoder.finish();
   }
 
   destroy(): void {

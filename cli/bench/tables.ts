@@ -1,12 +1,12 @@
 /** A benchmark's results as tables. */
 
 import type { Roofline } from "../../engine/gpu/roofline.ts";
+import { geometricMean } from "../../engine/statistics.ts";
 import { table } from "../framework/table.ts";
 import type { ComparisonResult } from "./compare.ts";
 import { type FaceResult, FACES } from "./faces.ts";
 import { gflops, holds, type Judgement, type Result } from "./result.ts";
 import { CLASSES_OF_SHAPES } from "./shapes.ts";
-import { geometricMean } from "./statistics.ts";
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 const milliseconds = (seconds: number) => (1000 * seconds).toPrecision(4);

@@ -5,6 +5,7 @@
 
 import { leastTime, type Roofline, type Work } from "../gpu/roofline.ts";
 import type { Span } from "../gpu/timestamps.ts";
+import { median } from "../statistics.ts";
 import { bytesOf } from "./allocate.ts";
 import type { TimedDispatch, TimedStep } from "./profile.ts";
 import type { Command } from "./record.ts";
@@ -137,9 +138,4 @@ function rowOf(name: string, entries: readonly Entry[], roofline: Roofline, tota
 
 function sum<T>(items: readonly T[], value: (item: T) => number): number {
   return items.reduce((total, item) => total + value(item), 0);
-}
-
-/** The middle one, or the lower of the two in the middle. */
-export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
 }

@@ -1,4 +1,4 @@
-/** The two averages of a benchmark: medians over repeats, geometric means over ratios. */
+/** Averages of what was measured: medians over repeats, geometric means over ratios; and errors. */
 
 /** The middle value; the mean of the two middle ones where their number is even. */
 export function median(values: readonly number[]): number {
