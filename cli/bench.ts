@@ -1,4 +1,4 @@
-/** Times kernels against the roofline, training steps against treat steps, and engines against each other. */
+/** Times convolutions against the roofline, plain against treat steps, engines against each other. */
 
 import { fileURLToPath } from "node:url";
 import { measureRoofline, type Roofline } from "../engine/gpu/roofline.ts";

@@ -8,7 +8,7 @@ import { ours } from "../cli/bench/peers/ours.ts";
 import { channelsFirstShape, fromChannelsFirst, toChannelsFirst } from "../cli/bench/peers/work.ts";
 import { holds, type Result, type WorkSpec } from "../cli/bench/result.ts";
 import { tracedShapes } from "../cli/bench/shapes.ts";
-import { type Contender, inTurns } from "../cli/bench/turns.ts";
+import { type Contender, inTurns, repeatsFor } from "../cli/bench/turns.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { geometricMean, median, relativeError } from "../engine/statistics.ts";
 import { testRuntime } from "./support/check.ts";
@@ -46,6 +46,18 @@ Deno.test("bench: contenders take turns, each with the repeats that fill its win
   assert.ok(turns[0].length > turns[1].length, `${turns}`);
   assert.deepEqual(seconds.map((rounds) => rounds.length), [3, 3]);
   assert.ok(median(seconds[0]) >= 0.001 && median(seconds[1]) >= 0.004, `${seconds}`);
+});
+
+Deno.test("bench: repeats are found by doubling, and never without end", async () => {
+  const asked: number[] = [];
+  const linear = (repeats: number) => {
+    asked.push(repeats);
+    return Promise.resolve(repeats / 1000);
+  };
+  assert.equal(await repeatsFor(10, linear), 10);
+  assert.deepEqual(asked, [1, 2, 4, 8]);
+  assert.equal(await repeatsFor(0.1, linear), 1);
+  assert.equal(await repeatsFor(10, () => Promise.resolve(0)), 4096);
 });
 
 Deno.test("bench: the convolutions come from the classifiers, each shape once", () => {

@@ -6,6 +6,7 @@
 import type { Gpu } from "../../engine/gpu/adapter.ts";
 import { Timestamps } from "../../engine/gpu/timestamps.ts";
 import type { Plan } from "../../engine/plan/plan.ts";
+import { repeatsFor } from "./turns.ts";
 
 export class Stopwatch {
   private constructor(private readonly device: GPUDevice, private readonly clock: Timestamps) {}
@@ -21,19 +22,12 @@ export class Stopwatch {
    */
   async time(plan: Plan, rounds: number, window: number): Promise<number[]> {
     await this.run(plan, 1); // compiles
-    const repeats = await this.repeatsFor(plan, window);
+    const repeats = await repeatsFor(window, (repeats) => this.run(plan, repeats));
     const seconds: number[] = [];
     for (let round = 0; round < rounds; round++) {
       seconds.push(await this.run(plan, repeats) / repeats);
     }
     return seconds;
-  }
-
-  private async repeatsFor(plan: Plan, window: number): Promise<number> {
-    for (let repeats = 1;; repeats *= 2) {
-      const milliseconds = 1000 * await this.run(plan, repeats);
-      if (milliseconds >= window / 2) return Math.ceil(repeats * window / milliseconds);
-    }
   }
 
   /** From the end of an empty pass before the work to the beginning of one behind it. */
@@ -43,7 +37,7 @@ export class Stopwatch {
     const after = this.mark(1, (encoder) => this.clock.resolve(encoder));
     this.device.queue.submit([before, ...work, after]);
     const [first, last] = await this.clock.read();
-    return (last.begin - first.end) / 1e9;
+    return (last.begin - first.end) / 1000;
   }
 
   private mark(span: number, andThen?: (encoder: GPUCommandEncoder) => void): GPUCommandBuffer {

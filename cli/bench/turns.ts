@@ -26,7 +26,8 @@ export async function inTurns(
 ): Promise<number[][]> {
   const repeats: number[] = [];
   for (const contender of contenders) {
-    repeats.push(await repeatsFor(contender, window));
+    await turn(contender, 1); // compiles
+    repeats.push(await repeatsFor(window, (repeats) => turn(contender, repeats)));
     signal.throwIfAborted();
   }
   const seconds = contenders.map((): number[] => []);
@@ -39,12 +40,23 @@ export async function inTurns(
   return seconds;
 }
 
-/** How often the work fits a window. What is measured here also warms the contender up. */
-async function repeatsFor(contender: Contender, window: number): Promise<number> {
-  await turn(contender, 1);
+/** More is never queued at once, however little time it takes. */
+const MOST_REPEATS = 4096;
+
+/**
+ * How often work fits a window, found by doubling.
+ * @param window milliseconds
+ * @param run does the work so often and returns the seconds it took
+ */
+export async function repeatsFor(
+  window: number,
+  run: (repeats: number) => Promise<number>,
+): Promise<number> {
   for (let repeats = 1;; repeats *= 2) {
-    const milliseconds = 1000 * await turn(contender, repeats);
-    if (milliseconds >= window / 2) return Math.ceil(repeats * window / milliseconds);
+    const milliseconds = 1000 * await run(repeats);
+    if (milliseconds >= window / 2 || repeats >= MOST_REPEATS) {
+      return Math.max(1, Math.min(MOST_REPEATS, Math.ceil(repeats * window / milliseconds)));
+    }
   }
 }
 
