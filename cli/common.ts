@@ -172,7 +172,8 @@ export async function openRun<T extends FlagTable>(
 
 /** A folder in runs/ that is not there yet. */
 export function freeFolder(command: string, args: { model: string; data: string }) {
-  return RunFolder.firstFree(`runs/${command}-${args.model}-${args.data}`);
+  const name = command.replace(" ", "-");
+  return RunFolder.firstFree(`runs/${name}-${args.model}-${args.data}`);
 }
 
 /** The settings in a run's config.json, read as the flags that they once were. */

@@ -11,7 +11,6 @@ import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
 import { fileExists } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import type { RunFolder } from "../engine/train/run_folder.ts";
-import { COURSES } from "../engine/train/schedule.ts";
 import {
   adviseResume,
   dataFlags,
@@ -28,29 +27,18 @@ import {
 } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
+import { furtherFlags, strengthOf } from "./treat_flags.ts";
 import { describeResult, describeSummary } from "./treat_tables.ts";
 
 const flags = flagTable({
   ...modelFlags,
   ...dataFlags,
-  epochs: { type: "integer", min: 1, default: 5, help: "epochs of the baseline" },
-  treatEpochs: {
-    type: "integer",
-    min: 1,
-    default: 2,
-    help: "further epochs, of the control and of the treated model each",
-  },
+  ...furtherFlags,
   ...trainFlags,
   testLimit: {
     type: "integer",
     min: 1,
     help: "test images to use (default all; with --limit as many as that, but 1000 at least)",
-  },
-  treatLr: { type: "number", above: 0, default: 0.01, help: "learning rate of those epochs" },
-  weights: {
-    type: "string",
-    value: "FILE",
-    help: "trained weights (.safetensors, .pth) instead of a baseline",
   },
   form: {
     type: "choice",
@@ -69,18 +57,6 @@ const flags = flagTable({
     type: "list",
     of: "string",
     help: "the layers of the space-wise constraint (default those of --layer)",
-  },
-  warmup: {
-    type: "number",
-    min: 0,
-    default: 0,
-    help: "further epochs over which the constraint grows to its weight",
-  },
-  course: {
-    type: "choice",
-    choices: COURSES,
-    default: "constant",
-    help: "what its weight does then: stay, or fall to zero along a cosine",
   },
   ...diagnosisFlags,
   seeds: {
@@ -149,14 +125,13 @@ export const command = defineCommand({
     const first = openModel(args.model, set, args.seed);
     const resolve = (choices: readonly string[]) =>
       resolveLayers(first.network, choices, first.entry.featureLayer);
-    const { warmup, course } = args;
     const options: TreatOptions = {
       ...args,
       weights,
       testLimit: args.testLimit ?? trialTestLimit(args.limit),
       layers: resolve(args.layer),
       spaceLayers: args.spaceLayer && resolve(args.spaceLayer),
-      strength: warmup > 0 || course !== "constant" ? { warmup, course } : undefined,
+      strength: strengthOf(args),
       measures: {
         ...{ epsilons: args.epsilons, noiseLevels: args.noiseLevels, noiseDraws: 3 },
         ...{ noiseLayer: first.entry.featureLayer, insertionSteps: 16 },

@@ -247,13 +247,13 @@ Deno.test("feature noise: none changes nothing, a lot does, draws are of the see
     measure.destroy();
     return found;
   };
-  const { deviation, predicted } = await run(5);
+  const { unit, predicted } = await run(5);
   const x = new Input("x", images.shape);
   const { layer } = observe(given.network, x, { training: false });
   const [output] = interpret([layer("features.2")], new Map([[x, images.initial]]));
   const average = output.reduce((a, b) => a + b) / output.length;
   const variance = output.reduce((sum, v) => sum + (v - average) ** 2, 0) / output.length;
-  assert.ok(Math.abs(deviation - Math.sqrt(variance)) < 1e-4 * deviation);
+  assert.ok(Math.abs(unit - Math.sqrt(variance)) < 1e-4 * unit);
 
   const clean = predict(given, images.initial);
   assert.equal(predicted[0].length, 3 * N);
@@ -262,6 +262,8 @@ Deno.test("feature noise: none changes nothing, a lot does, draws are of the see
   assert.ok(agreement(predicted[2], clean) < 0.9);
   assert.deepEqual((await run(5)).predicted, predicted);
   assert.notDeepEqual((await run(6)).predicted[2], predicted[2]);
+  const fixed = await run(5, { unit: 40 * unit, levels: [0.5] });
+  assert.deepEqual(fixed.predicted[0], predicted[2], "20 of a unit are half of 40 times as much");
   given.runtime.destroy();
 });
 

@@ -106,7 +106,11 @@ export class RunFolder {
   }
 
   async writeJson(name: string, value: unknown): Promise<void> {
-    await writeFileAtomic(this.file(name), JSON.stringify(value, null, 2) + "\n");
+    await this.writeText(name, JSON.stringify(value, null, 2) + "\n");
+  }
+
+  async writeText(name: string, text: string): Promise<void> {
+    await writeFileAtomic(this.file(name), text);
   }
 
   /** Makes the records of a stage exactly its history, which a resumed stage may repeat. */

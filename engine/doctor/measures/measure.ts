@@ -58,7 +58,8 @@ export interface ProbeResults {
   /** Accuracy under feature noise, by its standard deviation in multiples of the layer's own. */
   readonly noise?: {
     readonly layer: string;
-    readonly deviation: number;
+    /** The layer's standard deviation over these images. */
+    readonly unit: number;
     readonly points: readonly Point[];
   };
   readonly insertion?: InsertionDeletion;
@@ -130,8 +131,8 @@ export async function makeProbe(
       const measure = await NoiseMeasure.make(subject, {
         ...{ layer, levels, draws: options.noiseDraws },
       });
-      return as(name, measure, ({ deviation, predicted }) => ({
-        ...{ layer, deviation },
+      return as(name, measure, ({ unit, predicted }) => ({
+        ...{ layer, unit },
         points: levels.map((strength, i) => ({
           strength,
           accuracy: agreement(predicted[i], subject.split.labels),

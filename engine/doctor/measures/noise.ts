@@ -27,18 +27,20 @@ export interface NoiseOptions {
   readonly draws: number;
   /** What the network is given, where it isn't the split's images as they are. */
   readonly images?: (batches: Batches) => Tensor;
+  /** What the levels are multiples of, where it isn't the deviation over these images. */
+  readonly unit?: number;
 }
 
 export interface NoisyPredictions {
-  /** Standard deviation of the layer's output over images and elements. */
-  readonly deviation: number;
+  /** What the levels are multiples of: the standard deviation over images and elements. */
+  readonly unit: number;
   /** For each level the predicted classes, row-major [n, draws]. */
   readonly predicted: readonly Float32Array[];
 }
 
 export class NoiseMeasure implements Measure<NoisyPredictions> {
   private constructor(
-    private readonly moments: RowCollector,
+    private readonly moments: RowCollector | undefined,
     private readonly rows: RowCollector,
     private readonly width: Input,
     private readonly options: NoiseOptions,
@@ -47,15 +49,9 @@ export class NoiseMeasure implements Measure<NoisyPredictions> {
 
   static async make(subject: Subject, options: NoiseOptions): Promise<NoiseMeasure> {
     const { runtime, network, set, split, batch, seed } = subject;
-    const { layer: disturbed, draws, images = ({ images }) => images } = options;
+    const { layer: disturbed, draws, images = ({ images }) => images, unit } = options;
     const width = new Input("half width", []);
-    const moments = await RowCollector.make(runtime, set, split, batch, (batches) => {
-      const { layer } = observe(network, images(batches), { training: false });
-      const x = layer(disturbed);
-      const ofEach = (of: Tensor) =>
-        reshape(mean(of, x.shape.map((_, d) => d).slice(1)), [x.shape[0], 1]);
-      return concat([ofEach(x), ofEach(square(x))], 1);
-    });
+    const moments = unit === undefined ? await momentsOf(subject, disturbed, images) : undefined;
     // A plan merges equal nodes, so the draws share everything before the layer.
     const rows = await RowCollector.make(runtime, set, split, batch, (batches, key) => {
       const columns = Array.from({ length: draws }, (_, draw) => {
@@ -72,20 +68,36 @@ export class NoiseMeasure implements Measure<NoisyPredictions> {
   async measure(observer: Observer = {}): Promise<NoisyPredictions> {
     const { levels } = this.options;
     const parts = levels.length + 1;
-    const moments = await this.moments.collect(0, partOf(observer, 0, parts));
-    const deviation = deviationOf(moments);
+    const unit = this.moments
+      ? deviationOf(await this.moments.collect(0, partOf(observer, 0, parts)))
+      : this.options.unit!;
     const predicted: Float32Array[] = [];
     for (const [i, level] of levels.entries()) {
-      const feeds = [[this.width, level * deviation * HALF_WIDTH]] as const;
+      const feeds = [[this.width, level * unit * HALF_WIDTH]] as const;
       predicted.push(await this.rows.collect(this.seed, partOf(observer, i + 1, parts), feeds));
     }
-    return { deviation, predicted };
+    return { unit, predicted };
   }
 
   destroy(): void {
-    this.moments.destroy();
+    this.moments?.destroy();
     this.rows.destroy();
   }
+}
+
+/** Mean and mean square of a layer's output, for each image [n, 2]. */
+function momentsOf(
+  { runtime, network, set, split, batch }: Subject,
+  of: string,
+  images: (batches: Batches) => Tensor,
+): Promise<RowCollector> {
+  return RowCollector.make(runtime, set, split, batch, (batches) => {
+    const { layer } = observe(network, images(batches), { training: false });
+    const x = layer(of);
+    const average = (values: Tensor) =>
+      reshape(mean(values, x.shape.map((_, d) => d).slice(1)), [x.shape[0], 1]);
+    return concat([average(x), average(square(x))], 1);
+  });
 }
 
 /** From each image's mean and mean square, [n, 2]. */
