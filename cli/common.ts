@@ -46,6 +46,11 @@ export const seedFlag = flagTable({
   },
 });
 
+/** Of the commands that look at a trained network. */
+export const weightsFlag = flagTable({
+  weights: { type: "string", value: "FILE", required: true, help: "weights (.safetensors, .pth)" },
+});
+
 export const batchFlag = flagTable({
   batch: { type: "integer", min: 1, default: 64, help: "images in a step" },
 });

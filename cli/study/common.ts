@@ -16,6 +16,7 @@ import {
   openModel,
   openWeights,
   seedFlag,
+  weightsFlag,
 } from "../common.ts";
 import type { Context } from "../framework/command.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
@@ -23,12 +24,7 @@ import { flagTable, type Values } from "../framework/flags.ts";
 export const studyFlags = flagTable({
   ...modelFlags,
   ...dataFlags,
-  weights: {
-    type: "string",
-    value: "FILE",
-    required: true,
-    help: "weights (.safetensors, .pth)",
-  },
+  ...weightsFlag,
   ...batchFlag,
   ...seedFlag,
   limit: { type: "integer", min: 20, help: "images to look at (default all)" },

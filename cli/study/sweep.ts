@@ -249,7 +249,8 @@ function plot({ grid, cells, seeds, data }: SweepFile, axis: typeof AXES[number]
   return linePlot({
     title: `Gain over the control by ${axis}`,
     description: `Validation accuracy on ${data}, treated minus control in points, mean of ` +
-      `${seeds.length} seeds; bars are 95 % intervals.`,
+      `${seeds.length} seeds; bars are 95 % intervals. ` +
+      `The best ${Math.min(lines.size, MOST_LINES)} of ${lines.size} lines.`,
     x: { label: axis, names: values.map(String) },
     y: { label: "points", range: [0, 0] },
     series: [...lines].slice(0, MOST_LINES).map(([name, points]) => ({
