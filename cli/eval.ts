@@ -1,5 +1,6 @@
 /** Measures a classifier on a test set. */
 
+import { classMeasures, groupsOf } from "../engine/doctor/measures/measure.ts";
 import { wilson } from "../engine/doctor/statistics.ts";
 import { limit } from "../engine/data/dataset.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
@@ -16,6 +17,7 @@ import {
   percent,
   seedFlag,
   StageBars,
+  weightsFlag,
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
@@ -26,16 +28,11 @@ export const command = defineCommand({
   flags: {
     ...modelFlags,
     ...dataFlags,
-    weights: {
-      type: "string",
-      value: "FILE",
-      required: true,
-      help: "weights (.safetensors, .pth)",
-    },
+    ...weightsFlag,
     ...batchFlag,
     ...seedFlag,
     limit: { type: "integer", min: 1, help: "test images to use (default all)" },
-    json: { type: "boolean", help: "print one JSON object" },
+    json: { type: "boolean", help: "print one JSON object, with confusion and calibration" },
   },
   examples: [{
     args: "--weights runs/train-small-shapes/model.safetensors",
@@ -60,13 +57,12 @@ export const command = defineCommand({
     );
     const total = accuracy(predicted);
     const interval = wilson(total.correct, total.total);
-    const classes = set.classes.map((name, k) => {
-      const own = predicted.filter(({ label }) => label === k);
-      return { name, images: own.length, accuracy: own.length > 0 ? accuracy(own).accuracy : null };
-    });
+    const measures = classMeasures(predicted, set.classes.length, groupsOf(test));
+    const classes = set.classes.map((name, k) => ({ name, ...measures.classes[k] }));
     if (args.json) {
       const facts = { model: args.model, data: set.name, adapter: gpu.adapter.name };
-      context.print(JSON.stringify({ ...facts, test: total, interval, classes }, null, 2));
+      const found = { ...facts, test: total, interval, ...measures, classes };
+      context.print(JSON.stringify(found, null, 2));
       return;
     }
     const rows = classes.map(({ name, images, accuracy }) => [
@@ -78,7 +74,7 @@ export const command = defineCommand({
     context.print(
       `\naccuracy ${percent(total.accuracy)} (${total.correct} of ${total.total}; ` +
         `95 % interval ${interval.map((share) => percent(share)).join(" to ")}), ` +
-        `loss ${total.loss.toFixed(4)}`,
+        `loss ${total.loss.toFixed(4)}, calibration error ${percent(measures.calibration.ece)}`,
     );
   },
 });

@@ -58,7 +58,12 @@ export class Batches {
   /** Share of background in each pixel [B, H, W, 1], where the split has masks. */
   readonly background?: Tensor;
 
-  private readonly indices: Input;
+  /** Which of the split's images these are, [B] (u32): picks rows of other tables of the split. */
+  readonly indices: Input;
+  /** Of the normalisation, [C]. */
+  readonly mean: Tensor;
+  readonly std: Tensor;
+
   private readonly stores: Store[] = [];
   /** What of this lies on the device beside the plans. */
   private readonly variables: Variable[] = [];
@@ -81,10 +86,10 @@ export class Batches {
         channels,
       });
     };
-    const [mean, std] = [set.mean, set.std].map((values) =>
+    [this.mean, this.std] = [set.mean, set.std].map((values) =>
       keep(new Variable("normalisation", [channels], Float32Array.from(values)))
     );
-    this.images = div(sub(pixels(split.images, channels, "images"), mean), std);
+    this.images = div(sub(pixels(split.images, channels, "images"), this.mean), this.std);
     if (split.masks) this.background = sub(1, mul(pixels(split.masks, 1, "masks"), 255));
   }
 
