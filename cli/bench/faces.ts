@@ -3,13 +3,8 @@
  * it is timed, which the tests hold to float64.
  */
 
-import {
-  generalForward,
-  generalInputGrad,
-  generalWeightGrad,
-} from "../../engine/gpu/kernels/conv_general.ts";
+import { generalFace } from "../../engine/gpu/kernels/conv_general.ts";
 import { convCost, convLabel, type Face } from "../../engine/gpu/kernels/conv_shape.ts";
-import type { SplitKernel } from "../../engine/gpu/kernel.ts";
 import type { ConvShape } from "../../engine/gpu/kernels/conv.ts";
 import type { Target } from "../../engine/gpu/kernels/target.ts";
 import { leastTime, type Roofline } from "../../engine/gpu/roofline.ts";
@@ -141,8 +136,9 @@ function graphOf(shape: ConvShape, face: Face) {
   const output = [shape.batch, shape.outHeight, shape.outWidth, shape.outChannels];
   const filter = [kernelHeight, kernelWidth, shape.inChannels / groups, shape.outChannels];
   const [x, w, dy] = [random("x", image), random("w", filter), random("dy", output)];
-  const by = (general: (shape: ConvShape) => SplitKernel, inputs: Variable[], of: Shape) => {
-    const lower = (node: Tensor, target: Target) => splitSum(node, general(shape), target);
+  const general = (inputs: Variable[], of: Shape) => {
+    const lower = (node: Tensor, target: Target) =>
+      splitSum(node, generalFace(shape, face), target);
     return new Tensor({ name: `general ${face}`, kind: "kernels", lower }, inputs, of);
   };
   switch (face) {
@@ -150,19 +146,19 @@ function graphOf(shape: ConvShape, face: Face) {
       return {
         operands: [x, w],
         result: conv2d(x, w, options),
-        reference: by(generalForward, [x, w], output),
+        reference: general([x, w], output),
       };
     case "input gradient":
       return {
         operands: [dy, w],
         result: conv2dInputGrad(dy, w, image, options),
-        reference: by(generalInputGrad, [dy, w], image),
+        reference: general([dy, w], image),
       };
     case "weight gradient":
       return {
         operands: [x, dy],
         result: conv2dWeightGrad(x, dy, filter, options),
-        reference: by(generalWeightGrad, [x, dy], filter),
+        reference: general([x, dy], filter),
       };
   }
 }

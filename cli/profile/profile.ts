@@ -4,7 +4,7 @@ import { expand } from "../../engine/gpu/expand.ts";
 import { better, measureRoofline, type Roofline } from "../../engine/gpu/roofline.ts";
 import type { MemoryUse } from "../../engine/plan/allocate.ts";
 import type { Plan } from "../../engine/plan/plan.ts";
-import { type HostSpans, median, PlanProfiler, type TimedStep } from "../../engine/plan/profile.ts";
+import { type HostSpans, PlanProfiler, type TimedStep } from "../../engine/plan/profile.ts";
 import {
   entriesOf,
   type Entry,

@@ -6,6 +6,7 @@
  */
 
 import { type Span, Timestamps } from "../gpu/timestamps.ts";
+import { median } from "../statistics.ts";
 import type { Feed, Plan } from "./plan.ts";
 import { recordDispatch } from "./record.ts";
 import type { Runtime } from "./runtime.ts";
@@ -123,9 +124,4 @@ export class PlanProfiler {
     this.stamps.resolve(encoder);
     return encoder.finish();
   }
-}
-
-/** The middle one, or the lower of the two in the middle. */
-export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
 }

@@ -7,7 +7,7 @@ import { leastTime, type Roofline, type Work } from "../gpu/roofline.ts";
 import type { Span } from "../gpu/timestamps.ts";
 import { median } from "../statistics.ts";
 import { bytesOf } from "./allocate.ts";
-import { median, type TimedDispatch, type TimedStep } from "./profile.ts";
+import { type TimedDispatch, type TimedStep } from "./profile.ts";
 import type { Command } from "./record.ts";
 
 /** What one dispatch, or the copies before it, took and did. */
