@@ -134,31 +134,41 @@ export function outside(parameter: Parameter, value: HostArray): HostTensor {
   if (value instanceof Uint32Array) {
     return { dtype: "I64", shape, data: BigInt64Array.from(value, BigInt) };
   }
-  if (parameter.layout === "same") return { dtype: "F32", shape, data: value };
-  const data = new Float32Array(value.length);
-  eachWeight(parameter.shape, (engine, torch) => data[torch] = value[engine]);
+  const data = parameter.layout === "same" ? value : turned(parameter.shape, value, "outside");
   return { dtype: "F32", shape, data };
 }
 
 /** A state-dict tensor as the device wants it. */
 function inside(parameter: Parameter, { data }: HostTensor): HostArray {
-  const value = parameter.dtype === "u32"
-    ? Uint32Array.from(data, Number)
-    : Float32Array.from(data, Number);
-  if (parameter.layout === "same") return value;
-  const turned = new Float32Array(value.length);
-  eachWeight(parameter.shape, (engine, torch) => turned[engine] = value[torch]);
-  return turned;
+  if (parameter.dtype === "u32") return Uint32Array.from(data, Number);
+  const value = floats(data);
+  return parameter.layout === "same" ? value : turned(parameter.shape, value, "inside");
 }
 
-/** Visits every element of a convolution weight [R, S, C, K] with its place in [K, C, R, S]. */
-function eachWeight([r, s, c, k]: Shape, visit: (engine: number, torch: number) => void): void {
-  const taps = r * s;
-  for (let tap = 0, engine = 0; tap < taps; tap++) {
+function floats(data: HostTensor["data"]): Float32Array<ArrayBuffer> {
+  if (data instanceof BigInt64Array) return Float32Array.from(data, Number);
+  return data instanceof Float32Array ? data : new Float32Array(data);
+}
+
+/**
+ * A convolution weight turned from the engine's layout [R, S, C, K] to PyTorch's [K, C, R, S], or
+ * from the outside in.
+ */
+function turned(
+  [r, s, c, k]: Shape,
+  value: Float32Array,
+  to: "inside" | "outside",
+): Float32Array<ArrayBuffer> {
+  const result = new Float32Array(value.length);
+  const [taps, step] = [r * s, c * k];
+  for (let filter = 0, torch = 0; filter < k; filter++) {
     for (let channel = 0; channel < c; channel++) {
-      for (let filter = 0; filter < k; filter++, engine++) {
-        visit(engine, (filter * c + channel) * taps + tap);
+      let engine = channel * k + filter;
+      for (let tap = 0; tap < taps; tap++, torch++, engine += step) {
+        if (to === "inside") result[engine] = value[torch];
+        else result[torch] = value[engine];
       }
     }
   }
+  return result;
 }
