@@ -90,7 +90,7 @@ export const command = defineCommand({
     const needsWeights = args.weights !== undefined && !await resumed?.finished("baseline");
     const weights = needsWeights ? await openWeights(args.weights!) : undefined;
     const set = await openData(args, context.signal);
-    const { network, entry } = openModel(args.model, set, args.seed);
+    const { network, entry } = openModel(args, set, args.seed);
     const layers = resolveLayers(network, args.layer, entry.featureLayer);
     const testLimit = args.testLimit ?? trialTestLimit(args.limit);
     const options: TreatOptions = { ...args, testLimit, layers, weights };

@@ -80,6 +80,7 @@ import { ExitCode } from "../engine/errors.ts";
 import { readBytes, writeFileAtomic } from "../engine/io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../engine/io/safetensors.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
+import { createClassifier } from "../models/classifier.ts";
 import { classifier } from "../models/registry.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
@@ -129,7 +130,7 @@ export const command = defineCommand({
       throw wrong(c.name, `its images are ${imageSize} x ${width}, not square`);
     }
     const entry = classifier(c.model);
-    const network = entry.create({ ...c, imageSize });
+    const network = createClassifier(entry, { ...c, imageSize });
     const layers = resolveLayers(network, [c.layer], entry.featureLayer);
     if (layers.length !== 1) throw wrong(c.name, `its layer ${c.layer} means ${layers.length}`);
     if (c.expected.size === 0 && args.dump === undefined) {

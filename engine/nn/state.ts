@@ -68,7 +68,7 @@ export function loadStateDict(
 /** The state dict under the network's own keys. */
 function fitted(network: Module, state: StateDict, where: string): StateDict {
   const own = new Map(network.namedState());
-  const given = withoutPrefix(state, own);
+  const given = renamed(network, withoutPrefix(state, own));
   const problems = mismatches(own, given);
   if (problems.length === 0) return given;
   throw new UserError(
@@ -90,6 +90,12 @@ function withoutPrefix(state: StateDict, own: ReadonlyMap<string, Parameter>): S
     keys = keys.map((key) => key.slice(prefix.length));
   }
   return new Map([...state.values()].map((tensor, i) => [keys[i], tensor]));
+}
+
+/** The state dict under the names that the network knows its keys by. */
+function renamed(network: Module, state: StateDict): StateDict {
+  const entries = [...state].map(([key, tensor]) => [network.stateKey(key), tensor] as const);
+  return new Map(entries.filter((entry): entry is [string, HostTensor] => entry[0] !== undefined));
 }
 
 /** Problems of a kind that are shown. */
@@ -139,7 +145,7 @@ export function outside(parameter: Parameter, value: HostArray): HostTensor {
 }
 
 /** A state-dict tensor as the device wants it. */
-function inside(parameter: Parameter, { data }: HostTensor): HostArray {
+export function inside(parameter: Parameter, { data }: HostTensor): HostArray {
   if (parameter.dtype === "u32") return Uint32Array.from(data, Number);
   const value = floats(data);
   return parameter.layout === "same" ? value : turned(parameter.shape, value, "inside");
