@@ -20,6 +20,7 @@ import { classifier } from "../models/registry.ts";
 import expected from "./reference/torchvision_logits.json" with { type: "json" };
 import { relativeError, testRuntime } from "./support/check.ts";
 import { float64 } from "./support/float64.ts";
+import { whyNot } from "./support/models.ts";
 import { referenceImages, referenceState } from "./support/reference.ts";
 
 const SEED = 3;
@@ -27,10 +28,9 @@ const BATCH = 4;
 const SIZE = 64;
 /** Its first linear layer is larger than a buffer of a CPU adapter may be: it runs in float64. */
 const HUGE = "vgg16_bn";
-const HEAVY = ["resnet50", "densenet121", HUGE];
+const ALWAYS = ["resnet18", "resnet34", "mobilenet_v2", "googlenet"];
 const TOLERANCE = 1e-4;
 
-const heavyToo = (Deno.env.get("MODEL_DOCTOR_ALL_MODELS") ?? "") !== "";
 const create = (name: string, imageSize = SIZE): Module =>
   classifier(`torchvision_${name}`).create({ inChannels: 3, numClasses: 10, imageSize });
 
@@ -46,9 +46,8 @@ for (const [name, { keys, sha256, parameters }] of Object.entries(expected)) {
     assert.equal(sizes.reduce((a, b) => a + b), parameters);
   });
 
-  const skipped = HEAVY.includes(name) && !heavyToo;
-  const why = skipped ? " (skipped: set MODEL_DOCTOR_ALL_MODELS=1)" : "";
-  Deno.test(`torchvision's ${name} has its logits${why}`, { ignore: skipped }, async () => {
+  const note = whyNot(name, ALWAYS);
+  Deno.test(`torchvision's ${name} has its logits${note}`, { ignore: note !== "" }, async () => {
     const network = create(name);
     const data = referenceImages({ seed: SEED, batch: BATCH, in_channels: 3 }, SIZE);
     const images = new Variable("images", [BATCH, SIZE, SIZE, 3], data);

@@ -12,16 +12,15 @@ import {
   backgroundAt,
   channelConstraint,
   channelShare,
+  type ClassKernels,
   confusingClass,
   scoreGradients,
   spatialConstraint,
   spatialShare,
 } from "./constraint.ts";
 
-export interface ConstrainedLayer {
+export interface ConstrainedLayer extends ClassKernels {
   readonly layer: string;
-  /** The kernels each class lives on, [classes, channels]. */
-  readonly mask: Tensor;
 }
 
 /**
@@ -92,8 +91,8 @@ function build(graph: StepGraph, { form, layers, alpha, beta, parameters }: Cons
   if (alpha !== 0) {
     const confusing = confusingClass(logits, labels);
     const other = scoreGradients(logits, confusing, outputs);
-    const atLayers = layers.map(({ mask }, i) =>
-      inChannels(aggregate(own[i]), aggregate(other[i]), mask, labels, confusing)
+    const atLayers = layers.map((kernels, i) =>
+      inChannels(aggregate(own[i]), aggregate(other[i]), kernels, labels, confusing)
     );
     constrain("channel", alpha, atLayers);
   }

@@ -242,16 +242,24 @@ class Treatment {
     });
     await saveExamination(folder.path, found);
     this.seconds.diagnose = (performance.now() - begun) / 1000;
-    const unknown = set.classes.filter((_, k) => found.high[k].length === 0);
+    const isKnown = found.high.map((images) => images.length > 0);
+    const unknown = set.classes.filter((_, k) => !isKnown[k]);
     if (unknown.length > 0) {
-      report.note(`no image of ${unknown.join(", ")} is classified right: no kernel is theirs`);
+      report.note(
+        `no image of ${unknown.join(", ")} is classified right: their kernels are not known, and ` +
+          "the constraint lets them respond wherever they do",
+      );
     }
+    const shape = [isKnown.length, 1];
+    const known = unknown.length > 0
+      ? new Variable("known classes", shape, Float32Array.from(isKnown, Number))
+      : undefined;
     return found.layers.map(({ layer, classes, channels, mask }) => {
-      const own = mask.reduce((sum, value) => sum + value, 0) / classes;
+      const own = mask.reduce((sum, value) => sum + value, 0) / (classes - unknown.length);
       report.note(
         `${layer}: on average ${own.toFixed(1)} of ${channels} kernels are a class's own`,
       );
-      return { layer, mask: new Variable(`mask of ${layer}`, [classes, channels], mask) };
+      return { layer, known, mask: new Variable(`mask of ${layer}`, [classes, channels], mask) };
     });
   }
 
