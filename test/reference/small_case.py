@@ -1,5 +1,5 @@
 """Makes small_case.json: what PyTorch computes in float64 for models/small.ts, from weights, images,
-labels and a mask made by a formula. Needs make_case.py, which is in the header of cli/verify.ts."""
+labels and a mask made by a formula. Needs make_case.py, which is in models/README.md."""
 import json
 import zlib
 

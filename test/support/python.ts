@@ -45,11 +45,11 @@ def save_file(tensors, path, metadata=None):
     open(path, "wb").write(struct.pack("<Q", len(text)) + text + b"".join(parts))
 `;
 
-/** Puts make_case.py into a folder: the program in the header of cli/verify.ts, as it stands. */
+/** Puts make_case.py into a folder: the program in models/README.md, as it stands. */
 export async function putCaseMaker(folder: string): Promise<void> {
-  const source = await Deno.readTextFile(new URL("../../cli/verify.ts", import.meta.url));
-  const [, program] = source.match(/ \* ```python\n([^]*?) \* ```/)!;
-  await Deno.writeTextFile(`${folder}/make_case.py`, program.replaceAll(/^ \* ?/gm, ""));
+  const source = await Deno.readTextFile(new URL("../../models/README.md", import.meta.url));
+  const [, program] = source.match(/```python\n([^]*?)```/)!;
+  await Deno.writeTextFile(`${folder}/make_case.py`, program);
   await Deno.mkdir(`${folder}/safetensors`);
   await Deno.writeTextFile(`${folder}/safetensors/__init__.py`, "");
   await Deno.writeTextFile(`${folder}/safetensors/torch.py`, SAVE_FILE);
