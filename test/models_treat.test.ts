@@ -16,7 +16,7 @@ import { succeed } from "./support/cli.ts";
 import { inFolder } from "./support/io.ts";
 import { whyNot } from "./support/models.ts";
 
-const ALWAYS = ["alexnet", "shufflenetv2", "squeezenet"];
+const ALWAYS = ["shufflenetv2", "squeezenet"];
 const AT_A_TIME = 2;
 
 /** Family members that differ from a tested one by depth alone. */
