@@ -19,12 +19,19 @@ export const pythonWithTorch: string | undefined = ["python3", "/usr/bin/python3
 /** What to add to the name of a test that needs PyTorch, where there is none. */
 export const torchNote = pythonWithTorch ? "" : " (skipped: no Python with torch here)";
 
+/** Where programs find the formula of weights and images. */
+const REFERENCE = new URL("../reference", import.meta.url).pathname;
+
 /** Runs a program with PyTorch in a folder; returns what it prints. */
 export async function runPython(program: string, folder: string): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(pythonWithTorch!, {
     args: ["-W", "ignore", "-c", program],
     cwd: folder,
-    env: { OMP_NUM_THREADS: "1", PYTHONPATH: folder },
+    env: {
+      OMP_NUM_THREADS: "1",
+      PYTHONDONTWRITEBYTECODE: "1",
+      PYTHONPATH: `${folder}:${REFERENCE}`,
+    },
   }).output();
   const decoder = new TextDecoder();
   if (!success) throw new Error(decoder.decode(stderr));
