@@ -23,16 +23,18 @@ import { float64 } from "./support/float64.ts";
 import { whyNot } from "./support/models.ts";
 import { referenceImages, referenceState } from "./support/reference.ts";
 
+const fullName = (name: string) => `torchvision_${name}`;
+
 const SEED = 3;
 const BATCH = 4;
 const SIZE = 64;
 /** Its first linear layer is larger than a buffer of a CPU adapter may be: it runs in float64. */
 const HUGE = "vgg16_bn";
-const ALWAYS = ["resnet18", "resnet34", "mobilenet_v2", "googlenet"];
+const ALWAYS = ["resnet18", "resnet34", "mobilenet_v2", "googlenet"].map(fullName);
 const TOLERANCE = 1e-4;
 
 const create = (name: string, imageSize = SIZE): Module =>
-  classifier(`torchvision_${name}`).create({ inChannels: 3, numClasses: 10, imageSize });
+  classifier(fullName(name)).create({ inChannels: 3, numClasses: 10, imageSize });
 
 for (const [name, { keys, sha256, parameters }] of Object.entries(expected)) {
   Deno.test(`torchvision's ${name} has its state dict's keys and shapes`, () => {
@@ -46,7 +48,7 @@ for (const [name, { keys, sha256, parameters }] of Object.entries(expected)) {
     assert.equal(sizes.reduce((a, b) => a + b), parameters);
   });
 
-  const note = whyNot(name, ALWAYS);
+  const note = whyNot(fullName(name), ALWAYS);
   Deno.test(`torchvision's ${name} has its logits${note}`, { ignore: note !== "" }, async () => {
     const network = create(name);
     const data = referenceImages({ seed: SEED, batch: BATCH, in_channels: 3 }, SIZE);
