@@ -54,7 +54,7 @@ export const command = defineCommand({
   async run(args, context) {
     const gpu = await context.gpu();
     const set = syntheticData(args);
-    const { network, entry } = openModel(args.model, set, args.seed);
+    const { network, entry } = openModel(args, set, args.seed);
     const runtime = new Runtime(gpu, targets[args.target]);
     const { featureLayer } = entry;
     const subject = await openStage(args.stage, runtime, network, featureLayer, set, args);
