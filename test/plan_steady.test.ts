@@ -21,7 +21,9 @@ function countCalls<T extends object>(object: T, names: readonly (keyof T & stri
   return { counts, restore };
 }
 
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];
+/** Whether one of the last hundreds is nearly as quick as the quickest of the first five. */
+const isSteady = (hundreds: readonly number[]) =>
+  Math.min(...hundreds.slice(-3)) < 1.5 * Math.min(...hundreds.slice(0, 5));
 
 Deno.test("1,000 steps: one submission each, nothing made, no slowing down", async () => {
   const runtime = await freshRuntime();
@@ -43,9 +45,10 @@ Deno.test("1,000 steps: one submission each, nothing made, no slowing down", asy
   const queue = countCalls(device.queue, ["submit"]);
   const hundreds: number[] = [];
   try {
-    for (let hundred = 0; hundred < 10; hundred++) {
+    // Other work on the machine makes single hundreds slow; what slows down stays slow.
+    while (hundreds.length < 10 || (!isSteady(hundreds) && hundreds.length < 40)) {
       const begun = performance.now();
-      for (let k = 0; k < 100; k++) step.run(indices, 100 * hundred + k, 0);
+      for (let k = 0; k < 100; k++) step.run(indices, 100 * hundreds.length + k, 0);
       const done = device.queue.onSubmittedWorkDone();
       hundreds.push(performance.now() - begun);
       await done;
@@ -60,11 +63,10 @@ Deno.test("1,000 steps: one submission each, nothing made, no slowing down", asy
     createTexture: 0,
     createBindGroup: 0,
     createComputePipeline: 0,
-    createCommandEncoder: 1000,
+    createCommandEncoder: 100 * hundreds.length,
   });
-  assert.deepEqual(queue.counts, { submit: 1000 });
-  const [first, last] = [hundreds.slice(0, 3), hundreds.slice(-3)].map(median);
-  assert.ok(last < 2 * first, `milliseconds of each hundred: ${hundreds.map(Math.round)}`);
+  assert.deepEqual(queue.counts, { submit: 100 * hundreds.length });
+  assert.ok(isSteady(hundreds), `milliseconds of each hundred steps: ${hundreds.map(Math.round)}`);
   step.destroy();
   runtime.destroy();
 });
