@@ -1,7 +1,7 @@
 /** Measures a classifier on a test set. */
 
 import { wilson } from "../engine/doctor/statistics.ts";
-import { limit } from "../engine/data/dataset.ts";
+import { atMost } from "../engine/data/dataset.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy, predictions } from "../engine/train/measures.ts";
@@ -49,7 +49,7 @@ export const command = defineCommand({
     const runtime = new Runtime(gpu);
     loadStateDict(network, weights.state, runtime, weights.path);
 
-    const test = args.limit === undefined ? set.test : limit(set.test, args.limit, args.seed);
+    const test = atMost(set.test, args.limit, args.seed);
     const predictor = await Predictor.make(runtime, network, set, test, args.batch);
     const bars = new StageBars();
     const predicted = predictions(

@@ -7,7 +7,7 @@
 import { basename, join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes } from "../io/files.ts";
-import type { DataSet, Preparation, Split } from "./dataset.ts";
+import type { DataSet, MemorySplit, Preparation } from "./dataset.ts";
 
 const classes = [
   "airplane",
@@ -43,7 +43,7 @@ export const cifar10TestFile = "test_batch.bin";
  * @param folder with the batches, or with the archive's folder in it
  * @throws UserError (data) that names the file and what is wrong with it
  */
-export async function readCifar10(folder: string): Promise<DataSet> {
+export async function readCifar10(folder: string): Promise<DataSet<MemorySplit>> {
   const inside = await locate(folder);
   const present = [];
   for (const file of cifar10TrainFiles) {
@@ -87,12 +87,12 @@ function missing(folder: string, file: string): UserError {
   );
 }
 
-async function readBatches(paths: readonly string[]): Promise<Split> {
+async function readBatches(paths: readonly string[]): Promise<MemorySplit> {
   const batches: Uint8Array[] = [];
   for (const path of paths) batches.push(await readBatch(path));
   const n = batches.reduce((sum, batch) => sum + batch.length / record, 0);
   const images = new Uint8Array(n * 3 * plane);
-  const labels = new Uint8Array(n);
+  const labels = new Uint16Array(n);
   let i = 0;
   for (const batch of batches) {
     for (let at = 0; at < batch.length; at += record, i++) {

@@ -13,7 +13,7 @@
  */
 import { ExitCode, UserError } from "../errors.ts";
 import { below, draws, hash, streamId, uniform } from "../random.ts";
-import type { DataSet, Preparation, Split } from "./dataset.ts";
+import { type DataSet, masksOfAll, type MemorySplit, type Preparation } from "./dataset.ts";
 import { bitmapSize, drawBitmaps, figureNames } from "./figures.ts";
 import {
   between,
@@ -70,7 +70,7 @@ type Coverage = Float64Array;
  * Makes the data set. Labels go round the classes in turn, so every prefix is balanced.
  * @throws UserError (usage) where a number of images or the correlation is out of range
  */
-export function makeShapes(options: Partial<ShapesOptions> = {}): DataSet {
+export function makeShapes(options: Partial<ShapesOptions> = {}): DataSet<MemorySplit> {
   const { seed, train, test, correlation } = { ...shapesDefaults, ...options };
   for (const [name, n] of Object.entries({ train, test })) {
     if (!Number.isInteger(n) || n < 1) {
@@ -91,6 +91,7 @@ export function makeShapes(options: Partial<ShapesOptions> = {}): DataSet {
     width: size,
     channels: 3,
     ...preparation,
+    backgroundNames: textureNames,
     train: makeSplit(bitmaps, train, hash(seed, streamId("shapes"), 0), correlation),
     test: makeSplit(bitmaps, test, hash(seed, streamId("shapes"), 1), 0),
     source: `made from seed ${seed} (${train} training and ${test} test images; ` +
@@ -98,11 +99,16 @@ export function makeShapes(options: Partial<ShapesOptions> = {}): DataSet {
   };
 }
 
-function makeSplit(bitmaps: Uint8Array[], n: number, seed: number, correlation: number): Split {
+function makeSplit(
+  bitmaps: Uint8Array[],
+  n: number,
+  seed: number,
+  correlation: number,
+): MemorySplit {
   const split = {
     images: new Uint8Array(n * pixels * 3),
-    labels: new Uint8Array(n),
-    masks: new Uint8Array(n * pixels),
+    labels: new Uint16Array(n),
+    masks: masksOfAll(new Uint8Array(n * pixels), n),
     backgrounds: new Uint8Array(n),
   };
   for (let i = 0; i < n; i++) {
@@ -119,7 +125,7 @@ function makeSplit(bitmaps: Uint8Array[], n: number, seed: number, correlation: 
       background,
       draw,
       split.images.subarray(i * pixels * 3, (i + 1) * pixels * 3),
-      split.masks.subarray(i * pixels, (i + 1) * pixels),
+      split.masks.coverage.subarray(i * pixels, (i + 1) * pixels),
     );
   }
   return split;
@@ -141,7 +147,7 @@ function drawImage(
   apply(canvas, ground);
   if (draw() < 0.3) apply(canvas, plainPaint(draw), barCoverage(draw));
   apply(canvas, paint, figure);
-  for (let p = 0; p < pixels; p++) mask[p] = figure[p] >= 0.5 ? 1 : 0;
+  for (let p = 0; p < pixels; p++) mask[p] = figure[p] >= 0.5 ? 255 : 0;
   if (draw() < 0.15) {
     const bar = barCoverage(draw);
     apply(canvas, plainPaint(draw), bar);

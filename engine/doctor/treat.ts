@@ -6,7 +6,7 @@
  * end.
  */
 
-import { type DataSet, limit, type Split, splitValidation } from "../data/dataset.ts";
+import { atMost, type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
 import type { Module } from "../nn/module.ts";
 import { checkStateDict, loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
@@ -131,9 +131,8 @@ class Treatment {
     private readonly options: TreatOptions,
     private readonly report: TreatReporter,
   ) {
-    const { seed, validation, limit: most = Infinity, testLimit = Infinity } = options;
-    this.split = splitValidation(atMost(set.train, most, seed), validation, seed);
-    this.tested = atMost(set.test, testLimit, seed);
+    this.split = trainingSplits(set, options);
+    this.tested = atMost(set.test, options.testLimit, options.seed);
   }
 
   async run(): Promise<TreatResult> {
@@ -275,6 +274,3 @@ class Treatment {
     }
   }
 }
-
-const atMost = (split: Split, most: number, seed: number) =>
-  most < split.labels.length ? limit(split, most, seed) : split;

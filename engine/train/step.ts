@@ -119,17 +119,28 @@ export class TrainingStep {
   }
 
   /**
-   * Trains on the images at `indices`.
+   * Trains on the images at `indices`; resolves when the step is submitted.
    * @param step how many steps came before, over all epochs: dropout and augmentation follow it
+   * @param next the images of the next step, where they are known
    */
-  run(indices: Uint32Array<ArrayBuffer>, step: number, lr: number): void {
-    this.plan.run(this.feeds(indices, step, lr));
+  async run(
+    indices: Uint32Array<ArrayBuffer>,
+    step: number,
+    lr: number,
+    next?: Uint32Array,
+  ): Promise<void> {
+    this.plan.run(await this.feeds(indices, step, lr, next));
   }
 
   /** What the plan is fed for that step. */
-  feeds(indices: Uint32Array<ArrayBuffer>, step: number, lr: number): Feed[] {
+  async feeds(
+    indices: Uint32Array<ArrayBuffer>,
+    step: number,
+    lr: number,
+    next?: Uint32Array,
+  ): Promise<Feed[]> {
     return [
-      ...this.batches.feeds(indices),
+      ...await this.batches.feeds(indices, next),
       [this.inputs.key, Uint32Array.of(this.seed, step)],
       [this.inputs.lr, lr],
     ];

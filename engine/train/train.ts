@@ -162,8 +162,9 @@ class Loop {
       const begun = performance.now();
       const end = Math.min(this.done + ahead, steps);
       for (; this.done < end; this.done++) {
-        const indices = order.slice(this.done * batch, (this.done + 1) * batch);
-        this.step.run(indices, this.epoch * steps + this.done, lr);
+        const images = (step: number) => order.slice(step * batch, (step + 1) * batch);
+        const next = this.done + 1 < steps ? images(this.done + 1) : undefined;
+        await this.step.run(images(this.done), this.epoch * steps + this.done, lr, next);
       }
       means = await this.means();
       this.report(means);
