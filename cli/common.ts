@@ -27,6 +27,12 @@ export const dataFlags = flagTable({
     value: "DIR",
     help: "the folder with its files; without it they are downloaded (shapes needs none)",
   },
+  size: {
+    type: "integer",
+    min: 8,
+    max: 1024,
+    help: "pixels of the images along a side (default the set's own)",
+  },
   correlation: {
     type: "number",
     min: 0,
@@ -102,6 +108,7 @@ export async function openData(args: DataArgs, signal: AbortSignal): Promise<Dat
   const set = await loadDataSet({
     name: args.data,
     dataDir: args.dataDir,
+    size: args.size,
     shapes: { correlation: args.correlation },
     onProgress: ({ file, bytes, total }) => {
       if (file !== current) {

@@ -3,8 +3,8 @@
  * An image larger than `MOST_PIXELS` is refused before anything is allocated for it.
  */
 import { ExitCode, UserError } from "../errors.ts";
-import { decodeJpeg, isJpeg } from "./jpeg.ts";
-import { decodePng, isPng } from "./png.ts";
+import { decodeJpeg, frameSize, isJpeg } from "./jpeg.ts";
+import { decodePng, headerSize, isPng } from "./png.ts";
 
 /** An image of bytes (H, W, 3): red, green, blue. */
 export interface RgbImage {
@@ -23,7 +23,7 @@ export const MOST_PIXELS = 50_000_000;
  */
 export function decodeImage(bytes: Uint8Array, name: string): RgbImage {
   if (isJpeg(bytes)) return decodeJpeg(bytes, name);
-  if (!isPng(bytes)) throw imageError(name, "neither a PNG nor a JPEG file");
+  if (!isPng(bytes)) throw notAnImage(name, bytes);
   const { height, width, channels, data } = decodePng(bytes, name);
   if (channels === 3) return { height, width, data };
   const colours = Math.min(3, channels);
@@ -33,6 +33,24 @@ export function decodeImage(bytes: Uint8Array, name: string): RgbImage {
   }
   return { height, width, data: rgb };
 }
+
+/**
+ * The size that a PNG or JPEG file states, without decoding it.
+ * @param whole whether `bytes` is the whole file, or only its beginning
+ * @returns undefined where the beginning says too little
+ * @throws UserError (data) that names the file: neither, truncated or too large
+ */
+export function imageSize(bytes: Uint8Array, name: string, whole = false) {
+  const format = isJpeg(bytes) ? "JPEG" : isPng(bytes) ? "PNG" : undefined;
+  if (!format) throw notAnImage(name, bytes);
+  const size = format === "JPEG" ? frameSize(bytes) : headerSize(bytes);
+  if (size) checkSize(name, size.height, size.width);
+  else if (whole) throw imageError(name, "truncated: the file ends before its image begins");
+  return size;
+}
+
+const notAnImage = (name: string, bytes: Uint8Array) =>
+  imageError(name, bytes.length === 0 ? "an empty file" : "neither a PNG nor a JPEG file");
 
 /** @throws UserError (data) where an image of this size is not to be decoded */
 export function checkSize(name: string, height: number, width: number): void {

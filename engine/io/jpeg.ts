@@ -33,8 +33,8 @@ export function decodeJpeg(bytes: Uint8Array, name: string): RgbImage {
   }
 }
 
-/** The size that the frame header states, the first segment SOF. */
-function frameSize(bytes: Uint8Array): { height: number; width: number } | undefined {
+/** The size that the frame header states, the first segment SOF; undefined where it is not there. */
+export function frameSize(bytes: Uint8Array): { height: number; width: number } | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 2; at + 9 <= bytes.length && bytes[at] === 0xff;) {
     const marker = bytes[at + 1];

@@ -34,6 +34,13 @@ const ADAM7 = [
 
 export const isPng = (bytes: Uint8Array): boolean => SIGNATURE.every((b, i) => bytes[i] === b);
 
+/** The size that the header states; undefined where it is cut off. */
+export function headerSize(bytes: Uint8Array): { height: number; width: number } | undefined {
+  if (bytes.length < 24) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { width: view.getUint32(16), height: view.getUint32(20) };
+}
+
 /** A PNG file of an image (H, W, C). */
 export function encodePng({ height, width, channels, data }: PngImage): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(encode({ height, width, channels, data, depth: 8 }));
@@ -94,7 +101,7 @@ function checkPng(bytes: Uint8Array, name: string): Uint8Array<ArrayBuffer> {
     if (end > bytes.length) throw truncated(name, bytes);
     if (at === 8) {
       if (type !== "IHDR" || length !== 13) throw imageError(name, "corrupt: it has no header");
-      expected = dataBytes(view, name);
+      expected = dataBytes(bytes, name);
     }
     if (type === "IDAT") compressed.push(bytes.subarray(at + 8, end - 4));
     if (["IHDR", "PLTE", "tRNS", "IDAT", "IEND"].includes(type)) kept.push(bytes.subarray(at, end));
@@ -105,9 +112,9 @@ function checkPng(bytes: Uint8Array, name: string): Uint8Array<ArrayBuffer> {
 }
 
 /** Bytes of the filtered rows that the header promises. */
-function dataBytes(view: DataView, name: string): number {
-  const [width, height] = [view.getUint32(16), view.getUint32(20)];
-  const [depth, colourType, interlaced] = [24, 25, 28].map((at) => view.getUint8(at));
+function dataBytes(bytes: Uint8Array, name: string): number {
+  const { width, height } = headerSize(bytes)!;
+  const [depth, colourType, interlaced] = [24, 25, 28].map((at) => bytes[at]);
   checkSize(name, height, width);
   const samples = SAMPLES[colourType];
   if (!samples) throw imageError(name, `corrupt: there is no colour type ${colourType}`);
