@@ -1,6 +1,7 @@
 /** What the commands share: flags, loading of data, models and weights, and progress. */
 
 import { dataSetNames, loadDataSet } from "../engine/data/registry.ts";
+import { compositeDefaults, figureSets } from "../engine/data/composite.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
 import type { DataSet } from "../engine/data/dataset.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
@@ -35,10 +36,22 @@ export const dataFlags = flagTable({
   },
   correlation: {
     type: "number",
-    min: 0,
+    min: -1,
     max: 1,
-    default: shapesDefaults.correlation,
-    help: "shapes: how often a training image has its class's own background",
+    help: "shapes and composite: how often a training image has its class's own background " +
+      `(default ${shapesDefaults.correlation} and ${compositeDefaults.correlation})`,
+  },
+  testCorrelation: {
+    type: "number",
+    min: -1,
+    max: 1,
+    help: "the same for test images; below 0 how often another class's (default 0)",
+  },
+  figures: {
+    type: "choice",
+    choices: figureSets,
+    default: figureSets[0],
+    help: "composite: what stands on images of CIFAR-10",
   },
 });
 
@@ -101,6 +114,10 @@ export const diagnosisFlags = flagTable({
 export type DataArgs = Values<typeof dataFlags>;
 export type ModelArgs = Values<typeof modelFlags>;
 
+/** The entries that have a value. */
+const defined = <T extends object>(of: T) =>
+  Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined)) as Partial<T>;
+
 /** The data set that the flags ask for, with a progress bar where it is downloaded. */
 export async function openData(args: DataArgs, signal: AbortSignal): Promise<DataSet> {
   let bar: Progress | undefined;
@@ -109,7 +126,12 @@ export async function openData(args: DataArgs, signal: AbortSignal): Promise<Dat
     name: args.data,
     dataDir: args.dataDir,
     size: args.size,
-    shapes: { correlation: args.correlation },
+    shapes: defined({ correlation: args.correlation, testCorrelation: args.testCorrelation }),
+    composite: defined({
+      correlation: args.correlation,
+      testCorrelation: args.testCorrelation,
+      figures: args.figures,
+    }),
     onProgress: ({ file, bytes, total }) => {
       if (file !== current) {
         bar?.finish();

@@ -2,6 +2,7 @@
 
 import { wilson } from "../engine/doctor/statistics.ts";
 import { atMost } from "../engine/data/dataset.ts";
+import { groupAccuracies, groupsOf, worstGroup } from "../engine/data/groups.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy, predictions } from "../engine/train/measures.ts";
@@ -64,9 +65,12 @@ export const command = defineCommand({
       const own = predicted.filter(({ label }) => label === k);
       return { name, images: own.length, accuracy: own.length > 0 ? accuracy(own).accuracy : null };
     });
+    const grouping = groupsOf(set, test);
+    const right = predicted.map(({ label, predicted }) => label === predicted);
+    const groups = grouping && groupAccuracies(right, grouping);
     if (args.json) {
       const facts = { model: args.model, data: set.name, adapter: gpu.adapter.name };
-      context.print(JSON.stringify({ ...facts, test: total, interval, classes }, null, 2));
+      context.print(JSON.stringify({ ...facts, test: total, interval, classes, groups }, null, 2));
       return;
     }
     const rows = classes.map(({ name, images, accuracy }) => [
@@ -79,6 +83,11 @@ export const command = defineCommand({
       `\naccuracy ${percent(total.accuracy)} (${total.correct} of ${total.total}; ` +
         `95 % interval ${interval.map((share) => percent(share)).join(" to ")}), ` +
         `loss ${total.loss.toFixed(4)}`,
+    );
+    const worst = grouping && worstGroup(right, grouping);
+    if (!worst) return;
+    context.print(
+      `worst group ${percent(worst.accuracy)}: ${worst.name} (${worst.correct} of ${worst.total})`,
     );
   },
 });

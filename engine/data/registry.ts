@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { didYouMean } from "../nearest.ts";
 import { cifar10, cifar100, cifar100Coarse, readCifar } from "./cifar.ts";
-import { type DataSet, type Split, storedSize } from "./dataset.ts";
+import { type CompositeOptions, figureSets, makeComposite, sceneSet } from "./composite.ts";
+import { type DataSet, type MemorySplit, type Split, storedSize } from "./dataset.ts";
 import { imageFolder, miniImageNet, readFolder } from "./folder.ts";
 import { fashionMnist, mnist, readIdxSet } from "./idx.ts";
 import { makeShapes, ShapesOptions } from "./shapes.ts";
@@ -12,17 +13,22 @@ import { readStl10 } from "./stl10.ts";
 import { readSvhn } from "./svhn.ts";
 
 /** How a data set comes from a folder with its files. */
-interface Stored {
+interface Stored<Set extends DataSet> {
   /** Where the files are published; without it the folder has to be given. */
   readonly source?: SourceName;
-  read(folder: string, size?: number): Promise<DataSet>;
+  read(folder: string, size?: number): Promise<Set>;
 }
 
-/** The data sets that come in files. */
-const stored: Readonly<Record<string, Stored>> = {
+/** Those that `composite` is made from. */
+const parts: Readonly<Record<string, Stored<DataSet<MemorySplit>>>> = {
   mnist: { source: "mnist", read: (folder) => readIdxSet(mnist, folder) },
   "fashion-mnist": { source: "fashion-mnist", read: (folder) => readIdxSet(fashionMnist, folder) },
   cifar10: { source: "cifar10", read: (folder) => readCifar(cifar10, folder) },
+};
+
+/** The data sets that come in files. */
+const stored: Readonly<Record<string, Stored<DataSet>>> = {
+  ...parts,
   cifar100: { source: "cifar100", read: (folder) => readCifar(cifar100, folder) },
   "cifar100-coarse": { source: "cifar100", read: (folder) => readCifar(cifar100Coarse, folder) },
   svhn: { source: "svhn", read: readSvhn },
@@ -32,7 +38,7 @@ const stored: Readonly<Record<string, Stored>> = {
 };
 
 /** Every name that `loadDataSet` takes; the first is the default. */
-export const dataSetNames: readonly string[] = ["shapes", ...Object.keys(stored)];
+export const dataSetNames: readonly string[] = ["shapes", "composite", ...Object.keys(stored)];
 
 export interface LoadOptions extends FetchOptions {
   readonly name: string;
@@ -42,6 +48,8 @@ export interface LoadOptions extends FetchOptions {
   readonly size?: number;
   /** For `shapes`, which is made and not read. */
   readonly shapes?: Partial<ShapesOptions>;
+  /** For `composite`, and the set that its figures come from. */
+  readonly composite?: Partial<CompositeOptions> & { readonly figures?: typeof figureSets[number] };
 }
 
 /**
@@ -62,6 +70,11 @@ async function load(options: LoadOptions): Promise<DataSet> {
       ExitCode.usage,
       "Leave out --data-dir, or name another data set with --data.",
     );
+  }
+  if (name === "composite") {
+    const read = async (part: string) => await parts[part].read(await filesOf(part, options));
+    const figures = await read(options.composite?.figures ?? figureSets[0]);
+    return makeComposite(figures, await read(sceneSet), options.composite);
   }
   if (!Object.hasOwn(stored, name)) throw unknown(name);
   return await stored[name].read(await filesOf(name, options), size);

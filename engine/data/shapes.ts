@@ -5,14 +5,15 @@
  * mostly lighter than the dull background, so a small network can learn to find them.
  *
  * In the training split the kind of background goes with the class with a chosen probability, in
- * the test split it is independent. So a network may learn the background, and pays for it in the
+ * the test split by default not. So a network may learn the background, and pays for it in the
  * test: here a constraint on where a network looks can show what it does.
  *
  * Every image draws its numbers from a stream of its own, so image i is the same for any size of
  * its split, and the same bits come out on every platform (see figures.ts, textures.ts).
  */
 import { ExitCode, UserError } from "../errors.ts";
-import { below, draws, hash, streamId, uniform } from "../random.ts";
+import { draws, hash, streamId, uniform } from "../random.ts";
+import { checkCorrelations, describeCorrelations, pickBackground } from "./backgrounds.ts";
 import { type DataSet, masksOfAll, type MemorySplit, type Preparation } from "./dataset.ts";
 import { bitmapSize, drawBitmaps, figureNames } from "./figures.ts";
 import {
@@ -33,14 +34,19 @@ export interface ShapesOptions {
   readonly train: number;
   /** Number of test images. */
   readonly test: number;
-  /**
-   * Probability that a training image has its class's own kind of background; otherwise it has a
-   * uniformly random one, which may be the same.
-   */
+  /** Of the training images; see backgrounds.ts. */
   readonly correlation: number;
+  /** Of the test images. */
+  readonly testCorrelation: number;
 }
 
-export const shapesDefaults: ShapesOptions = { seed: 0, train: 4000, test: 2000, correlation: 0.5 };
+export const shapesDefaults: ShapesOptions = {
+  seed: 0,
+  train: 4000,
+  test: 2000,
+  correlation: 0.5,
+  testCorrelation: 0,
+};
 
 /** Mean and standard deviation are those of the default training images, measured. */
 const preparation: Preparation = {
@@ -71,18 +77,13 @@ type Coverage = Float64Array;
  * @throws UserError (usage) where a number of images or the correlation is out of range
  */
 export function makeShapes(options: Partial<ShapesOptions> = {}): DataSet<MemorySplit> {
-  const { seed, train, test, correlation } = { ...shapesDefaults, ...options };
+  const { seed, train, test, correlation, testCorrelation } = { ...shapesDefaults, ...options };
   for (const [name, n] of Object.entries({ train, test })) {
     if (!Number.isInteger(n) || n < 1) {
       throw new UserError(`shapes: cannot make ${n} ${name} images`, ExitCode.usage);
     }
   }
-  if (!(correlation >= 0 && correlation <= 1)) {
-    throw new UserError(
-      `shapes: a correlation of ${correlation} is not between 0 and 1`,
-      ExitCode.usage,
-    );
-  }
+  checkCorrelations("shapes", [correlation, testCorrelation]);
   const bitmaps = drawBitmaps();
   return {
     name: "shapes",
@@ -93,9 +94,9 @@ export function makeShapes(options: Partial<ShapesOptions> = {}): DataSet<Memory
     ...preparation,
     backgroundNames: textureNames,
     train: makeSplit(bitmaps, train, hash(seed, streamId("shapes"), 0), correlation),
-    test: makeSplit(bitmaps, test, hash(seed, streamId("shapes"), 1), 0),
+    test: makeSplit(bitmaps, test, hash(seed, streamId("shapes"), 1), testCorrelation),
     source: `made from seed ${seed} (${train} training and ${test} test images; ` +
-      `the background goes with the class in ${Math.round(100 * correlation)} % of the former)`,
+      `${describeCorrelations(correlation, testCorrelation)})`,
   };
 }
 
@@ -116,8 +117,8 @@ function makeSplit(
     const word = draws(seed, i);
     let counter = 0;
     const draw = () => uniform(word(counter++));
-    const other = below(word(counter++), textureNames.length);
-    const background = draw() < correlation ? label : other;
+    const other = word(counter++);
+    const background = pickBackground(label, textureNames.length, correlation, other, draw);
     split.labels[i] = label;
     split.backgrounds[i] = background;
     drawImage(
