@@ -65,11 +65,11 @@ export async function profile(
 ): Promise<Profile> {
   const profiler = await PlanProfiler.make(runtime, plan);
   try {
-    const firstMs = -performance.now() + (profiler.run(feeds(0)), await profiler.finish());
+    const firstMs = -performance.now() + (profiler.run(await feeds(0)), await profiler.finish());
     onStep(1);
 
     const begun = performance.now();
-    for (let k = 0; k < steps; k++) profiler.run(feeds(k));
+    for (let k = 0; k < steps; k++) profiler.run(await feeds(k));
     const ms = (await profiler.finish() - begun) / steps;
     onStep(steps + 1);
 
@@ -77,14 +77,14 @@ export async function profile(
     // an idle device only.
     const hosts: HostSpans[] = [];
     for (let k = 0; k < HOST_STEPS; k++) {
-      hosts.push(profiler.run(feeds(k)));
+      hosts.push(profiler.run(await feeds(k)));
       await profiler.finish();
       onStep(steps + k + 2);
     }
 
     const timed: TimedStep[] = [];
     for (let k = 0; k < steps; k++) {
-      timed.push(await profiler.time(feeds(k)));
+      timed.push(await profiler.time(await feeds(k)));
       onStep(steps + HOST_STEPS + k + 2);
     }
     runtime.gpu.check();
