@@ -1,5 +1,6 @@
 /** What the commands share: flags, loading of data, models and weights, and progress. */
 
+import { withMaskFiles } from "../engine/data/mask_files.ts";
 import { dataSetNames, loadDataSet } from "../engine/data/registry.ts";
 import { compositeDefaults, figureSets } from "../engine/data/composite.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
@@ -27,6 +28,11 @@ export const dataFlags = flagTable({
     type: "string",
     value: "DIR",
     help: "the folder with its files; without it they are downloaded (shapes needs none)",
+  },
+  masks: {
+    type: "string",
+    value: "DIR",
+    help: "a folder with masks for some images (LabelMe's .json, or .png); see deno task sift",
   },
   size: {
     type: "integer",
@@ -143,7 +149,7 @@ export async function openData(args: DataArgs, signal: AbortSignal): Promise<Dat
     },
   });
   bar?.finish();
-  return set;
+  return args.masks === undefined ? set : await withMaskFiles(set, args.masks);
 }
 
 /** The classifier for a data set, with starting weights that follow from the seed. */

@@ -7,6 +7,7 @@ const commands: Commands = {
   train: () => import("./train.ts"),
   diagnose: () => import("./diagnose.ts"),
   eval: () => import("./eval.ts"),
+  sift: () => import("./sift.ts"),
   models: () => import("./models.ts"),
   verify: () => import("./verify.ts"),
   tune: () => import("./tune.ts"),
