@@ -1,9 +1,5 @@
-/** What the commands share: flags, loading of data, models and weights, and progress. */
+/** What the commands share: flags, loading of models and weights, and progress. Data: data.ts. */
 
-import { withMaskFiles } from "../engine/data/mask_files.ts";
-import { dataSetNames, loadDataSet } from "../engine/data/registry.ts";
-import { compositeDefaults, figureSets } from "../engine/data/composite.ts";
-import { shapesDefaults } from "../engine/data/shapes.ts";
 import type { DataSet } from "../engine/data/dataset.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { readWeights } from "../engine/io/weights.ts";
@@ -16,49 +12,12 @@ import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 
+export { dataFlags, openData } from "./data.ts";
+
 const modelNames = classifiers.map(({ name }) => name);
 
 export const modelFlags = flagTable({
   model: { type: "choice", choices: modelNames, default: "small", help: "the classifier" },
-});
-
-export const dataFlags = flagTable({
-  data: { type: "choice", choices: dataSetNames, default: "shapes", help: "the data set" },
-  dataDir: {
-    type: "string",
-    value: "DIR",
-    help: "the folder with its files; without it they are downloaded (shapes needs none)",
-  },
-  masks: {
-    type: "string",
-    value: "DIR",
-    help: "a folder with masks for some images (LabelMe's .json, or .png); see deno task sift",
-  },
-  size: {
-    type: "integer",
-    min: 8,
-    max: 1024,
-    help: "pixels of the images along a side (default the set's own)",
-  },
-  correlation: {
-    type: "number",
-    min: -1,
-    max: 1,
-    help: "shapes and composite: how often a training image has its class's own background " +
-      `(default ${shapesDefaults.correlation} and ${compositeDefaults.correlation})`,
-  },
-  testCorrelation: {
-    type: "number",
-    min: -1,
-    max: 1,
-    help: "the same for test images; below 0 how often another class's (default 0)",
-  },
-  figures: {
-    type: "choice",
-    choices: figureSets,
-    default: figureSets[0],
-    help: "composite: what stands on images of CIFAR-10",
-  },
 });
 
 export const seedFlag = flagTable({
@@ -117,40 +76,7 @@ export const diagnosisFlags = flagTable({
   noiseCopies: { type: "integer", min: 1, default: 10, help: "noisy copies to average over" },
 });
 
-export type DataArgs = Values<typeof dataFlags>;
 export type ModelArgs = Values<typeof modelFlags>;
-
-/** The entries that have a value. */
-const defined = <T extends object>(of: T) =>
-  Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined)) as Partial<T>;
-
-/** The data set that the flags ask for, with a progress bar where it is downloaded. */
-export async function openData(args: DataArgs, signal: AbortSignal): Promise<DataSet> {
-  let bar: Progress | undefined;
-  let current = "";
-  const set = await loadDataSet({
-    name: args.data,
-    dataDir: args.dataDir,
-    size: args.size,
-    shapes: defined({ correlation: args.correlation, testCorrelation: args.testCorrelation }),
-    composite: defined({
-      correlation: args.correlation,
-      testCorrelation: args.testCorrelation,
-      figures: args.figures,
-    }),
-    onProgress: ({ file, bytes, total }) => {
-      if (file !== current) {
-        bar?.finish();
-        current = file;
-        bar = new Progress({ label: `download ${file}`, total: total ?? bytes, unit: "bytes" });
-      }
-      bar?.update(bytes, {});
-      signal.throwIfAborted();
-    },
-  });
-  bar?.finish();
-  return args.masks === undefined ? set : await withMaskFiles(set, args.masks);
-}
 
 /** The classifier for a data set, with starting weights that follow from the seed. */
 export function openModel(name: string, set: DataSet, seed: number) {

@@ -3,25 +3,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
 import { cifar10, cifar100, cifar100Coarse, readCifar } from "../engine/data/cifar.ts";
-import { concat, inFolder, realData, userError } from "./support/io.ts";
+import { concat, inFolderWith, realData, userError } from "./support/io.ts";
 
 /** A record whose red, green and blue planes count up from three starts. */
 const record = (label: number) =>
   concat([label], Uint8Array.from({ length: 3072 }, (_, i) => (i % 1024) + 85 * (i >> 10) + label));
 const batch = (...labels: number[]) => concat(...labels.map(record));
-
-function inFolderWith(
-  files: Record<string, Uint8Array>,
-  test: (folder: string) => Promise<void>,
-): Promise<void> {
-  return inFolder(async (folder) => {
-    for (const set of [cifar10, cifar100]) await Deno.mkdir(join(folder, set.folder));
-    for (const [name, bytes] of Object.entries(files)) {
-      await Deno.writeFile(join(folder, name), bytes);
-    }
-    await test(folder);
-  });
-}
 
 Deno.test("cifar10: any batches are read in order, planes turned into pixels", () =>
   inFolderWith({

@@ -1,6 +1,6 @@
 /** Image folders and tables: small files made here, every layout, every mistake named, streamed. */
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import jpeg from "jpeg-js";
 import { Batches } from "../engine/data/batch.ts";
 import type { DataSet, Split } from "../engine/data/dataset.ts";
@@ -9,7 +9,7 @@ import { resizeBilinear } from "../engine/data/resize.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { encodePng } from "../engine/io/png.ts";
 import { Input } from "../engine/tensor/mod.ts";
-import { inFolder, userError } from "./support/io.ts";
+import { inFolderWith, userError } from "./support/io.ts";
 import { batchBytes, freshRuntime } from "./support/train.ts";
 
 /** An image whose pixels follow from its number. */
@@ -19,17 +19,6 @@ const png = (n: number, height = 6, width = 6) =>
   encodePng({ height, width, channels: 3, data: pixels(n, height, width) });
 
 type Files = Record<string, Uint8Array | string>;
-
-function inFolderWith(files: Files, test: (folder: string) => Promise<void>): Promise<void> {
-  return inFolder(async (folder) => {
-    for (const [name, content] of Object.entries(files)) {
-      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
-      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      await Deno.writeFile(join(folder, name), bytes);
-    }
-    await test(folder);
-  });
-}
 
 /** Files of which each holds another image: their numbers count from 0. */
 const images = (...names: string[]): Files =>

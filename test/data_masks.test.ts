@@ -1,13 +1,13 @@
 /** Shapes as masks, LabelMe's files, PNG masks, and folders of them; every mistake named. */
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { NO_MASK } from "../engine/data/dataset.ts";
 import { pngShape, readLabelMe } from "../engine/data/labelme.ts";
 import { withMaskFiles } from "../engine/data/mask_files.ts";
 import { circle, polygon, rasterise, rectangle, union, without } from "../engine/data/raster.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { encodePng } from "../engine/io/png.ts";
-import { inFolder, userError } from "./support/io.ts";
+import { inFolderWith, userError } from "./support/io.ts";
 import { SIZE, tinySet } from "./support/train.ts";
 
 const square = (side: number) => ({ height: side, width: side });
@@ -122,20 +122,6 @@ const bare = {
   train: { ...train, names: names(60, "train") },
   test: { ...tinySet.test, names: names(30, "sub/test") },
 };
-
-function inFolderWith(
-  files: Record<string, string | Uint8Array>,
-  test: (folder: string) => Promise<void>,
-) {
-  return inFolder(async (folder) => {
-    for (const [name, content] of Object.entries(files)) {
-      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
-      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      await Deno.writeFile(join(folder, name), bytes);
-    }
-    await test(folder);
-  });
-}
 const painted = (side = SIZE) =>
   encodePng({ ...square(side), channels: 1, data: new Uint8Array(side * side).fill(1) });
 const quarter = labelMe([box("a", [0, 0], [8, 8])], 16);

@@ -6,7 +6,7 @@ import { ExitCode } from "../engine/errors.ts";
 import { readStl10 } from "../engine/data/stl10.ts";
 import { readSvhn } from "../engine/data/svhn.ts";
 import { readMat } from "../engine/io/mat.ts";
-import { concat, inFolder, userError } from "./support/io.ts";
+import { concat, inFolder, inFolderWith, userError } from "./support/io.ts";
 
 const word = (n: number) => [n & 255, (n >>> 8) & 255, (n >>> 16) & 255, n >>> 24];
 const bytesOf = (text: string) => [...text].map((letter) => letter.charCodeAt(0));
@@ -74,18 +74,6 @@ const svhn = {
   "train_32x32.mat": concat(header, compressed(X(3)), compressed(y(10, 1, 9))),
   "test_32x32.mat": concat(header, X(2), y(2, 10)),
 };
-
-function inFolderWith(
-  files: Record<string, Uint8Array>,
-  test: (folder: string) => Promise<void>,
-): Promise<void> {
-  return inFolder(async (folder) => {
-    for (const [name, bytes] of Object.entries(files)) {
-      await Deno.writeFile(join(folder, name), bytes);
-    }
-    await test(folder);
-  });
-}
 
 Deno.test("svhn: compressed and plain arrays, columns turned into rows, 10 into 0", () =>
   inFolderWith(svhn, async (folder) => {

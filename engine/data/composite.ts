@@ -70,9 +70,10 @@ export function makeComposite(
     classes: figures.classes,
     ...{ height: size, width: size, channels: 3, ...preparation, train, test },
     backgroundNames: scenes.classes,
-    source: `figures of ${figures.name} on images of ${scenes.name}, seed ${seed} (` +
+    source: `figures of ${figures.name} on ${scenes.train.labels.length} and ` +
+      `${scenes.test.labels.length} images of ${scenes.name}, seed ${seed} (` +
       `${train.labels.length} training and ${test.labels.length} test images; ` +
-      `${describeCorrelations(correlation, testCorrelation)}; ${figures.source}; ${scenes.source})`,
+      `${describeCorrelations(correlation, testCorrelation)})`,
   };
 }
 
