@@ -30,6 +30,11 @@ export const seedFlag = flagTable({
   },
 });
 
+/** Of the commands that look at a trained network. */
+export const weightsFlag = flagTable({
+  weights: { type: "string", value: "FILE", required: true, help: "weights (.safetensors, .pth)" },
+});
+
 export const batchFlag = flagTable({
   batch: { type: "integer", min: 1, default: 64, help: "images in a step" },
 });
@@ -133,7 +138,8 @@ export async function openRun<T extends FlagTable>(
 
 /** A folder in runs/ that is not there yet. */
 export function freeFolder(command: string, args: { model: string; data: string }) {
-  return RunFolder.firstFree(`runs/${command}-${args.model}-${args.data}`);
+  const name = command.replace(" ", "-");
+  return RunFolder.firstFree(`runs/${name}-${args.model}-${args.data}`);
 }
 
 /** The settings in a run's config.json, read as the flags that they once were. */

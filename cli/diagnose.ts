@@ -19,6 +19,7 @@ import {
   percent,
   seedFlag,
   StageBars,
+  weightsFlag,
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
@@ -36,12 +37,7 @@ export const command = defineCommand({
   flags: {
     ...modelFlags,
     ...dataFlags,
-    weights: {
-      type: "string",
-      value: "FILE",
-      required: true,
-      help: "weights (.safetensors, .pth)",
-    },
+    ...weightsFlag,
     ...diagnosisFlags,
     ...batchFlag,
     ...seedFlag,

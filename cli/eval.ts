@@ -1,8 +1,9 @@
 /** Measures a classifier on a test set. */
 
+import { classMeasures } from "../engine/doctor/measures/measure.ts";
 import { wilson } from "../engine/doctor/statistics.ts";
 import { atMost } from "../engine/data/dataset.ts";
-import { groupAccuracies, groupsOf, worstGroup } from "../engine/data/groups.ts";
+import { groupsOf, pairingsOf, worstGroup } from "../engine/data/groups.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy, predictions } from "../engine/train/measures.ts";
@@ -17,6 +18,7 @@ import {
   percent,
   seedFlag,
   StageBars,
+  weightsFlag,
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
@@ -27,16 +29,11 @@ export const command = defineCommand({
   flags: {
     ...modelFlags,
     ...dataFlags,
-    weights: {
-      type: "string",
-      value: "FILE",
-      required: true,
-      help: "weights (.safetensors, .pth)",
-    },
+    ...weightsFlag,
     ...batchFlag,
     ...seedFlag,
     limit: { type: "integer", min: 1, help: "test images to use (default all)" },
-    json: { type: "boolean", help: "print one JSON object" },
+    json: { type: "boolean", help: "print one JSON object, with confusion and calibration" },
   },
   examples: [{
     args: "--weights runs/train-small-shapes/model.safetensors",
@@ -61,16 +58,14 @@ export const command = defineCommand({
     );
     const total = accuracy(predicted);
     const interval = wilson(total.correct, total.total);
-    const classes = set.classes.map((name, k) => {
-      const own = predicted.filter(({ label }) => label === k);
-      return { name, images: own.length, accuracy: own.length > 0 ? accuracy(own).accuracy : null };
-    });
-    const grouping = groupsOf(set, test);
-    const right = predicted.map(({ label, predicted }) => label === predicted);
-    const groups = grouping && groupAccuracies(right, grouping);
+    const measures = classMeasures(predicted, set.classes.length, pairingsOf(test));
+    const classes = set.classes.map((name, k) => ({ name, ...measures.classes[k] }));
+    const groups = groupsOf(set, test);
+    const worst = groups && worstGroup(predicted.map((p) => p.label === p.predicted), groups);
     if (args.json) {
       const facts = { model: args.model, data: set.name, adapter: gpu.adapter.name };
-      context.print(JSON.stringify({ ...facts, test: total, interval, classes, groups }, null, 2));
+      const found = { ...facts, test: total, interval, ...measures, classes, worst_group: worst };
+      context.print(JSON.stringify(found, null, 2));
       return;
     }
     const rows = classes.map(({ name, images, accuracy }) => [
@@ -82,9 +77,8 @@ export const command = defineCommand({
     context.print(
       `\naccuracy ${percent(total.accuracy)} (${total.correct} of ${total.total}; ` +
         `95 % interval ${interval.map((share) => percent(share)).join(" to ")}), ` +
-        `loss ${total.loss.toFixed(4)}`,
+        `loss ${total.loss.toFixed(4)}, calibration error ${percent(measures.calibration.ece)}`,
     );
-    const worst = grouping && worstGroup(right, grouping);
     if (!worst) return;
     context.print(
       `worst group ${percent(worst.accuracy)}: ${worst.name} (${worst.correct} of ${worst.total})`,

@@ -1,14 +1,16 @@
 /** The main job: a baseline, its diagnosis, and its treatment beside an untreated control. */
 
-import {
-  checkTreatment,
-  type Outcome,
-  treat,
-  type TreatOptions,
-  type TreatResult,
-} from "../engine/doctor/treat.ts";
+import { join } from "node:path";
+import type { DataSet } from "../engine/data/dataset.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
+import { probesOf } from "../engine/doctor/measures/measure.ts";
+import { FORMS } from "../engine/doctor/penalty.ts";
+import { readResult, RESULT_VERSION, type ResultFile, summarize } from "../engine/doctor/result.ts";
+import { checkTreatment } from "../engine/doctor/stages.ts";
+import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
+import { fileExists } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
+import type { RunFolder } from "../engine/train/run_folder.ts";
 import {
   adviseResume,
   dataFlags,
@@ -20,41 +22,29 @@ import {
   openRun,
   openWeights,
   parameterCount,
-  percent,
   StageBars,
   trainFlags,
 } from "./common.ts";
-import { defineCommand } from "./framework/command.ts";
-import { flagTable } from "./framework/flags.ts";
-import { table } from "./framework/table.ts";
+import { type Context, defineCommand } from "./framework/command.ts";
+import { flagTable, type Values } from "./framework/flags.ts";
+import { furtherFlags, strengthOf } from "./treat_flags.ts";
+import { describeResult, describeSummary } from "./treat_tables.ts";
 
 const flags = flagTable({
   ...modelFlags,
   ...dataFlags,
-  epochs: { type: "integer", min: 1, default: 5, help: "epochs of the baseline" },
-  treatEpochs: {
-    type: "integer",
-    min: 1,
-    default: 2,
-    help: "further epochs, of the control and of the treated model each",
-  },
+  ...furtherFlags,
   ...trainFlags,
   testLimit: {
     type: "integer",
     min: 1,
     help: "test images to use (default all; with --limit as many as that, but 1000 at least)",
   },
-  treatLr: { type: "number", above: 0, default: 0.01, help: "learning rate of those epochs" },
-  weights: {
-    type: "string",
-    value: "FILE",
-    help: "trained weights (.safetensors, .pth) instead of a baseline",
-  },
   form: {
     type: "choice",
-    choices: ["paper", "share"],
+    choices: FORMS,
     default: "paper",
-    help: "the constraints as published, or as shares of each image's gradient",
+    help: "the constraints as published, or as shares of each image's absolute gradient",
   },
   alpha: { type: "number", min: 0, default: 1, help: "weight of the channel-wise constraint" },
   beta: {
@@ -63,8 +53,46 @@ const flags = flagTable({
     default: 0,
     help: "weight of the space-wise constraint (data with masks only)",
   },
+  spaceLayer: {
+    type: "list",
+    of: "string",
+    help: "the layers of the space-wise constraint (default those of --layer)",
+  },
   ...diagnosisFlags,
+  seeds: {
+    type: "integer",
+    min: 1,
+    default: 1,
+    help: "runs with --seed, the next one and so on, and what they say together",
+  },
+  measures: {
+    type: "list",
+    of: "string",
+    default: ["foreground", "fgsm", "noise"],
+    help: "what takes passes of its own: foreground, fgsm, noise, insertion; or none",
+  },
+  measureImages: {
+    type: "integer",
+    min: 1,
+    default: 200,
+    help: "test images for those measures",
+  },
+  epsilons: {
+    type: "list",
+    of: "number",
+    above: 0,
+    default: [1, 2, 4],
+    help: "largest changes of a pixel by FGSM, of 255",
+  },
+  noiseLevels: {
+    type: "list",
+    of: "number",
+    above: 0,
+    default: [1, 2, 3],
+    help: "noise on the feature map, in its standard deviations",
+  },
 });
+type Args = Values<typeof flags>;
 
 export const command = defineCommand({
   name: "treat",
@@ -72,7 +100,8 @@ export const command = defineCommand({
   description:
     "Trains a baseline, finds the convolution kernels each class lives on, and trains on from the " +
     "same weights twice: with the constraint on gradients and, as the control, without. The run " +
-    "folder gets the weights, masks, metrics and result.json. Ctrl-C stops it; --resume goes on.",
+    "folder gets the weights, masks, metrics, predictions and result.json; with --seeds a folder " +
+    "for each seed and summary.json. Ctrl-C stops it; --resume goes on.",
   flags,
   examples: [
     { args: "", does: "the small network on the built-in data set" },
@@ -81,87 +110,139 @@ export const command = defineCommand({
       does: "a ResNet on CIFAR-10",
     },
     { args: "--weights model.safetensors --alpha 10 --layer last", does: "as the authors do" },
+    {
+      args: "--seeds 5 --measures foreground,fgsm,noise,insertion",
+      does: "five seeds, with every measure and a paired interval",
+    },
     { args: "--resume runs/treat-small-shapes", does: "continue a run that was stopped" },
   ],
   async run(given, context) {
     const gpu = await context.gpu();
     const { args, resumed, open } = await openRun("treat", flags, given);
-    // A run that has its baseline doesn't need the file that it came from.
-    const needsWeights = args.weights !== undefined && !await resumed?.finished("baseline");
-    const weights = needsWeights ? await openWeights(args.weights!) : undefined;
+    const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
+    const weights = await neededWeights(args, seeds, resumed?.path);
     const set = await openData(args, context.signal);
-    const { network, entry } = openModel(args.model, set, args.seed);
-    const layers = resolveLayers(network, args.layer, entry.featureLayer);
-    const testLimit = args.testLimit ?? trialTestLimit(args.limit);
-    const options: TreatOptions = { ...args, testLimit, layers, weights };
-    checkTreatment(network, set, options);
+    const first = openModel(args.model, set, args.seed);
+    const resolve = (choices: readonly string[]) =>
+      resolveLayers(first.network, choices, first.entry.featureLayer);
+    const options: TreatOptions = {
+      ...args,
+      weights,
+      testLimit: args.testLimit ?? trialTestLimit(args.limit),
+      layers: resolve(args.layer),
+      spaceLayers: args.spaceLayer && resolve(args.spaceLayer),
+      strength: strengthOf(args),
+      measures: {
+        ...{ epsilons: args.epsilons, noiseLevels: args.noiseLevels, noiseDraws: 3 },
+        ...{ noiseLayer: first.entry.featureLayer, insertionSteps: 16 },
+        probes: probesOf(args.measures),
+        images: args.measureImages,
+      },
+    };
+    checkTreatment(first.network, set, options);
     const folder = await open();
-    introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
+    introduce(context.print, args.model, first.network, set, gpu.adapter.name, folder.path);
 
-    const bars = new StageBars();
+    const run = new Treatments(args, options, set, new Runtime(gpu), context);
     const begun = performance.now();
-    let result: TreatResult;
     try {
-      result = await treat(new Runtime(gpu), network, set, folder, options, {
-        signal: context.signal,
-        stage: (name, what) => context.print(`\n${name}: ${what}`),
-        progress: (stage, progress) => bars.progress(stage, progress),
-        epoch: (record) => bars.epoch(record),
-        looked: (stage, done, total) => bars.looked(stage, done, total),
-        note: (text) => context.print(`  ${text}`),
-      });
+      const written = seeds.length > 1 ? await run.seeds(folder, seeds) : await run.single(folder);
+      const seconds = (performance.now() - begun) / 1000;
+      context.print(`\n${seconds.toFixed(0)} s in all; written to ${written}`);
     } catch (error) {
-      bars.abandon();
       adviseResume("treat", folder, context, error);
       throw error;
     }
-    await folder.writeJson("result.json", {
-      model: args.model,
-      data: set.name,
-      seed: args.seed,
-      adapter: gpu.adapter.name,
-      parameters: parameterCount(network),
-      layers,
-      form: args.form,
-      alpha: args.alpha,
-      beta: args.beta,
-      theta: args.theta,
-      ...result,
-    });
-    context.print(`\n${describe(result)}`);
-    const seconds = (performance.now() - begun) / 1000;
-    context.print(`\n${seconds.toFixed(0)} s in all; written to ${folder.file("result.json")}`);
   },
 });
+
+const seedFolder = (seed: number) => `seed-${seed}`;
+
+/** The weights that were asked for, unless each seed's run has its own copy already. */
+async function neededWeights(args: Args, seeds: readonly number[], resumed: string | undefined) {
+  if (args.weights === undefined) return undefined;
+  const paths = seeds.map((seed) =>
+    join(resumed ?? "", seeds.length > 1 ? seedFolder(seed) : "", "baseline.safetensors")
+  );
+  const copied = resumed !== undefined && (await Promise.all(paths.map(fileExists))).every(Boolean);
+  return copied ? undefined : await openWeights(args.weights);
+}
+
+/** One run, or one for each seed. */
+class Treatments {
+  constructor(
+    private readonly args: Args,
+    private readonly options: TreatOptions,
+    private readonly set: DataSet,
+    private readonly runtime: Runtime,
+    private readonly context: Context,
+  ) {}
+
+  /** @returns the file with the result */
+  async single(folder: RunFolder): Promise<string> {
+    await this.treat(folder, this.args.seed);
+    return folder.file("result.json");
+  }
+
+  /** A folder for each seed; those with a result are finished. @returns the file with the summary */
+  async seeds(folder: RunFolder, seeds: readonly number[]): Promise<string> {
+    const { seeds: _, out: __, ...settings } = this.args;
+    const results: ResultFile[] = [];
+    for (const [i, seed] of seeds.entries()) {
+      this.context.print(`\nseed ${seed}, ${i + 1} of ${seeds.length}`);
+      const part = await folder.part(seedFolder(seed), { command: "treat", ...settings, seed });
+      const path = part.file("result.json");
+      const finished = await fileExists(path);
+      results.push(finished ? await readResult(path) : await this.treat(part, seed));
+      if (finished) this.context.print("  finished before");
+    }
+    const summary = summarize(results);
+    await folder.writeJson("summary.json", summary);
+    this.context.print(`\n${describeSummary(summary)}`);
+    return folder.file("summary.json");
+  }
+
+  private async treat(folder: RunFolder, seed: number): Promise<ResultFile> {
+    const { args, set, runtime, context: { print, signal } } = this;
+    const { network } = openModel(args.model, set, seed);
+    const options = { ...this.options, seed };
+    const bars = new StageBars();
+    try {
+      const found = await treat(runtime, network, set, folder, options, {
+        signal,
+        stage: (name, what) => print(`\n${name}: ${what}`),
+        progress: (stage, progress) => bars.progress(stage, progress),
+        epoch: (record) => bars.epoch(record),
+        looked: (stage, done, total) => bars.looked(stage, done, total),
+        note: (text) => print(`  ${text}`),
+      });
+      const { layers, spaceLayers = layers, form, alpha, beta, theta } = options;
+      const result: ResultFile = {
+        version: RESULT_VERSION,
+        model: args.model,
+        data: set.name,
+        classes: set.classes,
+        seed,
+        adapter: runtime.gpu.adapter.name,
+        parameters: parameterCount(network),
+        layers,
+        space_layers: spaceLayers,
+        ...{ form, alpha, beta, theta },
+        ...found,
+      };
+      await folder.writeJson("result.json", result);
+      print(`\n${describeResult(result)}`);
+      return result;
+    } catch (error) {
+      bars.abandon();
+      throw error;
+    } finally {
+      runtime.destroy();
+    }
+  }
+}
 
 /** A run on a few training images is a trial, which a whole test set would make long. */
 function trialTestLimit(limit: number | undefined): number | undefined {
   return limit === undefined ? undefined : Math.max(limit, 1000);
 }
-
-function describe(result: TreatResult): string {
-  const { baseline, control, treated, delta_interval, delta_vs_control, mcnemar } = result;
-  const row = (name: string, { test, validation }: Outcome) => [
-    name,
-    validation === undefined ? "" : percent(validation),
-    percent(test.accuracy),
-    test.interval.map((share) => percent(share)).join(" to "),
-    test.loss.toFixed(4),
-    name === "control" ? "" : points(test.accuracy - control.test.accuracy),
-  ];
-  const rows = Object.entries({ baseline, control, treated }).map(([name, of]) => row(name, of));
-  const { b, c, p } = mcnemar;
-  const header = ["", "validation", "test", "95 % interval", "loss", "vs control"];
-  return [
-    table(header, rows),
-    "",
-    `treated minus control: ${points(delta_vs_control)} points of test accuracy ` +
-    `(95 % interval ${delta_interval.map(points).join(" to ")})`,
-    `McNemar's test: ${b} images only control right, ${c} only treated right, ` +
-    `p = ${p.toPrecision(2)}: ${p < 0.05 ? "more than chance explains" : "chance explains it"}`,
-  ].join("\n");
-}
-
-/** A difference of shares in percentage points. */
-const points = (difference: number) =>
-  `${difference < 0 ? "-" : "+"}${Math.abs(100 * difference).toFixed(2)}`;

@@ -24,7 +24,10 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
     const folder = join(root, "run");
     const limits = ["--limit", "120", "--test-limit", "80", "--batch", "24"];
     const epochs = ["--epochs", "1", "--treat-epochs", "1"];
-    const constraint = ["--beta", "0.1", "--layer", "last,features.0", "--noise", "0.1"];
+    const constraint = [
+      ...["--beta", "0.1", "--layer", "last,features.0", "--space-layer", "input"],
+      ...["--noise", "0.1", "--warmup", "0.5", "--course", "cosine", "--measure-images", "20"],
+    ];
     const printed = await succeed(
       ...["treat", ...limits, ...epochs, ...constraint, "--out", folder],
     );
@@ -32,7 +35,7 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
     assert.deepEqual(names(folder), [
       ...["aggregate.features.0.npy", "aggregate.features.8.npy", "baseline.safetensors"],
       ...["config.json", "control.safetensors", "mask.features.0.npy", "mask.features.8.npy"],
-      ...["metrics.jsonl", "result.json", "sift.json", "treated.safetensors"],
+      ...["metrics.jsonl", "predictions.json", "result.json", "sift.json", "treated.safetensors"],
     ]);
     const config = json(folder, "config.json");
     assert.equal(config.command, "treat");
@@ -45,6 +48,10 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
     const { model, data, seed, parameters, layers, images } = result;
     assert.deepEqual([model, data, seed], ["small", "shapes", 0]);
     assert.deepEqual(layers, ["features.8", "features.0"]);
+    assert.deepEqual([result.version, result.space_layers], [1, ["input"]]);
+    assert.equal(result.classes.length, 10);
+    assert.deepEqual(Object.keys(result.treated.measures.probes), ["foreground", "fgsm", "noise"]);
+    assert.equal(result.groups.length, result.treated.measures.groups.shares.length);
     assert.equal(images.train + images.validation, 120);
     assert.equal(images.test, 80);
     assert.ok(result.adapter.length > 0);
@@ -79,6 +86,8 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
       const accuracy = (100 * result[stage].test.accuracy).toFixed(2);
       assert.match(printed, new RegExp(`^${stage} .* ${accuracy.replace(".", "\\.")} %`, "m"));
     }
+    assert.match(printed, /^worst group +\d+\.\d\d % .* [+-]\d+\.\d\d$/m);
+    assert.match(printed, /^gradients, FGSM and noise on 20 of the test images$/m);
     assert.match(printed, /^treated minus control: [+-]\d+\.\d\d points .*95 % interval/m);
     assert.match(
       printed,
@@ -94,7 +103,10 @@ async function weightsOf(folder: string, stage: string) {
 Deno.test("a run that is interrupted or killed and resumed ends with the same bytes", () =>
   inFolder(async (root) => {
     await writeMnist(root, 100);
-    const settings = ["--data", "mnist", "--data-dir", root, "--batch", "32", "--seed", "4"];
+    const settings = [
+      ...["--data", "mnist", "--data-dir", root, "--batch", "32", "--seed", "4"],
+      ...["--measures", "fgsm", "--measure-images", "20"],
+    ];
     const epochs = ["--epochs", "2", "--treat-epochs", "2"];
     const run = (folder: string) => ["treat", ...settings, ...epochs, "--out", folder];
     const whole = join(root, "whole");
@@ -147,6 +159,46 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
     await fail(ExitCode.io, /config\.json is damaged/, "treat", "--resume", killed);
   }));
 
+Deno.test("seeds: a run each, what they say together, resumption", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 60);
+    const data = ["--data", "mnist", "--data-dir", root, "--batch", "32"];
+    const settings = ["--epochs", "1", "--treat-epochs", "1", "--measures", "none"];
+    const run = (folder: string, ...more: string[]) => [
+      ...["treat", ...data, ...settings, ...more, "--out", folder],
+    ];
+    const folder = join(root, "seeds");
+    const more = ["--seeds", "2", "--seed", "7"];
+    const at = /^seed 8, 2 of 2$/m;
+    const { code } = await cli(run(folder, ...more), { at, signal: "SIGINT" });
+    assert.equal(code, ExitCode.interrupted);
+    assert.ok(!names(folder).includes("summary.json"));
+    const printed = await succeed("treat", "--resume", folder);
+    assert.match(printed, /^seed 7, 1 of 2\n {2}finished before$/m);
+    assert.match(printed, /^2 seeds \(7, 8\)/m);
+    assert.match(printed, /^accuracy .*\+- .* [+-]\d+\.\d\d/m);
+    assert.deepEqual(names(folder), ["config.json", "seed-7", "seed-8", "summary.json"]);
+
+    const single = join(root, "single");
+    await succeed(...run(single, "--seed", "8"));
+    const { seconds: _, ...wanted } = json(single, "result.json");
+    const { seconds: __, ...found } = json(join(folder, "seed-8"), "result.json");
+    assert.deepEqual(found, wanted, "a seed's run is the run with that seed");
+    const { seeds, metrics } = json(folder, "summary.json");
+    assert.deepEqual(seeds, [7, 8]);
+    assert.equal(metrics.accuracy.treated.values[1], wanted.treated.test.accuracy);
+
+    const damaged = join(folder, "seed-7", "result.json");
+    await Deno.writeTextFile(damaged, '{"version": 0}');
+    await fail(
+      ExitCode.io,
+      /result\.json is of version 0.*\n.*remove/,
+      "treat",
+      "--resume",
+      folder,
+    );
+  }));
+
 Deno.test("mistakes are found before anything is written", () =>
   inFolder(async (root) => {
     await writeMnist(root, 40);
@@ -166,6 +218,7 @@ Deno.test("mistakes are found before anything is written", () =>
       ...into,
       "--layer=lsat",
     );
+    await fail(ExitCode.usage, /there is no measure fsgm; did/, ...into, "--measures", "fsgm");
     await fail(ExitCode.method, /--beta\) needs to know .* no masks/, ...into, "--beta", "1");
     await fail(
       ExitCode.method,

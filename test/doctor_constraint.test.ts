@@ -1,8 +1,9 @@
 /** Both constraints: their values and gradients against float64, and where they can't be had. */
 
 import assert from "node:assert/strict";
+import { shareOutside } from "../engine/doctor/constraint.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
-import { checkConstraint, constraintPenalty } from "../engine/doctor/penalty.ts";
+import { checkConstraint, constraintPenalty, FORMS } from "../engine/doctor/penalty.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { BatchNorm2d, Conv2d, Linear, ReLU } from "../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
@@ -67,7 +68,7 @@ function byHand(
   const [, height, width, channels] = shape;
   const sums = { channel: 0, channelShare: 0, space: 0, spaceShare: 0 };
   for (let b = 0; b < BATCH; b++) {
-    const of = { confused: 0, other: 0, stray: 0, own: 0, outside: 0, all: 0 };
+    const of = { confused: 0, stray: 0, strayAbsolute: 0, outside: 0, all: 0 };
     for (let h = 0; h < height; h++) {
       for (let w = 0; w < width; w++) {
         let share = 0;
@@ -81,23 +82,23 @@ function byHand(
         for (let c = 0; c < channels; c++) {
           const [g, k] = [own, other].map((values) => at(values, shape, b, h, w, c));
           of.confused += Math.max(k, 0) * mask[confusing[b] * channels + c];
-          of.other += Math.max(k, 0);
-          of.stray += Math.max(g, 0) * (1 - mask[labels[b] * channels + c]);
-          of.own += Math.max(g, 0);
+          const stray = 1 - mask[labels[b] * channels + c];
+          of.stray += Math.max(g, 0) * stray;
+          of.strayAbsolute += Math.abs(g) * stray;
           of.outside += Math.abs(share * g);
           of.all += Math.abs(g);
         }
       }
     }
     sums.channel += (of.confused + of.stray) / BATCH;
-    sums.channelShare += (of.confused / of.other + of.stray / of.own) / BATCH;
+    sums.channelShare += of.strayAbsolute / of.all / BATCH;
     sums.space += of.outside;
     sums.spaceShare += of.outside / of.all / BATCH;
   }
   return sums;
 }
 
-for (const form of ["paper", "share"] as const) {
+for (const form of FORMS) {
   Deno.test(`the constraints (${form}) and the whole gradient follow float64`, async () => {
     const runtime = await freshRuntime();
     const net = tinyNet(3, 0);
@@ -188,6 +189,26 @@ function checkSlope(
   assert.ok(error < 1e-4, `differences say ${difference}, gradients ${slope}`);
 }
 
+Deno.test("the space-wise constraint can be at layers of its own", () => {
+  const net = tinyNet(3, 0);
+  const { graph } = forward(net, batch(), new Input("key", [2], "u32"));
+  const parameters = [...net.namedParameters()].map(([, p]) => p);
+  const terms = (layers: typeof masks, spaceLayers?: string[]) => {
+    const options = { form: "share", layers, spaceLayers, alpha: 1, beta: 1, parameters } as const;
+    const { channel, space } = constraintPenalty(options)!.build(graph).terms;
+    return interpret([channel, space]).map(([value]) => value);
+  };
+  const [[channel], [, space]] = [terms([masks[1]]), terms([masks[2]])];
+  assert.deepEqual(terms([masks[1]], ["input"]), [channel, space]);
+});
+
+Deno.test("a share of nothing is zero; one of a layer without space is over its channels", () => {
+  const gradient = new Variable("gradient", [2, 3], Float32Array.of(0, 0, 0, 1, -2, 5));
+  const outside = new Variable("outside", [2, 3], Float32Array.of(1, 1, 1, 1, 1, 0));
+  const [[found]] = interpret([shareOutside(gradient, outside)]);
+  assert.ok(Math.abs(found - 3 / 8 / 2) < 1e-9);
+});
+
 // What can't be had.
 
 const weights = { form: "paper", alpha: 1, beta: 0 } as const;
@@ -217,7 +238,7 @@ Deno.test("a constraint that is constant is refused, and says where", async () =
   for (
     const [name, given] of [["channel", weights], ["space", { ...weights, alpha: 0, beta: 1 }]]
   ) {
-    for (const form of ["paper", "share"] as const) {
+    for (const form of FORMS) {
       const error = await refused(
         () => checkConstraint(net, tinySet, last, { ...given as typeof weights, form }),
         ExitCode.method,

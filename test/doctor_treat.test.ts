@@ -2,12 +2,9 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import {
-  checkTreatment,
-  treat,
-  type TreatOptions,
-  type TreatResult,
-} from "../engine/doctor/treat.ts";
+import { MODELS, type ResultFile, summarize, type TreatResult } from "../engine/doctor/result.ts";
+import { checkTreatment } from "../engine/doctor/stages.ts";
+import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
 import { wilson } from "../engine/doctor/statistics.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { fileExists, readBytes } from "../engine/io/files.ts";
@@ -16,6 +13,7 @@ import { decodeSafetensors } from "../engine/io/safetensors.ts";
 import type { StateDict } from "../engine/nn/state.ts";
 import type { Runtime } from "../engine/plan/runtime.ts";
 import { RunFolder } from "../engine/train/run_folder.ts";
+import { relativeError } from "./support/check.ts";
 import { inFolder, userError } from "./support/io.ts";
 import {
   abortAtLook,
@@ -47,9 +45,11 @@ const options: TreatOptions = {
   noiseCopies: 2,
   seed: 3,
   validation: 0.2,
+  measures: {
+    ...{ probes: [], images: 20, epsilons: [4], noiseLevels: [1, 2], noiseDraws: 2 },
+    ...{ noiseLayer: "features", insertionSteps: 4 },
+  },
 };
-
-const STAGES = ["baseline", "control", "treated"];
 
 let runtime: Promise<Runtime> | undefined;
 
@@ -109,9 +109,9 @@ Deno.test("the result is consistent in itself and with the files", () =>
   inFolder(async (root) => {
     const folder = join(root, "run");
     const { result, notes } = await run(folder, { limit: 40, testLimit: 20 });
-    assert.deepEqual(result.images, { train: 31, validation: 9, test: 20 });
-    for (const stage of STAGES) {
-      const { test, validation, best_epoch } = result[stage as "control"];
+    assert.deepEqual(result.images, { train: 31, validation: 9, test: 20, probed: 20 });
+    for (const stage of MODELS) {
+      const { test, validation, best_epoch } = result[stage];
       assert.equal(test.total, 20);
       assert.equal(test.accuracy, test.correct / 20);
       assert.deepEqual(test.interval, wilson(test.correct, 20));
@@ -127,16 +127,87 @@ Deno.test("the result is consistent in itself and with the files", () =>
     const delta = treated.test.accuracy - control.test.accuracy;
     assert.ok(Math.abs(result.delta_vs_control - delta) < 1e-12);
     assert.ok(low <= delta && delta <= high);
-    assert.deepEqual(Object.keys(result.seconds).sort(), [...STAGES, "diagnose", "test"].sort());
+    assert.deepEqual(
+      Object.keys(result.seconds).sort(),
+      [...MODELS, "diagnose", "measure", "test"].sort(),
+    );
     assert.deepEqual(names(folder), [
       ...["aggregate.features.0.npy", "aggregate.features.4.npy", "baseline.safetensors"],
       ...["config.json", "control.safetensors", "mask.features.0.npy", "mask.features.4.npy"],
-      ...["metrics.jsonl", "sift.json", "treated.safetensors"],
+      ...["metrics.jsonl", "predictions.json", "sift.json", "treated.safetensors"],
     ]);
     const mask = decodeNpy(Deno.readFileSync(join(folder, "mask.features.4.npy")), "mask");
     assert.deepEqual(mask.shape, [CLASSES, 5]);
     assert.ok(mask.data.every((value) => value === 0 || value === 1));
     assert.ok(notes.some((note) => /features\.4: on average \d\.\d of 5 kernels/.test(note)));
+  }));
+
+Deno.test("a constraint without strength is none, one that grows is another", () =>
+  inFolder(async (root) => {
+    const [none, grown] = [join(root, "none"), join(root, "grown")];
+    /** How far the treated first convolution is from the control's. */
+    const apart = async (folder: string) => {
+      const [treated, control] = await Promise.all(
+        ["treated", "control"].map((stage) => stateOf(folder, stage)),
+      );
+      const [a, b] = [treated, control].map((of) => of.get("features.0.weight")!.data);
+      return relativeError(a as Float32Array, b as Float32Array);
+    };
+    await run(none, { strength: { warmup: Infinity, course: "constant" } });
+    await run(grown, { strength: { warmup: 0.5, course: "cosine" } });
+    assert.ok(await apart(none) < 1e-5, "but for rounding");
+    assert.ok(await apart(grown) > 1e-3);
+  }));
+
+Deno.test("every measure is there, and agrees with the predictions", () =>
+  inFolder(async (root) => {
+    const probes = ["foreground", "fgsm", "noise", "insertion"] as const;
+    const measures = { ...options.measures, probes, images: 9 };
+    const { result } = await run(join(root, "run"), { measures });
+    assert.equal(result.images.probed, 9);
+    const text = Deno.readTextFileSync(join(root, "run", "predictions.json"));
+    const { labels, ...predictions } = JSON.parse(text);
+    for (const model of MODELS) {
+      const { test, measures: { classes, confusion, calibration, groups, probes } } = result[model];
+      const { predicted } = predictions[model];
+      const right = predicted.filter((k: number, i: number) => k === labels[i]).length;
+      assert.equal(test.correct, right);
+      assert.equal(classes.reduce((sum, { correct }) => sum + correct, 0), right);
+      assert.equal(confusion.flat().reduce((a, b) => a + b), labels.length);
+      assert.equal(confusion.reduce((sum, row, k) => sum + row[k], 0), right);
+      assert.equal(calibration.bins.reduce((sum, { images }) => sum + images, 0), labels.length);
+      assert.equal(groups, undefined);
+      assert.equal(probes.foreground!.images, 9);
+      assert.deepEqual(probes.fgsm!.map(({ strength }) => strength), [0, 4]);
+      assert.deepEqual(probes.noise!.points.map(({ strength }) => strength), [0, 1, 2]);
+      assert.equal(probes.fgsm![0].accuracy, probes.noise!.points[0].accuracy);
+      const { insertion, deletion } = probes.insertion!;
+      const [whole, empty] = [insertion.points[4], insertion.points[0]];
+      assert.equal(whole.probability, deletion.points[0].probability);
+      assert.equal(empty.probability, deletion.points[4].probability);
+    }
+    const again = await run(join(root, "run"), { measures });
+    assert.deepEqual(withoutTime(again.result), withoutTime(result));
+
+    // Over seeds: here one that differs in the accuracy of the treated model alone.
+    const of = (seed: number, accuracy: number): ResultFile => ({
+      ...{ ...result, seed, version: 1, model: "", data: "", classes: [], adapter: "" },
+      ...{ parameters: 0, layers: [], space_layers: [], form: "", alpha: 0, beta: 0, theta: 0 },
+      treated: { ...result.treated, test: { ...result.treated.test, accuracy } },
+    });
+    const base = result.control.test.accuracy;
+    const { seeds, metrics } = summarize([of(4, base + 0.1), of(5, base + 0.2), of(6, base)]);
+    assert.deepEqual(seeds, [4, 5, 6]);
+    const { control, difference: { mean, deviation, interval } } = metrics.accuracy;
+    assert.deepEqual(control.values, [base, base, base]);
+    assert.ok(Math.abs(mean - 0.1) < 1e-12 && Math.abs(deviation! - 0.1) < 1e-12);
+    const reach = 4.302652729749 * 0.1 / Math.sqrt(3);
+    assert.ok(Math.abs(interval![1] - 0.1 - reach) < 1e-9, `${interval}`);
+    const names = ["loss", "calibration error", "worst class", "gradient in foreground"];
+    for (const name of [...names, "FGSM 4/255", "noise 2", "insertion area"]) {
+      assert.ok(metrics[name], name);
+    }
+    assert.equal(metrics["worst group"], undefined);
   }));
 
 Deno.test("stopped at many places and resumed, a treatment leaves the same files", () =>

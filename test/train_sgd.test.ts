@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Parameter } from "../engine/nn/module.ts";
 import { observe } from "../engine/nn/observe.ts";
-import { cosineRate } from "../engine/train/sgd.ts";
+import { cosineRate, strengthAt } from "../engine/train/schedule.ts";
 import { TrainingStep } from "../engine/train/step.ts";
 import { crossEntropy, grad, Input, type Tensor } from "../engine/tensor/mod.ts";
 import { interpret } from "./reference/interpreter.ts";
@@ -141,4 +141,15 @@ Deno.test("the cosine schedule begins at the base rate and falls to zero", () =>
   assert.ok(Math.abs(cosineRate(0.1, 5, 10) - 0.05) < 1e-15);
   assert.ok(Math.abs(cosineRate(0.1, 9, 10) - 0.05 * (1 + Math.cos(0.9 * Math.PI))) < 1e-15);
   assert.ok(Math.abs(cosineRate(0.1, 10, 10)) < 1e-15);
+});
+
+Deno.test("a penalty grows over the warm-up, then stays or falls along a cosine", () => {
+  const at = (course: "constant" | "cosine", warmup: number) =>
+    [0, 0.5, 1, 2, 3, 4].map((epoch) => strengthAt({ warmup, course }, epoch, 4));
+  assert.deepEqual(at("constant", 0), [1, 1, 1, 1, 1, 1]);
+  assert.deepEqual(at("constant", 2), [0, 0.25, 0.5, 1, 1, 1]);
+  const near = (found: number[], wanted: number[]) =>
+    found.forEach((value, i) => assert.ok(Math.abs(value - wanted[i]) < 1e-12, `${found}`));
+  near(at("cosine", 2), [0, 0.25, 0.5, 1, 0.5, 0]);
+  near(at("cosine", 0).slice(3), [0.5, (1 - Math.SQRT1_2) / 2, 0]);
 });

@@ -49,14 +49,22 @@ export function commandHelp(command: AnyCommand, width = 80): string {
   ].filter((part) => part !== undefined && part !== false).join("\n");
 }
 
-/** The list of commands that the program prints when it is called without one. */
-export function programHelp(commands: readonly AnyCommand[], width = 80): string {
+/**
+ * The list of commands that the program prints when it is called without one.
+ * @param family the first word of the commands, where it is a list of those with the same
+ */
+export function programHelp(
+  commands: readonly AnyCommand[],
+  width = 80,
+  family?: string,
+): string {
+  const any = commandLine(family ? `${family} <command>` : "<command>");
   return [
     "Model Doctor: diagnose and treat convolutional classifiers by constraints on their gradients",
-    `\nUsage: ${commandLine("<command>")} [flags]`,
+    `\nUsage: ${any} [flags]`,
     "\nCommands:",
     columns(commands.map(({ name, summary }): Row => [name, summary]), width),
-    `\n${commandLine("<command>")} --help lists a command's flags.`,
+    `\n${any} --help lists a command's flags.`,
   ].join("\n");
 }
 

@@ -8,7 +8,10 @@ import { commandHelp, commandLine, programHelp } from "./help.ts";
 import { terminalWidth, write } from "./output.ts";
 import { listenForInterrupt } from "./signals.ts";
 
-/** Each command by name, loaded when it is asked for. */
+/**
+ * Each command by name, loaded when it is asked for. A name of two words makes its command one of a
+ * family, which shares the first.
+ */
 export type Commands = Readonly<Record<string, () => Promise<{ readonly command: AnyCommand }>>>;
 
 const print = (line = ""): void => write(Deno.stdout, line + "\n");
@@ -32,14 +35,23 @@ export async function main(commands: Commands, args: readonly string[]): Promise
 }
 
 async function dispatch(commands: Commands, args: readonly string[]): Promise<ExitCode> {
-  const [name, ...rest] = args;
+  const [first, second] = args;
   const width = Math.min(terminalWidth(), 100);
-  if (name === undefined || isHelp(name) || name === "help") {
-    const all = await Promise.all(Object.values(commands).map((load) => load()));
-    print(programHelp(all.map(({ command }) => command), width));
+  const list = async (names: readonly string[], family?: string) => {
+    const all = await Promise.all(names.map((name) => commands[name]()));
+    print(programHelp(all.map(({ command }) => command), width, family));
     return ExitCode.ok;
+  };
+  const names = Object.keys(commands);
+  if (isAskedFor(first)) return await list(names);
+  const family = names.filter((name) => name.startsWith(`${first} `));
+  if (family.length > 0 && isAskedFor(second)) return await list(family, first);
+  const words = family.length > 0 ? 2 : 1;
+  const name = args.slice(0, words).join(" ");
+  if (!Object.hasOwn(commands, name)) {
+    throw unknownCommand(name, family.length > 0 ? family : names);
   }
-  if (!Object.hasOwn(commands, name)) throw unknownCommand(name, Object.keys(commands));
+  const rest = args.slice(words);
   const { command } = await commands[name]();
   if (rest.some(isHelp)) {
     print(commandHelp(command, width));
@@ -47,6 +59,10 @@ async function dispatch(commands: Commands, args: readonly string[]): Promise<Ex
   }
   return await run(command, rest);
 }
+
+/** Whether, instead of a command, the list of commands is asked for. */
+const isAskedFor = (arg: string | undefined): boolean =>
+  arg === undefined || isHelp(arg) || arg === "help";
 
 async function run(command: AnyCommand, args: readonly string[]): Promise<ExitCode> {
   const values = parseWithHint(command, args);

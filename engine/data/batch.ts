@@ -73,7 +73,12 @@ export class Batches {
    */
   readonly background?: Tensor;
 
-  private readonly indices: Input;
+  /** Which of the split's images these are, [B] (u32): picks rows of other tables of the split. */
+  readonly indices: Input;
+  /** Of the normalisation, [C]. */
+  readonly mean: Tensor;
+  readonly std: Tensor;
+
   private readonly stores: Store[] = [];
   /** What of this lies on the device beside the plans. */
   private readonly variables: Variable[] = [];
@@ -110,10 +115,10 @@ export class Batches {
     this.indices = new Input("batch indices", [batch], "u32");
     const labels = Uint32Array.from(split.labels);
     this.labels = takeRows(keep(new Variable("labels", [labels.length], labels)), this.indices);
-    const [mean, std] = [set.mean, set.std].map((values) =>
+    [this.mean, this.std] = [set.mean, set.std].map((values) =>
       keep(new Variable("normalisation", [channels], Float32Array.from(values)))
     );
-    this.images = div(sub(pixels(split.images, channels, "images"), mean), std);
+    this.images = div(sub(pixels(split.images, channels, "images"), this.mean), this.std);
     const { masks } = split;
     if (masks && masks.count > 0) {
       this.background = sub(1, pixels(masks.coverage, 1, "masks", masks.rows));

@@ -5,7 +5,6 @@
 import type { DataSet, Split } from "./dataset.ts";
 
 export interface Groups {
-  /** "Sandal on frog" */
   readonly names: readonly string[];
   /** (N) the group of each image of the split */
   readonly of: Uint16Array<ArrayBuffer>;
@@ -21,7 +20,18 @@ export interface GroupAccuracy {
 /** Groups with fewer images say too little to be the worst one. */
 export const SMALLEST_GROUP = 10;
 
-/** The groups of a split, or undefined where its backgrounds are not known. */
+/**
+ * Two groups: is the background the class's own or another one? Fewer than those of label and
+ * background, so that a validation split can tell them apart too.
+ */
+export function pairingsOf({ labels, backgrounds }: Split): Groups | undefined {
+  return backgrounds && {
+    names: ["on the class's own background", "on another background"],
+    of: labels.map((label, i) => backgrounds[i] === label ? 0 : 1),
+  };
+}
+
+/** A group for each label and background ("Sandal on frog"); undefined where not known. */
 export function groupsOf(
   { classes, backgroundNames }: DataSet,
   { labels, backgrounds }: Split,

@@ -15,7 +15,7 @@ import { abs, add, div, mul, relu, sub } from "../tensor/pointwise.ts";
 import { adaptiveAvgPool2d } from "../tensor/pool.ts";
 import { mean, sum } from "../tensor/reduce.ts";
 import { constant, type Tensor } from "../tensor/tensor.ts";
-import { broadcastTo } from "../tensor/movement.ts";
+import { broadcastTo, reshape } from "../tensor/movement.ts";
 
 /** The mean over the batch of each sample's logit at its label. */
 export function score(logits: Tensor, labels: Tensor): Tensor {
@@ -78,32 +78,25 @@ export function spatialConstraint(gradient: Tensor, background: Tensor): Tensor 
 }
 
 /**
- * The channel-wise constraint as a share, in 0 .. 2: the same two sums, each divided by all of its
- * aggregated gradient. Shrinking the whole gradient, the cheapest way to please the constraint as
- * written, gains nothing here.
+ * Either constraint as a share, in 0 .. 1: the part of each sample's absolute gradient of the true
+ * class that lies where it should not, averaged over the batch. Shrinking the whole gradient, the
+ * cheapest way to please the constraints as written, gains nothing here. Of the confusing class
+ * nothing is asked: a share has no size that could be lowered, only a place that could be moved,
+ * and its own kernels are where its gradient belongs.
+ * @param gradient d s(c) / d A, [B, ..., C]
+ * @param outside how far each element is outside, 0 .. 1, of a shape that broadcasts to it: kernels
+ * that are not the class's own (`strayKernels`), or background (`backgroundAt`)
  */
-export function channelShare(
-  own: Tensor,
-  other: Tensor,
-  mask: Tensor,
-  labels: Tensor,
-  confusing: Tensor,
-): Tensor {
-  const confused = shareOf(mul(other, gatherRows(mask, confusing)), other);
-  const stray = shareOf(mul(own, sub(1, gatherRows(mask, labels))), own);
-  return mean(add(confused, stray));
-}
-
-/** The space-wise constraint as a share, in 0 .. 1: the part of |d s(c) / d A| on background. */
-export function spatialShare(gradient: Tensor, background: Tensor): Tensor {
+export function shareOutside(gradient: Tensor, outside: Tensor): Tensor {
   const size = abs(gradient);
-  return mean(shareOf(mul(size, background), size));
+  const axes = size.shape.map((_, d) => d).slice(1);
+  return mean(div(sum(mul(size, outside), axes), add(sum(size, axes), 1e-12)));
 }
 
-/** Of each sample's sum over `whole`, the share that `part` makes: [B]; 0 where there is none. */
-function shareOf(part: Tensor, whole: Tensor): Tensor {
-  const axes = whole.shape.map((_, d) => d).slice(1);
-  return div(sum(part, axes), add(sum(whole, axes), 1e-12));
+/** 1 for the kernels that are not the label's own, at a layer of some rank: [B, 1, .., C]. */
+export function strayKernels(mask: Tensor, labels: Tensor, rank: number): Tensor {
+  const stray = sub(1, gatherRows(mask, labels));
+  return reshape(stray, [labels.size, ...new Array<number>(rank - 2).fill(1), mask.shape[1]]);
 }
 
 /** The background mask [B, H, W, 1] of the images at a layer of `height` x `width`, by area. */

@@ -11,11 +11,11 @@ import {
   aggregate,
   backgroundAt,
   channelConstraint,
-  channelShare,
   confusingClass,
   scoreGradients,
+  shareOutside,
   spatialConstraint,
-  spatialShare,
+  strayKernels,
 } from "./constraint.ts";
 
 export interface ConstrainedLayer {
@@ -26,13 +26,18 @@ export interface ConstrainedLayer {
 
 /**
  * How the constraints are measured: `paper` as the authors write them, or `share`, the part of each
- * sample's gradient that lies where it should not, which doesn't depend on the gradient's size.
+ * sample's absolute gradient that lies where it should not, which doesn't depend on the gradient's
+ * size.
  */
-export type ConstraintForm = "paper" | "share";
+export const FORMS = ["paper", "share"] as const;
+export type ConstraintForm = typeof FORMS[number];
 
 export interface ConstraintOptions {
   readonly form: ConstraintForm;
+  /** Where the channel-wise constraint is. */
   readonly layers: readonly ConstrainedLayer[];
+  /** Where the space-wise constraint is; at the same layers if absent. */
+  readonly spaceLayers?: readonly string[];
   /** Weight of the channel-wise constraint. */
   readonly alpha: number;
   /** Weight of the space-wise constraint; needs images with masks. */
@@ -59,7 +64,7 @@ export function checkConstraint(
   network: Module,
   { height, width, channels, classes, train }: DataSet,
   layers: readonly string[],
-  weights: Pick<ConstraintOptions, "form" | "alpha" | "beta">,
+  weights: Pick<ConstraintOptions, "form" | "alpha" | "beta" | "spaceLayers">,
 ): void {
   const batch = {
     images: new Input("images", [2, height, width, channels]),
@@ -75,37 +80,50 @@ export function checkConstraint(
   constraintPenalty({ ...weights, layers: masks, parameters })?.build(graph);
 }
 
-function build(graph: StepGraph, { form, layers, alpha, beta, parameters }: ConstraintOptions) {
-  const inChannels = form === "paper" ? channelConstraint : channelShare;
-  const inSpace = form === "paper" ? spatialConstraint : spatialShare;
-  const { logits, labels } = graph;
-  const names = layers.map(({ layer }) => layer);
-  const outputs = names.map((layer) => graph.output(layer));
-  const own = scoreGradients(logits, labels, outputs);
+function build(graph: StepGraph, options: ConstraintOptions) {
+  const { layers, alpha, beta, parameters } = options;
   const terms: Record<string, Tensor> = {};
   const weighted: Tensor[] = [];
-  const constrain = (name: string, weight: number, atLayers: readonly Tensor[]) => {
-    refuseConstant(name, names, atLayers, parameters);
-    terms[name] = atLayers.reduce((sum, term) => add(sum, term));
+  const constrain = (name: string, weight: number, at: readonly string[], of: Tensor[]) => {
+    refuseConstant(name, at, of, parameters);
+    terms[name] = of.reduce((sum, term) => add(sum, term));
     weighted.push(mul(terms[name], weight));
   };
   if (alpha !== 0) {
-    const confusing = confusingClass(logits, labels);
-    const other = scoreGradients(logits, confusing, outputs);
-    const atLayers = layers.map(({ mask }, i) =>
-      inChannels(aggregate(own[i]), aggregate(other[i]), mask, labels, confusing)
-    );
-    constrain("channel", alpha, atLayers);
+    const names = layers.map(({ layer }) => layer);
+    constrain("channel", alpha, names, channelTerms(graph, options));
   }
   if (beta !== 0) {
-    const background = requireBackground(graph);
-    const atLayers = own.map((gradient, i) => {
-      const [height, width] = requireSpace(gradient, names[i]);
-      return inSpace(gradient, backgroundAt(background, height, width));
-    });
-    constrain("space", beta, atLayers);
+    const names = options.spaceLayers ?? layers.map(({ layer }) => layer);
+    constrain("space", beta, names, spaceTerms(graph, names, options.form));
   }
   return { loss: weighted.reduce((sum, term) => add(sum, term), constant(0)), terms };
+}
+
+function channelTerms(graph: StepGraph, { form, layers }: ConstraintOptions): Tensor[] {
+  const { logits, labels } = graph;
+  const outputs = layers.map(({ layer }) => graph.output(layer));
+  const own = scoreGradients(logits, labels, outputs);
+  if (form === "share") {
+    return layers.map(({ mask }, i) =>
+      shareOutside(own[i], strayKernels(mask, labels, own[i].rank))
+    );
+  }
+  const confusing = confusingClass(logits, labels);
+  const other = scoreGradients(logits, confusing, outputs);
+  return layers.map(({ mask }, i) =>
+    channelConstraint(aggregate(own[i]), aggregate(other[i]), mask, labels, confusing)
+  );
+}
+
+function spaceTerms(graph: StepGraph, layers: readonly string[], form: ConstraintForm): Tensor[] {
+  const background = requireBackground(graph);
+  const inSpace = form === "share" ? shareOutside : spatialConstraint;
+  const own = scoreGradients(graph.logits, graph.labels, layers.map(graph.output));
+  return own.map((gradient, i) => {
+    const [height, width] = requireSpace(gradient, layers[i]);
+    return inSpace(gradient, backgroundAt(background, height, width));
+  });
 }
 
 function requireBackground({ background }: StepGraph): Tensor {

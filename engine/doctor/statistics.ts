@@ -53,3 +53,69 @@ export function pairedDifference({ b, c }: McNemar, total: number): Interval {
   const reach = Z95 * Math.sqrt(b + c - (c - b) ** 2 / total) / total;
   return [difference - reach, difference + reach];
 }
+
+/** What several seeds say about a number. */
+export interface Sample {
+  readonly mean: number;
+  /** Standard deviation (n - 1 in the denominator); null for a single value. */
+  readonly deviation: number | null;
+  readonly values: readonly number[];
+}
+
+export function sample(values: readonly number[]): Sample {
+  const n = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / n;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, deviation: n > 1 ? Math.sqrt(squares / (n - 1)) : null, values };
+}
+
+export interface PairedSample extends Sample {
+  /** 95 % t interval of the mean; null where the values don't vary, as a single one doesn't. */
+  readonly interval: Interval | null;
+  /** Two-sided p-value of the t test that the mean is 0; null as the interval. */
+  readonly p: number | null;
+}
+
+/** Of differences that belong together, such as treated minus control of each seed. */
+export function pairedSample(differences: readonly number[]): PairedSample {
+  const all = sample(differences);
+  const { mean, deviation } = all;
+  // What rounding leaves of equal values is no variation.
+  if (deviation === null || deviation <= 1e-12 * Math.abs(mean)) {
+    return { ...all, interval: null, p: null };
+  }
+  const freedom = differences.length - 1;
+  const error = deviation / Math.sqrt(differences.length);
+  const reach = studentReach(0.95, freedom) * error;
+  const p = 1 - studentWithin(Math.abs(mean) / error, freedom);
+  return { ...all, interval: [mean - reach, mean + reach], p };
+}
+
+/**
+ * P(|T| <= t) for Student's T with a whole number of degrees of freedom, by the finite series in
+ * cos(atan(t / sqrt(freedom))) (Abramowitz and Stegun 26.7.3 and 26.7.4).
+ */
+export function studentWithin(t: number, freedom: number): number {
+  const angle = Math.atan(t / Math.sqrt(freedom));
+  const [sin, cos] = [Math.sin(angle), Math.cos(angle)];
+  const odd = freedom % 2 === 1;
+  let term = odd ? cos : 1;
+  let series = freedom === 1 ? 0 : term;
+  for (let k = odd ? 3 : 2; k < freedom; k += 2) {
+    term *= (k - 1) / k * cos * cos;
+    series += term;
+  }
+  return odd ? 2 / Math.PI * (angle + sin * series) : sin * series;
+}
+
+/** The t within which Student's T lies with a probability. */
+export function studentReach(probability: number, freedom: number): number {
+  let [low, high] = [0, 1];
+  while (studentWithin(high, freedom) < probability) high *= 2;
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (studentWithin(middle, freedom) < probability) low = middle;
+    else high = middle;
+  }
+  return high;
+}

@@ -21,6 +21,18 @@ export interface Observer {
   onProgress?(done: number, total: number): void;
 }
 
+/** An observer of one of several equal parts of the work. */
+export function partOf(
+  { signal, onProgress }: Observer,
+  part: number,
+  parts: number,
+): Observer {
+  return {
+    signal,
+    onProgress: onProgress && ((done, total) => onProgress(part * total + done, parts * total)),
+  };
+}
+
 /** Batches between two turns of the event loop. */
 const TURN_EVERY = 16;
 const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -69,9 +81,14 @@ export class RowCollector {
   /**
    * Runs over the whole split: [n, width].
    * @param seed of what the graph draws; the batch's number is its step
+   * @param feeds values of the graph's own inputs, the same for all batches
    * @throws the signal's reason when it is aborted
    */
-  async collect(seed = 0, { signal, onProgress }: Observer = {}): Promise<Float32Array> {
+  async collect(
+    seed = 0,
+    { signal, onProgress }: Observer = {},
+    feeds: readonly Feed[] = [],
+  ): Promise<Float32Array<ArrayBuffer>> {
     const { batch, count, width } = this;
     const rounds = Math.ceil(count / batch);
     const rowBytes = 4 * width;
@@ -80,7 +97,7 @@ export class RowCollector {
     try {
       for (let round = 0; round < rounds; round++) {
         const copy = { output: "rows", to: target, byteOffset: round * batch * rowBytes } as const;
-        this.plan.run(await this.feeds(seed, round), [copy]);
+        this.plan.run([...await this.feeds(seed, round), ...feeds], [copy]);
         onProgress?.(Math.min((round + 1) * batch, count), count);
         // An interruption arrives when the event loop turns.
         if (round % TURN_EVERY === TURN_EVERY - 1) await nextTurn();
@@ -88,7 +105,7 @@ export class RowCollector {
       }
       const source = { buffer: target, bytes: count * rowBytes, dtype: "f32" } as const;
       const [values] = await this.runtime.readBuffers([source]);
-      return values as Float32Array;
+      return values as Float32Array<ArrayBuffer>;
     } finally {
       target.destroy();
     }

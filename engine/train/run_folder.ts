@@ -58,6 +58,14 @@ export class RunFolder {
     return { folder: new RunFolder(path, records as EpochRecord[]), config };
   }
 
+  /** The folder of a run that is a part of this one: a new one, or as an earlier process left it. */
+  async part(name: string, config: unknown): Promise<RunFolder> {
+    const path = this.file(name);
+    return await fileExists(join(path, "config.json"))
+      ? (await RunFolder.resume(path)).folder
+      : await RunFolder.create(path, config);
+  }
+
   /** The first of `base`, `base-2`, `base-3`, ... that does not exist. */
   static async firstFree(base: string): Promise<string> {
     for (let n = 1;; n++) {
@@ -98,7 +106,11 @@ export class RunFolder {
   }
 
   async writeJson(name: string, value: unknown): Promise<void> {
-    await writeFileAtomic(this.file(name), JSON.stringify(value, null, 2) + "\n");
+    await this.writeText(name, JSON.stringify(value, null, 2) + "\n");
+  }
+
+  async writeText(name: string, text: string): Promise<void> {
+    await writeFileAtomic(this.file(name), text);
   }
 
   /** Makes the records of a stage exactly its history, which a resumed stage may repeat. */

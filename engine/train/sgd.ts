@@ -38,8 +38,3 @@ export function sgd(
     return [[velocity, next], [w, sub(w, mul(next, lr))]];
   });
 }
-
-/** The learning rate of an epoch (from 0) under cosine annealing to zero over `epochs`. */
-export function cosineRate(base: number, epoch: number, epochs: number): number {
-  return base / 2 * (1 + Math.cos(Math.PI * epoch / epochs));
-}

@@ -15,7 +15,7 @@ import { grad } from "../tensor/autograd.ts";
 import { argmax } from "../tensor/indexing.ts";
 import { crossEntropy } from "../tensor/loss.ts";
 import { inLayer } from "../tensor/origin.ts";
-import { add, equal } from "../tensor/pointwise.ts";
+import { add, equal, mul } from "../tensor/pointwise.ts";
 import { sum } from "../tensor/reduce.ts";
 import { Input, type Tensor, Variable } from "../tensor/tensor.ts";
 import { sgd, type SgdOptions, type Velocities, zeroVelocities } from "./sgd.ts";
@@ -67,7 +67,7 @@ export class TrainingStep {
     private readonly runtime: Runtime,
     readonly plan: Plan<never>,
     private readonly batches: Batches,
-    private readonly inputs: { readonly key: Input; readonly lr: Input },
+    private readonly inputs: Readonly<Record<"key" | "lr" | "strength", Input>>,
     private readonly seed: number,
     readonly velocities: Velocities,
     /** Sums over steps, by name: "loss", "correct" and the penalty's terms. */
@@ -82,7 +82,11 @@ export class TrainingStep {
     options: StepOptions,
   ): Promise<TrainingStep> {
     const { batch, seed, penalty } = options;
-    const inputs = { key: new Input("key", [2], "u32"), lr: new Input("learning rate", []) };
+    const inputs = {
+      key: new Input("key", [2], "u32"),
+      lr: new Input("learning rate", []),
+      strength: new Input("strength", []),
+    };
     const { augmentation } = set;
     const batches = inLayer(
       "(batch)",
@@ -93,7 +97,7 @@ export class TrainingStep {
 
     const classification = inLayer("(loss)", () => crossEntropy(logits, labels));
     const extra = inLayer("(constraint)", () => penalty?.build(graph));
-    const loss = extra ? add(classification, extra.loss) : classification;
+    const loss = extra ? add(classification, mul(extra.loss, inputs.strength)) : classification;
 
     const parameters = new Map(network.namedParameters());
     const names = [...parameters.keys()];
@@ -121,15 +125,17 @@ export class TrainingStep {
   /**
    * Trains on the images at `indices`; resolves when the step is submitted.
    * @param step how many steps came before, over all epochs: dropout and augmentation follow it
+   * @param strength a factor of the penalty
    * @param next the images of the next step, where they are known
    */
   async run(
     indices: Uint32Array<ArrayBuffer>,
     step: number,
     lr: number,
+    strength = 1,
     next?: Uint32Array,
   ): Promise<void> {
-    this.plan.run(await this.feeds(indices, step, lr, next));
+    this.plan.run(await this.feeds(indices, step, lr, strength, next));
   }
 
   /** What the plan is fed for that step. */
@@ -137,12 +143,14 @@ export class TrainingStep {
     indices: Uint32Array<ArrayBuffer>,
     step: number,
     lr: number,
+    strength = 1,
     next?: Uint32Array,
   ): Promise<Feed[]> {
     return [
       ...await this.batches.feeds(indices, next),
       [this.inputs.key, Uint32Array.of(this.seed, step)],
       [this.inputs.lr, lr],
+      [this.inputs.strength, strength],
     ];
   }
 

@@ -15,7 +15,7 @@ import type { Variable } from "../tensor/tensor.ts";
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { type Accuracy, accuracy, predictions } from "./measures.ts";
 import { Predictor } from "./predict.ts";
-import { cosineRate } from "./sgd.ts";
+import { cosineRate, type Strength, strengthAt } from "./schedule.ts";
 import { type Penalty, TrainingStep } from "./step.ts";
 
 export interface TrainOptions {
@@ -32,6 +32,8 @@ export interface TrainOptions {
   readonly weightDecay: number;
   readonly seed: number;
   readonly penalty?: Penalty;
+  /** How strong the penalty is over the epochs; always the same if absent. */
+  readonly strength?: Strength;
   /** Where the run's state is kept while it is under way. */
   readonly checkpoint: string;
   /** Everything that decides the result, so that a checkpoint is only resumed by the same run. */
@@ -164,7 +166,10 @@ class Loop {
       for (; this.done < end; this.done++) {
         const images = (step: number) => order.slice(step * batch, (step + 1) * batch);
         const next = this.done + 1 < steps ? images(this.done + 1) : undefined;
-        await this.step.run(images(this.done), this.epoch * steps + this.done, lr, next);
+        const at = this.epoch + this.done / steps;
+        const strength = options.strength ? strengthAt(options.strength, at, options.epochs) : 1;
+        const step = this.epoch * steps + this.done;
+        await this.step.run(images(this.done), step, lr, strength, next);
       }
       means = await this.means();
       this.report(means);

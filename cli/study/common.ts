@@ -1,0 +1,73 @@
+/** What the studies of given weights share: their flags, and what they begin and end with. */
+
+import { join } from "node:path";
+import { type DataSet, limit, type Split } from "../../engine/data/dataset.ts";
+import { resolveLayers } from "../../engine/doctor/layers.ts";
+import type { Subject } from "../../engine/doctor/measures/subject.ts";
+import { makeFolder, writeFileAtomic } from "../../engine/io/files.ts";
+import { loadStateDict } from "../../engine/nn/state.ts";
+import { Runtime } from "../../engine/plan/runtime.ts";
+import {
+  batchFlag,
+  dataFlags,
+  freeFolder,
+  modelFlags,
+  openData,
+  openModel,
+  openWeights,
+  seedFlag,
+  weightsFlag,
+} from "../common.ts";
+import type { Context } from "../framework/command.ts";
+import { flagTable, type Values } from "../framework/flags.ts";
+
+export const studyFlags = flagTable({
+  ...modelFlags,
+  ...dataFlags,
+  ...weightsFlag,
+  ...batchFlag,
+  ...seedFlag,
+  limit: { type: "integer", min: 20, help: "images to look at (default all)" },
+  out: { type: "string", value: "DIR", help: "the folder for it (default a new one in runs/)" },
+});
+
+export interface Study {
+  readonly subject: Subject;
+  readonly layers: readonly string[];
+  readonly set: DataSet;
+  /** Writes a file into the study's folder. */
+  write(name: string, content: string): Promise<void>;
+  readonly folder: string;
+}
+
+/**
+ * Opens the network, its weights and the images.
+ * @param of the part of the data to be looked at
+ */
+export async function openStudy(
+  name: string,
+  args: Values<typeof studyFlags> & { layer: readonly string[] },
+  context: Context,
+  of: (set: DataSet) => Split,
+): Promise<Study> {
+  const runtime = new Runtime(await context.gpu());
+  const weights = await openWeights(args.weights);
+  const set = await openData(args, context.signal);
+  const { network, entry } = openModel(args.model, set, args.seed);
+  const layers = resolveLayers(network, args.layer, entry.featureLayer);
+  loadStateDict(network, weights.state, runtime, weights.path);
+  const folder = args.out ?? await freeFolder(name, args);
+  await makeFolder(folder);
+  const all = of(set);
+  const split = args.limit === undefined ? all : limit(all, args.limit, args.seed);
+  return {
+    subject: { runtime, network, set, split, batch: args.batch, seed: args.seed },
+    ...{ layers, set, folder },
+    write: (name, content) => writeFileAtomic(join(folder, name), content),
+  };
+}
+
+export const json = (value: unknown) => JSON.stringify(value, null, 2) + "\n";
+
+/** A layer's name as a part of a file's. */
+export const fileName = (layer: string) => layer.replace(/[^\w.-]/g, "_");

@@ -1,0 +1,100 @@
+/** What predictions alone say: by class and by group, which classes are mixed up, calibration. */
+
+import type { Prediction } from "../../train/measures.ts";
+import { type Interval, wilson } from "../statistics.ts";
+
+/** How many of some images are classified right. */
+export interface Share {
+  readonly images: number;
+  readonly correct: number;
+  /** null where there is no image. */
+  readonly accuracy: number | null;
+  /** Wilson's 95 % interval of the accuracy; null where there is no image. */
+  readonly interval: Interval | null;
+}
+
+export function share(correct: number, images: number): Share {
+  if (images === 0) return { images, correct, accuracy: null, interval: null };
+  return { images, correct, accuracy: correct / images, interval: wilson(correct, images) };
+}
+
+const isRight = ({ label, predicted }: Prediction) => label === predicted;
+
+/**
+ * The share that is right in each of `count` groups of images.
+ * @param group of each image, from 0
+ */
+export function byGroup(
+  of: readonly Prediction[],
+  group: ArrayLike<number>,
+  count: number,
+): Share[] {
+  const images = new Array<number>(count).fill(0);
+  const correct = new Array<number>(count).fill(0);
+  of.forEach((prediction, i) => {
+    images[group[i]]++;
+    if (isRight(prediction)) correct[group[i]]++;
+  });
+  return images.map((n, g) => share(correct[g], n));
+}
+
+/** The share that is right of each class. */
+export function byClass(of: readonly Prediction[], classes: number): Share[] {
+  return byGroup(of, of.map(({ label }) => label), classes);
+}
+
+/** The place of the lowest accuracy; groups without images don't count. */
+export function worst(shares: readonly Share[]): number {
+  let lowest = -1;
+  shares.forEach(({ accuracy }, g) => {
+    if (accuracy !== null && !(accuracy >= (shares[lowest]?.accuracy ?? Infinity))) lowest = g;
+  });
+  return lowest;
+}
+
+/** Numbers of images: a row for each label, a column for each prediction. */
+export function confusionMatrix(of: readonly Prediction[], classes: number): number[][] {
+  const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  for (const { label, predicted } of of) matrix[label][predicted]++;
+  return matrix;
+}
+
+/** The images whose confidence lies in (from, to]. */
+export interface CalibrationBin {
+  readonly from: number;
+  readonly to: number;
+  readonly images: number;
+  /** Share that is right, and mean confidence; null where there is no image. */
+  readonly accuracy: number | null;
+  readonly confidence: number | null;
+}
+
+export interface Calibration {
+  /** Expected calibration error: mean over the images of their bin's |accuracy - confidence|. */
+  readonly ece: number;
+  readonly bins: readonly CalibrationBin[];
+}
+
+/** How far confidence is from accuracy, in `count` bins of equal width (Guo et al., 2017). */
+export function calibration(of: readonly Prediction[], count = 15): Calibration {
+  const members: Prediction[][] = Array.from({ length: count }, () => []);
+  for (const prediction of of) {
+    const bin = Math.ceil(prediction.confidence * count) - 1;
+    members[Math.min(Math.max(bin, 0), count - 1)].push(prediction);
+  }
+  const bins = members.map((bin, i) => {
+    const images = bin.length;
+    const mean = (total: number) => images > 0 ? total / images : null;
+    return {
+      ...{ from: i / count, to: (i + 1) / count, images },
+      accuracy: mean(bin.filter(isRight).length),
+      confidence: mean(bin.reduce((sum, { confidence }) => sum + confidence, 0)),
+    };
+  });
+  const ece = bins.reduce(
+    (sum, { images, accuracy, confidence }) =>
+      sum + images / of.length * Math.abs((accuracy ?? 0) - (confidence ?? 0)),
+    0,
+  );
+  return { ece, bins };
+}

@@ -1,0 +1,84 @@
+/**
+ * Where a network looks, by the gradient of the label's logit at the image: saliency is |gradient|,
+ * summed over the image's channels, [H, W].
+ *
+ * - The share of saliency in the foreground, beside the foreground's share of the area.
+ * - The pointing game: how often the most salient pixel lies in the foreground.
+ */
+
+import { type Module, run } from "../../nn/module.ts";
+import { argmax, gather } from "../../tensor/indexing.ts";
+import { concat, flatten, reshape } from "../../tensor/movement.ts";
+import { abs, mul, sub } from "../../tensor/pointwise.ts";
+import { mean, sum } from "../../tensor/reduce.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { type Observer, RowCollector } from "../../train/predict.ts";
+import { scoreGradients } from "../constraint.ts";
+import { type Share, share } from "./classes.ts";
+import type { Measure, Subject } from "./subject.ts";
+
+/** The saliency of a batch, [B, H W]. */
+export function saliency(network: Module, images: Tensor, labels: Tensor): Tensor {
+  const { output } = run(network, images, { training: false });
+  const [gradient] = scoreGradients(output, labels, [images]);
+  return flatten(sum(abs(gradient), [3]));
+}
+
+export interface ForegroundResult {
+  /** Images with a foreground and a background. */
+  readonly images: number;
+  /** Mean share of saliency in the foreground, and of the area: what chance would give. */
+  readonly saliency: number | null;
+  readonly area: number | null;
+  readonly pointing: Share;
+}
+
+/** Columns of an image's row. */
+const COLUMNS = 4;
+
+/** Saliency in the foreground; for a split with masks. */
+export class ForegroundMeasure implements Measure<ForegroundResult> {
+  private constructor(private readonly rows: RowCollector) {}
+
+  static async make({ runtime, network, set, split, batch }: Subject): Promise<ForegroundMeasure> {
+    const rows = await RowCollector.make(runtime, set, split, batch, (batches) => {
+      const { images, labels } = batches;
+      const map = saliency(network, images, labels);
+      const figure = flatten(sub(1, batches.background!));
+      const columns = [
+        sum(map, [1]),
+        sum(mul(map, figure), [1]),
+        mean(figure, [1]),
+        gather(figure, argmax(map)),
+      ];
+      return concat(columns.map((column) => reshape(column, [labels.size, 1])), 1);
+    });
+    return new ForegroundMeasure(rows);
+  }
+
+  async measure(observer?: Observer): Promise<ForegroundResult> {
+    return foreground(await this.rows.collect(0, observer));
+  }
+
+  destroy(): void {
+    this.rows.destroy();
+  }
+}
+
+/**
+ * @param rows [n, 4]: an image's saliency, that in the foreground, the foreground's share of the
+ * area, and how far the most salient pixel is foreground
+ */
+export function foreground(rows: ArrayLike<number>): ForegroundResult {
+  let [images, inside, area, hits] = [0, 0, 0, 0];
+  for (let at = 0; at < rows.length; at += COLUMNS) {
+    const [all, figure, size, top] = Array.from({ length: COLUMNS }, (_, c) => rows[at + c]);
+    if (all === 0 || size === 0 || size === 1) continue;
+    images++;
+    inside += figure / all;
+    area += size;
+    if (top >= 0.5) hits++;
+  }
+  const average = (total: number) => images > 0 ? total / images : null;
+  return { images, saliency: average(inside), area: average(area), pointing: share(hits, images) };
+}

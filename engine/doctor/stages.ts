@@ -1,0 +1,198 @@
+/**
+ * The method's training stages in a run folder. A baseline is trained (or given), diagnosed, and
+ * trained on from the same weights with the constraint or, as the control, without. Seed, order of
+ * images, augmentation and schedule are the same in both, so the constraint is the only difference.
+ * A validation split picks the best epoch of each.
+ */
+
+import { type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
+import type { Module } from "../nn/module.ts";
+import { checkStateDict, loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
+import type { Runtime } from "../plan/runtime.ts";
+import { Variable } from "../tensor/tensor.ts";
+import type { RunFolder, StageResult } from "../train/run_folder.ts";
+import type { Strength } from "../train/schedule.ts";
+import { type StageReporter, trainStage } from "../train/stage.ts";
+import type { Penalty } from "../train/step.ts";
+import { type Examination, examine, type ExaminedLayer } from "./examine.ts";
+import {
+  checkConstraint,
+  type ConstrainedLayer,
+  type ConstraintForm,
+  constraintPenalty,
+} from "./penalty.ts";
+
+/** What the constraint is and what it rests on. */
+export interface ConstraintSettings {
+  readonly form: ConstraintForm;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly theta: number;
+  readonly imagesPerClass: number;
+  /** Names of modules, or "input". */
+  readonly layers: readonly string[];
+  /** Those of the space-wise constraint; the same if absent. */
+  readonly spaceLayers?: readonly string[];
+  /** How strong the constraint is over the epochs; always the same if absent. */
+  readonly strength?: Strength;
+}
+
+export interface StageSettings {
+  /** Epochs of the baseline, unless weights are given. */
+  readonly epochs: number;
+  /** Further epochs, with and without the constraint. */
+  readonly treatEpochs: number;
+  readonly batch: number;
+  readonly lr: number;
+  readonly treatLr: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  /** Half width of the feature noise in the diagnosis. */
+  readonly noise: number;
+  readonly noiseCopies: number;
+  readonly seed: number;
+  /** Training images to use, before the validation split; all of them where absent. */
+  readonly limit?: number;
+  /** Share of the training images that is kept for validation. */
+  readonly validation: number;
+  /** Trained weights to start from instead of training a baseline. */
+  readonly weights?: { readonly path: string; readonly state: StateDict };
+}
+
+/** What is told while it runs. */
+export interface TreatReporter extends StageReporter {
+  note(text: string): void;
+  /** Images that were looked at without training on them. */
+  looked(stage: string, done: number, total: number): void;
+}
+
+/**
+ * Finds out before anything is trained or written whether the treatment can be had.
+ * @throws UserError (usage) for a layer that is none, (method) for a constraint that can do
+ * nothing, (weights) for weights of another model
+ */
+export function checkTreatment(
+  network: Module,
+  set: DataSet,
+  options:
+    & Pick<ConstraintSettings, "layers" | "spaceLayers" | "form" | "alpha" | "beta">
+    & Pick<StageSettings, "weights">,
+): void {
+  const { layers, weights } = options;
+  if (weights) checkStateDict(network, weights.state, weights.path);
+  checkConstraint(network, set, layers, options);
+}
+
+export class Stages {
+  readonly split: { readonly train: Split; readonly validation: Split };
+  /** Wall-clock seconds by stage. */
+  readonly seconds: Record<string, number> = {};
+
+  constructor(
+    readonly runtime: Runtime,
+    readonly network: Module,
+    readonly set: DataSet,
+    private readonly folder: RunFolder,
+    private readonly settings: StageSettings,
+    private readonly report: TreatReporter,
+  ) {
+    this.split = trainingSplits(set, settings);
+  }
+
+  async baseline(): Promise<StageResult> {
+    const { weights, epochs, lr } = this.settings;
+    // A resumed run has copied its weights already; the file may have changed since.
+    if (weights && !await this.folder.finished("baseline")) {
+      this.report.note(`weights from ${weights.path}`);
+      loadStateDict(this.network, weights.state, this.runtime, weights.path);
+      const state = await stateDict(this.network, this.runtime);
+      await this.folder.finish("baseline", { state, history: [], bestEpoch: 0 });
+    }
+    return await this.trained("baseline", epochs, lr);
+  }
+
+  /** Trains on from the baseline's weights without the constraint. */
+  async control(baseline: StateDict): Promise<StageResult> {
+    return await this.further("control", baseline);
+  }
+
+  /** Trains on from the baseline's weights with the constraint. */
+  async treated(
+    stage: string,
+    baseline: StateDict,
+    masks: readonly ConstrainedLayer[],
+    constraint: ConstraintSettings,
+  ): Promise<StageResult> {
+    const parameters = [...this.network.namedParameters()].map(([, parameter]) => parameter);
+    const penalty = constraintPenalty({ ...constraint, layers: masks, parameters });
+    const { form, alpha, beta, theta, imagesPerClass, layers, spaceLayers, strength } = constraint;
+    const decides = { form, alpha, beta, theta, imagesPerClass, layers, spaceLayers, strength };
+    return await this.further(stage, baseline, { penalty, strength, decides });
+  }
+
+  /** Finds each class's kernels. */
+  async diagnose(
+    state: StateDict,
+    constraint: Pick<ConstraintSettings, "layers" | "theta" | "imagesPerClass">,
+  ): Promise<Examination> {
+    const { runtime, network, set, split, report } = this;
+    const { layers, imagesPerClass } = constraint;
+    report.stage("diagnose", `${layers.join(", ")}, up to ${imagesPerClass} images a class`);
+    const begun = performance.now();
+    loadStateDict(network, state, runtime, "the baseline");
+    const found = await examine(runtime, network, set, split.train, {
+      ...this.settings,
+      ...constraint,
+      signal: report.signal,
+      onProgress: (done, total) => report.looked("diagnose", done, total),
+    });
+    this.seconds.diagnose = (performance.now() - begun) / 1000;
+    const unknown = set.classes.filter((_, k) => found.high[k].length === 0);
+    if (unknown.length > 0) {
+      report.note(`no image of ${unknown.join(", ")} is classified right: no kernel is theirs`);
+    }
+    for (const { layer, classes, channels, mask } of found.layers) {
+      const own = mask.reduce((sum, value) => sum + value, 0) / classes;
+      report.note(
+        `${layer}: on average ${own.toFixed(1)} of ${channels} kernels are a class's own`,
+      );
+    }
+    return found;
+  }
+
+  private async further(
+    stage: string,
+    baseline: StateDict,
+    constraint?: { penalty?: Penalty; strength?: Strength; decides: unknown },
+  ): Promise<StageResult> {
+    loadStateDict(this.network, baseline, this.runtime, "the baseline");
+    const { treatEpochs, treatLr } = this.settings;
+    return await this.trained(stage, treatEpochs, treatLr, constraint);
+  }
+
+  private async trained(
+    stage: string,
+    epochs: number,
+    lr: number,
+    constraint: { penalty?: Penalty; strength?: Strength; decides?: unknown } = {},
+  ): Promise<StageResult> {
+    const { folder, network, runtime, set, split, report, settings } = this;
+    const { batch, momentum, weightDecay, seed, weights, ...rest } = settings;
+    const { penalty, strength, decides } = constraint;
+    const result = await trainStage(runtime, network, folder, {
+      ...{ stage, set, epochs, lr, penalty, strength, batch, momentum, weightDecay, seed },
+      ...split,
+      fingerprint: JSON.stringify({ ...rest, weights: weights?.path, decides }),
+    }, report);
+    this.seconds[stage] = result.history.reduce((sum, { seconds }) => sum + seconds, 0);
+    return result;
+  }
+}
+
+/** The masks as the penalty takes them. */
+export function constrainedLayers(layers: readonly ExaminedLayer[]): ConstrainedLayer[] {
+  return layers.map(({ layer, classes, channels, mask }) => ({
+    layer,
+    mask: new Variable(`mask of ${layer}`, [classes, channels], mask),
+  }));
+}

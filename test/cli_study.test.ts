@@ -1,0 +1,90 @@
+/** `study` as a user runs it. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ExitCode } from "../engine/errors.ts";
+import { cli, fail, succeed, writeMnist } from "./support/cli.ts";
+import { inFolder } from "./support/io.ts";
+
+const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+const json = (folder: string, name: string) =>
+  JSON.parse(Deno.readTextFileSync(join(folder, name)));
+const lines = (folder: string, name: string) =>
+  Deno.readTextFileSync(join(folder, name)).trimEnd().split("\n");
+
+Deno.test("study correlation and noise: tables, JSON, CSV and pictures", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 60);
+    const data = ["--data", "mnist", "--data-dir", root, "--batch", "30"];
+    await succeed("train", ...data, "--epochs", "2", "--lr", "0.05", "--out", join(root, "model"));
+    const given = [...data, "--weights", join(root, "model", "model.safetensors")];
+
+    const correlation = join(root, "correlation");
+    const printed = await succeed("study", "correlation", ...given, "--out", correlation);
+    assert.match(printed, /^features\.8 +128 +\d+\.\d %/m);
+    const pictures = ["0", "4", "8"].flatMap((n) =>
+      ["heat", "overlap"].map((kind) => `${kind}.features.${n}.svg`)
+    );
+    for (const name of [...pictures, "layers.svg", "mask.features.0.npy"]) {
+      assert.ok(names(correlation).includes(name), name);
+    }
+    const found = json(correlation, "correlation.json");
+    assert.equal(found.version, 1);
+    assert.deepEqual(found.layers.map((of: { channels: number }) => of.channels), [32, 64, 128]);
+    assert.equal(found.layers[0].responses.length, 10);
+    assert.equal(lines(correlation, "correlation.csv").length, 4);
+
+    const noise = join(root, "noise");
+    const options = ["--levels", "1,2", "--draws", "2", "--images-per-class", "2"];
+    const curves = await succeed(
+      ...["study", "noise", ...given, ...options, "--pgd-steps", "2", "--out", noise],
+    );
+    assert.match(curves, /^attacks of 8\/255 that succeed: FGSM .* %, PGD .* %$/m);
+    assert.match(curves, /^normal +\d+ +100\.0 %/m);
+    assert.deepEqual(names(noise), [
+      ...["accuracy.features.svg", "noise.csv", "noise.json", "unchanged.features.svg"],
+    ]);
+    assert.equal(json(noise, "noise.json").layers[0].kinds.length, 5);
+  }));
+
+Deno.test("study sweep: stops, goes on, and ranks its cells", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 60);
+    const folder = join(root, "sweep");
+    const data = ["--data", "mnist", "--data-dir", root, "--batch", "32"];
+    const run = ["study", "sweep", ...data, "--epochs", "1", "--treat-epochs", "1"];
+    const grid = ["--alpha", "0.5,2", "--form", "paper,share", "--seeds", "2", "--out", folder];
+    const at = /^seed 0, cell 3 of 8$/m;
+    const { code, stdout } = await cli([...run, ...grid], { at, signal: "SIGINT" });
+    assert.equal(code, ExitCode.interrupted);
+    assert.match(stdout, /^stopped; continue with: deno task study sweep --resume /m);
+    const printed = await succeed("study", "sweep", "--resume", folder);
+    assert.doesNotMatch(printed, /^seed 0, cell 2 of 8$/m, "finished before");
+    assert.match(printed, /^seed 0, cell 3 of 8$/m);
+    assert.match(printed, /treated minus control in points, on the validation split .*2 seeds/);
+    const { cells, seeds, version } = json(folder, "sweep.json");
+    assert.deepEqual([cells.length, seeds, version], [4, [0, 1], 1]);
+    const gains = cells.map((of: { accuracy: { mean: number } }) => of.accuracy.mean);
+    assert.deepEqual(gains, [...gains].sort((a, b) => b - a));
+    assert.equal(lines(folder, "sweep.csv").length, 5);
+    const files = names(folder).filter((name) => name.endsWith(".svg"));
+    assert.deepEqual(files, ["sweep.alpha.svg", "sweep.form.svg"]);
+  }));
+
+Deno.test("study: its own list, unknown names, mistakes before anything is written", async () => {
+  const list = await succeed("study");
+  for (const name of ["correlation", "noise", "sweep"]) {
+    assert.match(list, new RegExp(`^ {2}study ${name} `, "m"));
+  }
+  assert.match(
+    await succeed("study", "noise", "--help"),
+    /^Usage: deno task study noise \[flags\]$/m,
+  );
+  await fail(
+    ExitCode.usage,
+    /unknown command "study nose"; did you mean deno task study noise\?/,
+    ...["study", "nose"],
+  );
+  await fail(ExitCode.usage, /--weights is missing/, "study", "noise");
+  await fail(ExitCode.usage, /there is no form papre/, "study", "sweep", "--form", "papre");
+});

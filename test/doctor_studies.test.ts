@@ -1,0 +1,164 @@
+/** The studies: their figures by hand, and whole ones on the tiny network. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { checkTreatment, Stages } from "../engine/doctor/stages.ts";
+import { layerCorrelation } from "../engine/doctor/studies/correlation.ts";
+import { noiseStudy } from "../engine/doctor/studies/noise.ts";
+import {
+  type Cell,
+  cellName,
+  type CellResult,
+  cellsOf,
+  type Grid,
+  summarizeSweep,
+  sweepSeed,
+} from "../engine/doctor/studies/sweep.ts";
+import { accuracy, predictions } from "../engine/train/measures.ts";
+import { Predictor } from "../engine/train/predict.ts";
+import { RunFolder } from "../engine/train/run_folder.ts";
+import { train } from "../engine/train/train.ts";
+import { inFolder } from "./support/io.ts";
+import { freshRuntime, never, tinyNet, tinyOptions, tinySet } from "./support/train.ts";
+
+const near = (found: number, wanted: number) =>
+  assert.ok(Math.abs(found - wanted) < 1e-4, `${found} is not ${wanted}`);
+
+Deno.test("correlation: sets of kernels, their overlap, and chance", () => {
+  const [classes, channels] = [3, 4];
+  const aggregate = Float32Array.of(...[4, 3, 0, 0], ...[0, 2, 2, 0], ...[0, 0, 0, 0]);
+  const mask = Float32Array.of(...[1, 1, 0, 0], ...[0, 1, 1, 0], ...[0, 0, 0, 0]);
+  const found = layerCorrelation({ layer: "conv", classes, channels, aggregate, mask });
+  assert.deepEqual(found.own, [2, 2, 0]);
+  assert.equal(found.own_share, 0.5, "a class without images has no share in the mean");
+  assert.deepEqual(found.kernels_of, [1, 2, 1, 0]);
+  near(found.overlap[0][1], 1 / 3);
+  assert.deepEqual([found.overlap[0][0], found.overlap[2][2]], [1, 0]);
+  near(found.mean_overlap, 1 / 3);
+  near(found.chance_overlap, 1 / 3); // 2 * 2 / 4 of 2 + 2 - 1
+  near(found.mean_cosine, 6 / (5 * Math.sqrt(8)));
+  near(found.strongest_tenth, (4 / 7 + 2 / 4) / 2);
+  near(found.responses[0][1], 0.75);
+  assert.deepEqual(found.order, [0, 3, 1, 2], "by class, then by response; of none first");
+});
+
+Deno.test("noise: kinds of images start where they should, at every layer", async () => {
+  const runtime = await freshRuntime();
+  const network = tinyNet(3);
+  await inFolder(async (folder) => void await train(runtime, network, tinyOptions(folder)));
+  const split = tinySet.test;
+  const subject = { runtime, network, set: tinySet, split, batch: 8, seed: 5 };
+  const parts = new Set<string>();
+  const options = {
+    ...{ layers: ["features.2", "features"], levels: [0.5, 3], draws: 2, imagesPerClass: 4 },
+    ...{ epsilon: 40, pgdSteps: 3, looked: (what: string) => void parts.add(what) },
+  };
+  const { success, layers } = await noiseStudy(subject, options);
+  const predictor = await Predictor.make(runtime, network, tinySet, split, 8);
+  const { correct } = accuracy(predictions(await predictor.predict()));
+  predictor.destroy();
+  assert.deepEqual(layers.map(({ layer }) => layer), options.layers);
+  for (const { kinds, unit } of layers) {
+    assert.ok(unit > 0);
+    const of = Object.fromEntries(kinds.map((curve) => [curve.kind, curve]));
+    assert.deepEqual(Object.keys(of), ["normal", "low confidence", "wrong", "FGSM", "PGD"]);
+    const { normal, wrong, FGSM, PGD } = of;
+    assert.ok(normal.images > 0 && normal.images <= Math.min(correct, 12));
+    for (const { kind, images, points } of kinds) {
+      if (images === 0) continue;
+      assert.deepEqual(points.map(({ level }) => level), [0, 0.5, 3]);
+      const right = kind === "normal" || kind === "low confidence";
+      assert.equal(points[0].accuracy, right ? 1 : 0, `${kind} without noise`);
+      assert.equal(points[0].unchanged, 1);
+      if (right) assert.equal(points[2].accuracy, points[2].unchanged);
+    }
+    assert.equal(success.FGSM, FGSM.images / normal.images);
+    assert.equal(success.PGD, PGD.images / normal.images);
+    assert.ok(success.PGD > 0, "attacks of 40/255 succeed");
+    assert.ok(wrong.images <= split.labels.length - correct);
+  }
+  assert.ok(parts.has("PGD") && parts.has("features, normal"));
+  assert.deepEqual(await noiseStudy(subject, options), { success, layers });
+  runtime.destroy();
+});
+
+const grid: Grid = {
+  form: ["share"],
+  alpha: [0, 2],
+  beta: [0, 1],
+  theta: [0.1, 0.2],
+  layer: ["features.0", "features.4+input"],
+  imagesPerClass: [5],
+};
+
+Deno.test("a grid: what counts is there once, and the control is no cell", () => {
+  const cells = cellsOf(grid);
+  // alpha 2: 2 betas, 2 thetas, 2 layers; beta 1 alone: 2 layers.
+  assert.equal(cells.length, 10);
+  assert.equal(new Set(cells.map(cellName)).size, 10);
+  assert.ok(cells.every(({ alpha, beta }) => alpha + beta > 0));
+  assert.match(cellName({ ...cells[0], layer: "a/b.*" }), /^share a_b\._ alpha /);
+});
+
+Deno.test("a sweep: cells are summed up over seeds, the best first", () => {
+  const [first, second] = cellsOf(grid);
+  const validated = { loss: 1, best_epoch: 1 };
+  const of = (cell: Cell, seed: number, gain: number, group?: number): CellResult => ({
+    ...{ cell, seed, mcnemar: { b: 0, c: 0, p: 1 }, interval: [0, 0], seconds: 1 },
+    control: { ...validated, accuracy: 0.5, worst_group: group && 0.25 },
+    treated: { ...validated, accuracy: 0.5 + gain, worst_group: group && 0.25 + group },
+  });
+  const results = [of(first, 0, -0.25), of(second, 0, 0.125, 0.5), of(second, 1, 0.375, 0.25)];
+  const [best, other] = summarizeSweep([first, second], results);
+  assert.deepEqual(best.cell, second);
+  assert.deepEqual([best.accuracy.mean, best.worst_group!.mean], [0.25, 0.375]);
+  assert.deepEqual([other.accuracy.values, other.accuracy.interval], [[-0.25], null]);
+  assert.equal(other.worst_group, undefined);
+});
+
+Deno.test("a sweep looks at the validation split alone and goes on where it stopped", () =>
+  inFolder(async (root) => {
+    const runtime = await freshRuntime();
+    const folder = await RunFolder.create(join(root, "seed"), {});
+    const { test: _, ...rest } = tinySet;
+    // Without a test set, whoever looks at it fails.
+    const set = {
+      ...rest,
+      get test(): never {
+        throw new Error("the test set was looked at");
+      },
+    };
+    const settings = {
+      ...{ epochs: 1, treatEpochs: 1, batch: 16, lr: 0.05, treatLr: 0.02, momentum: 0.9 },
+      ...{ weightDecay: 0, noise: 0, noiseCopies: 1, seed: 3, validation: 0.25 },
+    };
+    const cells = cellsOf({ ...grid, theta: [0.2], beta: [0], layer: ["features.0", "input"] });
+    const begun: string[] = [];
+    const run = (interruptAt = Infinity) => {
+      const nothing = () => {};
+      const network = tinyNet(3);
+      const stages = new Stages(runtime, network, set, folder, settings, {
+        ...{ signal: never, stage: nothing, progress: nothing, epoch: nothing },
+        ...{ note: nothing, looked: nothing },
+      });
+      return sweepSeed(stages, folder, {
+        ...{ cells, seed: 3, constraint: {}, layersOf: ({ layer }: Cell) => [layer], batch: 16 },
+        begin: (cell: Cell) => {
+          if (begun.push(cellName(cell)) > interruptAt) throw new Error("stopped");
+        },
+      });
+    };
+    for (const cell of cells) checkTreatment(tinyNet(), tinySet, { ...cell, layers: [cell.layer] });
+    await assert.rejects(run(1), /stopped/);
+    const results = await run();
+    assert.deepEqual(begun, [cells[0], cells[1], cells[1]].map(cellName));
+    assert.deepEqual(results.map(({ cell }) => cell), cells);
+    const { control, treated, mcnemar: { b, c } } = results[0];
+    assert.ok(Math.abs((treated.accuracy - control.accuracy) * 15 - (c - b)) < 1e-9);
+    const files = [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
+    assert.deepEqual(files, [
+      ...["baseline.safetensors", "cells", "config.json", "control.safetensors"],
+      "metrics.jsonl",
+    ]);
+    runtime.destroy();
+  }));
