@@ -7,6 +7,7 @@ import type { Module } from "../engine/nn/module.ts";
 import { initialize, type StateDict } from "../engine/nn/state.ts";
 import type { EpochRecord, TrainProgress } from "../engine/train/train.ts";
 import { RunFolder } from "../engine/train/run_folder.ts";
+import { createClassifier } from "../models/classifier.ts";
 import { classifier, classifiers } from "../models/registry.ts";
 import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
@@ -16,8 +17,19 @@ export { dataFlags, openData } from "./data.ts";
 
 const modelNames = classifiers.map(({ name }) => name);
 
+export const widthFlag = flagTable({
+  width: {
+    type: "number",
+    above: 0,
+    max: 8,
+    default: 1,
+    help: "channels of the classifier's layers, times this (deno task models says which take it)",
+  },
+});
+
 export const modelFlags = flagTable({
   model: { type: "choice", choices: modelNames, default: "small", help: "the classifier" },
+  ...widthFlag,
 });
 
 export const seedFlag = flagTable({
@@ -84,12 +96,13 @@ export const diagnosisFlags = flagTable({
 export type ModelArgs = Values<typeof modelFlags>;
 
 /** The classifier for a data set, with starting weights that follow from the seed. */
-export function openModel(name: string, set: DataSet, seed: number) {
-  const entry = classifier(name);
-  const network = entry.create({
+export function openModel({ model, width }: ModelArgs, set: DataSet, seed: number) {
+  const entry = classifier(model);
+  const network = createClassifier(entry, {
     inChannels: set.channels,
     numClasses: set.classes.length,
     imageSize: set.height,
+    width,
   });
   initialize(network, seed);
   return { network, entry };

@@ -59,7 +59,7 @@ export const command = defineCommand({
     const gpu = await context.gpu();
     const weights = await openWeights(args.weights);
     const set = await openData(args, context.signal);
-    const { network, entry } = openModel(args.model, set, args.seed);
+    const { network, entry } = openModel(args, set, args.seed);
     const layers = resolveLayers(network, args.layer, entry.featureLayer);
     const runtime = new Runtime(gpu);
     loadStateDict(network, weights.state, runtime, weights.path);

@@ -15,6 +15,7 @@ const commands: Commands = {
   verify: () => import("./verify.ts"),
   tune: () => import("./tune.ts"),
   profile: () => import("./profile.ts"),
+  bench: () => import("./bench.ts"),
   info: () => import("./info.ts"),
   setup: () => import("./setup.ts"),
 };

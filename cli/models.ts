@@ -4,21 +4,29 @@ import { constraintIsConstant } from "../engine/doctor/constant.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { type ModuleSummary, summarize } from "../engine/nn/summary.ts";
-import type { ClassifierEntry } from "../models/classifier.ts";
+import { type ClassifierEntry, comesInWidth, createClassifier } from "../models/classifier.ts";
 import { classifier, classifiers } from "../models/registry.ts";
+import { widthFlag } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { table } from "./framework/table.ts";
 
-/** The size at which networks are shown that are too deep for the size asked for. */
+/** The size of images for which most classifiers are made. */
+const SMALL = 32;
+/** The size at which classifiers are shown that are too deep for the size asked for. */
 const LARGE = 224;
 
 const flags = flagTable({
   name: { type: "string", positional: true, value: "NAME", help: "only this classifier" },
   layers: { type: "boolean", help: "its layers, by the names that --layer takes" },
-  size: { type: "integer", min: 1, default: 32, help: "height and width of the images" },
+  size: {
+    type: "integer",
+    min: 1,
+    help: "height and width of the images (default those that the classifier is made for)",
+  },
   channels: { type: "integer", min: 1, default: 3, help: "channels of the images" },
   classes: { type: "integer", min: 1, default: 10, help: "classes" },
+  ...widthFlag,
   json: { type: "boolean", help: "print JSON" },
 });
 type Args = Values<typeof flags>;
@@ -30,10 +38,11 @@ export const command = defineCommand({
     "Parameters and operations (multiply-adds of a forward pass for one image) of every " +
     "classifier; with a name and --layers, its modules in order with their outputs (channels x " +
     "height x width). --layer takes these names, and patterns of them: conv5_x.* are the parts of " +
-    `conv5_x. A classifier that is too deep for the size is shown at ${LARGE} x ${LARGE}.`,
+    `conv5_x. A classifier that is too deep for the size is shown at ${LARGE} x ${LARGE}. --width ` +
+    "scales the channels of those that come in widths, and lists these alone.",
   flags,
   examples: [
-    { args: "", does: "all of them, for images of 32 x 32 pixels" },
+    { args: "", does: "all of them, at the size of images they are made for" },
     { args: "resnet50 --layers", does: "the layers of ResNet-50" },
     { args: "--size 224 --classes 1000 --json", does: "a list for programs, for ImageNet's size" },
   ],
@@ -42,16 +51,19 @@ export const command = defineCommand({
       throw new UserError("--layers needs the name of a classifier", ExitCode.usage);
     }
     const show = args.layers ? showLayers : showClassifiers;
-    print(show(args.name === undefined ? classifiers : [classifier(args.name)], args));
+    const all = classifiers.filter((entry) => comesInWidth(entry, args.width));
+    print(show(args.name === undefined ? all : [classifier(args.name)], args));
     return Promise.resolve();
   },
 });
 
 /** A classifier at the size asked for, or at the large one where that is too small. */
-function examine(entry: ClassifierEntry, { size, channels, classes }: Args) {
+function examine(entry: ClassifierEntry, args: Args) {
+  const { channels, classes, width } = args;
+  const size = args.size ?? entry.imageSize ?? SMALL;
   const at = (imageSize: number) => {
-    const options = { inChannels: channels, numClasses: classes, imageSize };
-    const network = entry.create(options);
+    const options = { inChannels: channels, numClasses: classes, imageSize, width };
+    const network = createClassifier(entry, options);
     return { imageSize, network, ...summarize(network, [imageSize, imageSize, channels]) };
   };
   try {
@@ -65,17 +77,19 @@ function examine(entry: ClassifierEntry, { size, channels, classes }: Args) {
 function showClassifiers(entries: readonly ClassifierEntry[], args: Args): string {
   const found = entries.map((entry) => {
     const { imageSize, parameters, macs } = examine(entry, args);
-    return { name: entry.name, summary: entry.summary, imageSize, parameters, macs };
+    const { name, summary, widths = [] } = entry;
+    return { name, summary, imageSize, parameters, macs, widths };
   });
   if (args.json) return JSON.stringify(found, null, 2);
-  const rows = found.map(({ name, summary, imageSize, parameters, macs }) => [
+  const rows = found.map(({ name, summary, imageSize, parameters, macs, widths }) => [
     name,
     millions(parameters),
     millions(macs),
     `${imageSize} x ${imageSize}`,
+    String(widths),
     summary,
   ]);
-  return table(["model", "parameters", "multiply-adds", "images", "what"], rows);
+  return table(["model", "parameters", "multiply-adds", "images", "--width", "what"], rows);
 }
 
 function showLayers([entry]: readonly ClassifierEntry[], args: Args): string {

@@ -1,6 +1,6 @@
 /** Shows where the time of a step goes: by operation, by kernel and by layer. */
 
-import { measureRoofline } from "../engine/gpu/roofline.ts";
+import { BLOCKS, PLAIN, type Target } from "../engine/gpu/kernels/target.ts";
 import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { traceOf } from "../engine/plan/trace.ts";
@@ -12,10 +12,24 @@ import { profile, profiledSteps, shadersOf } from "./profile/profile.ts";
 import { openStage, stageFlags, syntheticData } from "./profile/stage.ts";
 import { describe } from "./profile/tables.ts";
 
+/** What kernels may count on, where the adapter is not to decide. */
+const targets: Readonly<Record<string, Target>> = { plain: PLAIN, gpu: BLOCKS };
+
 const flags = flagTable({
   ...stageFlags,
+  target: {
+    type: "choice",
+    choices: ["adapter", ...Object.keys(targets)],
+    default: "adapter",
+    help: "the kernels that suit the adapter, those for any device, or those for GPUs",
+  },
   steps: { type: "integer", min: 1, default: 5, help: "steps to take the median of" },
   top: { type: "integer", min: 1, default: 20, help: "kernels to show" },
+  depth: {
+    type: "integer",
+    min: 1,
+    help: "parts of a layer's path by which layers are told apart (default all)",
+  },
   ...seedFlag,
   json: { type: "string", value: "FILE", help: "write all numbers there, every dispatch's too" },
   trace: { type: "string", value: "FILE", help: "write a trace there that ui.perfetto.dev opens" },
@@ -40,8 +54,8 @@ export const command = defineCommand({
   async run(args, context) {
     const gpu = await context.gpu();
     const set = syntheticData(args);
-    const { network, entry } = openModel(args.model, set, args.seed);
-    const runtime = new Runtime(gpu);
+    const { network, entry } = openModel(args, set, args.seed);
+    const runtime = new Runtime(gpu, targets[args.target]);
     const { featureLayer } = entry;
     const subject = await openStage(args.stage, runtime, network, featureLayer, set, args);
     context.print(
@@ -52,8 +66,7 @@ export const command = defineCommand({
     const bar = new Progress({ label: "profile", total: profiledSteps(args.steps), unit: "steps" });
     let found;
     try {
-      const roofline = await measureRoofline(gpu);
-      found = await profile(runtime, subject, roofline, args, (done) => {
+      found = await profile(runtime, subject, args, (done) => {
         bar.update(done);
         context.signal.throwIfAborted();
       });

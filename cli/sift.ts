@@ -86,7 +86,7 @@ export const command = defineCommand({
     const gpu = await context.gpu();
     const weights = await openWeights(args.weights);
     const set = await openData(args, context.signal);
-    const { network } = openModel(args.model, set, args.seed);
+    const { network } = openModel(args, set, args.seed);
     const runtime = new Runtime(gpu);
     loadStateDict(network, weights.state, runtime, weights.path);
     const folder = args.out ?? await freeFolder("sift", args);

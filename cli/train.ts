@@ -43,7 +43,7 @@ export const command = defineCommand({
     const gpu = await context.gpu();
     const { args, open } = await openRun("train", flags, given);
     const set = await openData(args, context.signal);
-    const { network } = openModel(args.model, set, args.seed);
+    const { network } = openModel(args, set, args.seed);
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
 

@@ -122,7 +122,7 @@ export const command = defineCommand({
     const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
     const weights = await neededWeights(args, seeds, resumed?.path);
     const set = await openData(args, context.signal);
-    const first = openModel(args.model, set, args.seed);
+    const first = openModel(args, set, args.seed);
     const resolve = (choices: readonly string[]) =>
       resolveLayers(first.network, choices, first.entry.featureLayer);
     const options: TreatOptions = {
@@ -204,7 +204,7 @@ class Treatments {
 
   private async treat(folder: RunFolder, seed: number): Promise<ResultFile> {
     const { args, set, runtime, context: { print, signal } } = this;
-    const { network } = openModel(args.model, set, seed);
+    const { network } = openModel(args, set, seed);
     const options = { ...this.options, seed };
     const bars = new StageBars();
     try {

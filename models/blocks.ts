@@ -74,9 +74,9 @@ export class Branches extends Module {
   }
 }
 
-/** `channels` scaled and rounded to a multiple of 8, never down by more than a tenth. */
-export function roundChannels(channels: number, scale = 1): number {
+/** `channels` scaled and rounded to a multiple of `of`, never down by more than a tenth. */
+export function roundChannels(channels: number, scale = 1, of = 8): number {
   const wanted = channels * scale;
-  const rounded = Math.max(8, Math.floor(wanted / 8 + 0.5) * 8);
-  return rounded < 0.9 * wanted ? rounded + 8 : rounded;
+  const rounded = Math.max(of, Math.floor(wanted / of + 0.5) * of);
+  return rounded < 0.9 * wanted ? rounded + of : rounded;
 }

@@ -8,6 +8,8 @@ export interface ClassifierOptions {
   readonly numClasses: number;
   /** Height and width of the images, in pixels. */
   readonly imageSize: number;
+  /** The channels of its layers, times this (default 1); for families that come in widths. */
+  readonly width?: number;
 }
 
 export interface ClassifierEntry {
@@ -16,8 +18,33 @@ export interface ClassifierEntry {
   readonly summary: string;
   /** The module whose output is the final feature map that feeds the head. */
   readonly featureLayer: string;
-  /** Builds the network with parameters at their default; see `initialize`. */
+  /** Height and width of the images that it is made for, where not 32 pixels. */
+  readonly imageSize?: number;
+  /** The widths that it comes in besides 1. */
+  readonly widths?: "any" | readonly number[];
+  /** See `createClassifier`. */
   create(options: ClassifierOptions): Module;
+}
+
+/**
+ * Builds a classifier, its parameters at their default; see `initialize`.
+ * @throws UserError (usage) where it can't have the image size or the width
+ */
+export function createClassifier(entry: ClassifierEntry, options: ClassifierOptions): Module {
+  const { width = 1 } = options;
+  if (comesInWidth(entry, width)) return entry.create(options);
+  throw new UserError(
+    `${entry.name} does not come ${width} times as wide`,
+    ExitCode.usage,
+    entry.widths
+      ? `its widths are 1 and ${entry.widths}`
+      : "leave --width out, or choose a model for which deno task models shows widths",
+  );
+}
+
+/** Whether a classifier can be built `width` times as wide. */
+export function comesInWidth({ widths = [] }: ClassifierEntry, width: number): boolean {
+  return width === 1 || widths === "any" || widths.includes(width);
 }
 
 /**

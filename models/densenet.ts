@@ -23,9 +23,10 @@ import {
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import { concat, flatten } from "../engine/tensor/movement.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { chain, sequence } from "./blocks.ts";
+import { chain, roundChannels, sequence } from "./blocks.ts";
 import { type ClassifierEntry, type ClassifierOptions, requireSize } from "./classifier.ts";
 
+/** Channels that a layer adds. */
 const GROWTH = 32;
 
 const normReluConv = (inChannels: number, outChannels: number, kernelSize: number) => [
@@ -37,11 +38,11 @@ const normReluConv = (inChannels: number, outChannels: number, kernelSize: numbe
 class DenseLayer extends Module {
   readonly bottle_neck: Sequential;
 
-  constructor(inChannels: number) {
+  constructor(inChannels: number, growth: number) {
     super();
     this.bottle_neck = new Sequential(
-      ...normReluConv(inChannels, 4 * GROWTH, 1),
-      ...normReluConv(4 * GROWTH, GROWTH, 3),
+      ...normReluConv(inChannels, 4 * growth, 1),
+      ...normReluConv(4 * growth, growth, 3),
     );
   }
 
@@ -50,10 +51,10 @@ class DenseLayer extends Module {
   }
 }
 
-function denseBlock(inChannels: number, layers: number): Sequential {
+function denseBlock(inChannels: number, layers: number, growth: number): Sequential {
   const named = Array.from(
     { length: layers },
-    (_, i) => [`bottle_neck_layer_${i}`, new DenseLayer(inChannels + i * GROWTH)] as const,
+    (_, i) => [`bottle_neck_layer_${i}`, new DenseLayer(inChannels + i * growth, growth)] as const,
   );
   return sequence(Object.fromEntries(named));
 }
@@ -83,18 +84,23 @@ class DenseNet extends Module {
 
   constructor(
     name: string,
-    { inChannels, numClasses, imageSize }: ClassifierOptions,
+    { inChannels, numClasses, imageSize, width = 1 }: ClassifierOptions,
     blocks: readonly number[],
   ) {
     super();
     requireSize(name, imageSize, 2 ** (blocks.length - 1));
-    let channels = 2 * GROWTH;
+    const growth = roundChannels(GROWTH, width);
+    let channels = 2 * growth;
     this.conv1 = new Conv2d(inChannels, channels, 3, { padding: 1, bias: false });
     const parts: Record<string, Module> = {};
     for (const [i, layers] of blocks.entries()) {
       const last = i === blocks.length - 1;
-      parts[last ? `dense_block${i}` : `dense_block_layer_${i}`] = denseBlock(channels, layers);
-      channels += layers * GROWTH;
+      parts[last ? `dense_block${i}` : `dense_block_layer_${i}`] = denseBlock(
+        channels,
+        layers,
+        growth,
+      );
+      channels += layers * growth;
       if (last) continue;
       parts[`transition_layer_${i}`] = new Transition(channels, channels / 2);
       channels /= 2;
@@ -117,6 +123,7 @@ function entry(layers: number, blocks: readonly number[]): ClassifierEntry {
     name,
     summary: `DenseNet-${layers}, 2016`,
     featureLayer: "features",
+    widths: "any",
     create: (options) => new DenseNet(name, options, blocks),
   };
 }

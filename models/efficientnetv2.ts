@@ -87,13 +87,16 @@ class EfficientNetV2 extends Module {
   readonly avgpool = new AdaptiveAvgPool2d(1);
   readonly classifier: Linear;
 
-  constructor({ inChannels, numClasses }: ClassifierOptions) {
+  constructor({ inChannels, numClasses, width = 1 }: ClassifierOptions) {
     super();
-    let channels = 24;
+    const c = (channels: number) => roundChannels(channels, width);
+    const last = roundChannels(1792, Math.max(1, width));
+    let channels = c(24);
     const layers: Module[] = [
       new Sequential(...convNormSilu(inChannels, channels, 3, { stride: 2 })),
     ];
-    for (const [t, wide, blocks, firstStride, gate] of STAGES) {
+    for (const [t, nominal, blocks, firstStride, gate] of STAGES) {
+      const wide = c(nominal);
       for (let i = 0; i < blocks; i++) {
         const stride = i === 0 ? firstStride : 1;
         const block = (gate ? gated : fused)(channels, wide, stride, t * channels);
@@ -102,8 +105,8 @@ class EfficientNetV2 extends Module {
       }
     }
     this.features = new Sequential(...layers);
-    this.conv = new Sequential(...convNormSilu(channels, 1792, 1));
-    this.classifier = new Linear(1792, numClasses);
+    this.conv = new Sequential(...convNormSilu(channels, last, 1));
+    this.classifier = new Linear(last, numClasses);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -116,5 +119,6 @@ export const efficientnetv2s: ClassifierEntry = {
   name: "efficientnetv2s",
   summary: "EfficientNetV2-S, 2021",
   featureLayer: "conv",
+  widths: "any",
   create: (options) => new EfficientNetV2(options),
 };

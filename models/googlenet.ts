@@ -42,10 +42,29 @@ const convLargeEpsilon = (inChannels: number, outChannels: number) => [
   new ReLU(),
 ];
 
-/** Channels of b1; of b2's two convolutions; of b3's; of b4. */
-type Widths = readonly [number, readonly [number, number], readonly [number, number], number];
+/** Channels that come in; of b1; of b2's two convolutions; of b3's, the last for both; of b4. */
+export type InceptionWidths = readonly [
+  number,
+  number,
+  readonly [number, number],
+  readonly [number, number],
+  number,
+];
 
-function inception(inChannels: number, [c1, c2, c3, c4]: Widths): Branches {
+/** The paper's table of inception blocks. */
+export const INCEPTIONS = {
+  a3: [192, 64, [96, 128], [16, 32], 32],
+  b3: [256, 128, [128, 192], [32, 96], 64],
+  a4: [480, 192, [96, 208], [16, 48], 64],
+  b4: [512, 160, [112, 224], [24, 64], 64],
+  c4: [512, 128, [128, 256], [24, 64], 64],
+  d4: [512, 112, [144, 288], [32, 64], 64],
+  e4: [528, 256, [160, 320], [32, 128], 128],
+  a5: [832, 256, [160, 320], [32, 128], 128],
+  b5: [832, 384, [192, 384], [48, 128], 128],
+} as const satisfies Record<string, InceptionWidths>;
+
+function inception([inChannels, c1, c2, c3, c4]: InceptionWidths): Branches {
   return new Branches({
     b1: new Sequential(...conv(inChannels, c1, 1)),
     b2: new Sequential(...conv(inChannels, c2[0], 1), ...conv(c2[0], c2[1], 3)),
@@ -63,16 +82,16 @@ function inception(inChannels: number, [c1, c2, c3, c4]: Widths): Branches {
 
 class GoogLeNet extends Module {
   readonly prelayer: Sequential;
-  readonly a3 = inception(192, [64, [96, 128], [16, 32], 32]);
-  readonly b3 = inception(256, [128, [128, 192], [32, 96], 64]);
+  readonly a3 = inception(INCEPTIONS.a3);
+  readonly b3 = inception(INCEPTIONS.b3);
   readonly maxpool = new MaxPool2d(3, { stride: 2, padding: 1 });
-  readonly a4 = inception(480, [192, [96, 208], [16, 48], 64]);
-  readonly b4 = inception(512, [160, [112, 224], [24, 64], 64]);
-  readonly c4 = inception(512, [128, [128, 256], [24, 64], 64]);
-  readonly d4 = inception(512, [112, [144, 288], [32, 64], 64]);
-  readonly e4 = inception(528, [256, [160, 320], [32, 128], 128]);
-  readonly a5 = inception(832, [256, [160, 320], [32, 128], 128]);
-  readonly b5 = inception(832, [384, [192, 384], [48, 128], 128]);
+  readonly a4 = inception(INCEPTIONS.a4);
+  readonly b4 = inception(INCEPTIONS.b4);
+  readonly c4 = inception(INCEPTIONS.c4);
+  readonly d4 = inception(INCEPTIONS.d4);
+  readonly e4 = inception(INCEPTIONS.e4);
+  readonly a5 = inception(INCEPTIONS.a5);
+  readonly b5 = inception(INCEPTIONS.b5);
   readonly avgpool = new AdaptiveAvgPool2d(1);
   readonly dropout = new Dropout2d(0.4);
   readonly linear: Linear;

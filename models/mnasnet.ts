@@ -60,7 +60,7 @@ class MnasNet extends Module {
   readonly features: Sequential;
   readonly classifier: Sequential;
 
-  constructor({ inChannels, numClasses }: ClassifierOptions, width: number) {
+  constructor({ inChannels, numClasses, width = 1 }: ClassifierOptions) {
     super();
     const c = (channels: number) => roundChannels(channels, width);
     const last = roundChannels(1280, Math.max(1, width));
@@ -88,14 +88,10 @@ class MnasNet extends Module {
   }
 }
 
-function entry(name: string, width: number): ClassifierEntry {
-  return {
-    name,
-    summary: `MnasNet${width === 1 ? "" : `, ${width} times as wide`}, 2018`,
-    featureLayer: "features.18",
-    create: (options) => new MnasNet(options, width),
-  };
-}
-
-export const mnasnet = entry("mnasnet", 1);
-export const mnasnetHalf = entry("mnasnet_x0_5", 0.5);
+export const mnasnet: ClassifierEntry = {
+  name: "mnasnet",
+  summary: "MnasNet, 2018",
+  featureLayer: "features.18",
+  widths: "any",
+  create: (options) => new MnasNet(options),
+};

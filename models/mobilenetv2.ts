@@ -72,7 +72,7 @@ class MobileNetV2 extends Module {
   readonly conv1: Sequential;
   readonly conv2: Conv2d;
 
-  constructor({ inChannels, numClasses }: ClassifierOptions, width: number) {
+  constructor({ inChannels, numClasses, width = 1 }: ClassifierOptions) {
     super();
     const c = (channels: number) => roundChannels(channels, width);
     const last = roundChannels(1280, Math.max(1, width));
@@ -99,14 +99,10 @@ class MobileNetV2 extends Module {
   }
 }
 
-function entry(name: string, width: number): ClassifierEntry {
-  return {
-    name,
-    summary: `MobileNetV2${width === 1 ? "" : `, ${width} times as wide`}, 2018`,
-    featureLayer: "conv1",
-    create: (options) => new MobileNetV2(options, width),
-  };
-}
-
-export const mobilenetv2 = entry("mobilenetv2", 1);
-export const mobilenetv2Half = entry("mobilenetv2_x0_5", 0.5);
+export const mobilenetv2: ClassifierEntry = {
+  name: "mobilenetv2",
+  summary: "MobileNetV2, 2018",
+  featureLayer: "conv1",
+  widths: "any",
+  create: (options) => new MobileNetV2(options),
+};

@@ -8,15 +8,24 @@ import { densenet121, densenet169 } from "./densenet.ts";
 import { efficientnetv2s } from "./efficientnetv2.ts";
 import { googlenet } from "./googlenet.ts";
 import { inceptionv3 } from "./inceptionv3.ts";
-import { mnasnet, mnasnetHalf } from "./mnasnet.ts";
-import { mobilenetv2, mobilenetv2Half } from "./mobilenetv2.ts";
+import { mnasnet } from "./mnasnet.ts";
+import { mobilenetv2 } from "./mobilenetv2.ts";
 import { resnet101, resnet18, resnet34, resnet50 } from "./resnet.ts";
 import { resnext50 } from "./resnext.ts";
 import { senet18, senet34 } from "./senet.ts";
-import { shufflenetv2, shufflenetv2Half } from "./shufflenetv2.ts";
+import { shufflenetv2 } from "./shufflenetv2.ts";
 import { simplenetv1 } from "./simplenetv1.ts";
 import { small } from "./small.ts";
 import { squeezenet } from "./squeezenet.ts";
+import { torchvisionDensenet121 } from "./torchvision/densenet.ts";
+import { torchvisionGooglenet } from "./torchvision/googlenet.ts";
+import { torchvisionMobilenetV2 } from "./torchvision/mobilenetv2.ts";
+import {
+  torchvisionResnet18,
+  torchvisionResnet34,
+  torchvisionResnet50,
+} from "./torchvision/resnet.ts";
+import { torchvisionVgg16Bn } from "./torchvision/vgg.ts";
 import { vgg11, vgg13, vgg16, vgg19 } from "./vgg.ts";
 import { wideresnet16, wideresnet28 } from "./wideresnet.ts";
 import { xception } from "./xception.ts";
@@ -35,10 +44,15 @@ export const classifiers: readonly ClassifierEntry[] = [
   xception,
   simplenetv1,
   squeezenet,
-  ...[mobilenetv2, mobilenetv2Half],
-  ...[shufflenetv2, shufflenetv2Half],
-  ...[mnasnet, mnasnetHalf],
+  mobilenetv2,
+  shufflenetv2,
+  mnasnet,
   efficientnetv2s,
+  ...[torchvisionResnet18, torchvisionResnet34, torchvisionResnet50],
+  torchvisionVgg16Bn,
+  torchvisionMobilenetV2,
+  torchvisionDensenet121,
+  torchvisionGooglenet,
 ];
 
 /** @throws UserError (usage) that names the nearest classifier */

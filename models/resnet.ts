@@ -17,7 +17,7 @@ import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import { flatten } from "../engine/tensor/movement.ts";
 import { add, relu } from "../engine/tensor/pointwise.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { chain, convNorm, convNormRelu, repeat, shortcut } from "./blocks.ts";
+import { chain, convNorm, convNormRelu, repeat, roundChannels, shortcut } from "./blocks.ts";
 import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
 
 interface BlockKind {
@@ -68,12 +68,13 @@ class ResNet extends Module {
   readonly fc: Linear;
 
   constructor(
-    { inChannels, numClasses }: ClassifierOptions,
+    { inChannels, numClasses, width = 1 }: ClassifierOptions,
     kind: BlockKind,
     blocks: readonly number[],
   ) {
     super();
     const e = kind.expansion;
+    const [c1, c2, c3, c4] = [64, 128, 256, 512].map((channels) => roundChannels(channels, width));
     const stage = (inChannels: number, width: number, count: number, stride: number) =>
       repeat(
         count,
@@ -82,12 +83,12 @@ class ResNet extends Module {
             ? new ResidualBlock(kind, inChannels, width, stride)
             : new ResidualBlock(kind, e * width, width, 1),
       );
-    this.conv1 = new Sequential(...convNormRelu(inChannels, 64, 3));
-    this.conv2_x = stage(64, 64, blocks[0], 1);
-    this.conv3_x = stage(64 * e, 128, blocks[1], 2);
-    this.conv4_x = stage(128 * e, 256, blocks[2], 2);
-    this.conv5_x = stage(256 * e, 512, blocks[3], 2);
-    this.fc = new Linear(512 * e, numClasses);
+    this.conv1 = new Sequential(...convNormRelu(inChannels, c1, 3));
+    this.conv2_x = stage(c1, c1, blocks[0], 1);
+    this.conv3_x = stage(c1 * e, c2, blocks[1], 2);
+    this.conv4_x = stage(c2 * e, c3, blocks[2], 2);
+    this.conv5_x = stage(c3 * e, c4, blocks[3], 2);
+    this.fc = new Linear(c4 * e, numClasses);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -101,6 +102,7 @@ function entry(layers: number, kind: BlockKind, blocks: readonly number[]): Clas
     name: `resnet${layers}`,
     summary: `ResNet-${layers}, 2015`,
     featureLayer: "conv5_x",
+    widths: "any",
     create: (options) => new ResNet(options, kind, blocks),
   };
 }

@@ -16,7 +16,7 @@ import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import { flatten } from "../engine/tensor/movement.ts";
 import { add, relu } from "../engine/tensor/pointwise.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { chain, convNorm, convNormRelu, repeat, shortcut } from "./blocks.ts";
+import { chain, convNorm, convNormRelu, repeat, roundChannels, shortcut } from "./blocks.ts";
 import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
 
 /** Parallel transforms in a block. */
@@ -60,14 +60,16 @@ class ResNext extends Module {
   readonly avg = new AdaptiveAvgPool2d(1);
   readonly fc: Linear;
 
-  constructor({ inChannels, numClasses }: ClassifierOptions) {
+  constructor({ inChannels, numClasses, width = 1 }: ClassifierOptions) {
     super();
-    this.conv1 = new Sequential(...convNormRelu(inChannels, 64, 3));
-    this.conv2 = stage(64, 128, 3, 1);
-    this.conv3 = stage(256, 256, 4, 2);
-    this.conv4 = stage(512, 512, 6, 2);
-    this.conv5 = stage(1024, 1024, 3, 2);
-    this.fc = new Linear(2048, numClasses);
+    const scaled = (channels: number) => roundChannels(channels, width, CARDINALITY);
+    const [c1, c2, c3, c4, c5] = [64, 128, 256, 512, 1024].map(scaled);
+    this.conv1 = new Sequential(...convNormRelu(inChannels, c1, 3));
+    this.conv2 = stage(c1, c2, 3, 1);
+    this.conv3 = stage(2 * c2, c3, 4, 2);
+    this.conv4 = stage(2 * c3, c4, 6, 2);
+    this.conv5 = stage(2 * c4, c5, 3, 2);
+    this.fc = new Linear(2 * c5, numClasses);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -80,5 +82,6 @@ export const resnext50: ClassifierEntry = {
   name: "resnext50",
   summary: "ResNeXt-50 32x4d, 2016",
   featureLayer: "conv5",
+  widths: "any",
   create: (options) => new ResNext(options),
 };

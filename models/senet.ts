@@ -17,7 +17,7 @@ import { flatten, reshape } from "../engine/tensor/movement.ts";
 import { add, mul, relu } from "../engine/tensor/pointwise.ts";
 import { globalAvgPool } from "../engine/tensor/pool.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { chain, convNormRelu, repeat, shortcut } from "./blocks.ts";
+import { chain, convNormRelu, repeat, roundChannels, shortcut } from "./blocks.ts";
 import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
 
 /** By how much the gate's hidden layer is narrower than the block. */
@@ -71,14 +71,19 @@ class SeNet extends Module {
   readonly stage4: Sequential;
   readonly linear: Linear;
 
-  constructor({ inChannels, numClasses }: ClassifierOptions, blocks: readonly number[]) {
+  constructor(
+    { inChannels, numClasses, width = 1 }: ClassifierOptions,
+    blocks: readonly number[],
+  ) {
     super();
-    this.pre = new Sequential(...convNormRelu(inChannels, 64, 3, { bias: true }));
-    this.stage1 = stage(64, 64, blocks[0], 1);
-    this.stage2 = stage(64, 128, blocks[1], 2);
-    this.stage3 = stage(128, 256, blocks[2], 2);
-    this.stage4 = stage(256, 512, blocks[3], 2);
-    this.linear = new Linear(512, numClasses);
+    const scaled = (channels: number) => roundChannels(channels, width, REDUCTION);
+    const [c1, c2, c3, c4] = [64, 128, 256, 512].map(scaled);
+    this.pre = new Sequential(...convNormRelu(inChannels, c1, 3, { bias: true }));
+    this.stage1 = stage(c1, c1, blocks[0], 1);
+    this.stage2 = stage(c1, c2, blocks[1], 2);
+    this.stage3 = stage(c2, c3, blocks[2], 2);
+    this.stage4 = stage(c3, c4, blocks[3], 2);
+    this.linear = new Linear(c4, numClasses);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -92,6 +97,7 @@ function entry(layers: number, blocks: readonly number[]): ClassifierEntry {
     name: `senet${layers}`,
     summary: `SENet-${layers}, ResNet with squeeze and excitation, 2017`,
     featureLayer: "stage4",
+    widths: "any",
     create: (options) => new SeNet(options, blocks),
   };
 }

@@ -20,6 +20,14 @@ import type { Tensor } from "../engine/tensor/tensor.ts";
 import { chain, convNorm, convNormRelu, repeat } from "./blocks.ts";
 import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
 
+/** Channels of stage2, stage3, stage4 and conv5 by width. */
+const CHANNELS: Readonly<Record<number, readonly number[]>> = {
+  0.5: [48, 96, 192, 1024],
+  1: [116, 232, 464, 1024],
+  1.5: [176, 352, 704, 1024],
+  2: [244, 488, 976, 2048],
+};
+
 const pointwise = (inChannels: number, outChannels: number) =>
   convNormRelu(inChannels, outChannels, 1, { bias: true });
 
@@ -76,9 +84,9 @@ class ShuffleNetV2 extends Module {
   readonly conv5: Sequential;
   readonly fc: Linear;
 
-  constructor({ inChannels, numClasses }: ClassifierOptions, channels: readonly number[]) {
+  constructor({ inChannels, numClasses, width = 1 }: ClassifierOptions) {
     super();
-    const [c2, c3, c4, c5] = channels;
+    const [c2, c3, c4, c5] = CHANNELS[width];
     this.pre = new Sequential(...convNorm(inChannels, 24, 3, { bias: true }));
     this.stage2 = stage(24, c2, 4);
     this.stage3 = stage(c2, c3, 8);
@@ -93,14 +101,10 @@ class ShuffleNetV2 extends Module {
   }
 }
 
-function entry(name: string, width: number, channels: readonly number[]): ClassifierEntry {
-  return {
-    name,
-    summary: `ShuffleNetV2 x${width}, 2018`,
-    featureLayer: "conv5",
-    create: (options) => new ShuffleNetV2(options, channels),
-  };
-}
-
-export const shufflenetv2 = entry("shufflenetv2", 1, [116, 232, 464, 1024]);
-export const shufflenetv2Half = entry("shufflenetv2_x0_5", 0.5, [48, 96, 192, 1024]);
+export const shufflenetv2: ClassifierEntry = {
+  name: "shufflenetv2",
+  summary: "ShuffleNetV2, 2018",
+  featureLayer: "conv5",
+  widths: [0.5, 1.5, 2],
+  create: (options) => new ShuffleNetV2(options),
+};

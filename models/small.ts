@@ -13,7 +13,7 @@
 import { Linear, MaxPool2d } from "../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { convNormRelu, flattenImages } from "./blocks.ts";
+import { convNormRelu, flattenImages, roundChannels } from "./blocks.ts";
 import { type ClassifierEntry, type ClassifierOptions, reducedSize } from "./classifier.ts";
 
 const conv = (inChannels: number, outChannels: number) => convNormRelu(inChannels, outChannels, 3);
@@ -22,18 +22,19 @@ class Small extends Module {
   readonly features: Sequential;
   readonly fc: Linear;
 
-  constructor({ inChannels, numClasses, imageSize }: ClassifierOptions) {
+  constructor({ inChannels, numClasses, imageSize, width = 1 }: ClassifierOptions) {
     super();
+    const [c1, c2, c3] = [32, 64, 128].map((channels) => roundChannels(channels, width));
     const rows = reducedSize("small", imageSize, 8);
     this.features = new Sequential(
-      ...conv(inChannels, 32),
+      ...conv(inChannels, c1),
       new MaxPool2d(2),
-      ...conv(32, 64),
+      ...conv(c1, c2),
       new MaxPool2d(2),
-      ...conv(64, 128),
+      ...conv(c2, c3),
       new MaxPool2d(2),
     );
-    this.fc = new Linear(128 * rows * rows, numClasses);
+    this.fc = new Linear(c3 * rows * rows, numClasses);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -46,5 +47,6 @@ export const small: ClassifierEntry = {
   name: "small",
   summary: "three convolutions, for CPUs and first runs",
   featureLayer: "features",
+  widths: "any",
   create: (options) => new Small(options),
 };

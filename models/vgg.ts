@@ -14,10 +14,29 @@
 import { Dropout, Linear, MaxPool2d, ReLU } from "../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { convNormRelu, flattenImages } from "./blocks.ts";
+import { convNormRelu, flattenImages, roundChannels } from "./blocks.ts";
 import { type ClassifierEntry, type ClassifierOptions, reducedSize } from "./classifier.ts";
 
-const WIDTHS = [64, 128, 256, 512, 512];
+/** Channels of the stages. */
+const CHANNELS = [64, 128, 256, 512, 512];
+
+/** Convolutions in each stage of VGG-16. */
+export const VGG16 = [2, 2, 3, 3, 3];
+
+/** The stages: convolutions with batch normalisation, a max pool after each stage. */
+export function vggFeatures(inChannels: number, convolutions: readonly number[], width = 1) {
+  const layers: Module[] = [];
+  let from = inChannels;
+  for (const [stage, channels] of CHANNELS.entries()) {
+    const to = roundChannels(channels, width);
+    for (let i = 0; i < convolutions[stage]; i++) {
+      layers.push(...convNormRelu(from, to, 3, { bias: true }));
+      from = to;
+    }
+    layers.push(new MaxPool2d(2));
+  }
+  return new Sequential(...layers);
+}
 
 class Vgg extends Module {
   readonly features: Sequential;
@@ -25,29 +44,21 @@ class Vgg extends Module {
 
   constructor(
     name: string,
-    { inChannels, numClasses, imageSize }: ClassifierOptions,
+    { inChannels, numClasses, imageSize, width = 1 }: ClassifierOptions,
     convolutions: readonly number[],
   ) {
     super();
-    const rows = reducedSize(name, imageSize, 2 ** WIDTHS.length);
-    const layers: Module[] = [];
-    let channels = inChannels;
-    for (const [stage, width] of WIDTHS.entries()) {
-      for (let i = 0; i < convolutions[stage]; i++) {
-        layers.push(...convNormRelu(channels, width, 3, { bias: true }));
-        channels = width;
-      }
-      layers.push(new MaxPool2d(2));
-    }
-    this.features = new Sequential(...layers);
+    const rows = reducedSize(name, imageSize, 2 ** CHANNELS.length);
+    const [channels, hidden] = [512, 4096].map((count) => roundChannels(count, width));
+    this.features = vggFeatures(inChannels, convolutions, width);
     this.classifier = new Sequential(
-      new Linear(channels * rows * rows, 4096),
+      new Linear(channels * rows * rows, hidden),
       new ReLU(),
       new Dropout(0.5),
-      new Linear(4096, 4096),
+      new Linear(hidden, hidden),
       new ReLU(),
       new Dropout(0.5),
-      new Linear(4096, numClasses),
+      new Linear(hidden, numClasses),
     );
   }
 
@@ -63,11 +74,12 @@ function entry(layers: number, convolutions: readonly number[]): ClassifierEntry
     name,
     summary: `VGG-${layers} with batch normalisation, 2014`,
     featureLayer: "features",
+    widths: "any",
     create: (options) => new Vgg(name, options, convolutions),
   };
 }
 
 export const vgg11 = entry(11, [1, 1, 2, 2, 2]);
 export const vgg13 = entry(13, [2, 2, 2, 2, 2]);
-export const vgg16 = entry(16, [2, 2, 3, 3, 3]);
+export const vgg16 = entry(16, VGG16);
 export const vgg19 = entry(19, [2, 2, 4, 4, 4]);

@@ -15,7 +15,7 @@ import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import { add, relu } from "../engine/tensor/pointwise.ts";
 import { globalAvgPool } from "../engine/tensor/pool.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { chain, repeat } from "./blocks.ts";
+import { chain, repeat, roundChannels } from "./blocks.ts";
 import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
 
 const conv = (inChannels: number, outChannels: number, kernelSize: number, stride = 1) =>
@@ -64,15 +64,20 @@ class WideResNet extends Module {
   readonly features = new Identity();
   readonly linear: Linear;
 
-  constructor({ inChannels, numClasses }: ClassifierOptions, depth: number, k: number) {
+  constructor(
+    { inChannels, numClasses, width = 1 }: ClassifierOptions,
+    depth: number,
+    k: number,
+  ) {
     super();
+    const [c1, c2, c3] = [16, 32, 64].map((channels) => roundChannels(k * channels, width));
     const blocks = (depth - 4) / 6;
     this.conv1 = conv(inChannels, 16, 3);
-    this.layer1 = stage(16, 16 * k, blocks, 1);
-    this.layer2 = stage(16 * k, 32 * k, blocks, 2);
-    this.layer3 = stage(32 * k, 64 * k, blocks, 2);
-    this.bn1 = new BatchNorm2d(64 * k, 1e-5, 0.9);
-    this.linear = new Linear(64 * k, numClasses);
+    this.layer1 = stage(16, c1, blocks, 1);
+    this.layer2 = stage(c1, c2, blocks, 2);
+    this.layer3 = stage(c2, c3, blocks, 2);
+    this.bn1 = new BatchNorm2d(c3, 1e-5, 0.9);
+    this.linear = new Linear(c3, numClasses);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -86,6 +91,7 @@ function entry(name: string, depth: number, k: number): ClassifierEntry {
     name,
     summary: `Wide ResNet-${depth}-${k}, 2016`,
     featureLayer: "features",
+    widths: "any",
     create: (options) => new WideResNet(options, depth, k),
   };
 }

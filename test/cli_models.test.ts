@@ -28,7 +28,8 @@ Deno.test("models: all of them, as a table and as JSON", async () => {
     const row = stdout.split("\n").find((line) => line.startsWith(`${name} `));
     assert.ok(row?.endsWith(summary), name);
   }
-  assert.match(stdout, /^resnet34 +21\.28 M +1159\.40 M +32 x 32 +ResNet-34/m);
+  assert.match(stdout, /^resnet34 +21\.28 M +1159\.40 M +32 x 32 +any +ResNet-34/m);
+  assert.match(stdout, /^torchvision_resnet50 +23\.53 M +4087\.1\d M +224 x 224 +torchvision's/m);
   const json = JSON.parse((await models("--json", "--classes", "5", "--size", "64")).stdout);
   assert.deepEqual(json.map(({ name }: { name: string }) => name), classifiers.map((c) => c.name));
   const one = JSON.parse((await models("small", "--json")).stdout);
@@ -70,6 +71,19 @@ Deno.test("models: a classifier's layers with types, outputs and marks", async (
   assert.match((await models("squeezenet", "--layers")).stdout, /last \(conv10\) feeds the logits/);
 });
 
+Deno.test("models: widths, of those that come in them", async () => {
+  const { code, stdout } = await models("--width", "0.5");
+  assert.equal(code, ExitCode.ok);
+  assert.match(stdout, /^resnet34 +5\.33 M/m);
+  assert.match(stdout, /^shufflenetv2 .* 0\.5,1\.5,2 /m);
+  assert.doesNotMatch(stdout, /^xception|^torchvision/m);
+  const none = await models("xception", "--width", "0.5");
+  assert.equal(none.code, ExitCode.usage);
+  assert.match(none.stderr, /xception does not come 0\.5 times as wide/);
+  const other = await models("shufflenetv2", "--width", "0.25");
+  assert.match(other.stderr, /its widths are 1 and 0\.5,1\.5,2/);
+});
+
 Deno.test("models: mistakes are named", async () => {
   const unknown = await models("resnet43");
   assert.equal(unknown.code, ExitCode.usage);
@@ -92,7 +106,7 @@ Deno.test("layers: the features are never linear in the logits, the last convolu
     return at("last");
   });
   const names = constant.map(({ name }) => name);
-  assert.deepEqual(names, ["squeezenet", "mobilenetv2", "mobilenetv2_x0_5"]);
+  assert.deepEqual(names, ["squeezenet", "mobilenetv2"]);
 });
 
 Deno.test("layers: patterns stand for paths", () => {

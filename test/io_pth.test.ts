@@ -155,10 +155,15 @@ Deno.test("pth: a pickle that names anything else is refused by that name, and n
     const witness = join(folder, "executed");
     const system = (module: string) => call(global(module, "system"), str(`touch ${witness}`));
     const nested = call(global("torch._utils", "_rebuild_parameter"), system("os"));
+    let deeplyNested = nested;
+    for (let depth = 0; depth < 100; depth++) {
+      deeplyNested = call(global("torch._utils", "_rebuild_parameter"), deeplyNested);
+    }
     const attacks: [Uint8Array, RegExp][] = [
       [system("os"), /names os\.system, .*nothing was executed/],
       [system("posix"), /names posix\.system/],
       [dict({ ...twoVectors, x: nested }), /names os\.system/],
+      [deeplyNested, /names os\.system/],
       [call(global("builtins", "eval"), str("1")), /names builtins\.eval/],
       [call(global("builtins", "getattr"), str("a"), str("b")), /names builtins\.getattr/],
       [global("torch.nn.modules.conv", "Conv2d"), /names torch\.nn\.modules\.conv\.Conv2d/],
@@ -212,12 +217,28 @@ Deno.test("pth: memory stays bounded under pickles that grow", () => {
     ),
   );
   const empty = new Uint8Array(3_000_000).fill(0x7d);
+  // One list of pairs, made a dict of again and again.
+  const pairs = list(...Array.from({ length: 20_000 }, (_, i) => list(int(i), int(i))));
+  const copy = concat(global("collections", "OrderedDict"), [0x28, 0x68, 0, 0x74, 0x52]);
+  const copied = concat(pairs, [0x71, 0], ...Array.from({ length: 2000 }, () => copy));
+  // Calls within calls, and tuples within tuples, as deep as the file is long.
+  const deepCalls = concat(
+    ...Array.from({ length: 20_000 }, () => concat(global("collections", "OrderedDict"), [0x28])),
+    str("pairs"),
+    ...Array.from({ length: 20_000 }, () => [0x74, 0x52]),
+  );
+  const deepTuples = concat(int(1), new Uint8Array(1_000_000).fill(0x85));
+  const holdsItself = concat([0x7d, 0x71, 0], str("model"), [0x68, 0, 0x73]);
   // As a name, such a list would be spelled out.
   const named = concat(laughs, str("x"), [0x93]);
   const memory = growth(() => {
     refused(torchZip(laughs, {}), /holds no dict/);
     refused(torchZip(named, {}), /no text/);
-    refused(torchZip(empty, {}), /more than 2000000 instructions/);
+    refused(torchZip(copied, {}), /more than 2000000 steps/);
+    refused(torchZip(deepCalls, {}), /OrderedDict of no pairs/);
+    refused(torchZip(deepTuples, {}), /holds no dict/);
+    refused(torchZip(holdsItself, {}), /no weights in its model\.model\.model/);
+    refused(torchZip(empty, {}), /more than 2000000 steps/);
   });
   assert.ok(memory < 1000, `${memory} MiB`);
 });

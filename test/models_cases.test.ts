@@ -7,7 +7,7 @@
  * them. A convolution's bias in front of batch normalisation has no effect, and its gradient is
  * zero: such ones are held against the norm of all gradients together.
  *
- * Three networks always run; MODEL_DOCTOR_ALL_MODELS=1 runs all of them (half an hour on two CPU
+ * Three networks always run; MODEL_DOCTOR_ALL_MODELS=1 runs all of them (eight minutes on two CPU
  * cores), MODEL_DOCTOR_ALL_MODELS=name,name some.
  */
 
@@ -17,6 +17,7 @@ import type { Module } from "../engine/nn/module.ts";
 import type { Runtime } from "../engine/plan/runtime.ts";
 import { testRuntime } from "./support/check.ts";
 import { forward, referenceNetwork, trainingStep } from "./support/constrained.ts";
+import { whyNot } from "./support/models.ts";
 import {
   fingerprintError,
   type Gradients,
@@ -29,7 +30,6 @@ import {
 } from "./support/reference.ts";
 
 const ALWAYS = ["alexnet", "vgg16", "resnet34"];
-const ASKED = (Deno.env.get("MODEL_DOCTOR_ALL_MODELS") ?? "").split(",");
 
 /** Largest relative errors: of logits, losses and aggregated gradients; of parameters' gradients. */
 const TOLERANCE = 1e-4;
@@ -62,9 +62,8 @@ const LIMITS: Readonly<Record<string, Errors>> = {
 type Errors = Readonly<Record<string, number>>;
 
 for (const name of referenceNetworks) {
-  const runs = ALWAYS.includes(name) || ASKED.includes("1") || ASKED.includes(name);
-  const why = runs ? "" : " (skipped: set MODEL_DOCTOR_ALL_MODELS=1)";
-  Deno.test(`${name} computes what PyTorch does${why}`, { ignore: !runs }, async () => {
+  const note = whyNot(name, ALWAYS);
+  Deno.test(`${name} computes what PyTorch does${note}`, { ignore: note !== "" }, async () => {
     const start = performance.now();
     const errors = await compare(name, referenceCase(name));
     report(name, (performance.now() - start) / 1000, errors);

@@ -7,10 +7,12 @@ import assert from "node:assert/strict";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { UserError } from "../engine/errors.ts";
 import { BatchNorm2d, Dropout, Dropout2d, Identity } from "../engine/nn/layers.ts";
+import { summarize } from "../engine/nn/summary.ts";
 import { type Module, run } from "../engine/nn/module.ts";
 import { stateShape } from "../engine/nn/state.ts";
 import { Input } from "../engine/tensor/tensor.ts";
 import type { Shape } from "../engine/tensor/shape.ts";
+import { createClassifier } from "../models/classifier.ts";
 import { classifier, classifiers } from "../models/registry.ts";
 import {
   type LeafCall,
@@ -99,8 +101,36 @@ for (const entry of classifiers) {
   });
 }
 
+Deno.test("widths scale every layer's channels but leave images and classes alone", () => {
+  const parameters = (name: string, width?: number) => {
+    const network = createClassifier(classifier(name), { ...CIFAR, width });
+    assert.deepEqual(trace(network).output.shape, [2, 10], name);
+    return summarize(network, [32, 32, 3]).parameters;
+  };
+  for (const { name, widths } of classifiers) {
+    if (!widths) {
+      assert.throws(() => parameters(name, 0.5), new RegExp(`${name} does not come 0.5 times`));
+      continue;
+    }
+    const whole = parameters(name);
+    assert.equal(parameters(name, 1), whole);
+    for (const width of widths === "any" ? [0.25, 0.5, 1.25, 2] : widths) {
+      // Most weights are squares of widths; the last ones of MobileNets only lose a factor.
+      const share = parameters(name, width) / whole;
+      const [low, high] = width < 1 ? [0.6 * width ** 2, width] : [width, 1.3 * width ** 2];
+      assert.ok(low < share && share < high, `${name} at ${width}: ${share}`);
+    }
+  }
+});
+
 Deno.test("an image size that a network can't take is refused by name", () => {
-  const tooSmall = { squeezenet: 4, densenet121: 4, simplenetv1: 28, inceptionv3: 8 };
+  const tooSmall = {
+    squeezenet: 4,
+    torchvision_vgg16_bn: 31,
+    densenet121: 4,
+    simplenetv1: 28,
+    inceptionv3: 8,
+  };
   const indivisible = { alexnet: 40, vgg16: 48 };
   for (const [name, imageSize] of Object.entries({ ...tooSmall, ...indivisible })) {
     assert.throws(

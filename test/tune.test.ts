@@ -1,6 +1,7 @@
 /** The tuner and its cache: what is measured, checked, kept and left aside. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { syntheticData } from "../cli/profile/stage.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { requestGpu } from "../engine/gpu/adapter.ts";
 import type { Kernel, Tunable } from "../engine/gpu/kernel.ts";
@@ -13,12 +14,15 @@ import {
   variantsOf,
   writeTuning,
 } from "../engine/gpu/tuning.ts";
+import { initialize } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { type Dispatch, schedule } from "../engine/plan/schedule.ts";
 import { conv2d, grad, square, sum, Variable } from "../engine/tensor/mod.ts";
 import { tryVariants } from "../engine/tune/trial.ts";
 import { tunableClasses, tune } from "../engine/tune/tune.ts";
-import { noise, testGpu } from "./support/gpu.ts";
+import { TrainingStep } from "../engine/train/step.ts";
+import { classifier } from "../models/registry.ts";
+import { noise, relativeError, testGpu } from "./support/gpu.ts";
 
 /** Runs with the cache in a folder of its own. */
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
@@ -136,6 +140,34 @@ Deno.test("tune: measures all classes of a plan; the choices change no bit", asy
     runtime.destroy();
   }
   assert.deepEqual(values[0], values[1]);
+});
+
+Deno.test("tuning changes no bit of a training run, and GPUs train as CPU adapters do", async () => {
+  const gpu = await testGpu();
+  const set = syntheticData({ size: 8, channels: 3, classes: 4, batch: 6 });
+  const network = classifier("small").create({ inChannels: 3, numClasses: 4, imageSize: 8 });
+  initialize(network, 0);
+  const options = { batch: 6, seed: 0, momentum: 0.9, weightDecay: 5e-4 };
+  const trained = async (target?: Target) => {
+    const runtime = new Runtime(gpu, target);
+    const step = await TrainingStep.make(runtime, network, set, set.train, options);
+    for (let s = 0; s < 3; s++) step.run(Uint32Array.of(0, 1, 2, 3, 4, 5), s, 0.01);
+    const weights = await runtime.read([...network.namedParameters()].map(([, p]) => p));
+    const { dispatches } = step.plan;
+    step.destroy();
+    runtime.destroy();
+    return { weights, dispatches };
+  };
+  const untuned = await trained(BLOCKS);
+  const other = tunableClasses(untuned.dispatches).map(({ dispatch: { kernel } }, i) => {
+    const { shapeClass, variants } = kernel.tunable!;
+    return [shapeClass, variants[(3 * i + 5) % variants.length].name] as const;
+  });
+  assert.ok(other.length > 5);
+  const tuned = await trained({ ...BLOCKS, tuning: new Map(other) });
+  assert.deepEqual(tuned.weights, untuned.weights);
+  const { weights } = await trained();
+  weights.forEach((w, i) => assert.ok(relativeError(untuned.weights[i], w) < 1e-4));
 });
 
 /** The dispatch of a convolution, with its kernel's variants changed. */

@@ -18,6 +18,11 @@ export interface Context {
    * @throws UserError (noAdapter)
    */
   gpu(): Promise<Gpu>;
+  /**
+   * Starts the command again with these flags of Deno, in a process where the environment variable
+   * `marker` is set, and leaves with its exit code.
+   */
+  startAgain(marker: string, flags: readonly string[]): Promise<never>;
   /** Writes a line to stdout. When the reader has gone (`| head`), the command ends quietly. */
   print(line?: string): void;
 }

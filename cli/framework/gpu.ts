@@ -5,7 +5,7 @@
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { type Gpu, requestGpu } from "../../engine/gpu/adapter.ts";
 import { canInstall, installSoftwareAdapter } from "../../engine/gpu/software.ts";
-import { passInterruptsTo } from "./signals.ts";
+import { runAgain } from "./restart.ts";
 
 /** Set in the process that was started again, so that it is not started a third time. */
 const startedAgain = "MODEL_DOCTOR_STARTED_AGAIN";
@@ -37,14 +37,5 @@ export async function openGpu(tell: (line: string) => void, release: () => void)
   await installSoftwareAdapter(tell);
   tell(`Installed in ${((performance.now() - begun) / 1000).toFixed(0)} s.`);
   release();
-  Deno.exit(await startAgain());
-}
-
-async function startAgain(): Promise<number> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", Deno.mainModule, ...Deno.args],
-    env: { [startedAgain]: "1" },
-  }).spawn();
-  passInterruptsTo(child);
-  return (await child.status).code;
+  Deno.exit(await runAgain(startedAgain));
 }

@@ -6,6 +6,7 @@ import type { AnyCommand, Context } from "./command.ts";
 import { parseFlags } from "./flags.ts";
 import { commandHelp, commandLine, programHelp } from "./help.ts";
 import { terminalWidth, write } from "./output.ts";
+import { runAgain } from "./restart.ts";
 import { listenForInterrupt } from "./signals.ts";
 
 /**
@@ -73,6 +74,10 @@ async function run(command: AnyCommand, args: readonly string[]): Promise<ExitCo
     print,
     // Loaded late: most mistakes are found before a GPU is needed.
     gpu: () => gpu ??= import("./gpu.ts").then(({ openGpu }) => openGpu(complain, release)),
+    startAgain: async (marker, flags) => {
+      release();
+      return Deno.exit(await runAgain(marker, flags));
+    },
   };
   const code = await command.run(values, context) ?? ExitCode.ok;
   if (gpu) await lastErrors(await gpu);

@@ -1,7 +1,7 @@
 /** Profiles a step: runs it, and brings together what was measured. */
 
 import { expand } from "../../engine/gpu/expand.ts";
-import type { Roofline } from "../../engine/gpu/roofline.ts";
+import { better, measureRoofline, type Roofline } from "../../engine/gpu/roofline.ts";
 import type { MemoryUse } from "../../engine/plan/allocate.ts";
 import type { Plan } from "../../engine/plan/plan.ts";
 import { type HostSpans, PlanProfiler, type TimedStep } from "../../engine/plan/profile.ts";
@@ -10,12 +10,12 @@ import {
   type Entry,
   type LayerRow,
   layerRows,
-  median,
   type Row,
   rowsBy,
   totalRow,
 } from "../../engine/plan/report.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
+import { median } from "../../engine/statistics.ts";
 import type { Subject } from "./stage.ts";
 
 /** Times are in milliseconds and, but for the first step's, medians or means over the steps. */
@@ -27,7 +27,7 @@ export interface Profile {
     readonly imagesPerSecond: number;
   };
   readonly roofline: Roofline;
-  readonly host: Readonly<Record<keyof HostSpans, number>>;
+  readonly host: Readonly<Record<keyof HostSpans | "encodingAlone", number>>;
   readonly counts: {
     readonly dispatches: number;
     /** Operands copied to textures, and the places at which the pass is interrupted for them. */
@@ -45,6 +45,13 @@ export interface Profile {
   readonly steps: readonly TimedStep[];
 }
 
+export interface ProfileOptions {
+  readonly steps: number;
+  readonly batch: number;
+  /** Parts of a module's path by which layers are told apart; all of them where absent. */
+  readonly depth?: number;
+}
+
 /** Steps of which the host's time is taken. */
 const HOST_STEPS = 3;
 
@@ -53,29 +60,32 @@ export const profiledSteps = (steps: number) => 1 + 2 * steps + HOST_STEPS;
 
 /**
  * Runs the step once to have everything compiled, then `steps` times as it is and `steps` times
- * with timestamps.
+ * with timestamps; before and after, the roofline is measured.
  * @param onStep is told how many steps are done; may throw to stop
  */
 export async function profile(
   runtime: Runtime,
-  { plan, feeds }: Subject,
-  roofline: Roofline,
-  { steps, batch }: { readonly steps: number; readonly batch: number },
+  { plan, feeds, modules }: Subject,
+  { steps, batch, depth }: ProfileOptions,
   onStep: (done: number) => void,
 ): Promise<Profile> {
+  const before = await measureRoofline(runtime.gpu);
   const profiler = await PlanProfiler.make(runtime, plan);
   try {
-    const firstMs = -performance.now() + (profiler.run(await feeds(0)), await profiler.finish());
+    const inTurn = async (count: number) => {
+      const begun = performance.now();
+      for (let k = 0; k < count; k++) profiler.run(await feeds(k));
+      return (await profiler.finish() - begun) / count;
+    };
+    const firstMs = await inTurn(1);
     onStep(1);
-
-    const begun = performance.now();
-    for (let k = 0; k < steps; k++) profiler.run(await feeds(k));
-    const ms = (await profiler.finish() - begun) / steps;
-    onStep(steps + 1);
+    const ms = await inTurn(steps);
+    onStep(1 + steps);
 
     // A submission waits for the ones before where they are many; the host's own time is seen on
     // an idle device only.
     const hosts: HostSpans[] = [];
+    const encodingAlone = profiler.timeEncoding();
     for (let k = 0; k < HOST_STEPS; k++) {
       hosts.push(profiler.run(await feeds(k)));
       await profiler.finish();
@@ -87,19 +97,20 @@ export async function profile(
       timed.push(await profiler.time(await feeds(k)));
       onStep(steps + HOST_STEPS + k + 2);
     }
+    const roofline = better(before, await measureRoofline(runtime.gpu));
     runtime.gpu.check();
     const entries = entriesOf(plan.dispatches, timed);
     return {
       step: { firstMs, ms, imagesPerSecond: 1000 * batch / ms },
       roofline,
-      host: medianHost(hosts),
+      host: { ...medianHost(hosts), encodingAlone },
       counts: countsOf(plan),
       pipelines: pipelinesOf(runtime, plan),
       memory: plan.memory,
       total: totalRow(entries, roofline),
       operations: rowsBy(entries, roofline, ({ operation }) => operation),
       kernels: rowsBy(entries, roofline, ({ kernel }) => kernel),
-      layers: layerRows(entries, roofline),
+      layers: layerRows(entries, roofline, modules, depth),
       dispatches: entries,
       steps: timed,
     };

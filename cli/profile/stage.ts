@@ -54,6 +54,8 @@ export const stageFlags = flagTable({
 /** A step to be looked at. */
 export interface Subject {
   readonly plan: Plan;
+  /** The paths of the network's modules, in order. */
+  readonly modules: readonly string[];
   /** What the plan is fed in step `step`. */
   feeds(step: number): Promise<Feed[]>;
 }
@@ -110,13 +112,14 @@ export async function openStage(
   constraint: ConstraintFlags,
 ): Promise<Subject> {
   const batch = set.train.labels.length;
+  const modules = [...network.namedModules()].map(([name]) => name);
   if (stage === "eval") {
     const logits = ({ images }: Batches) => run(network, images, { training: false }).output;
     const rows = await RowCollector.make(runtime, set, set.test, batch, logits);
-    return { plan: rows.plan, feeds: (step) => rows.feeds(0, step) };
+    return { plan: rows.plan, modules, feeds: (step) => rows.feeds(0, step) };
   }
-  const layers = resolveLayers(network, constraint.layer, featureLayer);
-  const penalty = stage === "treat" ? madeUpPenalty(network, set, layers, constraint) : undefined;
+  const layers = () => resolveLayers(network, constraint.layer, featureLayer);
+  const penalty = stage === "treat" ? madeUpPenalty(network, set, layers(), constraint) : undefined;
   const step = await TrainingStep.make(runtime, network, set, set.train, {
     batch,
     seed: 0,
@@ -126,7 +129,7 @@ export async function openStage(
   });
   const indices = Uint32Array.from({ length: batch }, (_, i) => i);
   // At a learning rate of 0 the same work is done, and nothing diverges.
-  return { plan: step.plan, feeds: (k) => step.feeds(indices, k, 0) };
+  return { plan: step.plan, modules, feeds: (k) => step.feeds(indices, k, 0) };
 }
 
 /** The constraint as it is trained on, with masks that give each class every other kernel. */

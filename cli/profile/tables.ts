@@ -1,5 +1,6 @@
 /** A profile as text. */
 
+import type { Use } from "../../engine/plan/allocate.ts";
 import { type LayerRow, type Row, rowsBy } from "../../engine/plan/report.ts";
 import { percent } from "../common.ts";
 import { table } from "../framework/table.ts";
@@ -18,7 +19,7 @@ export function describe(profile: Profile, top: number): string {
 }
 
 function facts({ step, host, counts, pipelines, memory, roofline, total }: Profile): string {
-  const perDispatch = 1000 * (host.encode + host.submit) / counts.dispatches;
+  const perDispatch = (ms: number) => `${(1000 * ms / counts.dispatches).toFixed(2)} us a dispatch`;
   const rows = [
     ["step", `${time(step.ms)}, ${fixed(step.imagesPerSecond)} images/s`],
     ["first step", `${time(step.firstMs)}: drivers compile when a kernel first runs`],
@@ -34,26 +35,35 @@ function facts({ step, host, counts, pipelines, memory, roofline, total }: Profi
     ],
     [
       "host",
-      `${time(host.feed)} feed, ${time(host.encode)} encode, ${time(host.submit)} submit; ` +
-      `${perDispatch.toFixed(2)} us a dispatch`,
+      `${time(host.feed)} feed, ${time(host.encode)} encode, ${time(host.submit)} submit: ` +
+      perDispatch(host.encode + host.submit),
     ],
+    ["", `${perDispatch(host.encodingAlone)} where steps are recorded and not run`],
     [
       "commands",
       `${counts.dispatches} dispatches, ${counts.copies} copies to textures ` +
       `at ${counts.interruptions} places, 1 submit`,
     ],
     ["pipelines", `${pipelines.count}, made in ${time(pipelines.ms)}`],
-    ["memory", memoryText(memory)],
+    ...memoryTexts(memory).map((text, k) => [k === 0 ? "memory" : "", text]),
   ];
   return rows.map(([name, text]) => `${name.padEnd(12)}${text}`).join("\n");
 }
 
-function memoryText({ values, textures, inputs, variables }: Profile["memory"]): string {
-  const all = values.bytes + textures.bytes + inputs + variables;
-  const without = all - values.bytes - textures.bytes + values.withoutReuse + textures.withoutReuse;
-  return `${mib(all)}, without reuse ${mib(without)}: variables ${mib(variables)}, ` +
-    `values ${mib(values.bytes)} (${mib(values.withoutReuse)})` +
-    (textures.bytes > 0 ? `, textures ${mib(textures.bytes)} (${mib(textures.withoutReuse)})` : "");
+function memoryTexts({ values, textures, inputs, variables }: Profile["memory"]): string[] {
+  const rest = inputs + variables;
+  const all = rest + values.bytes + textures.bytes;
+  const without = rest + values.withoutReuse + textures.withoutReuse;
+  const part = (what: string, { bytes, withoutReuse }: Use) =>
+    `${what} ${mib(bytes)} (${mib(withoutReuse)})`;
+  return [
+    `${mib(all)} (without reuse ${mib(without)})`,
+    [
+      `variables ${mib(variables)}`,
+      part("values", values),
+      ...(textures.bytes > 0 ? [part("textures", textures)] : []),
+    ].join(", "),
+  ];
 }
 
 function rowTable(what: string, rows: readonly Row[]): string {

@@ -53,7 +53,7 @@ export async function openStudy(
   const runtime = new Runtime(await context.gpu());
   const weights = await openWeights(args.weights);
   const set = await openData(args, context.signal);
-  const { network, entry } = openModel(args.model, set, args.seed);
+  const { network, entry } = openModel(args, set, args.seed);
   const layers = resolveLayers(network, args.layer, entry.featureLayer);
   loadStateDict(network, weights.state, runtime, weights.path);
   const folder = args.out ?? await freeFolder(name, args);

@@ -107,7 +107,7 @@ export const command = defineCommand({
     const cells = cellsOf(grid);
     const weights = args.weights === undefined ? undefined : await openWeights(args.weights);
     const set = await openData(args, context.signal);
-    const { network, entry } = openModel(args.model, set, args.seed);
+    const { network, entry } = openModel(args, set, args.seed);
     const layersOf = ({ layer }: Cell) =>
       resolveLayers(network, layer.split("+"), entry.featureLayer);
     for (const cell of cells) {
@@ -128,7 +128,7 @@ export const command = defineCommand({
     try {
       for (const [i, seed] of seeds.entries()) {
         const part = await folder.part(`seed-${seed}`, { command: "study sweep part", seed });
-        const { network } = openModel(args.model, set, seed);
+        const { network } = openModel(args, set, seed);
         const settings = { ...args, seed, weights };
         const stages = new Stages(runtime, network, set, part, settings, {
           signal: context.signal,

@@ -43,6 +43,14 @@ export function confusingClass(logits: Tensor, labels: Tensor): Tensor {
   return argmaxExcept(logits, labels);
 }
 
+/** The kernels of each class at one layer, as the channel-wise constraint needs them. */
+export interface ClassKernels {
+  /** The kernels each class lives on [K, C], 0 or 1. */
+  readonly mask: Tensor;
+  /** 1 for the classes whose kernels were found [K, 1], 0 for others; all were where absent. */
+  readonly known?: Tensor;
+}
+
 /**
  * The channel-wise constraint at one layer,
  *
@@ -50,20 +58,21 @@ export function confusingClass(logits: Tensor, labels: Tensor): Tensor {
  *                        + aggregate(d s(c) / d A)[b, j] (1 - mask[c_b, j]),
  *
  * c the label and k the confusing class: less response of the confusing class on its own kernels,
- * and of the true class on kernels that are not its own.
+ * and of the true class on kernels that are not its own. Where a class's own kernels are not known
+ * (it had no image that was classified right), no kernel is taken for foreign: the empty mask would
+ * suppress every response of the classes that do worst.
  * @param own aggregated gradient of the label's score [B, C]
  * @param other aggregated gradient of the confusing class' score [B, C]
- * @param mask the kernels each class lives on [K, C], 0 or 1
  */
 export function channelConstraint(
   own: Tensor,
   other: Tensor,
-  mask: Tensor,
+  kernels: ClassKernels,
   labels: Tensor,
   confusing: Tensor,
 ): Tensor {
-  const confused = mul(other, gatherRows(mask, confusing));
-  const stray = mul(own, sub(1, gatherRows(mask, labels)));
+  const confused = mul(other, gatherRows(kernels.mask, confusing));
+  const stray = mul(own, foreign(kernels, labels));
   return mul(sum(add(confused, stray)), 1 / labels.size);
 }
 
@@ -94,9 +103,14 @@ export function shareOutside(gradient: Tensor, outside: Tensor): Tensor {
 }
 
 /** 1 for the kernels that are not the label's own, at a layer of some rank: [B, 1, .., C]. */
-export function strayKernels(mask: Tensor, labels: Tensor, rank: number): Tensor {
-  const stray = sub(1, gatherRows(mask, labels));
-  return reshape(stray, [labels.size, ...new Array<number>(rank - 2).fill(1), mask.shape[1]]);
+export function strayKernels(kernels: ClassKernels, labels: Tensor, rank: number): Tensor {
+  const ones = new Array<number>(rank - 2).fill(1);
+  return reshape(foreign(kernels, labels), [labels.size, ...ones, kernels.mask.shape[1]]);
+}
+
+/** For each sample the kernels that are known not to be its class's own, 1 - mask: [B, C]. */
+function foreign({ mask, known }: ClassKernels, labels: Tensor): Tensor {
+  return sub(known ? gatherRows(known, labels) : 1, gatherRows(mask, labels));
 }
 
 /** The background mask [B, H, W, 1] of the images at a layer of `height` x `width`, by area. */

@@ -11,6 +11,7 @@ import {
   aggregate,
   backgroundAt,
   channelConstraint,
+  type ClassKernels,
   confusingClass,
   scoreGradients,
   shareOutside,
@@ -18,10 +19,8 @@ import {
   strayKernels,
 } from "./constraint.ts";
 
-export interface ConstrainedLayer {
+export interface ConstrainedLayer extends ClassKernels {
   readonly layer: string;
-  /** The kernels each class lives on, [classes, channels]. */
-  readonly mask: Tensor;
 }
 
 /**
@@ -105,14 +104,14 @@ function channelTerms(graph: StepGraph, { form, layers }: ConstraintOptions): Te
   const outputs = layers.map(({ layer }) => graph.output(layer));
   const own = scoreGradients(logits, labels, outputs);
   if (form === "share") {
-    return layers.map(({ mask }, i) =>
-      shareOutside(own[i], strayKernels(mask, labels, own[i].rank))
+    return layers.map((kernels, i) =>
+      shareOutside(own[i], strayKernels(kernels, labels, own[i].rank))
     );
   }
   const confusing = confusingClass(logits, labels);
   const other = scoreGradients(logits, confusing, outputs);
-  return layers.map(({ mask }, i) =>
-    channelConstraint(aggregate(own[i]), aggregate(other[i]), mask, labels, confusing)
+  return layers.map((kernels, i) =>
+    channelConstraint(aggregate(own[i]), aggregate(other[i]), kernels, labels, confusing)
   );
 }
 

@@ -14,7 +14,7 @@ import type { RunFolder, StageResult } from "../train/run_folder.ts";
 import type { Strength } from "../train/schedule.ts";
 import { type StageReporter, trainStage } from "../train/stage.ts";
 import type { Penalty } from "../train/step.ts";
-import { type Examination, examine, type ExaminedLayer } from "./examine.ts";
+import { type Examination, examine } from "./examine.ts";
 import {
   checkConstraint,
   type ConstrainedLayer,
@@ -149,10 +149,13 @@ export class Stages {
     this.seconds.diagnose = (performance.now() - begun) / 1000;
     const unknown = set.classes.filter((_, k) => found.high[k].length === 0);
     if (unknown.length > 0) {
-      report.note(`no image of ${unknown.join(", ")} is classified right: no kernel is theirs`);
+      report.note(
+        `no image of ${unknown.join(", ")} is classified right: their kernels are not known, and ` +
+          "the constraint lets them respond wherever they do",
+      );
     }
     for (const { layer, classes, channels, mask } of found.layers) {
-      const own = mask.reduce((sum, value) => sum + value, 0) / classes;
+      const own = mask.reduce((sum, value) => sum + value, 0) / (classes - unknown.length);
       report.note(
         `${layer}: on average ${own.toFixed(1)} of ${channels} kernels are a class's own`,
       );
@@ -189,10 +192,15 @@ export class Stages {
   }
 }
 
-/** The masks as the penalty takes them. */
-export function constrainedLayers(layers: readonly ExaminedLayer[]): ConstrainedLayer[] {
+/** What was found, as the penalty takes it: the masks, and the classes that have one. */
+export function constrainedLayers({ layers, high }: Examination): ConstrainedLayer[] {
+  const isKnown = high.map((images) => images.length > 0);
+  const known = isKnown.every(Boolean)
+    ? undefined
+    : new Variable("known classes", [isKnown.length, 1], Float32Array.from(isKnown, Number));
   return layers.map(({ layer, classes, channels, mask }) => ({
     layer,
+    known,
     mask: new Variable(`mask of ${layer}`, [classes, channels], mask),
   }));
 }

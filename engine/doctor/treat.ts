@@ -101,7 +101,7 @@ async function runStages(stages: Stages, folder: RunFolder, options: TreatOption
   const found = await stages.diagnose(baseline.state, options);
   await saveExamination(folder.path, found);
   const control = await stages.control(baseline.state);
-  const masks = constrainedLayers(found.layers);
+  const masks = constrainedLayers(found);
   const treated = await stages.treated("treated", baseline.state, masks, options);
   const { split, seconds } = stages;
   return { baseline, control, treated, split, seconds };

@@ -65,7 +65,7 @@ function quantities(network: Module, layer: string, c: VerifyCase): Quantities {
   checkShapes(c, own);
   const cls = crossEntropy(logits, labels);
   const channel = mask &&
-    channelConstraint(aggregate(own), aggregate(other), mask, labels, confusing);
+    channelConstraint(aggregate(own), aggregate(other), { mask }, labels, confusing);
   const spatial = background && spatialConstraint(own, background);
   return {
     values: {

@@ -2,7 +2,8 @@
  * A case: a classifier's weights, images and labels, and numbers that were computed from them
  * elsewhere, in one safetensors file. All layouts are PyTorch's.
  *
- *     metadata   model, in_channels, num_classes, layer (a module's name), alpha
+ *     metadata   model, in_channels, num_classes, layer (a module's name), alpha; width where it
+ *                isn't 1
  *     state.<key>                    the weights
  *     input      [B, C, H, W]        labels      [B]
  *     mask       [K, channels]       background  [B, 1, h, w] at the layer's resolution
@@ -22,6 +23,8 @@ export interface VerifyCase {
   readonly model: string;
   readonly inChannels: number;
   readonly numClasses: number;
+  /** See `ClassifierOptions`. */
+  readonly width: number;
   readonly layer: string;
   readonly alpha: number;
   readonly state: StateDict;
@@ -63,6 +66,7 @@ export function verifyCase({ tensors, metadata }: Safetensors, name: string): Ve
     model: text("model"),
     inChannels,
     numClasses,
+    width: metadata.width === undefined ? 1 : number("width", (width) => width > 0),
     layer: text("layer"),
     alpha: number("alpha", Number.isFinite),
     state: under("state."),

@@ -8,7 +8,8 @@
  * number, or bigint beyond 2^53; float becomes number; list and tuple become arrays, dict a Map.
  *
  * Every instruction takes at least a byte of input and makes at most one small value or a copy of
- * its own operands, so memory is bounded by the number of instructions, which is limited.
+ * its own operands; a call may copy what its arguments hold. So memory is bounded by the number of
+ * steps, an instruction being one and a call as many as its arguments have elements: it is limited.
  *
  * Source: the comments of Lib/pickletools.py; protocols 2 to 5 (older ones are text).
  */
@@ -24,7 +25,7 @@ export interface PickleRules {
 /** A function of the table of globals. It checks its arguments itself. */
 export type PickleFunction = (...args: unknown[]) => unknown;
 
-const mostInstructions = 2_000_000;
+const mostSteps = 2_000_000;
 const mostArguments = 16;
 const longestInteger = 32;
 const maximumSafe = BigInt(Number.MAX_SAFE_INTEGER);
@@ -51,6 +52,7 @@ class Machine {
   /** The stacks below the marks that are open. */
   private readonly below: unknown[][] = [];
   private readonly memo = new Map<number, unknown>();
+  private steps = 0;
 
   constructor(
     private readonly bytes: Uint8Array,
@@ -62,14 +64,19 @@ class Machine {
   }
 
   run(): { value: unknown; end: number } {
-    for (let count = 0; count < mostInstructions; count++) {
+    for (;;) {
+      this.spend(1);
       const code = this.u8();
       if (code === STOP) return { value: this.pop(), end: this.at };
       const instruction = INSTRUCTIONS.get(code);
       if (!instruction) throw this.refuse(`it holds the instruction ${describe(code)}`);
       instruction(this);
     }
-    throw this.refuse(`it has more than ${mostInstructions} instructions`);
+  }
+
+  private spend(steps: number): void {
+    this.steps += steps;
+    if (this.steps > mostSteps) throw this.refuse(`it takes more than ${mostSteps} steps`);
   }
 
   push(value: unknown): void {
@@ -149,6 +156,7 @@ class Machine {
     if (typeof callee !== "function" || !Array.isArray(args) || args.length > mostArguments) {
       throw this.refuse("it calls what is no function, or with what are no arguments");
     }
+    for (const arg of args) if (Array.isArray(arg)) this.spend(arg.length);
     this.push(this.checked(() => (callee as PickleFunction)(...args)));
   }
 

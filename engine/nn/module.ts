@@ -56,6 +56,14 @@ export abstract class Module {
     return pass.tap?.(name, output) ?? output;
   }
 
+  /**
+   * What a key of somebody's state dict is called here; undefined for what the network does
+   * without. Overridden by networks whose files come under older names or with more in them.
+   */
+  stateKey(key: string): string | undefined {
+    return key;
+  }
+
   /** The modules right inside this one, by property. */
   children(): [string, Module][] {
     return Object.entries(this).filter((entry): entry is [string, Module] =>

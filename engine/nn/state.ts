@@ -68,7 +68,7 @@ export function loadStateDict(
 /** The state dict under the network's own keys. */
 function fitted(network: Module, state: StateDict, where: string): StateDict {
   const own = new Map(network.namedState());
-  const given = withoutPrefix(state, own);
+  const given = renamed(network, withoutPrefix(state, own));
   const problems = mismatches(own, given);
   if (problems.length === 0) return given;
   throw new UserError(
@@ -90,6 +90,12 @@ function withoutPrefix(state: StateDict, own: ReadonlyMap<string, Parameter>): S
     keys = keys.map((key) => key.slice(prefix.length));
   }
   return new Map([...state.values()].map((tensor, i) => [keys[i], tensor]));
+}
+
+/** The state dict under the names that the network knows its keys by. */
+function renamed(network: Module, state: StateDict): StateDict {
+  const entries = [...state].map(([key, tensor]) => [network.stateKey(key), tensor] as const);
+  return new Map(entries.filter((entry): entry is [string, HostTensor] => entry[0] !== undefined));
 }
 
 /** Problems of a kind that are shown. */
@@ -134,31 +140,41 @@ export function outside(parameter: Parameter, value: HostArray): HostTensor {
   if (value instanceof Uint32Array) {
     return { dtype: "I64", shape, data: BigInt64Array.from(value, BigInt) };
   }
-  if (parameter.layout === "same") return { dtype: "F32", shape, data: value };
-  const data = new Float32Array(value.length);
-  eachWeight(parameter.shape, (engine, torch) => data[torch] = value[engine]);
+  const data = parameter.layout === "same" ? value : turned(parameter.shape, value, "outside");
   return { dtype: "F32", shape, data };
 }
 
 /** A state-dict tensor as the device wants it. */
-function inside(parameter: Parameter, { data }: HostTensor): HostArray {
-  const value = parameter.dtype === "u32"
-    ? Uint32Array.from(data, Number)
-    : Float32Array.from(data, Number);
-  if (parameter.layout === "same") return value;
-  const turned = new Float32Array(value.length);
-  eachWeight(parameter.shape, (engine, torch) => turned[engine] = value[torch]);
-  return turned;
+export function inside(parameter: Parameter, { data }: HostTensor): HostArray {
+  if (parameter.dtype === "u32") return Uint32Array.from(data, Number);
+  const value = floats(data);
+  return parameter.layout === "same" ? value : turned(parameter.shape, value, "inside");
 }
 
-/** Visits every element of a convolution weight [R, S, C, K] with its place in [K, C, R, S]. */
-function eachWeight([r, s, c, k]: Shape, visit: (engine: number, torch: number) => void): void {
-  const taps = r * s;
-  for (let tap = 0, engine = 0; tap < taps; tap++) {
+function floats(data: HostTensor["data"]): Float32Array<ArrayBuffer> {
+  if (data instanceof BigInt64Array) return Float32Array.from(data, Number);
+  return data instanceof Float32Array ? data : new Float32Array(data);
+}
+
+/**
+ * A convolution weight turned from the engine's layout [R, S, C, K] to PyTorch's [K, C, R, S], or
+ * from the outside in.
+ */
+function turned(
+  [r, s, c, k]: Shape,
+  value: Float32Array,
+  to: "inside" | "outside",
+): Float32Array<ArrayBuffer> {
+  const result = new Float32Array(value.length);
+  const [taps, step] = [r * s, c * k];
+  for (let filter = 0, torch = 0; filter < k; filter++) {
     for (let channel = 0; channel < c; channel++) {
-      for (let filter = 0; filter < k; filter++, engine++) {
-        visit(engine, (filter * c + channel) * taps + tap);
+      let engine = channel * k + filter;
+      for (let tap = 0; tap < taps; tap++, torch++, engine += step) {
+        if (to === "inside") result[engine] = value[torch];
+        else result[torch] = value[engine];
       }
     }
   }
+  return result;
 }

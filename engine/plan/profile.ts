@@ -6,10 +6,14 @@
  */
 
 import { type Span, Timestamps } from "../gpu/timestamps.ts";
+import { median } from "../statistics.ts";
 import type { Feed, Plan } from "./plan.ts";
 import { recordDispatch } from "./record.ts";
 import type { Runtime } from "./runtime.ts";
 import { recordCopy } from "./textures.ts";
+
+/** Recordings, of which the first half is there for JavaScript's compiler to do its work. */
+const RECORDINGS = 40;
 
 /** What the host did for a step, in milliseconds of `performance.now()`. */
 export interface HostSpans {
@@ -50,6 +54,19 @@ export class PlanProfiler {
   /** Runs the plan as `Plan.run` does. */
   run(feeds: readonly Feed[]): HostSpans {
     return this.spend(feeds, () => this.plan.encode());
+  }
+
+  /**
+   * Milliseconds that recording a step takes where it is done over and over and nothing else: the
+   * host's own cost, which kernels that run on the same processor add to by using its caches.
+   */
+  timeEncoding(): number {
+    const times = Array.from({ length: RECORDINGS }, () => {
+      const begun = performance.now();
+      this.plan.encode();
+      return performance.now() - begun;
+    });
+    return median(times.slice(RECORDINGS / 2));
   }
 
   /** Waits for everything submitted and returns when it was done. */

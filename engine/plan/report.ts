@@ -5,8 +5,9 @@
 
 import { leastTime, type Roofline, type Work } from "../gpu/roofline.ts";
 import type { Span } from "../gpu/timestamps.ts";
+import { median } from "../statistics.ts";
 import { bytesOf } from "./allocate.ts";
-import type { TimedDispatch, TimedStep } from "./profile.ts";
+import { type TimedDispatch, type TimedStep } from "./profile.ts";
 import type { Command } from "./record.ts";
 
 /** What one dispatch, or the copies before it, took and did. */
@@ -97,10 +98,21 @@ export function rowsBy(
   return [...rows.slice(0, most), rowOf(`(${others.size} others)`, rest, roofline, total)];
 }
 
-/** Sums by layer, in the order in which the layers are first met. */
-export function layerRows(entries: readonly Entry[], roofline: Roofline): LayerRow[] {
+/**
+ * Sums by layer, in the order of the network's modules; what belongs to none comes last.
+ * @param modules the names of all
+ * @param depth the parts of a module's path that count; "a.b" and "a.c" are one at 1
+ */
+export function layerRows(
+  entries: readonly Entry[],
+  roofline: Roofline,
+  modules: readonly string[],
+  depth = Infinity,
+): LayerRow[] {
   const total = sum(entries, ({ ms }) => ms);
-  return [...Map.groupBy(entries, ({ layer }) => layer || "(other)")].map(([name, own]) => {
+  const group = ({ layer }: Entry) => layer.split(".").slice(0, depth).join(".") || "(other)";
+  const place = new Map(modules.map((name, k) => [name, k]));
+  const rows = [...Map.groupBy(entries, group)].map(([name, own]): LayerRow => {
     const during = (order: (of: number) => boolean) =>
       sum(own.filter((entry) => order(entry.order)), ({ ms }) => ms);
     return {
@@ -108,6 +120,8 @@ export function layerRows(entries: readonly Entry[], roofline: Roofline): LayerR
       byOrder: [during((o) => o === 0), during((o) => o === 1), during((o) => o > 1)],
     };
   });
+  const placeOf = ({ name }: Row) => place.get(name) ?? modules.length;
+  return rows.sort((a, b) => placeOf(a) - placeOf(b));
 }
 
 /** All entries as one row. */
@@ -137,9 +151,4 @@ function rowOf(name: string, entries: readonly Entry[], roofline: Roofline, tota
 
 function sum<T>(items: readonly T[], value: (item: T) => number): number {
   return items.reduce((total, item) => total + value(item), 0);
-}
-
-/** The middle one, or the lower of the two in the middle. */
-export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
 }

@@ -8,6 +8,7 @@ import { expand } from "../gpu/expand.ts";
 import type { Kernel } from "../gpu/kernel.ts";
 import { type Target, targetFor } from "../gpu/kernels/target.ts";
 import { ExitCode, UserError } from "../errors.ts";
+import { showShape } from "../tensor/shape.ts";
 import { type HostArray, Tensor, type Variable } from "../tensor/tensor.ts";
 import { type Feed, Plan, type PlanSpec } from "./plan.ts";
 
@@ -31,16 +32,21 @@ export class Runtime {
 
   /**
    * A storage buffer.
+   * @param hint what its user can do where it is too large
    * @throws UserError (gpu) naming `label` where the device can't make it
    */
-  createBuffer(label: string, bytes: number): GPUBuffer {
+  createBuffer(
+    label: string,
+    bytes: number,
+    hint = "use a smaller --batch or --limit",
+  ): GPUBuffer {
     const { maxStorageBufferBindingSize: limit } = this.gpu.limits;
     if (bytes > limit) {
       const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
       throw new UserError(
         `${label} needs a buffer of ${mib(bytes)}, and this adapter allows ${mib(limit)}`,
         ExitCode.gpu,
-        "use a smaller --batch or --limit",
+        hint,
       );
     }
     return this.gpu.device.createBuffer({ label, size: Math.max(4, bytes), usage: USAGE });
@@ -50,7 +56,9 @@ export class Runtime {
   bufferOf(variable: Variable): GPUBuffer {
     let buffer = this.variables.get(variable);
     if (!buffer) {
-      buffer = this.createBuffer(variable.label, 4 * variable.size);
+      const { label, shape, size } = variable;
+      const hint = "use a smaller model, smaller images, or a GPU with larger buffers";
+      buffer = this.createBuffer(`${label} ${showShape(shape)}`, 4 * size, hint);
       this.variables.set(variable, buffer);
       this.gpu.device.queue.writeBuffer(buffer, 0, variable.initial);
     }

@@ -154,6 +154,7 @@ export function globalAvgPool(x: Tensor): Tensor {
 export function adaptiveAvgPool2d(x: Tensor, output: number | readonly [number, number]): Tensor {
   const [rows, columns] = pair(output);
   const [, height, width] = x.shape;
+  if (height === rows && width === columns) return x;
   if (height % rows === 0 && width % columns === 0) {
     if (rows === 1 && columns === 1) return mean(x, [1, 2], { keepDims: true });
     return avgPool2d(x, [height / rows, width / columns]);

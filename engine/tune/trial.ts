@@ -13,6 +13,7 @@ import type { Runtime } from "../plan/runtime.ts";
 import type { Dispatch } from "../plan/schedule.ts";
 import { recordCopy } from "../plan/textures.ts";
 import { draws, uniform } from "../random.ts";
+import { median, relativeError } from "../statistics.ts";
 import { numel } from "../tensor/shape.ts";
 import { Input, Scratch, type Step } from "../tensor/tensor.ts";
 
@@ -181,7 +182,7 @@ class Trial {
       const order = hopeful.map((_, i) => hopeful[(i + round) % hopeful.length]);
       for (const [k, ms] of await this.round(order, repeats)) times.get(k)!.push(ms);
     }
-    return new Map([...times].map(([k, all]) => [k, all.sort((a, b) => a - b)[ROUNDS >> 1]]));
+    return new Map([...times].map(([k, all]) => [k, median(all)]));
   }
 
   /** One pass for each variant, in order, in one submission. */
@@ -232,13 +233,4 @@ function added(parts: ArrayLike<number>, size: number): Float64Array {
   const sum = new Float64Array(size);
   for (let i = 0; i < parts.length; i++) sum[i % size] += parts[i];
   return sum;
-}
-
-function relativeError(a: Float64Array, b: Float64Array): number {
-  let distance = 0, length = 0;
-  for (let i = 0; i < b.length; i++) {
-    distance += (a[i] - b[i]) ** 2;
-    length += b[i] ** 2;
-  }
-  return Math.sqrt(distance / (length || 1));
 }

@@ -12,16 +12,17 @@
 // dimension (tap row, tap column, input channel). A workgroup computes a block of it, and walks along
 // the inner dimension in slabs of DEPTH vec4s: all threads load the slab of both operands into
 // workgroup memory, each element once; then each thread multiplies what its own PIXELS x 4 VECTORS
-// sums need. While a slab is multiplied, the loads of the next are under way to registers.
+// sums need. While a slab is multiplied, the loads of the next are under way to registers: nothing
+// touches a loaded value before it is stored, not even to put zeros in the place of padding.
 // Four input by four output channels of weights are a 4 x 4 block; the adjoint reads it transposed.
 //
 // Stride. The adjoint of stride t falls into t phases (h mod t), each a correlation of stride 1 with
 // every TAP_STRIDE-th tap (see tile.wgsl). A workgroup works in one phase and walks its taps only.
 //
 // Workgroup memory holds for each row of threads the pixels it needs, for each column the weights,
-// one after the other. So an index is a thread's own row, which is clamped once, and a constant; and
-// as rows are an odd number of vec4s long, the eight threads that read at once read eight different
-// banks of 16 bytes. Of a warp's 32 threads, 8 share pixels and 4 share weights.
+// one after the other. So an index is a thread's own row, which is clamped once a slab, and a
+// constant; and as rows are an odd number of vec4s long, the eight threads that read at once read
+// eight different banks of 16 bytes. Of a warp's 32 threads, 8 share pixels and 4 share weights.
 //
 // Order. Every output is one chain of multiply-adds in the order of the inner dimension, whatever
 // the sizes of the block: variants differ in speed, never in bits. SPLITS follows the shape alone.
@@ -31,6 +32,12 @@
 // Cost: 2 N P Q C R S K / GROUPS operations. A thread loads PIXELS + 4 VECTORS vec4s from workgroup
 // memory for 16 PIXELS VECTORS multiply-adds: with 8 x 8 sums 1 to 16; from buffers the workgroup
 // loads 1 / (4 block width) + 1 / (4 block height) vec4s a multiply-add.
+//
+// Compiled for a Radeon of 2020 by Mesa 22.3 (no GPU was at hand), a 128 x 64 block with 8 x 8 sums
+// has 512 multiply-adds among the 666 instructions of a slab, one clamp for each operand, 144
+// registers of 256 and none spilled. Of earlier texts, one that put zeros in place as it loaded
+// made the compiler wait for memory before the multiply-adds, and one that loaded the next slab
+// before a branch had the loads moved behind them.
 
 const BATCH: u32 = 8u;
 const IN_HEIGHT: u32 = 32u;
@@ -89,6 +96,17 @@ const JOINT_ROW: u32 = 4u * DEPTH * VECTORS + 1u;
 const NO_TAP: u32 = 1000000u;
 const OUTSIDE: i32 = -1000000i;
 
+// What a workgroup works on: channel group, first output vector, the first tap of its phase and how
+// many tap columns the phase has, and where its split of the inner dimension ends.
+struct Block {
+  group: u32,
+  vector: u32,
+  first_row: u32,
+  first_column: u32,
+  columns: u32,
+  end: u32,
+}
+
 // Where a vec4 of the inner dimension lies: its number, and tap row, tap column (counted within
 // the phase) and input vector.
 struct Inner {
@@ -120,16 +138,23 @@ fn step_w(taps: u32) -> i32 {
   return i32(taps) * DILATION_W;
 }
 
+// A value that is under way, and where it counts; elsewhere it is zero.
+struct Loaded {
+  value: vec4<f32>,
+  inside: vec4<bool>,
+}
+
 // begin own
 @group(0) @binding(0) var<storage, read> own: array<vec4<f32>>;
 
-fn load_own(window: Window, inner: Inner, group: u32) -> vec4<f32> {
+fn load_own(window: Window, inner: Inner, block: Block) -> Loaded {
   let down = step_h(inner.row);
   let right = step_w(inner.column);
   let pixel = u32(window.pixel + down * i32(IN_WIDTH) + right);
-  let value = own[pixel * PIXEL_VECTORS + group * IN_VECTORS + inner.vector];
-  let inside = u32(window.top + down) < IN_HEIGHT && u32(window.left + right) < IN_WIDTH;
-  return select(vec4<f32>(), value, inside);
+  let inside = inner.index < block.end &&
+    u32(window.top + down) < IN_HEIGHT && u32(window.left + right) < IN_WIDTH;
+  return Loaded(
+    own[pixel * PIXEL_VECTORS + block.group * IN_VECTORS + inner.vector], vec4<bool>(inside));
 }
 // end own
 
@@ -152,24 +177,52 @@ fn store(pixel: u32, column: Column, value: vec4<f32>) {
 }
 // end result
 
-// The vec4 of weights from output channels `4 vector` on, for one inner channel of forward: rows
-// of the weights' matrix are the inner dimension itself where all taps of a kernel row are in use.
-fn load_forward(inner: u32, vector: u32, group: u32) -> vec4<f32> {
-  var row = FIRST_TAP_H * WEIGHT_WIDTH * GROUP_IN + inner;
-  if (KERNEL_WIDTH != WEIGHT_WIDTH) {
-    let line = KERNEL_WIDTH * GROUP_IN;
-    row = ((FIRST_TAP_H + inner / line) * WEIGHT_WIDTH + FIRST_TAP_W) * GROUP_IN + inner % line;
+// The n-th vec4 of a slab's weights. Forward: by inner channel, then output vector; rows of the
+// weights' matrix are the inner dimension itself where all taps of a kernel row are in use.
+// Adjoint: by output channel, then inner vector, which is the thread's own.
+fn load_joint(n: u32, inner: Inner, block: Block) -> Loaded {
+  var index = 0u;
+  var inside = false;
+  if (ADJOINT) {
+    let r = FIRST_TAP_H + block.first_row + inner.row * TAP_STRIDE_H;
+    let s = FIRST_TAP_W + block.first_column + inner.column * TAP_STRIDE_W;
+    let channel = 4u * block.vector + n / DEPTH;
+    index = ((r * WEIGHT_WIDTH + s) * GROUP_OUT + channel) * PIXEL_VECTORS;
+    index += block.group * IN_VECTORS + inner.vector;
+    inside = inner.index < block.end && channel < GROUP_OUT;
+  } else {
+    let channel = 4u * (inner.index - n % DEPTH) + n / TILE_VECTORS;
+    let vector = block.vector + n % TILE_VECTORS;
+    var row = FIRST_TAP_H * WEIGHT_WIDTH * GROUP_IN + channel;
+    if (KERNEL_WIDTH != WEIGHT_WIDTH) {
+      let line = KERNEL_WIDTH * GROUP_IN;
+      row = ((FIRST_TAP_H + channel / line) * WEIGHT_WIDTH + FIRST_TAP_W) * GROUP_IN + channel % line;
+    }
+    index = row * (OUT_CHANNELS / 4u) + block.group * OUT_VECTORS + vector;
+    inside = channel < min(4u * block.end, KERNEL_HEIGHT * KERNEL_WIDTH * GROUP_IN) &&
+      vector < OUT_VECTORS;
   }
-  let value = joint[row * (OUT_CHANNELS / 4u) + group * OUT_VECTORS + vector];
-  let inside = inner < KERNEL_HEIGHT * KERNEL_WIDTH * GROUP_IN && vector < OUT_VECTORS;
-  return select(vec4<f32>(), value, inside);
+  return Loaded(joint[index], vec4<bool>(inside));
 }
 
-// The vec4 of weights along the inner dimension for one output channel of the adjoint.
-fn load_adjoint(r: u32, s: u32, vector: u32, channel: u32, group: u32) -> vec4<f32> {
-  let tap = (FIRST_TAP_H + r) * WEIGHT_WIDTH + FIRST_TAP_W + s;
-  let value = joint[(tap * GROUP_OUT + channel) * PIXEL_VECTORS + group * IN_VECTORS + vector];
-  return select(vec4<f32>(), value, channel < GROUP_OUT);
+// The same place of the next slab.
+fn next(inner: Inner, columns: u32) -> Inner {
+  var to = inner;
+  to.index += DEPTH;
+  to.vector += DEPTH % IN_VECTORS;
+  to.column += DEPTH / IN_VECTORS;
+  if (to.vector >= IN_VECTORS) {
+    to.vector -= IN_VECTORS;
+    to.column += 1u;
+  }
+  // @unroll
+  for (var i = 0u; i < DEPTH / IN_VECTORS + 1u; i++) {
+    if (to.column >= columns) {
+      to.column -= columns;
+      to.row += 1u;
+    }
+  }
+  return to;
 }
 
 // The first tap that reaches the phase whose (phase + padding) is given.
@@ -188,8 +241,8 @@ fn phase_taps(first: u32, count: u32, stride: u32) -> u32 {
   return select(0u, (count - first + stride - 1u) / stride, first < count);
 }
 
-var<workgroup> own_slab: array<array<vec4<f32>, OWN_ROW>, BUFFERS * THREADS_Y>;
-var<workgroup> joint_slab: array<array<vec4<f32>, JOINT_ROW>, BUFFERS * THREADS_X>;
+var<workgroup> own_slab: array<array<array<vec4<f32>, OWN_ROW>, THREADS_Y>, BUFFERS>;
+var<workgroup> joint_slab: array<array<array<vec4<f32>, JOINT_ROW>, THREADS_X>, BUFFERS>;
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -197,14 +250,12 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let block = id.x + id.y * groups.x;
-  let first_vector = block % CHANNEL_TILES * TILE_VECTORS;
-  let phase_w = block / CHANNEL_TILES % PHASES_W;
-  let phase_h = block / (CHANNEL_TILES * PHASES_W) % PHASES_H;
-  let group = block / (CHANNEL_TILES * PHASES_W * PHASES_H) % GROUPS;
-  let rest = block / (CHANNEL_TILES * PHASES_W * PHASES_H * GROUPS);
-  let first_pixel = rest % PIXEL_TILES * TILE_PIXELS;
-  let split = rest / PIXEL_TILES;
+  let number = id.x + id.y * groups.x;
+  let phase_w = number / CHANNEL_TILES % PHASES_W;
+  let phase_h = number / (CHANNEL_TILES * PHASES_W) % PHASES_H;
+  let rest = number / (CHANNEL_TILES * PHASES_W * PHASES_H);
+  let first_pixel = rest / GROUPS % PIXEL_TILES * TILE_PIXELS;
+  let split = rest / (GROUPS * PIXEL_TILES);
   if (split >= SPLITS) {
     return;
   }
@@ -212,25 +263,26 @@ fn main(
   let y = local / WARP_X % WARP_Y + local / (WARP_Y * THREADS_X) * WARP_Y;
 
   // The taps of the phase, and where the first of them lies for the phase's pixel 0.
-  var first_r = 0u;
-  var first_s = 0u;
+  var block: Block;
+  block.group = rest % GROUPS;
+  block.vector = number % CHANNEL_TILES * TILE_VECTORS;
+  block.columns = KERNEL_WIDTH;
+  var rows = KERNEL_HEIGHT;
   var start_h = -PADDING_H;
   var start_w = -PADDING_W;
-  var rows = KERNEL_HEIGHT;
-  var columns = KERNEL_WIDTH;
   if (ADJOINT) {
-    first_r = first_tap(i32(phase_h) + PADDING_H, DILATION_H, STRIDE_H);
-    first_s = first_tap(i32(phase_w) + PADDING_W, DILATION_W, STRIDE_W);
-    rows = phase_taps(first_r, KERNEL_HEIGHT, TAP_STRIDE_H);
-    columns = phase_taps(first_s, KERNEL_WIDTH, TAP_STRIDE_W);
-    start_h = (i32(phase_h) + PADDING_H - i32(first_r) * DILATION_H) / STRIDE_H;
-    start_w = (i32(phase_w) + PADDING_W - i32(first_s) * DILATION_W) / STRIDE_W;
+    block.first_row = first_tap(i32(phase_h) + PADDING_H, DILATION_H, STRIDE_H);
+    block.first_column = first_tap(i32(phase_w) + PADDING_W, DILATION_W, STRIDE_W);
+    block.columns = phase_taps(block.first_column, KERNEL_WIDTH, TAP_STRIDE_W);
+    rows = phase_taps(block.first_row, KERNEL_HEIGHT, TAP_STRIDE_H);
+    start_h = (i32(phase_h) + PADDING_H - i32(block.first_row) * DILATION_H) / STRIDE_H;
+    start_w = (i32(phase_w) + PADDING_W - i32(block.first_column) * DILATION_W) / STRIDE_W;
   }
   // begin inner
-  let inner_vectors = rows * columns * IN_VECTORS;
+  let inner_vectors = rows * block.columns * IN_VECTORS;
   // end inner
-  let from_ = split * SPLIT_VECTORS;
-  let to = min(from_ + SPLIT_VECTORS, inner_vectors);
+  let begin = split * SPLIT_VECTORS;
+  block.end = min(begin + SPLIT_VECTORS, inner_vectors);
 
   // What this thread loads of each slab: always the same vec4 of it, of OWN_LOADS pixels.
   // @registers
@@ -251,105 +303,35 @@ fn main(
     window[l] = Window(select(OUTSIDE, top, at < PHASE_PIXELS), left, pixel);
   }
   var inner: Inner;
-  inner.index = from_ + local % DEPTH;
+  inner.index = begin + local % DEPTH;
   inner.vector = inner.index % IN_VECTORS;
-  inner.column = inner.index / IN_VECTORS % max(columns, 1u);
-  inner.row = inner.index / (IN_VECTORS * max(columns, 1u));
+  inner.column = inner.index / IN_VECTORS % max(block.columns, 1u);
+  inner.row = inner.index / (IN_VECTORS * max(block.columns, 1u));
 
   // @registers
-  var own_held: array<vec4<f32>, OWN_LOADS>;
+  var own_held: array<Loaded, OWN_LOADS>;
   // @registers
-  var joint_held: array<vec4<f32>, JOINT_LOADS>;
+  var joint_held: array<Loaded, JOINT_LOADS>;
+  // @unroll
+  for (var l = 0u; l < OWN_LOADS; l++) {
+    own_held[l] = load_own(window[l], inner, block);
+  }
+  // @unroll
+  for (var l = 0u; l < JOINT_LOADS; l++) {
+    joint_held[l] = load_joint(l * THREADS + local, inner, block);
+  }
+
   // @registers
   var sum: array<vec4<f32>, PIXELS * VECTORS>;
-  // Iteration `slab` loads slab `slab` and multiplies the one before.
-  let slabs = (max(to, from_) - from_ + DEPTH - 1u) / DEPTH;
-  for (var slab = 0u; slab <= slabs; slab++) {
-    // @unroll
-    for (var l = 0u; l < OWN_LOADS; l++) {
-      own_held[l] = select(vec4<f32>(), load_own(window[l], inner, group), inner.index < to);
-    }
-    // @unroll
-    for (var l = 0u; l < JOINT_LOADS; l++) {
-      let n = l * THREADS + local;
-      if (ADJOINT) {
-        let value = load_adjoint(
-          first_r + inner.row * TAP_STRIDE_H, first_s + inner.column * TAP_STRIDE_W, inner.vector,
-          4u * first_vector + n / DEPTH, group);
-        joint_held[l] = select(vec4<f32>(), value, inner.index < to);
-      } else {
-        let channel = 4u * (from_ + slab * DEPTH) + n / TILE_VECTORS;
-        let value = load_forward(channel, first_vector + n % TILE_VECTORS, group);
-        joint_held[l] = select(vec4<f32>(), value, channel < 4u * to);
-      }
-    }
-    inner.index += DEPTH;
-    inner.vector += DEPTH % IN_VECTORS;
-    inner.column += DEPTH / IN_VECTORS;
-    if (inner.vector >= IN_VECTORS) {
-      inner.vector -= IN_VECTORS;
-      inner.column += 1u;
-    }
-    // @unroll
-    for (var i = 0u; i < DEPTH / IN_VECTORS + 1u; i++) {
-      if (inner.column >= columns) {
-        inner.column -= columns;
-        inner.row += 1u;
-      }
-    }
-
-    if (slab > 0u) {
-      let own_row = (slab - 1u) % BUFFERS * THREADS_Y + y;
-      let joint_row = (slab - 1u) % BUFFERS * THREADS_X + x;
-      // @unroll
-      for (var d = 0u; d < DEPTH; d++) {
-        // @registers
-        var pixel: array<vec4<f32>, PIXELS>;
-        // @unroll
-        for (var i = 0u; i < PIXELS; i++) {
-          pixel[i] = own_slab[own_row][i * DEPTH + d];
-        }
-        // @unroll
-        for (var v = 0u; v < VECTORS; v++) {
-          // @registers
-          var weight: array<vec4<f32>, 4>;
-          // @registers
-          var line: array<vec4<f32>, 4>;
-          // @unroll
-          for (var c = 0u; c < 4u; c++) {
-            if (ADJOINT) {
-              line[c] = joint_slab[joint_row][(v * 4 + c) * DEPTH + d];
-            } else {
-              weight[c] = joint_slab[joint_row][(d * 4 + c) * VECTORS + v];
-            }
-          }
-          if (ADJOINT) {
-            // @unroll
-            for (var c = 0u; c < 4u; c++) {
-              weight[c] = vec4<f32>(line[0][c], line[1][c], line[2][c], line[3][c]);
-            }
-          }
-          // @unroll
-          for (var c = 0u; c < 4u; c++) {
-            // @unroll
-            for (var i = 0u; i < PIXELS; i++) {
-              sum[i * VECTORS + v] = fma(vec4<f32>(pixel[i][c]), weight[c], sum[i * VECTORS + v]);
-            }
-          }
-        }
-      }
-    }
-
-    if (BUFFERS == 1u) {
-      workgroupBarrier();
-    }
-    let own_buffer = slab % BUFFERS * THREADS_Y;
-    let joint_buffer = slab % BUFFERS * THREADS_X;
+  let slabs = (max(block.end, begin) - begin + DEPTH - 1u) / DEPTH;
+  for (var slab = 0u; slab < slabs; slab++) {
+    let buffer = slab % BUFFERS;
     // @unroll
     for (var l = 0u; l < OWN_LOADS; l++) {
       let at = l * (THREADS / DEPTH) + local / DEPTH;
       if (TILE_PIXELS * DEPTH % THREADS == 0u || at < TILE_PIXELS) {
-        own_slab[own_buffer + at / PIXELS][at % PIXELS * DEPTH + local % DEPTH] = own_held[l];
+        own_slab[buffer][at / PIXELS][at % PIXELS * DEPTH + local % DEPTH] =
+          select(vec4<f32>(), own_held[l].value, own_held[l].inside);
       }
     }
     // @unroll
@@ -362,17 +344,71 @@ fn main(
         place = (vector / THREADS_X * 4u + n / DEPTH % 4u) * DEPTH + n % DEPTH;
       }
       if (4u * DEPTH * TILE_VECTORS % THREADS == 0u || n < 4u * DEPTH * TILE_VECTORS) {
-        joint_slab[joint_buffer + vector % THREADS_X][place] = joint_held[l];
+        joint_slab[buffer][vector % THREADS_X][place] =
+          select(vec4<f32>(), joint_held[l].value, joint_held[l].inside);
       }
     }
     workgroupBarrier();
+
+    // The loads of the next slab. Past the end they are made for nothing, which costs less than a
+    // branch: compilers move loads out of the way of a branch, and wait for them after it.
+    inner = next(inner, block.columns);
+    // @unroll
+    for (var l = 0u; l < OWN_LOADS; l++) {
+      own_held[l] = load_own(window[l], inner, block);
+    }
+    // @unroll
+    for (var l = 0u; l < JOINT_LOADS; l++) {
+      joint_held[l] = load_joint(l * THREADS + local, inner, block);
+    }
+
+    // @unroll
+    for (var d = 0u; d < DEPTH; d++) {
+      // @registers
+      var pixel: array<vec4<f32>, PIXELS>;
+      // @unroll
+      for (var i = 0u; i < PIXELS; i++) {
+        pixel[i] = own_slab[buffer][y][i * DEPTH + d];
+      }
+      // @unroll
+      for (var v = 0u; v < VECTORS; v++) {
+        // @registers
+        var weight: array<vec4<f32>, 4>;
+        // @registers
+        var line: array<vec4<f32>, 4>;
+        // @unroll
+        for (var c = 0u; c < 4u; c++) {
+          if (ADJOINT) {
+            line[c] = joint_slab[buffer][x][(v * 4 + c) * DEPTH + d];
+          } else {
+            weight[c] = joint_slab[buffer][x][(d * 4 + c) * VECTORS + v];
+          }
+        }
+        if (ADJOINT) {
+          // @unroll
+          for (var c = 0u; c < 4u; c++) {
+            weight[c] = vec4<f32>(line[0][c], line[1][c], line[2][c], line[3][c]);
+          }
+        }
+        // @unroll
+        for (var c = 0u; c < 4u; c++) {
+          // @unroll
+          for (var i = 0u; i < PIXELS; i++) {
+            sum[i * VECTORS + v] = fma(vec4<f32>(pixel[i][c]), weight[c], sum[i * VECTORS + v]);
+          }
+        }
+      }
+    }
+    if (BUFFERS == 1u) {
+      workgroupBarrier();
+    }
   }
 
   // @registers
   var stored: array<Column, VECTORS>;
   // @unroll
   for (var v = 0u; v < VECTORS; v++) {
-    stored[v] = load_column(group * OUT_VECTORS + first_vector + v * THREADS_X + x);
+    stored[v] = load_column(block.group * OUT_VECTORS + block.vector + v * THREADS_X + x);
   }
   // @unroll
   for (var i = 0u; i < PIXELS; i++) {
@@ -384,7 +420,7 @@ fn main(
       let pixel = (image * OUT_HEIGHT + row) * OUT_WIDTH + column;
       // @unroll
       for (var v = 0u; v < VECTORS; v++) {
-        let vector = first_vector + v * THREADS_X + x;
+        let vector = block.vector + v * THREADS_X + x;
         if (vector < OUT_VECTORS) {
           store(pixel, stored[v], sum[i * VECTORS + v]);
         }

@@ -10,7 +10,7 @@
 // workgroup computes a block of it and walks along the pixels in slabs of SLAB: all threads load x
 // (shifted by the tap of their row) and dy into workgroup memory, each element once; then each
 // thread adds the outer products of 4 VECTORS_Y rows with 4 VECTORS_X channels, pixel by pixel. While
-// a slab is multiplied, the loads of the next are under way to registers.
+// a slab is multiplied, the loads of the next are under way to registers, and nothing touches them.
 //
 // Workgroup memory and the order of sums: see block.wgsl. Every sum is one chain of multiply-adds in
 // the order of the pixels whatever the block; SPLITS follows the shape alone.
@@ -69,20 +69,54 @@ const DY_ROW: u32 = SLAB * VECTORS_X + 1u;
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> parts: array<vec4<f32>>;
 
+// What a workgroup works on: channel group, first vectors of output channels and of rows, and where
+// its split of the pixels ends.
+struct Block {
+  group: u32,
+  channel: u32,
+  row: u32,
+  end: u32,
+}
+
+// A value that is under way, and where it counts; elsewhere it is zero.
+struct Loaded {
+  value: vec4<f32>,
+  inside: vec4<bool>,
+}
+
 // begin own
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 
 // The four elements of x under an output pixel that belong to four rows of the gradient: one tap,
 // four channels.
-fn load_x(pixel: u32, row_vector: u32, group: u32) -> vec4<f32> {
+fn load_rows(pixel: u32, row_vector: u32, group: u32) -> Loaded {
   let tap = row_vector / IN_VECTORS;
   let h = tap_row(pixel, tap / KERNEL_WIDTH);
   let w = tap_column(pixel, tap % KERNEL_WIDTH);
   let at = u32((i32(pixel / (OUT_HEIGHT * OUT_WIDTH) * IN_HEIGHT) + h) * i32(IN_WIDTH) + w);
-  let value = x[at * PIXEL_VECTORS + group * IN_VECTORS + row_vector % IN_VECTORS];
-  return select(vec4<f32>(), value, u32(h) < IN_HEIGHT && u32(w) < IN_WIDTH);
+  return Loaded(
+    x[at * PIXEL_VECTORS + group * IN_VECTORS + row_vector % IN_VECTORS],
+    vec4<bool>(u32(h) < IN_HEIGHT && u32(w) < IN_WIDTH));
 }
 // end own
+
+// The n-th vec4 of x for the slab of pixels that begins with `first`, by pixel, then row.
+fn load_x(n: u32, first: u32, block: Block) -> Loaded {
+  let pixel = first + n / TILE_Y;
+  let vector = block.row + n % TILE_Y;
+  var loaded = load_rows(pixel, vector, block.group);
+  loaded.inside &= vec4<bool>(pixel < block.end && vector < ROW_VECTORS);
+  return loaded;
+}
+
+// The same of dy, by pixel, then output channel.
+fn load_dy(n: u32, first: u32, block: Block) -> Loaded {
+  let pixel = first + n / TILE_X;
+  let vector = block.channel + n % TILE_X;
+  return Loaded(
+    dy[pixel * (OUT_CHANNELS / 4u) + block.group * OUT_VECTORS + vector],
+    vec4<bool>(pixel < block.end && vector < OUT_VECTORS));
+}
 
 fn tap_row(pixel: u32, r: u32) -> i32 {
   return i32(pixel / OUT_WIDTH % OUT_HEIGHT * STRIDE_H + r * DILATION_H) - PADDING_H;
@@ -92,8 +126,8 @@ fn tap_column(pixel: u32, s: u32) -> i32 {
   return i32(pixel % OUT_WIDTH * STRIDE_W + s * DILATION_W) - PADDING_W;
 }
 
-var<workgroup> x_slab: array<array<vec4<f32>, X_ROW>, BUFFERS * THREADS_Y>;
-var<workgroup> dy_slab: array<array<vec4<f32>, DY_ROW>, BUFFERS * THREADS_X>;
+var<workgroup> x_slab: array<array<array<vec4<f32>, X_ROW>, THREADS_Y>, BUFFERS>;
+var<workgroup> dy_slab: array<array<array<vec4<f32>, DY_ROW>, THREADS_X>, BUFFERS>;
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -101,82 +135,45 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let block = id.x + id.y * groups.x;
-  let first_channel = block % CHANNEL_TILES * TILE_X;
-  let first_row = block / CHANNEL_TILES % ROW_TILES * TILE_Y;
-  let group = block / (CHANNEL_TILES * ROW_TILES) % GROUPS;
-  let split = block / (CHANNEL_TILES * ROW_TILES * GROUPS);
+  let number = id.x + id.y * groups.x;
+  let split = number / (CHANNEL_TILES * ROW_TILES * GROUPS);
   if (split >= SPLITS) {
     return;
   }
+  let begin = split * SPLIT_PIXELS;
+  var block: Block;
+  block.channel = number % CHANNEL_TILES * TILE_X;
+  block.row = number / CHANNEL_TILES % ROW_TILES * TILE_Y;
+  block.group = number / (CHANNEL_TILES * ROW_TILES) % GROUPS;
+  block.end = min(begin + SPLIT_PIXELS, PIXELS);
   let column = local % WARP_X + local / 32u % (THREADS_X / WARP_X) * WARP_X;
   let row = local / WARP_X % WARP_Y + local / (WARP_Y * THREADS_X) * WARP_Y;
-  let from_ = split * SPLIT_PIXELS;
-  let to = min(from_ + SPLIT_PIXELS, PIXELS);
 
   // @registers
-  var x_held: array<vec4<f32>, X_LOADS>;
+  var x_held: array<Loaded, X_LOADS>;
   // @registers
-  var dy_held: array<vec4<f32>, DY_LOADS>;
+  var dy_held: array<Loaded, DY_LOADS>;
+  // @unroll
+  for (var l = 0u; l < X_LOADS; l++) {
+    x_held[l] = load_x(l * THREADS + local, begin, block);
+  }
+  // @unroll
+  for (var l = 0u; l < DY_LOADS; l++) {
+    dy_held[l] = load_dy(l * THREADS + local, begin, block);
+  }
+
   // @registers
   var sum: array<vec4<f32>, 4 * VECTORS_Y * VECTORS_X>;
-  // Iteration `slab` loads slab `slab` and multiplies the one before.
-  let slabs = (to - from_ + SLAB - 1u) / SLAB;
-  for (var slab = 0u; slab <= slabs; slab++) {
-    // @unroll
-    for (var l = 0u; l < X_LOADS; l++) {
-      let n = l * THREADS + local;
-      let pixel = from_ + slab * SLAB + n / TILE_Y;
-      let vector = first_row + n % TILE_Y;
-      let inside = pixel < to && vector < ROW_VECTORS;
-      x_held[l] = select(vec4<f32>(), load_x(pixel, vector, group), inside);
-    }
-    // @unroll
-    for (var l = 0u; l < DY_LOADS; l++) {
-      let n = l * THREADS + local;
-      let pixel = from_ + slab * SLAB + n / TILE_X;
-      let vector = first_channel + n % TILE_X;
-      let value = dy[pixel * (OUT_CHANNELS / 4u) + group * OUT_VECTORS + vector];
-      dy_held[l] = select(vec4<f32>(), value, pixel < to && vector < OUT_VECTORS);
-    }
-
-    if (slab > 0u) {
-      let x_row = (slab - 1u) % BUFFERS * THREADS_Y + row;
-      let dy_row = (slab - 1u) % BUFFERS * THREADS_X + column;
-      // @unroll
-      for (var p = 0u; p < SLAB; p++) {
-        // @registers
-        var gradient: array<vec4<f32>, VECTORS_X>;
-        // @unroll
-        for (var j = 0u; j < VECTORS_X; j++) {
-          gradient[j] = dy_slab[dy_row][p * VECTORS_X + j];
-        }
-        // @unroll
-        for (var i = 0u; i < VECTORS_Y; i++) {
-          let value = x_slab[x_row][p * VECTORS_Y + i];
-          // @unroll
-          for (var c = 0u; c < 4u; c++) {
-            // @unroll
-            for (var j = 0u; j < VECTORS_X; j++) {
-              sum[(i * 4 + c) * VECTORS_X + j] =
-                fma(vec4<f32>(value[c]), gradient[j], sum[(i * 4 + c) * VECTORS_X + j]);
-            }
-          }
-        }
-      }
-    }
-
-    if (BUFFERS == 1u) {
-      workgroupBarrier();
-    }
-    let x_buffer = slab % BUFFERS * THREADS_Y;
-    let dy_buffer = slab % BUFFERS * THREADS_X;
+  let slabs = (block.end - begin + SLAB - 1u) / SLAB;
+  for (var slab = 0u; slab < slabs; slab++) {
+    let buffer = slab % BUFFERS;
     // @unroll
     for (var l = 0u; l < X_LOADS; l++) {
       let n = l * THREADS + local;
       let vector = n % TILE_Y;
       if (SLAB * TILE_Y % THREADS == 0u || n < SLAB * TILE_Y) {
-        x_slab[x_buffer + vector % THREADS_Y][n / TILE_Y * VECTORS_Y + vector / THREADS_Y] = x_held[l];
+        x_slab[buffer][vector % THREADS_Y][n / TILE_Y * VECTORS_Y + vector / THREADS_Y] =
+          select(vec4<f32>(), x_held[l].value, x_held[l].inside);
       }
     }
     // @unroll
@@ -184,23 +181,59 @@ fn main(
       let n = l * THREADS + local;
       let vector = n % TILE_X;
       if (SLAB * TILE_X % THREADS == 0u || n < SLAB * TILE_X) {
-        dy_slab[dy_buffer + vector % THREADS_X][n / TILE_X * VECTORS_X + vector / THREADS_X] = dy_held[l];
+        dy_slab[buffer][vector % THREADS_X][n / TILE_X * VECTORS_X + vector / THREADS_X] =
+          select(vec4<f32>(), dy_held[l].value, dy_held[l].inside);
       }
     }
     workgroupBarrier();
+
+    // The loads of the next slab, without a branch: see block.wgsl.
+    // @unroll
+    for (var l = 0u; l < X_LOADS; l++) {
+      x_held[l] = load_x(l * THREADS + local, begin + (slab + 1u) * SLAB, block);
+    }
+    // @unroll
+    for (var l = 0u; l < DY_LOADS; l++) {
+      dy_held[l] = load_dy(l * THREADS + local, begin + (slab + 1u) * SLAB, block);
+    }
+
+    // @unroll
+    for (var p = 0u; p < SLAB; p++) {
+      // @registers
+      var gradient: array<vec4<f32>, VECTORS_X>;
+      // @unroll
+      for (var j = 0u; j < VECTORS_X; j++) {
+        gradient[j] = dy_slab[buffer][column][p * VECTORS_X + j];
+      }
+      // @unroll
+      for (var i = 0u; i < VECTORS_Y; i++) {
+        let value = x_slab[buffer][row][p * VECTORS_Y + i];
+        // @unroll
+        for (var c = 0u; c < 4u; c++) {
+          // @unroll
+          for (var j = 0u; j < VECTORS_X; j++) {
+            sum[(i * 4 + c) * VECTORS_X + j] =
+              fma(vec4<f32>(value[c]), gradient[j], sum[(i * 4 + c) * VECTORS_X + j]);
+          }
+        }
+      }
+    }
+    if (BUFFERS == 1u) {
+      workgroupBarrier();
+    }
   }
 
   // @unroll
   for (var i = 0u; i < VECTORS_Y; i++) {
     // @unroll
     for (var c = 0u; c < 4u; c++) {
-      let at = 4u * (first_row + i * THREADS_Y + row) + c;
+      let at = 4u * (block.row + i * THREADS_Y + row) + c;
       // @unroll
       for (var j = 0u; j < VECTORS_X; j++) {
-        let vector = first_channel + j * THREADS_X + column;
+        let vector = block.channel + j * THREADS_X + column;
         if (at < ROWS && vector < OUT_VECTORS) {
           let line = (split * ROWS + at) * (OUT_CHANNELS / 4u);
-          parts[line + group * OUT_VECTORS + vector] = sum[(i * 4 + c) * VECTORS_X + j];
+          parts[line + block.group * OUT_VECTORS + vector] = sum[(i * 4 + c) * VECTORS_X + j];
         }
       }
     }

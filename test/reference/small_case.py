@@ -1,8 +1,8 @@
 """Makes small_case.json: what PyTorch computes in float64 for models/small.ts, from weights, images,
-labels and a mask made by a formula. Needs make_case.py, which is in the header of cli/verify.ts."""
+labels and a mask made by a formula. Needs make_case.py, which is in models/README.md."""
 import json
-import zlib
 
+import formula
 import torch
 import torch.nn as nn
 from make_case import make_case
@@ -10,27 +10,6 @@ from make_case import make_case
 SEED, BATCH, CHANNELS, CLASSES, SIZE = 7, 3, 2, 5, 16
 LAYER = "features.8"
 KEPT = ["features.1.weight", "features.5.bias", "fc.bias"]
-
-
-def uniform(name, count):
-    """Numbers in [0, 1): an integer hash of the index, the name and the seed."""
-    wrap = 2**32 - 1
-    found = []
-    for i in range(count):
-        x = (i * 0x9E3779B1 + zlib.crc32(name.encode()) + SEED * 0x85EBCA6B) & wrap
-        x = ((x ^ x >> 16) * 0x7FEB352D) & wrap
-        x = ((x ^ x >> 15) * 0x846CA68B) & wrap
-        x ^= x >> 16
-        found.append((x >> 8) / 2**24)
-    return torch.tensor(found, dtype=torch.float64)
-
-
-def weights(name, shape):
-    noise = 2 * uniform(name, torch.Size(shape).numel()).reshape(shape) - 1
-    if name.endswith("running_var") or name.endswith("weight") and len(shape) == 1:
-        return 1 + 0.1 * noise
-    fan_in = torch.Size(shape[1:]).numel()
-    return noise * (0.1 if len(shape) <= 1 else (6 / fan_in) ** 0.5)
 
 
 def block(inputs, outputs):
@@ -50,20 +29,15 @@ class Small(nn.Module):
 
 
 net = Small()
-filled = {
-    key: value if key.endswith("num_batches_tracked") else weights(key, value.shape).float()
-    for key, value in net.state_dict().items()
-}
-net.load_state_dict(filled)
-shape = (BATCH, CHANNELS, SIZE, SIZE)
+formula.fill(net, SEED)
 make_case(
     "small.safetensors",
     "small",
     net,
     LAYER,
-    x=((2 * uniform("input", torch.Size(shape).numel()) - 1) * 1.7).reshape(shape).float(),
-    labels=(uniform("labels", BATCH) * CLASSES).long(),
-    mask=(uniform("mask", CLASSES * 128) < 0.3).reshape(CLASSES, 128).float(),
+    x=formula.images(BATCH, CHANNELS, SIZE, SEED),
+    labels=(formula.uniform("labels", BATCH, SEED) * CLASSES).long(),
+    mask=(formula.uniform("mask", CLASSES * 128, SEED) < 0.3).reshape(CLASSES, 128).float(),
 )
 
 data = open("small.safetensors", "rb").read()

@@ -70,7 +70,7 @@ export function trainingStep(network: Module, c: CaseInputs) {
   const [own] = scoreGradients(logits, labels, [layer]);
   const [other] = scoreGradients(logits, confusing, [layer]);
   const cls = crossEntropy(logits, labels);
-  const channel = channelConstraint(aggregate(own), aggregate(other), mask, labels, confusing);
+  const channel = channelConstraint(aggregate(own), aggregate(other), { mask }, labels, confusing);
   const spatial = spatialConstraint(own, background);
 
   const parameters = [...network.namedParameters()];

@@ -12,7 +12,7 @@ import {
   generalWeightGrad,
 } from "../../engine/gpu/kernels/conv_general.ts";
 import type { SplitKernel } from "../../engine/gpu/kernel.ts";
-import type { Target } from "../../engine/gpu/kernels/target.ts";
+import { PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
 import { noise, relativeError, runKernel } from "./gpu.ts";
 
 type Pair = readonly [number, number];
@@ -185,7 +185,7 @@ export function generalFaces(s: ConvShape): Faces {
   return {
     forward: generalForward(s),
     inputGrad: generalInputGrad(s),
-    weightGrad: generalWeightGrad(s),
+    weightGrad: generalWeightGrad(s, PLAIN),
   };
 }
 

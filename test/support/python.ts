@@ -19,12 +19,19 @@ export const pythonWithTorch: string | undefined = ["python3", "/usr/bin/python3
 /** What to add to the name of a test that needs PyTorch, where there is none. */
 export const torchNote = pythonWithTorch ? "" : " (skipped: no Python with torch here)";
 
+/** Where programs find the formula of weights and images. */
+const REFERENCE = new URL("../reference", import.meta.url).pathname;
+
 /** Runs a program with PyTorch in a folder; returns what it prints. */
 export async function runPython(program: string, folder: string): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(pythonWithTorch!, {
     args: ["-W", "ignore", "-c", program],
     cwd: folder,
-    env: { OMP_NUM_THREADS: "1", PYTHONPATH: folder },
+    env: {
+      OMP_NUM_THREADS: "1",
+      PYTHONDONTWRITEBYTECODE: "1",
+      PYTHONPATH: `${folder}:${REFERENCE}`,
+    },
   }).output();
   const decoder = new TextDecoder();
   if (!success) throw new Error(decoder.decode(stderr));
@@ -45,11 +52,11 @@ def save_file(tensors, path, metadata=None):
     open(path, "wb").write(struct.pack("<Q", len(text)) + text + b"".join(parts))
 `;
 
-/** Puts make_case.py into a folder: the program in the header of cli/verify.ts, as it stands. */
+/** Puts make_case.py into a folder: the program in models/README.md, as it stands. */
 export async function putCaseMaker(folder: string): Promise<void> {
-  const source = await Deno.readTextFile(new URL("../../cli/verify.ts", import.meta.url));
-  const [, program] = source.match(/ \* ```python\n([^]*?) \* ```/)!;
-  await Deno.writeTextFile(`${folder}/make_case.py`, program.replaceAll(/^ \* ?/gm, ""));
+  const source = await Deno.readTextFile(new URL("../../models/README.md", import.meta.url));
+  const [, program] = source.match(/```python\n([^]*?)```/)!;
+  await Deno.writeTextFile(`${folder}/make_case.py`, program);
   await Deno.mkdir(`${folder}/safetensors`);
   await Deno.writeTextFile(`${folder}/safetensors/__init__.py`, "");
   await Deno.writeTextFile(`${folder}/safetensors/torch.py`, SAVE_FILE);

@@ -128,7 +128,10 @@ function referenceTensor(name: string, shape: Shape, seed: number): HostTensor {
 }
 
 /** Images of `size` x `size` pixels, [B, H, W, C]. */
-export function referenceImages(c: CaseInputs, size: number): Float32Array<ArrayBuffer> {
+export function referenceImages(
+  c: Pick<CaseInputs, "seed" | "batch" | "in_channels">,
+  size: number,
+): Float32Array<ArrayBuffer> {
   const u = formula("input", c.seed);
   const channels = c.in_channels;
   return filled(c.batch * size * size * channels, (i) => {

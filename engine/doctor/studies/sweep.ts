@@ -167,7 +167,7 @@ async function sweepCell(
   const begun = performance.now();
   const constraint = { ...options.constraint, ...cell, layers: options.layersOf(cell) };
   const found = await stages.diagnose(baseline.state, constraint);
-  const masks = constrainedLayers(found.layers);
+  const masks = constrainedLayers(found);
   const stage = cellName(cell);
   const treated = await judge.judge(
     await stages.treated(stage, baseline.state, masks, constraint),

@@ -93,6 +93,6 @@ export function convWeightGrad(s: ConvShape, target: Target = PLAIN): SplitKerne
     case "tile":
       return tileWeightGrad(s, target);
     case "general":
-      return generalWeightGrad(s);
+      return generalWeightGrad(s, target);
   }
 }

@@ -159,39 +159,38 @@ function chooseBlock(
 const OWN_SCALARS = `
 @group(0) @binding(0) var<storage, read> own: array<f32>;
 
-fn load_own(window: Window, inner: Inner, group: u32) -> vec4<f32> {
-  var value = vec4<f32>();
+fn load_own(window: Window, inner: Inner, block: Block) -> Loaded {
+  var loaded: Loaded;
   // @unroll
   for (var i = 0u; i < 4u; i++) {
     let tap = (4u * inner.index + i) / GROUP_IN;
     let down = step_h(tap / KERNEL_WIDTH);
     let right = step_w(tap % KERNEL_WIDTH);
     let pixel = u32(window.pixel + down * i32(IN_WIDTH) + right);
-    let element = own[pixel * IN_CHANNELS + (4u * inner.index + i) % GROUP_IN];
-    let inside = tap < KERNEL_HEIGHT * KERNEL_WIDTH &&
+    loaded.value[i] = own[pixel * IN_CHANNELS + (4u * inner.index + i) % GROUP_IN];
+    loaded.inside[i] = inner.index < block.end && tap < KERNEL_HEIGHT * KERNEL_WIDTH &&
       u32(window.top + down) < IN_HEIGHT && u32(window.left + right) < IN_WIDTH;
-    value[i] = select(0.0, element, inside);
   }
-  return value;
+  return loaded;
 }`;
 
 const INNER_SCALARS = `
-let inner_vectors = (rows * columns * GROUP_IN + 3u) / 4u;`;
+let inner_vectors = (rows * block.columns * GROUP_IN + 3u) / 4u;`;
 
 /** The same for the weight gradient: four rows, each with its own tap and channel. */
 const X_SCALARS = `
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 
-fn load_x(pixel: u32, row_vector: u32, group: u32) -> vec4<f32> {
-  var value = vec4<f32>();
+fn load_rows(pixel: u32, row_vector: u32, group: u32) -> Loaded {
+  var loaded: Loaded;
   // @unroll
   for (var i = 0u; i < 4u; i++) {
     let tap = (4u * row_vector + i) / GROUP_IN;
     let h = tap_row(pixel, tap / KERNEL_WIDTH);
     let w = tap_column(pixel, tap % KERNEL_WIDTH);
     let at = u32((i32(pixel / (OUT_HEIGHT * OUT_WIDTH) * IN_HEIGHT) + h) * i32(IN_WIDTH) + w);
-    let element = x[at * IN_CHANNELS + (4u * row_vector + i) % GROUP_IN];
-    value[i] = select(0.0, element, u32(h) < IN_HEIGHT && u32(w) < IN_WIDTH);
+    loaded.value[i] = x[at * IN_CHANNELS + (4u * row_vector + i) % GROUP_IN];
+    loaded.inside[i] = u32(h) < IN_HEIGHT && u32(w) < IN_WIDTH;
   }
-  return value;
+  return loaded;
 }`;

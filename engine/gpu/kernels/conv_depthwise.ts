@@ -18,7 +18,8 @@ import type { Target } from "./target.ts";
 
 const WORKGROUP = 64;
 const PIXELS = 8;
-const WANTED_WORKGROUPS = 32;
+/** Threads, of those that keep an adapter busy, for each workgroup that a weight gradient wants. */
+const THREADS_A_WORKGROUP = 128;
 /** Wider kernels would unroll into too much code. */
 const MAX_KERNEL_WIDTH = 9;
 
@@ -58,7 +59,8 @@ function directed(s: ConvShape, adjoint: boolean, target: Target): Kernel {
 
 export function depthwiseWeightGrad(s: ConvShape, target: Target): SplitKernel {
   const threads = s.groups / 4 * s.kernelHeight;
-  const splits = splitRows(s.batch * s.outHeight, threads / WORKGROUP, WANTED_WORKGROUPS);
+  const wanted = target.threads / THREADS_A_WORKGROUP;
+  const splits = splitRows(s.batch * s.outHeight, threads / WORKGROUP, wanted);
   const { source, textures } = declare(weightGradShader, ["x", "dy"], "parts", target);
   const kernel = {
     label: convLabel(s, "weight gradient"),

@@ -5,11 +5,10 @@ import inputGradShader from "../../../shaders/conv/input_grad.wgsl" with { type:
 import { linearWorkgroups, specialize, type SplitKernel } from "../kernel.ts";
 import type { ConvShape } from "./conv.ts";
 import { convCost, convLabel, type Face, splitRows, windowConstants } from "./conv_shape.ts";
+import { PLAIN, type Target } from "./target.ts";
 
 const WORKGROUP = 64;
-/** Workgroups that keep an adapter busy. */
-const WANTED_WORKGROUPS = 64;
-
+/** Any face, for the plain target. */
 export function generalFace(s: ConvShape, face: Face): SplitKernel {
   switch (face) {
     case "forward":
@@ -17,7 +16,7 @@ export function generalFace(s: ConvShape, face: Face): SplitKernel {
     case "input gradient":
       return generalInputGrad(s);
     case "weight gradient":
-      return generalWeightGrad(s);
+      return generalWeightGrad(s, PLAIN);
   }
 }
 
@@ -43,9 +42,13 @@ export function generalInputGrad(s: ConvShape): SplitKernel {
   return { kernel, splits: 1 };
 }
 
-export function generalWeightGrad(s: ConvShape): SplitKernel {
+export function generalWeightGrad(s: ConvShape, target: Target): SplitKernel {
   const elements = s.kernelHeight * s.kernelWidth * (s.inChannels / s.groups) * s.outChannels;
-  const splits = splitRows(s.batch * s.outHeight, elements / WORKGROUP, WANTED_WORKGROUPS);
+  const splits = splitRows(
+    s.batch * s.outHeight,
+    elements / WORKGROUP,
+    target.threads / WORKGROUP,
+  );
   const kernel = {
     label: convLabel(s, "weight gradient"),
     source: specialize(weightGradShader, { ...constants(s), SPLITS: splits }),

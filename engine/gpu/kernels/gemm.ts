@@ -22,7 +22,8 @@ export interface MatmulShape {
 }
 
 const WORKGROUP = 64;
-const WANTED_WORKGROUPS = 32;
+/** Threads, of those that keep an adapter busy, for each workgroup that a product wants. */
+const THREADS_A_WORKGROUP = 128;
 /** The least run of the inner dimension that is worth a split. */
 const MIN_SPLIT = 64;
 
@@ -43,7 +44,7 @@ function choose(s: MatmulShape, target: Target): SplitKernel {
     const columns = rowLength(k);
     return convWeightGrad(pointwise(k / columns, columns, m, n), target);
   }
-  return generalMatmul(s);
+  return generalMatmul(s, target);
 }
 
 /** A 1 x 1 convolution over `rows` x `columns` pixels. */
@@ -74,10 +75,10 @@ function rowLength(k: number): number {
 }
 
 /** Any shape, scalar loads, a tile of 4 x 4. */
-export function generalMatmul(s: MatmulShape): SplitKernel {
+export function generalMatmul(s: MatmulShape, target: Target = PLAIN): SplitKernel {
   const tiles = Math.ceil(s.m / 4) * Math.ceil(s.n / 4);
   const runs = Math.ceil(s.k / MIN_SPLIT);
-  const splits = splitRows(runs, tiles / WORKGROUP, WANTED_WORKGROUPS);
+  const splits = splitRows(runs, tiles / WORKGROUP, target.threads / THREADS_A_WORKGROUP);
   const kernel = {
     label: matmulLabel(s),
     source: specialize(matmulShader, {

@@ -62,7 +62,7 @@ function byTree(
   const columns = Math.min(TREE_COLUMNS, 2 ** Math.ceil(Math.log2(inner)));
   const lanes = TREE_THREADS / columns;
   const tiles = outer * Math.ceil(inner / columns);
-  const wanted = splitting ? target.threads / TREE_THREADS / tiles : 1;
+  const wanted = splitting ? target.threads / (2 * TREE_THREADS) / tiles : 1;
   const most = Math.floor(length / (lanes * TREE_UNROLL));
   const part = Math.ceil(length / Math.max(1, Math.min(wanted, most)));
   const splits = Math.ceil(length / part);

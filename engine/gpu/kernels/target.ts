@@ -50,14 +50,14 @@ export interface TargetDevice {
   };
 }
 
-/**
- * The target that suits the device: on a CPU adapter textures and shared loads, on a GPU plain
- * buffers and workgroup memory.
- */
+/** A CPU adapter: textures and shared loads. */
+export function cpuTarget(lanes: number): Target {
+  return { ...PLAIN, lanes, textures: true, threads: 1 << 12 };
+}
+
+/** The target that suits the device. */
 export function targetFor({ isCpu, subgroupSize, tuning, limits }: TargetDevice): Target {
-  if (isCpu) {
-    return { ...PLAIN, lanes: subgroupSize, textures: true, threads: 1 << 12, tuning };
-  }
+  if (isCpu) return { ...cpuTarget(subgroupSize), tuning };
   return {
     ...BLOCKS,
     workgroupMemory: limits.maxComputeWorkgroupStorageSize,

@@ -1,0 +1,168 @@
+/** Times convolutions against the roofline, plain against treat steps, engines against each other. */
+
+import { fileURLToPath } from "node:url";
+import { measureRoofline, type Roofline } from "../engine/gpu/roofline.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
+import { classifier } from "../models/registry.ts";
+import { compareWith, readReport, requirePairs } from "./bench/compare.ts";
+import { benchFaces, judgeFaces } from "./bench/faces.ts";
+import { benchPeers, openPeers } from "./bench/peers.ts";
+import type { Judgement, Report, Result } from "./bench/result.ts";
+import { tracedShapes } from "./bench/shapes.ts";
+import { benchSteps } from "./bench/steps.ts";
+import { comparisonTable, facesTable, judgementsTable, resultsTable } from "./bench/tables.ts";
+import { type Context, defineCommand } from "./framework/command.ts";
+import { flagTable, type Values } from "./framework/flags.ts";
+import { Progress } from "./framework/progress.ts";
+
+const SHAPES_OF = ["resnet34", "vgg16", "mobilenetv2", "squeezenet"];
+const STEPS_OF = ["small", "resnet34"];
+/** Milliseconds: faces are timed by the device's clock, everything else with a wait of 10. */
+const FACE_WINDOW = 50, WINDOW = 300;
+
+const flags = flagTable({
+  faces: {
+    type: "boolean",
+    help: "convolutions against the roofline (where nothing else is asked)",
+  },
+  steps: { type: "boolean", help: "plain training steps and treat steps" },
+  peers: { type: "boolean", help: "this engine beside jax-js and TensorFlow.js (downloads them)" },
+  models: {
+    type: "list",
+    of: "string",
+    value: "NAMES",
+    help: `whose convolutions and steps (default ${SHAPES_OF}; for --steps ${STEPS_OF})`,
+  },
+  batch: { type: "integer", min: 1, default: 8, help: "images of a convolution" },
+  stepBatch: { type: "integer", min: 1, default: 32, help: "images of a training step" },
+  rounds: { type: "integer", min: 1, default: 5, help: "times that each is timed; medians count" },
+  window: {
+    type: "number",
+    above: 0,
+    help: `milliseconds of work timed at once (default ${WINDOW}; ${FACE_WINDOW} for --faces)`,
+  },
+  compare: {
+    type: "string",
+    value: "FILE.json",
+    help: "set beside the results in a file: of cli/bench/pytorch.py, or an earlier --json",
+  },
+  json: { type: "boolean", help: "print one JSON object" },
+});
+type Args = Values<typeof flags>;
+
+/** Set in the process that may load the peers. */
+const WITH_PEERS = "MODEL_DOCTOR_PEERS";
+
+export const command = defineCommand({
+  name: "bench",
+  summary: "Time convolutions against the roofline, training steps, and peers",
+  description:
+    "Every face of the convolutions of four classifiers at 32 x 32 is set against what the adapter " +
+    "could reach, by the peaks of arithmetic and bandwidth that are measured in the same run. " +
+    "With --peers the same work is done by other engines on the same adapter, in turns. Nothing " +
+    "is timed before its result was checked. Leave the machine alone meanwhile. " +
+    "cli/bench/pytorch.py does the work of a --json file in PyTorch.",
+  flags,
+  examples: [
+    { args: "", does: "the convolutions against the roofline" },
+    { args: "--peers", does: "this engine beside its peers" },
+    { args: "--steps --models resnet34,resnet50 --step-batch 128", does: "training steps" },
+    { args: "--steps --compare pytorch.json", does: "the same beside PyTorch's" },
+  ],
+  async run(args, context) {
+    if (args.peers && !Deno.env.has(WITH_PEERS)) {
+      await context.startAgain(WITH_PEERS, [`--lock=${lockFile()}`]);
+    }
+    args.models?.forEach(classifier);
+    const other = args.compare === undefined ? undefined : await readReport(args.compare);
+    const runtime = new Runtime(await context.gpu());
+    const report = await measure(args, runtime, context);
+    const comparison = other && compareWith(report, other, runtime.gpu.isCpu);
+    const judgements = [...report.judgements, ...comparison?.judgements ?? []];
+    if (args.json) {
+      const all = { ...report, judgements, comparison: comparison?.pairs };
+      context.print(JSON.stringify(all, null, 2));
+    } else {
+      const parts = [
+        facesTable(report.results, report.roofline),
+        resultsTable(report.results),
+        comparison && comparisonTable(comparison),
+        judgementsTable(judgements),
+      ];
+      context.print(parts.filter((part) => part).join("\n\n"));
+    }
+    if (comparison) requirePairs(comparison, args.compare!);
+  },
+});
+
+/** The peers' packages are pinned in a lock file of their own, so that nobody else loads them. */
+const lockFile = () => fileURLToPath(new URL("bench/peers.lock", import.meta.url));
+
+async function measure(args: Args, runtime: Runtime, context: Context): Promise<Report> {
+  const { rounds, window = WINDOW, batch, stepBatch } = args;
+  const { signal } = context;
+  const turns = { rounds, window, signal };
+  const results: Result[] = [];
+  const judgements: Judgement[] = [];
+  let roofline: Roofline | undefined;
+  if (args.faces || !(args.steps || args.peers)) {
+    const shapes = tracedShapes(args.models ?? SHAPES_OF, batch);
+    roofline = await measureRoofline(runtime.gpu);
+    const found = await withProgress(
+      "faces",
+      args,
+      (onFace) =>
+        benchFaces(runtime, roofline!, shapes, {
+          ...turns,
+          window: args.window ?? FACE_WINDOW,
+          onFace,
+        }),
+    );
+    results.push(...found);
+    judgements.push(...judgeFaces(found, runtime.gpu.isCpu));
+  }
+  if (args.steps) {
+    const models = args.models ?? STEPS_OF;
+    const found = await withProgress(
+      "steps",
+      args,
+      (onModel) => benchSteps(runtime, { ...turns, models, batch: stepBatch, onModel }),
+    );
+    results.push(...found.results);
+    judgements.push(...found.judgements);
+  }
+  if (args.peers) {
+    const peers = await openPeers();
+    const found = await withProgress(
+      "peers",
+      args,
+      (onWork) => benchPeers(runtime, peers, { ...turns, batch, stepBatch, onWork }),
+    );
+    results.push(...found.results);
+    judgements.push(...found.judgements);
+  }
+  runtime.destroy();
+  return { adapter: runtime.gpu.adapter.name, system, roofline, results, judgements };
+}
+
+const system = `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}, ` +
+  `${navigator.hardwareConcurrency} cores`;
+
+async function withProgress<T>(
+  label: string,
+  { json }: Args,
+  work: (onProgress: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
+  let bar: Progress | undefined;
+  try {
+    const found = await work((done, total) => {
+      bar ??= new Progress({ label, total, output: json ? Deno.stderr : Deno.stdout });
+      bar.update(done, {});
+    });
+    bar?.finish();
+    return found;
+  } catch (error) {
+    bar?.abandon();
+    throw error;
+  }
+}

@@ -1,0 +1,106 @@
+/** Results from a file, of another program or another time, beside those of this run. */
+
+import { ExitCode, UserError } from "../../engine/errors.ts";
+import { readText } from "../../engine/io/files.ts";
+import { geometricMean } from "../../engine/statistics.ts";
+import type { Judgement, Report, Result } from "./result.ts";
+
+export interface ComparisonResult {
+  /** The same work here and there. */
+  readonly pairs: readonly { readonly own: Result; readonly other: Result }[];
+  /** Geometric means of how many times as long the other engine takes. */
+  readonly means: readonly {
+    readonly group: string;
+    readonly engine: string;
+    readonly works: number;
+    readonly ratio: number;
+  }[];
+  readonly judgements: readonly Judgement[];
+}
+
+/** What a GPU has to reach against PyTorch with float32 as strict as here. */
+const REQUIRED: Readonly<Record<string, number>> = { "plain step": 1, "treat step": 2 };
+const isStrictPyTorch = (engine: string) => /pytorch.*strict/i.test(engine);
+
+/** @throws UserError (io) where there is no such file, or no results in it */
+export async function readReport(path: string): Promise<Pick<Report, "results">> {
+  const text = await readText(path);
+  try {
+    const report = JSON.parse(text);
+    if (!report.results.every(isResult)) throw new Error("a result lacks something");
+    return report;
+  } catch (cause) {
+    throw new UserError(
+      `${path} holds no results of a benchmark`,
+      ExitCode.io,
+      "make it with deno task bench --json, or with cli/bench/pytorch.py",
+      { cause },
+    );
+  }
+}
+
+const isResult = (value: Result) =>
+  value.seconds > 0 && typeof value.engine === "string" && typeof value.work === "object";
+
+/**
+ * The results of the same work, here and there; there may be none.
+ * @param isCpu without a GPU nothing is required against PyTorch
+ */
+export function compareWith(
+  { results }: Pick<Report, "results">,
+  other: Pick<Report, "results">,
+  isCpu: boolean,
+): ComparisonResult {
+  const own = results.filter(({ engine }) => engine === "this engine");
+  const pairs = own.flatMap((result) =>
+    other.results
+      .filter(({ work }) => sameWork(work, result.work))
+      .map((other) => ({ own: result, other }))
+  );
+  const kinds = Map.groupBy(pairs, ({ own, other }) => `${own.group}\n${other.engine}`);
+  const means = [...kinds.values()].map((of) => ({
+    group: of[0].own.group,
+    engine: of[0].other.engine,
+    works: of.length,
+    ratio: geometricMean(of.map(({ own, other }) => other.seconds / own.seconds)),
+  }));
+  const judged = isCpu
+    ? []
+    : means.filter(({ group, engine }) => group in REQUIRED && isStrictPyTorch(engine));
+  return {
+    pairs,
+    means,
+    judgements: judged.map(({ group, engine, ratio }) => ({
+      what: `${group}, over ${engine}`,
+      measured: ratio,
+      bound: "at least",
+      required: REQUIRED[group],
+      unit: "x",
+    })),
+  };
+}
+
+/** @throws UserError (usage) where no work was the same */
+export function requirePairs({ pairs }: ComparisonResult, path: string): void {
+  if (pairs.length > 0) return;
+  throw new UserError(
+    `nothing that was done in this run is in ${path}`,
+    ExitCode.usage,
+    "give the flags that the file was made with: --faces, --steps, --models, --batch, --step-batch",
+  );
+}
+
+/** Whether two descriptions are the same; the order of their keys doesn't matter. */
+function sameWork(a: unknown, b: unknown): boolean {
+  return canonical(a) === canonical(b);
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_, part) =>
+      part && typeof part === "object" && !Array.isArray(part)
+        ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => a < b ? -1 : 1))
+        : part,
+  );
+}

@@ -1,0 +1,72 @@
+/** The convolutions of classifiers, traced from the classifiers themselves. */
+
+import type { ConvShape } from "../../engine/gpu/kernels/conv.ts";
+import { Parameter, run } from "../../engine/nn/module.ts";
+import { ancestors } from "../../engine/tensor/autograd.ts";
+import { Input } from "../../engine/tensor/tensor.ts";
+import { classifier } from "../../models/registry.ts";
+
+/** Height, width and channels of the images. */
+const IMAGE = [32, 32, 3] as const;
+const CLASSES = 10;
+
+/** Kinds of convolutions that are bound by different things. */
+export const CLASSES_OF_SHAPES = [
+  "3x3",
+  "1x1",
+  "strided",
+  "first layer",
+  "depthwise",
+  "other",
+] as const;
+export type ShapeClass = typeof CLASSES_OF_SHAPES[number];
+
+export interface TracedShape {
+  readonly shape: ConvShape;
+  readonly class: ShapeClass;
+  /** The classifiers that have it. */
+  readonly models: readonly string[];
+}
+
+/**
+ * The distinct convolutions of the classifiers, in the order in which they are met.
+ * @throws UserError (usage) for a classifier that there isn't
+ */
+export function tracedShapes(models: readonly string[], batch: number): TracedShape[] {
+  const found = new Map<string, { shape: ConvShape; models: Set<string> }>();
+  for (const model of models) {
+    for (const shape of convolutionsOf(model, batch)) {
+      const key = JSON.stringify(shape);
+      const entry = found.get(key) ?? { shape, models: new Set() };
+      entry.models.add(model);
+      found.set(key, entry);
+    }
+  }
+  return [...found.values()].map(({ shape, models }) => ({
+    shape,
+    class: classOf(shape),
+    models: [...models],
+  }));
+}
+
+function convolutionsOf(model: string, batch: number): ConvShape[] {
+  const options = { inChannels: IMAGE[2], numClasses: CLASSES, imageSize: IMAGE[0] };
+  const network = classifier(model).create(options);
+  const { output } = run(network, new Input("images", [batch, ...IMAGE]), { training: false });
+  return ancestors(output)
+    // Average pools are convolutions with fixed weights.
+    .filter(({ operation, inputs }) =>
+      operation.name === "conv2d" && inputs[1] instanceof Parameter
+    )
+    .sort((a, b) => a.id - b.id)
+    .map(({ attributes }) => attributes as unknown as ConvShape);
+}
+
+/** The first that fits: a depthwise convolution with a stride is depthwise. */
+function classOf({ groups, inChannels, stride, kernelHeight, kernelWidth }: ConvShape): ShapeClass {
+  if (groups > 1) return groups === inChannels ? "depthwise" : "other";
+  if (inChannels <= 4) return "first layer";
+  if (stride.some((step) => step > 1)) return "strided";
+  if (kernelHeight === 1 && kernelWidth === 1) return "1x1";
+  return kernelHeight === 3 && kernelWidth === 3 ? "3x3" : "other";
+}

@@ -1,0 +1,188 @@
+/**
+ * Whole training steps, plain and under treatment (the channel-wise constraint at the last
+ * convolution, as the method's authors set it), in turns.
+ */
+
+import { makeShapes } from "../../engine/data/shapes.ts";
+import type { DataSet } from "../../engine/data/dataset.ts";
+import { resolveLayers } from "../../engine/doctor/layers.ts";
+import { constraintPenalty } from "../../engine/doctor/penalty.ts";
+import { ExitCode, UserError } from "../../engine/errors.ts";
+import type { Module } from "../../engine/nn/module.ts";
+import { observe } from "../../engine/nn/observe.ts";
+import { initialize } from "../../engine/nn/state.ts";
+import type { Runtime } from "../../engine/plan/runtime.ts";
+import { draws, streamId } from "../../engine/random.ts";
+import { Input, Variable } from "../../engine/tensor/tensor.ts";
+import { type Penalty, TrainingStep } from "../../engine/train/step.ts";
+import { median } from "../../engine/statistics.ts";
+import type { ClassifierEntry } from "../../models/classifier.ts";
+import { classifier } from "../../models/registry.ts";
+import type { Judgement, Result } from "./result.ts";
+import { type Contender, inTurns, type TurnOptions } from "./turns.ts";
+
+/** Settings of the method's authors. */
+const ALPHA = 10;
+const SGD = { momentum: 0.9, weightDecay: 5e-4 };
+/** Small: the steps shall not diverge, however many there are. */
+const LR = 1e-4;
+const SEED = 0;
+
+/** The cross entropy's relative error between both steps, which begin at the same weights. */
+const TOLERANCE = 1e-4;
+
+export interface StepsOptions extends TurnOptions {
+  readonly models: readonly string[];
+  readonly batch: number;
+  readonly onModel?: (done: number, total: number) => void;
+}
+
+/** @throws UserError (failure) where the treated step's cross entropy is not the plain one's */
+export async function benchSteps(
+  runtime: Runtime,
+  options: StepsOptions,
+): Promise<{ results: Result[]; judgements: Judgement[] }> {
+  const { models, batch, onModel } = options;
+  const set = makeShapes({ train: Math.max(batch, 40), test: 10 });
+  const results: Result[] = [];
+  const judgements: Judgement[] = [];
+  for (const [i, model] of models.entries()) {
+    onModel?.(i, models.length);
+    const [plain, treated] = await benchModel(runtime, classifier(model), set, options);
+    results.push(plain, treated);
+    judgements.push({
+      what: `${model}: treat step over plain training step`,
+      measured: treated.seconds / plain.seconds,
+      bound: "at most",
+      required: 1.3,
+      unit: "x",
+    });
+  }
+  onModel?.(models.length, models.length);
+  return { results, judgements };
+}
+
+async function benchModel(
+  runtime: Runtime,
+  entry: ClassifierEntry,
+  set: DataSet,
+  options: StepsOptions,
+): Promise<Result[]> {
+  const { batch } = options;
+  const kinds = [false, true];
+  const contenders: Trained[] = [];
+  try {
+    for (const treat of kinds) {
+      contenders.push(await Trained.make(runtime, entry, set, batch, treat));
+    }
+    const [plain, treated] = await Promise.all(contenders.map((of) => of.firstLoss()));
+    check(entry.name, treated, plain);
+    const rounds = await inTurns(contenders, options);
+    return kinds.map((treat, i) => ({
+      group: treat ? "treat step" : "plain step",
+      name: `${entry.name}, batch ${batch}`,
+      work: { kind: "step", model: entry.name, batch, classes: set.classes.length, treat },
+      engine: "this engine",
+      seconds: median(rounds[i]),
+      rounds: rounds[i],
+      error: treat ? Math.abs(treated / plain - 1) : undefined,
+    }));
+  } finally {
+    for (const contender of contenders) contender.release();
+  }
+}
+
+function check(model: string, treated: number, plain: number): void {
+  const error = Math.abs(treated / plain - 1);
+  if (error <= TOLERANCE) return;
+  throw new UserError(
+    `${model}'s cross entropy is ${treated} in a treated step and ${plain} in a plain one from the ` +
+      "same weights: nothing is timed that computes something else",
+    ExitCode.failure,
+    "that is a defect; please report it with the adapter's name",
+  );
+}
+
+/** A network that is trained on the same batch over and over. */
+class Trained implements Contender {
+  private steps = 0;
+  private readonly indices: Uint32Array<ArrayBuffer>;
+
+  private constructor(
+    private readonly runtime: Runtime,
+    private readonly network: Module,
+    private readonly step: TrainingStep,
+    private readonly masks: readonly Variable[],
+    batch: number,
+  ) {
+    this.indices = Uint32Array.from({ length: batch }, (_, i) => i);
+  }
+
+  static async make(
+    runtime: Runtime,
+    entry: ClassifierEntry,
+    set: DataSet,
+    batch: number,
+    treat: boolean,
+  ): Promise<Trained> {
+    const network = entry.create({
+      inChannels: set.channels,
+      numClasses: set.classes.length,
+      imageSize: set.height,
+    });
+    initialize(network, SEED);
+    const { penalty, masks } = treat ? constraint(network, entry, set) : { masks: [] };
+    const options = { ...SGD, batch, seed: SEED, penalty };
+    const step = await TrainingStep.make(runtime, network, set, set.train, options);
+    return new Trained(runtime, network, step, masks, batch);
+  }
+
+  enqueue(): void {
+    this.step.run(this.indices, this.steps++, LR);
+  }
+
+  wait(): Promise<Record<string, number>> {
+    return this.step.readMetrics();
+  }
+
+  /** The cross entropy at the first weights. */
+  async firstLoss(): Promise<number> {
+    this.enqueue();
+    const { loss, channel = 0 } = await this.wait();
+    return loss - ALPHA * channel;
+  }
+
+  release(): void {
+    this.step.destroy();
+    this.runtime.release([
+      ...[...this.network.namedState()].map(([, parameter]) => parameter),
+      ...this.masks,
+    ]);
+  }
+}
+
+/** The constraint at the last convolution, with masks drawn at random: they cost the same. */
+function constraint(
+  network: Module,
+  { featureLayer }: ClassifierEntry,
+  { height, width, channels, classes }: DataSet,
+): { penalty?: Penalty; masks: Variable[] } {
+  const layers = resolveLayers(network, ["last"], featureLayer);
+  const { layer: output } = observe(network, new Input("image", [1, height, width, channels]), {
+    training: false,
+  });
+  const constrained = layers.map((layer) => {
+    const shape = [classes.length, output(layer).shape.at(-1)!];
+    const draw = draws(SEED, streamId(`mask of ${layer}`));
+    const values = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => draw(i) & 1);
+    return { layer, mask: new Variable(`mask of ${layer}`, shape, values) };
+  });
+  const penalty = constraintPenalty({
+    form: "paper",
+    layers: constrained,
+    alpha: ALPHA,
+    beta: 0,
+    parameters: [...network.namedParameters()].map(([, parameter]) => parameter),
+  });
+  return { penalty, masks: constrained.map(({ mask }) => mask) };
+}

@@ -1,0 +1,53 @@
+/**
+ * Times a plan by the device's own clock, its runs one after the other in one submission: neither
+ * the host nor the wait for the device counts.
+ */
+
+import type { Gpu } from "../../engine/gpu/adapter.ts";
+import { Timestamps } from "../../engine/gpu/timestamps.ts";
+import type { Plan } from "../../engine/plan/plan.ts";
+import { repeatsFor } from "./turns.ts";
+
+export class Stopwatch {
+  private constructor(private readonly device: GPUDevice, private readonly clock: Timestamps) {}
+
+  /** @throws UserError (gpu) where the adapter has no clock */
+  static async make(gpu: Gpu): Promise<Stopwatch> {
+    return new Stopwatch(gpu.device, await Timestamps.make(gpu, 2));
+  }
+
+  /**
+   * Seconds for one run of a plan without inputs, a figure from each round.
+   * @param window milliseconds of work in a round
+   */
+  async time(plan: Plan, rounds: number, window: number): Promise<number[]> {
+    await this.run(plan, 1); // compiles
+    const repeats = await repeatsFor(window, (repeats) => this.run(plan, repeats));
+    const seconds: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      seconds.push(await this.run(plan, repeats) / repeats);
+    }
+    return seconds;
+  }
+
+  /** From the end of an empty pass before the work to the beginning of one behind it. */
+  private async run(plan: Plan, repeats: number): Promise<number> {
+    const work = Array.from({ length: repeats }, () => plan.encode());
+    const before = this.mark(0);
+    const after = this.mark(1, (encoder) => this.clock.resolve(encoder));
+    this.device.queue.submit([before, ...work, after]);
+    const [first, last] = await this.clock.read();
+    return (last.begin - first.end) / 1000;
+  }
+
+  private mark(span: number, andThen?: (encoder: GPUCommandEncoder) => void): GPUCommandBuffer {
+    const encoder = this.device.createCommandEncoder();
+    encoder.beginComputePass({ timestampWrites: this.clock.pass(span) }).end();
+    andThen?.(encoder);
+    return encoder.finish();
+  }
+
+  destroy(): void {
+    this.clock.destroy();
+  }
+}

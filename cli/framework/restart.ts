@@ -1,0 +1,17 @@
+/** Starting the same command again in a process of its own. */
+import { passInterruptsTo } from "./signals.ts";
+
+/**
+ * Runs the command that this process was started with once more, and returns its exit code.
+ *
+ * @param marker an environment variable that is set in the new process, so that it can tell
+ * @param flags of Deno
+ */
+export async function runAgain(marker: string, flags: readonly string[] = []): Promise<number> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", ...flags, Deno.mainModule, ...Deno.args],
+    env: { [marker]: "1" },
+  }).spawn();
+  passInterruptsTo(child);
+  return (await child.status).code;
+}

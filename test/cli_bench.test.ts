@@ -1,0 +1,77 @@
+/** bench from end to end, at its smallest. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ExitCode } from "../engine/errors.ts";
+import { cli, fail, succeed } from "./support/cli.ts";
+import { inFolder } from "./support/io.ts";
+import { pythonWithTorch, torchNote } from "./support/python.ts";
+
+const sizes = ["--models", "small", "--batch", "1", "--step-batch", "2"];
+const tiny = [...sizes, "--rounds", "1", "--window", "1"];
+
+Deno.test("bench: what is wrong with the flags, and with a file", () =>
+  inFolder(async (folder) => {
+    const { usage, io } = ExitCode;
+    await fail(usage, /--window must be a number \(above 0\)/, "bench", "--window", "0");
+    await fail(usage, /there is no model resnet35; did you mean/, "bench", "--models", "resnet35");
+    const path = join(folder, "results.json");
+    await fail(io, /results\.json/, "bench", "--compare", path);
+    await Deno.writeTextFile(path, '{"results": [{"engine": "x", "seconds": 0}]}');
+    await fail(io, /holds no results of a benchmark/, "bench", "--compare", path);
+  }));
+
+Deno.test("bench: faces and steps, checked and timed, beside others' figures", (t) =>
+  inFolder(async (folder) => {
+    const path = join(folder, "ours.json");
+    const json = await benchJson("--faces", "--steps", ...tiny);
+    await Deno.writeTextFile(path, json);
+    const report = JSON.parse(json);
+    const faces = report.results.filter((r: { face?: string }) => r.face);
+    assert.equal(faces.length, 9);
+    for (const face of faces) {
+      assert.ok(face.error < 1e-5, `${face.name} is off by ${face.error}`);
+      assert.ok(face.ofAchievable >= face.ofPeak && face.ofPeak > 1e-5, face.name);
+      assert.ok(face.ofPeak < 3, `${face.name} is faster than multiply-adds`);
+      assert.ok(Math.abs(face.gflops / report.roofline.gflops / face.ofPeak - 1) < 1e-9);
+    }
+    const [plain, treated] = report.results.slice(9);
+    assert.deepEqual([plain.group, treated.group], ["plain step", "treat step"]);
+    assert.ok(treated.error < 1e-4);
+    const judged = report.judgements.at(-1);
+    assert.equal(judged.measured, treated.seconds / plain.seconds);
+    assert.equal(judged.required, 1.3);
+
+    await t.step("an earlier run", async () => {
+      const text = await succeed("bench", "--steps", ...tiny, "--compare", path);
+      assert.match(text, /^plain step +small, batch 2 +[\d.]+ +[\d.]+ +[\d.]+ x +this engine$/m);
+      assert.match(text, /^treat step +1 +[\d.]+ x +this engine$/m);
+      assert.match(text, /^small: treat step over plain training step +[\d.]+ x +at most 1.3 x/m);
+    });
+    const ignore = pythonWithTorch === undefined;
+    const name = `PyTorch at the same work${torchNote}`;
+    await t.step({ name, ignore, fn: () => checkPyTorch(path, report.results) });
+  }));
+
+async function checkPyTorch(path: string, results: readonly { work: unknown }[]): Promise<void> {
+  const script = new URL("../cli/bench/pytorch.py", import.meta.url).pathname;
+  const settings = ["--device", "cpu", "--rounds", "2", "--window", "1"];
+  const { success, stdout, stderr } = await new Deno.Command(pythonWithTorch!, {
+    args: ["-W", "ignore", script, path, ...settings],
+  }).output();
+  const decoder = new TextDecoder();
+  assert.ok(success, decoder.decode(stderr));
+  const theirs = JSON.parse(decoder.decode(stdout)).results;
+  assert.deepEqual(theirs.map((r: { work: unknown }) => r.work), results.map(({ work }) => work));
+  for (const { seconds, engine } of theirs) {
+    assert.ok(seconds > 0);
+    assert.match(engine, /^PyTorch .* cpu, float32$/);
+  }
+}
+
+/** What --json prints; progress goes to stderr. */
+async function benchJson(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await cli(["bench", ...args, "--json"]);
+  assert.equal(code, ExitCode.ok, stderr);
+  return stdout;
+}
