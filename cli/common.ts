@@ -1,7 +1,5 @@
-/** What the commands share: flags, loading of data, models and weights, and progress. */
+/** What the commands share: flags, loading of models and weights, and progress. Data: data.ts. */
 
-import { dataSetNames, loadDataSet } from "../engine/data/registry.ts";
-import { shapesDefaults } from "../engine/data/shapes.ts";
 import type { DataSet } from "../engine/data/dataset.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { readWeights } from "../engine/io/weights.ts";
@@ -14,6 +12,8 @@ import { classifier, classifiers } from "../models/registry.ts";
 import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
+
+export { dataFlags, openData } from "./data.ts";
 
 const modelNames = classifiers.map(({ name }) => name);
 
@@ -30,22 +30,6 @@ export const widthFlag = flagTable({
 export const modelFlags = flagTable({
   model: { type: "choice", choices: modelNames, default: "small", help: "the classifier" },
   ...widthFlag,
-});
-
-export const dataFlags = flagTable({
-  data: { type: "choice", choices: dataSetNames, default: "shapes", help: "the data set" },
-  dataDir: {
-    type: "string",
-    value: "DIR",
-    help: "the folder with its files; without it they are downloaded (shapes needs none)",
-  },
-  correlation: {
-    type: "number",
-    min: 0,
-    max: 1,
-    default: shapesDefaults.correlation,
-    help: "shapes: how often a training image has its class's own background",
-  },
 });
 
 export const seedFlag = flagTable({
@@ -109,30 +93,7 @@ export const diagnosisFlags = flagTable({
   noiseCopies: { type: "integer", min: 1, default: 10, help: "noisy copies to average over" },
 });
 
-export type DataArgs = Values<typeof dataFlags>;
 export type ModelArgs = Values<typeof modelFlags>;
-
-/** The data set that the flags ask for, with a progress bar where it is downloaded. */
-export async function openData(args: DataArgs, signal: AbortSignal): Promise<DataSet> {
-  let bar: Progress | undefined;
-  let current = "";
-  const set = await loadDataSet({
-    name: args.data,
-    dataDir: args.dataDir,
-    shapes: { correlation: args.correlation },
-    onProgress: ({ file, bytes, total }) => {
-      if (file !== current) {
-        bar?.finish();
-        current = file;
-        bar = new Progress({ label: `download ${file}`, total: total ?? bytes, unit: "bytes" });
-      }
-      bar?.update(bytes, {});
-      signal.throwIfAborted();
-    },
-  });
-  bar?.finish();
-  return set;
-}
 
 /** The classifier for a data set, with starting weights that follow from the seed. */
 export function openModel({ model, width }: ModelArgs, set: DataSet, seed: number) {

@@ -1,6 +1,6 @@
 /** Finds the convolution kernels each class lives on. */
 
-import { limit, splitValidation } from "../engine/data/dataset.ts";
+import { trainingImages } from "../engine/data/dataset.ts";
 import { examine, type ExaminedLayer, saveExamination } from "../engine/doctor/examine.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { makeFolder } from "../engine/io/files.ts";
@@ -66,12 +66,9 @@ export const command = defineCommand({
     const folder = args.out ?? await freeFolder("diagnose", args);
     await makeFolder(folder);
 
-    const limited = args.limit === undefined ? set.train : limit(set.train, args.limit, args.seed);
-    const split = args.validation === 0
-      ? limited
-      : splitValidation(limited, args.validation, args.seed).train;
+    const images = trainingImages(set, args);
     const bars = new StageBars();
-    const found = await examine(runtime, network, set, split, {
+    const found = await examine(runtime, network, set, images, {
       ...args,
       layers,
       signal: context.signal,

@@ -1,8 +1,9 @@
 /** Measures a classifier on a test set. */
 
-import { classMeasures, groupsOf } from "../engine/doctor/measures/measure.ts";
+import { classMeasures } from "../engine/doctor/measures/measure.ts";
 import { wilson } from "../engine/doctor/statistics.ts";
-import { limit } from "../engine/data/dataset.ts";
+import { atMost } from "../engine/data/dataset.ts";
+import { groupsOf, pairingsOf, worstGroup } from "../engine/data/groups.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy, predictions } from "../engine/train/measures.ts";
@@ -46,7 +47,7 @@ export const command = defineCommand({
     const runtime = new Runtime(gpu);
     loadStateDict(network, weights.state, runtime, weights.path);
 
-    const test = args.limit === undefined ? set.test : limit(set.test, args.limit, args.seed);
+    const test = atMost(set.test, args.limit, args.seed);
     const predictor = await Predictor.make(runtime, network, set, test, args.batch);
     const bars = new StageBars();
     const predicted = predictions(
@@ -57,11 +58,13 @@ export const command = defineCommand({
     );
     const total = accuracy(predicted);
     const interval = wilson(total.correct, total.total);
-    const measures = classMeasures(predicted, set.classes.length, groupsOf(test));
+    const measures = classMeasures(predicted, set.classes.length, pairingsOf(test));
     const classes = set.classes.map((name, k) => ({ name, ...measures.classes[k] }));
+    const groups = groupsOf(set, test);
+    const worst = groups && worstGroup(predicted.map((p) => p.label === p.predicted), groups);
     if (args.json) {
       const facts = { model: args.model, data: set.name, adapter: gpu.adapter.name };
-      const found = { ...facts, test: total, interval, ...measures, classes };
+      const found = { ...facts, test: total, interval, ...measures, classes, worst_group: worst };
       context.print(JSON.stringify(found, null, 2));
       return;
     }
@@ -75,6 +78,10 @@ export const command = defineCommand({
       `\naccuracy ${percent(total.accuracy)} (${total.correct} of ${total.total}; ` +
         `95 % interval ${interval.map((share) => percent(share)).join(" to ")}), ` +
         `loss ${total.loss.toFixed(4)}, calibration error ${percent(measures.calibration.ece)}`,
+    );
+    if (!worst) return;
+    context.print(
+      `worst group ${percent(worst.accuracy)}: ${worst.name} (${worst.correct} of ${worst.total})`,
     );
   },
 });

@@ -7,6 +7,7 @@ const commands: Commands = {
   train: () => import("./train.ts"),
   diagnose: () => import("./diagnose.ts"),
   eval: () => import("./eval.ts"),
+  sift: () => import("./sift.ts"),
   "study correlation": () => import("./study/correlation.ts"),
   "study noise": () => import("./study/noise.ts"),
   "study sweep": () => import("./study/sweep.ts"),

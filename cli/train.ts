@@ -1,6 +1,6 @@
 /** Trains a classifier and leaves its best epoch's weights. */
 
-import { limit, splitValidation } from "../engine/data/dataset.ts";
+import { trainingSplits } from "../engine/data/dataset.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { trainStage } from "../engine/train/stage.ts";
 import {
@@ -47,10 +47,9 @@ export const command = defineCommand({
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
 
-    const images = args.limit === undefined ? set.train : limit(set.train, args.limit, args.seed);
     const options = {
       ...{ ...args, stage: STAGE, set, fingerprint: JSON.stringify(args) },
-      ...splitValidation(images, args.validation, args.seed),
+      ...trainingSplits(set, args),
     };
     const bars = new StageBars();
     try {

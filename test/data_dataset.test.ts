@@ -1,31 +1,39 @@
 /** Subsets and validation splits: balanced, seeded, and every image in its place. */
 import assert from "node:assert/strict";
 import { ExitCode, UserError } from "../engine/errors.ts";
-import { limit, type Split, splitValidation, subset } from "../engine/data/dataset.ts";
+import {
+  limit,
+  masksOfAll,
+  type MemorySplit,
+  type Split,
+  splitValidation,
+  subset,
+} from "../engine/data/dataset.ts";
 
 /** Images of 2 x 2 x 3 bytes that all hold their index. */
-function makeSplit(labels: number[]): Split {
+function makeSplit(labels: number[]): MemorySplit {
   const fill = (size: number) =>
     Uint8Array.from({ length: labels.length * size }, (_, i) => Math.floor(i / size));
   return {
     images: fill(12),
-    labels: Uint8Array.from(labels),
-    masks: fill(4),
+    labels: Uint16Array.from(labels),
+    masks: masksOfAll(fill(4), labels.length),
     backgrounds: fill(1),
   };
 }
 
-const ids = (split: Split) => [...split.backgrounds!];
-const counts = (split: Split) =>
+const ids = (split: MemorySplit) => [...split.backgrounds!];
+const counts = (split: MemorySplit) =>
   split.labels.reduce((all: number[], label) => all.with(label, all[label] + 1), [0, 0, 0]);
 const labels = Array.from({ length: 90 }, (_, i) => i % 3);
 const split = makeSplit(labels);
 
 /** Every array of the split still speaks of the same images. */
-function checkAligned(part: Split): void {
+function checkAligned(part: MemorySplit): void {
   for (const [i, id] of ids(part).entries()) {
     assert.deepEqual([...part.images.subarray(12 * i, 12 * i + 12)], Array(12).fill(id));
-    assert.deepEqual([...part.masks!.subarray(4 * i, 4 * i + 4)], Array(4).fill(id));
+    const { coverage, rows } = part.masks!;
+    assert.deepEqual([...coverage.subarray(4 * rows[i], 4 * rows[i] + 4)], Array(4).fill(id));
     assert.equal(part.labels[i], labels[id]);
   }
 }
@@ -35,7 +43,7 @@ Deno.test("data set: a subset keeps images, labels, masks and backgrounds togeth
   assert.deepEqual(ids(part), [7, 2, 7]);
   checkAligned(part);
   const { images, labels } = split;
-  assert.equal(subset({ images, labels }, Uint32Array.of(1)).masks, undefined);
+  assert.equal(subset<Split>({ images, labels }, Uint32Array.of(1)).masks, undefined);
 });
 
 Deno.test("data set: limit takes a balanced, seeded subset in the original order", () => {

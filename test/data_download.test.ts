@@ -238,7 +238,7 @@ Deno.test("registry: an unknown data set is answered with the nearest name", asy
     ExitCode.usage,
     /no data set "fashion-mnits".*fashion-mnist/,
   );
-  assert.match(error.hint!, /shapes, mnist, fashion-mnist, cifar10/);
+  assert.match(error.hint!, /shapes, composite, mnist, fashion-mnist, cifar10, cifar100, .*folder/);
   await userError(loadDataSet({ name: "toString" }), ExitCode.usage, /no data set "toString"/);
 });
 

@@ -1,6 +1,7 @@
 /** Measures: those of predictions by hand, those on the device against float64. */
 
 import assert from "node:assert/strict";
+import { pairingsOf } from "../engine/data/groups.ts";
 import { agreement, NoiseMeasure } from "../engine/doctor/measures/noise.ts";
 import { attack, fgsm, FgsmMeasure, pgd } from "../engine/doctor/measures/attack.ts";
 import {
@@ -11,7 +12,7 @@ import {
   worst,
 } from "../engine/doctor/measures/classes.ts";
 import { InsertionMeasure, ranksOf } from "../engine/doctor/measures/insertion.ts";
-import { groupsOf, probesOf } from "../engine/doctor/measures/measure.ts";
+import { probesOf } from "../engine/doctor/measures/measure.ts";
 import { foreground, ForegroundMeasure } from "../engine/doctor/measures/saliency.ts";
 import type { Subject } from "../engine/doctor/measures/subject.ts";
 import {
@@ -59,9 +60,9 @@ Deno.test("by class, by group, the worst, and the confusion matrix", () => {
     ...[[2, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0]],
   ]);
   const { images, labels } = tinySet.test;
-  assert.equal(groupsOf({ images, labels }), undefined);
-  const backgrounds = labels.map((label, i) => i === 4 ? (label + 1) % CLASSES : label);
-  const groups = groupsOf({ images, labels, backgrounds })!;
+  assert.equal(pairingsOf({ images, labels }), undefined);
+  const backgrounds = Uint8Array.from(labels, (k, i) => i === 4 ? (k + 1) % CLASSES : k);
+  const groups = pairingsOf({ images, labels, backgrounds })!;
   assert.deepEqual(Array.from(groups.of), Array.from(labels, (_, i) => i === 4 ? 1 : 0));
 });
 
@@ -168,16 +169,17 @@ Deno.test("saliency in the foreground and the pointing game follow float64", asy
   const given = await subject();
   const measure = await ForegroundMeasure.make(given);
   const found = await measure.measure();
+  const { coverage } = split.masks!;
   let [inside, hits] = [0, 0];
   saliencyByHand(given).forEach((map, i) => {
-    const mask = split.masks!.subarray(i * PIXELS, (i + 1) * PIXELS);
+    const mask = coverage.subarray(i * PIXELS, (i + 1) * PIXELS).map((share) => share / 255);
     const figure = map.reduce((sum, value, p) => sum + value * mask[p], 0);
     inside += figure / map.reduce((a, b) => a + b) / N;
     hits += mask[argmax(map)];
   });
   assert.equal(found.images, N);
   assert.ok(Math.abs(found.saliency! - inside) < 1e-5, `${found.saliency} is not ${inside}`);
-  const area = split.masks!.reduce((a, b) => a + b) / split.masks!.length;
+  const area = coverage.reduce((a, b) => a + b) / 255 / coverage.length;
   assert.ok(Math.abs(found.area! - area) < 1e-6);
   assert.equal(found.pointing.correct, hits);
   measure.destroy();

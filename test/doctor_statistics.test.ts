@@ -62,7 +62,7 @@ Deno.test("the interval of a paired difference", () => {
 
 Deno.test("predictions from logits: the largest, its confidence, the label's loss", () => {
   const values = Float32Array.of(1, 3, 2, 1000, 0, 0, 5, 5, 4);
-  const of = predictions({ values, classes: 3, labels: Uint8Array.of(2, 0, 1) });
+  const of = predictions({ values, classes: 3, labels: Uint16Array.of(2, 0, 1) });
   const sum = Math.exp(1) + Math.exp(3) + Math.exp(2);
   assert.deepEqual(of.map((p) => [p.label, p.predicted]), [[2, 1], [0, 0], [1, 0]]);
   close(of[0].confidence, Math.exp(3) / sum);

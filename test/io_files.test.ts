@@ -132,16 +132,36 @@ Deno.test("gzip: truncated and corrupt files are told apart", () => {
   fails(packed.with(1, 0), /^a\.gz: corrupt: .*header/);
 });
 
-Deno.test("tar: regular files are listed; truncated and corrupt archives are named", () => {
-  const archive = tar({ "d/": null, "d/a.bin": Uint8Array.of(1, 2, 3), "b": new Uint8Array(512) });
-  const files = readTar(archive, "a.tar");
-  assert.deepEqual(files.map(({ path, data }) => [path, data.length]), [["d/a.bin", 3], [
-    "b",
-    512,
-  ]]);
-  assert.deepEqual([...files[0].data], [1, 2, 3]);
-  const fails = (bytes: Uint8Array, message: RegExp) =>
-    assert.throws(() => readTar(bytes, "a.tar"), { name: "UserError", message });
-  fails(archive.subarray(0, 1025), /^a\.tar: truncated: .*d\/a\.bin/);
-  fails(archive.with(515, 90), /^a\.tar: corrupt: bad tar header at byte 512/);
+async function untar(archive: Uint8Array<ArrayBuffer>): Promise<[string, number[]][]> {
+  const files: [string, number[]][] = [];
+  // Pieces of 100 bytes: headers and files lie across them.
+  const pieces = Array.from(
+    { length: Math.ceil(archive.length / 100) },
+    (_, i) => archive.subarray(100 * i, 100 * (i + 1)),
+  );
+  for await (const { path, chunks } of readTar(ReadableStream.from(pieces), "a.tar")) {
+    const bytes = path === "passed over"
+      ? []
+      : (await Array.fromAsync(chunks())).flatMap((c) => [...c]);
+    files.push([path, bytes]);
+  }
+  return files;
+}
+
+Deno.test("tar: regular files are listed; truncated and corrupt archives are named", async () => {
+  const archive = tar({
+    "d/": null,
+    "passed over": new Uint8Array(1000),
+    "d/a.bin": Uint8Array.of(1, 2, 3),
+    "b": new Uint8Array(512).fill(7),
+  });
+  assert.deepEqual(await untar(archive), [
+    ["passed over", []],
+    ["d/a.bin", [1, 2, 3]],
+    ["b", Array(512).fill(7)],
+  ]);
+  const fails = (bytes: Uint8Array<ArrayBuffer>, message: RegExp) =>
+    userError(untar(bytes), ExitCode.data, message);
+  await fails(archive.subarray(0, 2561), /^a\.tar: truncated: .*d\/a\.bin/);
+  await fails(archive.with(515, 90), /^a\.tar: corrupt: bad tar header at byte 512/);
 });

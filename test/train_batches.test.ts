@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Batches } from "../engine/data/batch.ts";
-import { type DataSet, type Split, subset } from "../engine/data/dataset.ts";
+import { type DataSet, masksOfAll, type Split, subset } from "../engine/data/dataset.ts";
 import type { Runtime } from "../engine/plan/runtime.ts";
 import { Input, type Tensor } from "../engine/tensor/mod.ts";
 import { CHANNELS, freshRuntime, SIZE, tinySet } from "./support/train.ts";
@@ -23,7 +23,7 @@ async function load(runtime: Runtime, set: DataSet, split: Split, augment: boole
   const batches = new Batches(runtime, set, split, { batch, key, augmentation });
   const outputs: Tensor[] = [batches.images, batches.labels];
   if (batches.background) outputs.push(batches.background);
-  const feeds = batches.feeds(indices);
+  const feeds = await batches.feeds(indices);
   const [images, labels, background] = await runtime.evaluate(outputs, [
     ...feeds,
     [key, Uint32Array.of(3, step)],
@@ -52,7 +52,7 @@ function wantedImage(index: number, crop: Crop): number[] {
 function wantedBackground(index: number, crop: Crop): number[] {
   return Array.from({ length: SIZE * SIZE }, (_, pixel) => {
     const from = source(Math.floor(pixel / SIZE), pixel % SIZE, crop);
-    return from < 0 ? 1 : 1 - tinySet.train.masks![index * SIZE * SIZE + from];
+    return from < 0 ? 1 : 1 - tinySet.train.masks!.coverage[index * SIZE * SIZE + from] / 255;
   });
 }
 
@@ -95,9 +95,11 @@ Deno.test("crop and flip stay in range, use all of it, and are the same for the 
 
 Deno.test("a split larger than a binding is streamed, with the same bits", async () => {
   const four = Uint32Array.from({ length: 240 }, (_, i) => i % 60);
-  const split = subset(tinySet.train, four);
+  const { coverage } = tinySet.train.masks!;
+  const repeated = Uint8Array.from({ length: 4 * coverage.length }, (_, i) => coverage[i % 3840]);
+  const split = { ...subset(tinySet.train, four), masks: masksOfAll(repeated, 240) };
   const resident = await load(await freshRuntime(), tinySet, split, true, 4);
-  for (const [bytes, streams] of [[split.images.length, 1], [split.masks!.length, 2]]) {
+  for (const [bytes, streams] of [[split.images.length, 1], [repeated.length, 2]]) {
     const runtime = await freshRuntime({ maxStorageBufferBindingSize: bytes - 4 });
     const streamed = await load(runtime, tinySet, split, true, 4);
     assert.equal(streamed.fed, resident.fed + streams);
@@ -111,11 +113,14 @@ Deno.test("a split without masks has no background, and an odd number of bytes i
   const runtime = await freshRuntime();
   const masks = undefined;
   const odd = { ...tinySet, height: 3, width: 3, channels: 1, mean: [0], std: [1] };
-  const split = { images: Uint8Array.from({ length: 27 }, (_, i) => i), labels: new Uint8Array(3) };
+  const split = {
+    images: Uint8Array.from({ length: 27 }, (_, i) => i),
+    labels: new Uint16Array(3),
+  };
   const key = new Input("key", [2], "u32");
   const batches = new Batches(runtime, odd, { ...split, masks }, { batch: 1, key });
   assert.equal(batches.background, undefined);
-  const feeds = [...batches.feeds(Uint32Array.of(2)), [key, Uint32Array.of(0, 0)] as const];
+  const feeds = [...await batches.feeds(Uint32Array.of(2)), [key, Uint32Array.of(0, 0)] as const];
   const [images] = await runtime.evaluate([batches.images], feeds);
   assert.deepEqual(Array.from(images, (x) => Math.round(x * 255)), [...split.images.slice(18)]);
 });

@@ -158,7 +158,7 @@ Deno.test("steps neither make buffers nor read back; a training frees what it ma
       });
       const indices = Uint32Array.from({ length: 16 }, (_, i) => i);
       const made = counts.made;
-      for (let s = 0; s < 5; s++) step.run(indices, s, 0.01);
+      for (let s = 0; s < 5; s++) await step.run(indices, s, 0.01);
       assert.deepEqual([counts.made, counts.readbacks], [made, 0]);
       await step.readMetrics();
       assert.equal(counts.readbacks, 1);

@@ -95,7 +95,7 @@ Deno.test("five steps of SGD follow a float64 implementation", async () => {
   });
   let before = 0;
   for (let s = 0; s < STEPS; s++) {
-    step.run(indicesOf(s), s, LR);
+    await step.run(indicesOf(s), s, LR);
     const { loss } = await step.readMetrics();
     assert.ok(
       Math.abs(loss - before - losses[s]) < 1e-5,
@@ -122,7 +122,7 @@ Deno.test("the accuracy counts the images whose largest logit is the label's", a
   const options = { batch: 30, seed: 0, momentum: 0, weightDecay: 0 };
   const step = await TrainingStep.make(runtime, network, plain, plain.train, options);
   const indices = Uint32Array.from({ length: 30 }, (_, i) => 2 * i);
-  step.run(indices, 0, 0);
+  await step.run(indices, 0, 0);
   const images = new Input("images", [30, SIZE, SIZE, CHANNELS]);
   const { logits } = observe(network, images, { training: true });
   const [rows] = interpret([logits], new Map([[images, pixels(indices)]]));

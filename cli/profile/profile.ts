@@ -74,7 +74,7 @@ export async function profile(
   try {
     const inTurn = async (count: number) => {
       const begun = performance.now();
-      for (let k = 0; k < count; k++) profiler.run(feeds(k));
+      for (let k = 0; k < count; k++) profiler.run(await feeds(k));
       return (await profiler.finish() - begun) / count;
     };
     const firstMs = await inTurn(1);
@@ -87,14 +87,14 @@ export async function profile(
     const hosts: HostSpans[] = [];
     const encodingAlone = profiler.timeEncoding();
     for (let k = 0; k < HOST_STEPS; k++) {
-      hosts.push(profiler.run(feeds(k)));
+      hosts.push(profiler.run(await feeds(k)));
       await profiler.finish();
       onStep(steps + k + 2);
     }
 
     const timed: TimedStep[] = [];
     for (let k = 0; k < steps; k++) {
-      timed.push(await profiler.time(feeds(k)));
+      timed.push(await profiler.time(await feeds(k)));
       onStep(steps + HOST_STEPS + k + 2);
     }
     const roofline = better(before, await measureRoofline(runtime.gpu));

@@ -1,7 +1,7 @@
 /** The steps that can be profiled, as plans on images made up for the purpose. */
 
 import type { Batches } from "../../engine/data/batch.ts";
-import type { DataSet } from "../../engine/data/dataset.ts";
+import { type DataSet, masksOfAll } from "../../engine/data/dataset.ts";
 import { constraintPenalty } from "../../engine/doctor/penalty.ts";
 import { resolveLayers } from "../../engine/doctor/layers.ts";
 import { type Module, run } from "../../engine/nn/module.ts";
@@ -57,7 +57,7 @@ export interface Subject {
   /** The paths of the network's modules, in order. */
   readonly modules: readonly string[];
   /** What the plan is fed in step `step`. */
-  feeds(step: number): Feed[];
+  feeds(step: number): Promise<Feed[]>;
 }
 
 export interface ImageOptions {
@@ -81,8 +81,11 @@ export function syntheticData({ size, channels, classes, batch }: ImageOptions):
   const bytes = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 40503) >> 4);
   const split = {
     images: bytes(batch * size * size * channels),
-    labels: Uint8Array.from({ length: batch }, (_, i) => i % classes),
-    masks: Uint8Array.from({ length: batch * size * size }, (_, i) => i >> 2 & 1),
+    labels: Uint16Array.from({ length: batch }, (_, i) => i % classes),
+    masks: masksOfAll(
+      Uint8Array.from({ length: batch * size * size }, (_, i) => i >> 2 & 1 ? 255 : 0),
+      batch,
+    ),
   };
   return {
     name: "synthetic",

@@ -1,9 +1,17 @@
 /**
- * A data set in memory: images as bytes (N, H, W, C), labels, and what training needs to know
- * about them. Normalising and augmenting happen batch by batch on the GPU, so nothing is copied.
+ * A data set: images as bytes (N, H, W, C), in memory or in files, labels, and what training needs
+ * to know about them. Resizing, augmenting and normalising happen batch by batch on the GPU, so
+ * nothing is copied.
  */
 import { ExitCode, UserError } from "../errors.ts";
 import { permutation, streamId } from "../random.ts";
+import { ImageFiles } from "./image_files.ts";
+
+/** Pixels of an image along its sides. */
+export interface Size {
+  readonly height: number;
+  readonly width: number;
+}
 
 /** Random changes of a training image. */
 export interface Augmentation {
@@ -11,6 +19,8 @@ export interface Augmentation {
   readonly cropPadding: number;
   /** Whether to mirror left and right with probability 1/2. */
   readonly flip: boolean;
+  /** Whether to mirror top and bottom with probability 1/2. */
+  readonly flipVertical?: boolean;
 }
 
 /** How the bytes become the network's input: (byte / 255 - mean) / std by channel. */
@@ -20,46 +30,103 @@ export interface Preparation {
   readonly augmentation: Augmentation;
 }
 
-/** Images with their labels. */
-export interface Split {
-  /** (N, H, W, C) */
-  readonly images: Uint8Array<ArrayBuffer>;
-  /** (N) class indices */
-  readonly labels: Uint8Array<ArrayBuffer>;
-  /** (N, H, W), 1 where the figure is, 0 where the background is; where known */
-  readonly masks?: Uint8Array<ArrayBuffer>;
-  /** (N) the kind of background of each image; where known */
-  readonly backgrounds?: Uint8Array<ArrayBuffer>;
+/** Class indices. */
+export type Labels = Uint16Array<ArrayBuffer>;
+
+/** Where the figure is: in every image, or in those for which somebody drew it. */
+export interface Masks {
+  /** (M, H, W), the share of each pixel that is figure, in 255ths */
+  readonly coverage: Uint8Array<ArrayBuffer>;
+  /** M */
+  readonly count: number;
+  /** (N) the row of `coverage` that is an image's own, NO_MASK where it has none */
+  readonly rows: Uint32Array<ArrayBuffer>;
 }
 
-export interface DataSet extends Preparation {
+/** In place of the row of an image without a mask. */
+export const NO_MASK = 0xffffffff;
+
+/** Images with their labels. */
+export interface Split {
+  /** (N, H, W, C) at the set's stored size */
+  readonly images: Uint8Array<ArrayBuffer> | ImageFiles;
+  /** (N) class indices */
+  readonly labels: Labels;
+  /** At the images' stored size; where known. */
+  readonly masks?: Masks;
+  /** (N) the kind of background of each image; where known */
+  readonly backgrounds?: Uint8Array<ArrayBuffer>;
+  /** (N) by which files and reports speak of the images */
+  readonly names?: readonly string[];
+}
+
+/** A split whose images are in memory. */
+export interface MemorySplit extends Split {
+  readonly images: Uint8Array<ArrayBuffer>;
+}
+
+export interface DataSet<S extends Split = Split> extends Preparation {
   readonly name: string;
   readonly classes: readonly string[];
+  /** Size and channels of the network's input. */
   readonly height: number;
   readonly width: number;
   readonly channels: number;
-  readonly train: Split;
-  readonly test: Split;
+  /** Size of the images as they are stored, where it is another: batches resize them. */
+  readonly stored?: Size;
+  readonly train: S;
+  readonly test: S;
+  /** The publisher's own validation set; where there is none, training splits one off. */
+  readonly validation?: S;
+  /** Names of the kinds of background that the splits' `backgrounds` count, where known. */
+  readonly backgroundNames?: readonly string[];
   /** Where the data came from, as a person wants to read it. */
   readonly source: string;
 }
 
+/** The size of the images, and masks, as the splits hold them. */
+export const storedSize = ({ stored, height, width }: DataSet): Size => stored ?? { height, width };
+
+/** Masks of which every image has its own. @param coverage (N, H, W) in 255ths */
+export function masksOfAll(coverage: Uint8Array<ArrayBuffer>, images: number): Masks {
+  return { coverage, count: images, rows: Uint32Array.from({ length: images }, (_, i) => i) };
+}
+
 /** The images at `indices`, in that order. */
-export function subset(split: Split, indices: Uint32Array): Split {
-  const { images, labels, masks, backgrounds } = split;
+export function subset<S extends Split>(split: S, indices: Uint32Array): S {
+  const { images, labels, masks, backgrounds, names } = split;
   const n = labels.length;
   return {
-    images: gather(images, indices, n),
-    labels: gather(labels, indices, n),
-    masks: masks && gather(masks, indices, n),
-    backgrounds: backgrounds && gather(backgrounds, indices, n),
+    ...split,
+    images: images instanceof ImageFiles
+      ? images.subset(indices)
+      : gather(images, indices, images.length / n),
+    labels: gather(labels, indices),
+    masks: masks && subsetOfMasks(masks, indices),
+    backgrounds: backgrounds && gather(backgrounds, indices),
+    names: names && Array.from(indices, (i) => names[i]),
+  } as S;
+}
+
+/** The masks of the images at `indices`, without those of others. */
+function subsetOfMasks({ coverage, count, rows }: Masks, indices: Uint32Array): Masks {
+  const wanted = gather(rows, indices);
+  const kept = Uint32Array.from(new Set(wanted.filter((row) => row !== NO_MASK)));
+  const place = new Map(Array.from(kept, (row, i) => [row, i]));
+  return {
+    coverage: gather(coverage, kept, coverage.length / count),
+    count: kept.length,
+    rows: wanted.map((row) => place.get(row) ?? NO_MASK),
   };
 }
 
-/** Rows of an array of n rows. */
-function gather(rows: Uint8Array, indices: Uint32Array, n: number): Uint8Array<ArrayBuffer> {
-  const size = rows.length / n;
-  const out = new Uint8Array(indices.length * size);
+/** Rows of an array whose rows have `size` elements. */
+function gather<Rows extends Labels | Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(
+  rows: Rows,
+  indices: Uint32Array,
+  size = 1,
+): Rows {
+  const out = new (rows.constructor as new (length: number) => Rows)(indices.length * size);
   indices.forEach((index, i) => out.set(rows.subarray(index * size, (index + 1) * size), i * size));
   return out;
 }
@@ -69,7 +136,7 @@ function gather(rows: Uint8Array, indices: Uint32Array, n: number): Uint8Array<A
  * number, up to one, as long as it has images left. The whole split where n is not smaller.
  * @throws UserError (usage) where n is not a positive integer
  */
-export function limit(split: Split, n: number, seed: number): Split {
+export function limit<S extends Split>(split: S, n: number, seed: number): S {
   if (!Number.isInteger(n) || n < 1) {
     throw new UserError(
       `cannot use ${n} images: a positive whole number is needed`,
@@ -93,11 +160,11 @@ export function limit(split: Split, n: number, seed: number): Split {
  * @param fraction of each class, between 0 and 1
  * @throws UserError (usage) for another fraction, (data) where a part would be empty
  */
-export function splitValidation(
-  split: Split,
+export function splitValidation<S extends Split>(
+  split: S,
   fraction: number,
   seed: number,
-): { train: Split; validation: Split } {
+): { train: S; validation: S } {
   if (!(fraction > 0 && fraction < 1)) {
     throw new UserError(
       `a validation share of ${fraction} is not between 0 and 1`,
@@ -125,11 +192,50 @@ export function splitValidation(
 }
 
 /** For each class the indices of its images in a random order. */
-function shuffledByClass(labels: Uint8Array, seed: number, purpose: string): Uint32Array[] {
+function shuffledByClass(labels: Labels, seed: number, purpose: string): Uint32Array[] {
   const members: number[][] = [];
   labels.forEach((label, i) => (members[label] ??= []).push(i));
   return Array.from(members, (indices = [], label) => {
     const order = permutation(indices.length, seed, streamId(`${purpose}/${label}`));
     return order.map((i) => indices[i]);
   });
+}
+
+/** `limit` where a limit is asked for. */
+export function atMost<S extends Split>(split: S, n: number | undefined, seed: number): S {
+  return n === undefined ? split : limit(split, n, seed);
+}
+
+/** How training uses a set. */
+export interface TrainingOptions {
+  /** Training images to use, validation included; all of them where absent. */
+  readonly limit?: number;
+  /** Share of the training images to validate on, where the publisher has no such set. */
+  readonly validation: number;
+  readonly seed: number;
+}
+
+/**
+ * What is trained on and what chooses the epoch: the publisher's own validation set, or a share of
+ * the training images. With a limit, the publisher's set is cut to the same share.
+ * @throws UserError as `limit` and `splitValidation` do
+ */
+export function trainingSplits(
+  set: DataSet,
+  { limit: most, validation: share, seed }: TrainingOptions,
+): { train: Split; validation: Split } {
+  const train = atMost(set.train, most, seed);
+  if (!set.validation) return splitValidation(train, share, seed);
+  const { labels } = set.validation;
+  const part = Math.ceil(labels.length * train.labels.length / set.train.labels.length);
+  return { train, validation: limit(set.validation, Math.max(part, set.classes.length), seed) };
+}
+
+/**
+ * The images that training sees: as `trainingSplits` makes them, or with a share of 0 all of them.
+ * @throws UserError as `trainingSplits` does
+ */
+export function trainingImages(set: DataSet, options: TrainingOptions): Split {
+  if (options.validation > 0) return trainingSplits(set, options).train;
+  return atMost(set.train, options.limit, options.seed);
 }

@@ -8,8 +8,7 @@ import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes } from "../io/files.ts";
 import { gunzip, isGzip } from "../io/gzip.ts";
-import type { DataSet, Preparation, Split } from "./dataset.ts";
-import { resizeBilinear } from "./resize.ts";
+import type { DataSet, MemorySplit, Preparation, Size } from "./dataset.ts";
 
 /** What distinguishes one set of the family from another. */
 export interface IdxSet {
@@ -55,28 +54,44 @@ const size = 32;
 const unsignedByte = 0x08;
 
 /**
- * Reads the four files of a set from a folder and resizes the images to 32 x 32.
+ * Reads the four files of a set from a folder; batches resize the images to 32 x 32.
  * @throws UserError (data) that names the file and what is wrong with it
  */
-export async function readIdxSet(set: IdxSet, folder: string): Promise<DataSet> {
+export async function readIdxSet(set: IdxSet, folder: string): Promise<DataSet<MemorySplit>> {
   const [train, test] = [
     await readSplit(set, folder, "train"),
     await readSplit(set, folder, "t10k"),
   ];
+  if (!sameSize(train.size, test.size)) {
+    throw new UserError(
+      `${set.name}: the training images in ${folder} are ${showSize(train.size)}, ` +
+        `the test images ${showSize(test.size)}`,
+      ExitCode.data,
+    );
+  }
   return {
     name: set.name,
     classes: set.classes,
     height: size,
     width: size,
     channels: 1,
+    stored: train.size,
     ...set.preparation,
-    train,
-    test,
-    source: `${folder} (${train.labels.length} training and ${test.labels.length} test images)`,
+    train: train.split,
+    test: test.split,
+    source: `${folder} (${train.split.labels.length} training and ` +
+      `${test.split.labels.length} test images)`,
   };
 }
 
-async function readSplit(set: IdxSet, folder: string, prefix: string): Promise<Split> {
+const sameSize = (a: Size, b: Size) => a.height === b.height && a.width === b.width;
+const showSize = ({ height, width }: Size) => `${width} x ${height}`;
+
+async function readSplit(
+  set: IdxSet,
+  folder: string,
+  prefix: string,
+): Promise<{ split: MemorySplit; size: Size }> {
   const images = await readIdx(set.name, folder, `${prefix}-images-idx3-ubyte`, 3);
   const labels = await readIdx(set.name, folder, `${prefix}-labels-idx1-ubyte`, 1);
   const [n, height, width] = images.shape;
@@ -95,8 +110,8 @@ async function readSplit(set: IdxSet, folder: string, prefix: string): Promise<S
     );
   }
   return {
-    images: resizeBilinear(images.data, { height, width }, { height: size, width: size }),
-    labels: labels.data,
+    split: { images: images.data, labels: Uint16Array.from(labels.data) },
+    size: { height, width },
   };
 }
 

@@ -2,28 +2,54 @@
 import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { didYouMean } from "../nearest.ts";
-import { readCifar10 } from "./cifar10.ts";
-import type { DataSet } from "./dataset.ts";
+import { cifar10, cifar100, cifar100Coarse, readCifar } from "./cifar.ts";
+import { type CompositeOptions, figureSets, makeComposite, sceneSet } from "./composite.ts";
+import { type DataSet, type MemorySplit, type Split, storedSize } from "./dataset.ts";
+import { imageFolder, miniImageNet, readFolder } from "./folder.ts";
 import { fashionMnist, mnist, readIdxSet } from "./idx.ts";
 import { makeShapes, ShapesOptions } from "./shapes.ts";
-import { fetchDataSet, FetchOptions, sources } from "./sources.ts";
+import { fetchDataSet, FetchOptions, type SourceName } from "./sources.ts";
+import { readStl10 } from "./stl10.ts";
+import { readSvhn } from "./svhn.ts";
 
-/** The data sets that come in files, with their readers. */
-const readers: Record<keyof typeof sources, (folder: string) => Promise<DataSet>> = {
-  mnist: (folder) => readIdxSet(mnist, folder),
-  "fashion-mnist": (folder) => readIdxSet(fashionMnist, folder),
-  cifar10: readCifar10,
+/** How a data set comes from a folder with its files. */
+interface Stored<Set extends DataSet> {
+  /** Where the files are published; without it the folder has to be given. */
+  readonly source?: SourceName;
+  read(folder: string, size?: number): Promise<Set>;
+}
+
+/** Those that `composite` is made from. */
+const parts: Readonly<Record<string, Stored<DataSet<MemorySplit>>>> = {
+  mnist: { source: "mnist", read: (folder) => readIdxSet(mnist, folder) },
+  "fashion-mnist": { source: "fashion-mnist", read: (folder) => readIdxSet(fashionMnist, folder) },
+  cifar10: { source: "cifar10", read: (folder) => readCifar(cifar10, folder) },
+};
+
+/** The data sets that come in files. */
+const stored: Readonly<Record<string, Stored<DataSet>>> = {
+  ...parts,
+  cifar100: { source: "cifar100", read: (folder) => readCifar(cifar100, folder) },
+  "cifar100-coarse": { source: "cifar100", read: (folder) => readCifar(cifar100Coarse, folder) },
+  svhn: { source: "svhn", read: readSvhn },
+  stl10: { source: "stl10", read: readStl10 },
+  "mini-imagenet": { read: (folder, size) => readFolder(miniImageNet, folder, size) },
+  folder: { read: (folder, size) => readFolder(imageFolder, folder, size) },
 };
 
 /** Every name that `loadDataSet` takes; the first is the default. */
-export const dataSetNames: readonly string[] = ["shapes", ...Object.keys(readers)];
+export const dataSetNames: readonly string[] = ["shapes", "composite", ...Object.keys(stored)];
 
 export interface LoadOptions extends FetchOptions {
   readonly name: string;
   /** The folder with the data set's files; without it they are downloaded. */
   readonly dataDir?: string;
+  /** Pixels of the network's input along a side; by default the set's own. */
+  readonly size?: number;
   /** For `shapes`, which is made and not read. */
   readonly shapes?: Partial<ShapesOptions>;
+  /** For `composite`, and the set that its figures come from. */
+  readonly composite?: Partial<CompositeOptions> & { readonly figures?: typeof figureSets[number] };
 }
 
 /**
@@ -32,7 +58,11 @@ export interface LoadOptions extends FetchOptions {
  *   (data) for files that are missing or wrong; (io) for a cache that can't be written
  */
 export async function loadDataSet(options: LoadOptions): Promise<DataSet> {
-  const { name, dataDir, shapes } = options;
+  return named(resized(await load(options), options.size));
+}
+
+async function load(options: LoadOptions): Promise<DataSet> {
+  const { name, dataDir, shapes, size } = options;
   if (name === "shapes") {
     if (dataDir === undefined) return makeShapes(shapes);
     throw new UserError(
@@ -41,15 +71,49 @@ export async function loadDataSet(options: LoadOptions): Promise<DataSet> {
       "Leave out --data-dir, or name another data set with --data.",
     );
   }
-  if (!isStored(name)) throw unknown(name);
-  const folder = dataDir === undefined
-    ? await fetchDataSet(name, options)
-    : await chooseFolder(dataDir, name);
-  return await readers[name](folder);
+  if (name === "composite") {
+    const read = async (part: string) => await parts[part].read(await filesOf(part, options));
+    const figures = await read(options.composite?.figures ?? figureSets[0]);
+    return makeComposite(figures, await read(sceneSet), options.composite);
+  }
+  if (!Object.hasOwn(stored, name)) throw unknown(name);
+  return await stored[name].read(await filesOf(name, options), size);
 }
 
-function isStored(name: string): name is keyof typeof sources {
-  return Object.hasOwn(readers, name);
+/** The folder with a set's files: the one given, or that of the downloads. */
+async function filesOf(name: string, options: LoadOptions): Promise<string> {
+  const { source } = stored[name];
+  if (options.dataDir !== undefined) return await chooseFolder(options.dataDir, name);
+  if (source) return await fetchDataSet(source, options);
+  throw new UserError(
+    `${name} can't be downloaded`,
+    ExitCode.data,
+    name === "folder"
+      ? "Name the folder with --data-dir."
+      : "Its images may be had by those who accept ImageNet's terms: name their folder with " +
+        "--data-dir.",
+  );
+}
+
+/** The set with images of another size as the network's input. */
+function resized(set: DataSet, side?: number): DataSet {
+  if (side === undefined) return set;
+  return { ...set, height: side, width: side, stored: storedSize(set) };
+}
+
+/** The set with names for its images: train-00017 where they have none of their own. */
+function named(set: DataSet): DataSet {
+  const name = (split: Split, part: string): Split => ({
+    ...split,
+    names: split.names ??
+      Array.from(split.labels, (_, i) => `${part}-${String(i).padStart(5, "0")}`),
+  });
+  return {
+    ...set,
+    train: name(set.train, "train"),
+    test: name(set.test, "test"),
+    validation: set.validation && name(set.validation, "validation"),
+  };
 }
 
 function unknown(name: string): UserError {

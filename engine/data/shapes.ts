@@ -5,15 +5,16 @@
  * mostly lighter than the dull background, so a small network can learn to find them.
  *
  * In the training split the kind of background goes with the class with a chosen probability, in
- * the test split it is independent. So a network may learn the background, and pays for it in the
+ * the test split by default not. So a network may learn the background, and pays for it in the
  * test: here a constraint on where a network looks can show what it does.
  *
  * Every image draws its numbers from a stream of its own, so image i is the same for any size of
  * its split, and the same bits come out on every platform (see figures.ts, textures.ts).
  */
 import { ExitCode, UserError } from "../errors.ts";
-import { below, draws, hash, streamId, uniform } from "../random.ts";
-import type { DataSet, Preparation, Split } from "./dataset.ts";
+import { draws, hash, streamId, uniform } from "../random.ts";
+import { checkCorrelations, describeCorrelations, pickBackground } from "./backgrounds.ts";
+import { type DataSet, masksOfAll, type MemorySplit, type Preparation } from "./dataset.ts";
 import { bitmapSize, drawBitmaps, figureNames } from "./figures.ts";
 import {
   between,
@@ -33,14 +34,19 @@ export interface ShapesOptions {
   readonly train: number;
   /** Number of test images. */
   readonly test: number;
-  /**
-   * Probability that a training image has its class's own kind of background; otherwise it has a
-   * uniformly random one, which may be the same.
-   */
+  /** Of the training images; see backgrounds.ts. */
   readonly correlation: number;
+  /** Of the test images. */
+  readonly testCorrelation: number;
 }
 
-export const shapesDefaults: ShapesOptions = { seed: 0, train: 4000, test: 2000, correlation: 0.5 };
+export const shapesDefaults: ShapesOptions = {
+  seed: 0,
+  train: 4000,
+  test: 2000,
+  correlation: 0.5,
+  testCorrelation: 0,
+};
 
 /** Mean and standard deviation are those of the default training images, measured. */
 const preparation: Preparation = {
@@ -70,19 +76,14 @@ type Coverage = Float64Array;
  * Makes the data set. Labels go round the classes in turn, so every prefix is balanced.
  * @throws UserError (usage) where a number of images or the correlation is out of range
  */
-export function makeShapes(options: Partial<ShapesOptions> = {}): DataSet {
-  const { seed, train, test, correlation } = { ...shapesDefaults, ...options };
+export function makeShapes(options: Partial<ShapesOptions> = {}): DataSet<MemorySplit> {
+  const { seed, train, test, correlation, testCorrelation } = { ...shapesDefaults, ...options };
   for (const [name, n] of Object.entries({ train, test })) {
     if (!Number.isInteger(n) || n < 1) {
       throw new UserError(`shapes: cannot make ${n} ${name} images`, ExitCode.usage);
     }
   }
-  if (!(correlation >= 0 && correlation <= 1)) {
-    throw new UserError(
-      `shapes: a correlation of ${correlation} is not between 0 and 1`,
-      ExitCode.usage,
-    );
-  }
+  checkCorrelations("shapes", [correlation, testCorrelation]);
   const bitmaps = drawBitmaps();
   return {
     name: "shapes",
@@ -91,18 +92,24 @@ export function makeShapes(options: Partial<ShapesOptions> = {}): DataSet {
     width: size,
     channels: 3,
     ...preparation,
+    backgroundNames: textureNames,
     train: makeSplit(bitmaps, train, hash(seed, streamId("shapes"), 0), correlation),
-    test: makeSplit(bitmaps, test, hash(seed, streamId("shapes"), 1), 0),
+    test: makeSplit(bitmaps, test, hash(seed, streamId("shapes"), 1), testCorrelation),
     source: `made from seed ${seed} (${train} training and ${test} test images; ` +
-      `the background goes with the class in ${Math.round(100 * correlation)} % of the former)`,
+      `${describeCorrelations(correlation, testCorrelation)})`,
   };
 }
 
-function makeSplit(bitmaps: Uint8Array[], n: number, seed: number, correlation: number): Split {
+function makeSplit(
+  bitmaps: Uint8Array[],
+  n: number,
+  seed: number,
+  correlation: number,
+): MemorySplit {
   const split = {
     images: new Uint8Array(n * pixels * 3),
-    labels: new Uint8Array(n),
-    masks: new Uint8Array(n * pixels),
+    labels: new Uint16Array(n),
+    masks: masksOfAll(new Uint8Array(n * pixels), n),
     backgrounds: new Uint8Array(n),
   };
   for (let i = 0; i < n; i++) {
@@ -110,8 +117,8 @@ function makeSplit(bitmaps: Uint8Array[], n: number, seed: number, correlation: 
     const word = draws(seed, i);
     let counter = 0;
     const draw = () => uniform(word(counter++));
-    const other = below(word(counter++), textureNames.length);
-    const background = draw() < correlation ? label : other;
+    const other = word(counter++);
+    const background = pickBackground(label, textureNames.length, correlation, other, draw);
     split.labels[i] = label;
     split.backgrounds[i] = background;
     drawImage(
@@ -119,7 +126,7 @@ function makeSplit(bitmaps: Uint8Array[], n: number, seed: number, correlation: 
       background,
       draw,
       split.images.subarray(i * pixels * 3, (i + 1) * pixels * 3),
-      split.masks.subarray(i * pixels, (i + 1) * pixels),
+      split.masks.coverage.subarray(i * pixels, (i + 1) * pixels),
     );
   }
   return split;
@@ -141,7 +148,7 @@ function drawImage(
   apply(canvas, ground);
   if (draw() < 0.3) apply(canvas, plainPaint(draw), barCoverage(draw));
   apply(canvas, paint, figure);
-  for (let p = 0; p < pixels; p++) mask[p] = figure[p] >= 0.5 ? 1 : 0;
+  for (let p = 0; p < pixels; p++) mask[p] = figure[p] >= 0.5 ? 255 : 0;
   if (draw() < 0.15) {
     const bar = barCoverage(draw);
     apply(canvas, plainPaint(draw), bar);

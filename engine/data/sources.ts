@@ -1,11 +1,12 @@
 /** Where the data sets are published, and the folder in which downloads are kept. */
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
-import { fileExists, makeFolder, readBytes, removeIfThere, writeFileAtomic } from "../io/files.ts";
-import { gunzip } from "../io/gzip.ts";
+import { fileExists, makeFolder, removeIfThere, writeFileAtomic } from "../io/files.ts";
 import { readTar } from "../io/tar.ts";
-import { cifar10Folder, cifar10TestFile, cifar10TrainFiles } from "./cifar10.ts";
+import { cifar10, cifar100, type CifarSet } from "./cifar.ts";
 import { download, DownloadOptions, RemoteFile } from "./download.ts";
+import { stl10Files, stl10Folder } from "./stl10.ts";
+import { svhnFiles } from "./svhn.ts";
 
 /** Files that make up a data set, relative to `base`. */
 interface Source {
@@ -51,9 +52,35 @@ export const sources = {
     base: "https://www.cs.toronto.edu/~kriz/",
     algorithm: "md5",
     files: { "cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530" },
-    unpack: [...cifar10TrainFiles, cifar10TestFile].map((file) => `${cifar10Folder}/${file}`),
+    unpack: filesIn(cifar10),
+  },
+  cifar100: {
+    base: "https://www.cs.toronto.edu/~kriz/",
+    algorithm: "md5",
+    files: { "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8" },
+    unpack: filesIn(cifar100),
+  },
+  svhn: {
+    base: "http://ufldl.stanford.edu/housenumbers/",
+    algorithm: "md5",
+    files: {
+      [svhnFiles.train]: "e26dedcc434d2e4c54c9b2d4a06d8373",
+      [svhnFiles.test]: "eb5a983be6a315427106f1b164d9cef3",
+    },
+  },
+  stl10: {
+    base: "http://ai.stanford.edu/~acoates/stl10/",
+    algorithm: "md5",
+    files: { "stl10_binary.tar.gz": "91f7769df0f17e558f3565bffb0c7dfb" },
+    unpack: stl10Files.map((file) => `${stl10Folder}/${file}`),
   },
 } as const satisfies Record<string, Source>;
+
+export type SourceName = keyof typeof sources;
+
+function filesIn({ folder, trainFiles, testFile }: CifarSet): string[] {
+  return [...trainFiles, testFile].map((file) => `${folder}/${file}`);
+}
 
 export interface FetchOptions extends DownloadOptions {
   /** Where downloads are kept; by default `cacheFolder()`. */
@@ -68,7 +95,7 @@ export interface FetchOptions extends DownloadOptions {
  * @throws UserError (data) that says what was tried and how to do without; (io) for the cache
  */
 export async function fetchDataSet(
-  name: keyof typeof sources,
+  name: SourceName,
   options: FetchOptions = {},
 ): Promise<string> {
   const source: Source = { ...sources[name], ...options.baseUrl && { base: options.baseUrl } };
@@ -107,13 +134,24 @@ async function unpackArchive(
   folder: string,
   files: readonly string[],
 ): Promise<void> {
-  const members = readTar(gunzip(await readBytes(archive), archive), archive);
-  for (const file of files) {
-    const member = members.find(({ path }) => path === file);
-    if (!member) throw new UserError(`${archive}: there is no ${file} in it`, ExitCode.data);
-    await makeFolder(join(folder, file, ".."));
-    await writeFileAtomic(join(folder, file), member.data);
+  const wanted = new Set(files);
+  const file = await Deno.open(archive);
+  const stream = file.readable.pipeThrough(new DecompressionStream("gzip"));
+  try {
+    for await (const { path, chunks } of readTar(stream, archive)) {
+      if (!wanted.delete(path)) continue;
+      await makeFolder(dirname(join(folder, path)));
+      await writeFileAtomic(join(folder, path), chunks());
+      if (wanted.size === 0) break;
+    }
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new UserError(`${archive}: corrupt: ${error.message}`, ExitCode.data, undefined, {
+      cause: error,
+    });
   }
+  const [missing] = wanted;
+  if (missing) throw new UserError(`${archive}: there is no ${missing} in it`, ExitCode.data);
   await removeIfThere(archive);
 }
 

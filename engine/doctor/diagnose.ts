@@ -8,7 +8,7 @@
  * copies of the feature map A + xi: isolated (adversarial) directions average out.
  */
 
-import { type DataSet, type Split, subset } from "../data/dataset.ts";
+import { type DataSet, type Labels, type Split, subset } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import { observe } from "../nn/observe.ts";
@@ -106,7 +106,7 @@ function layerGradients(
 function sumByClass(
   rows: Float32Array,
   widths: readonly number[],
-  labels: Uint8Array,
+  labels: Labels,
   classes: number,
   layers: readonly string[],
 ): LayerDiagnosis[] {

@@ -131,7 +131,8 @@ function requireBackground({ background }: StepGraph): Tensor {
     "the space-wise constraint (--beta) needs to know where the background is, and this data set " +
       "has no masks",
     ExitCode.method,
-    "use --beta 0, or data with masks such as --data shapes",
+    "use --beta 0, masks of some images (--masks DIR; see deno task sift), or data that has them, " +
+      "such as --data shapes",
   );
 }
 

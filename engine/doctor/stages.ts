@@ -5,7 +5,7 @@
  * A validation split picks the best epoch of each.
  */
 
-import { type DataSet, limit, type Split, splitValidation } from "../data/dataset.ts";
+import { type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
 import type { Module } from "../nn/module.ts";
 import { checkStateDict, loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
@@ -96,8 +96,7 @@ export class Stages {
     private readonly settings: StageSettings,
     private readonly report: TreatReporter,
   ) {
-    const { seed, validation, limit: most } = settings;
-    this.split = splitValidation(atMost(set.train, most, seed), validation, seed);
+    this.split = trainingSplits(set, settings);
   }
 
   async baseline(): Promise<StageResult> {
@@ -205,7 +204,3 @@ export function constrainedLayers({ layers, high }: Examination): ConstrainedLay
     mask: new Variable(`mask of ${layer}`, [classes, channels], mask),
   }));
 }
-
-/** A class-balanced part of a split, or all of it. */
-export const atMost = (split: Split, most = Infinity, seed: number): Split =>
-  most < split.labels.length ? limit(split, most, seed) : split;

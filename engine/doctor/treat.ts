@@ -3,7 +3,8 @@
  * comparison of all three. The test set is used once, at the end.
  */
 
-import type { DataSet, Split } from "../data/dataset.ts";
+import { atMost, type DataSet, type Split } from "../data/dataset.ts";
+import { pairingsOf } from "../data/groups.ts";
 import type { Module } from "../nn/module.ts";
 import { loadStateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
@@ -13,7 +14,6 @@ import type { RunFolder, StageResult } from "../train/run_folder.ts";
 import { saveExamination } from "./examine.ts";
 import {
   classMeasures,
-  groupsOf,
   makeProbe,
   type MeasureOptions,
   probedSplit,
@@ -21,7 +21,6 @@ import {
 } from "./measures/measure.ts";
 import { type ModelName, MODELS, type Outcome, type TreatResult } from "./result.ts";
 import {
-  atMost,
   constrainedLayers,
   type ConstraintSettings,
   Stages,
@@ -65,7 +64,7 @@ export async function treat(
     })),
   });
 
-  const groups = groupsOf(tested);
+  const groups = pairingsOf(tested);
   const outcomes = mapModels((model): Outcome => {
     const { history, bestEpoch } = stages[model];
     const test = accuracy(predicted[model]);

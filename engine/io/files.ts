@@ -9,11 +9,16 @@ import { ExitCode, UserError } from "../errors.ts";
  * Writes a file whole or not at all; an existing one is replaced only by the complete new one.
  * @throws UserError (io) that names the path where the folder or the disk doesn't allow it
  */
-export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: Uint8Array | string | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const partial = `${path}.partial`;
   try {
     using file = await Deno.open(partial, { write: true, create: true, truncate: true });
-    await writeAll(file, typeof content === "string" ? new TextEncoder().encode(content) : content);
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    if (bytes instanceof Uint8Array) await writeAll(file, bytes);
+    else for await (const piece of bytes) await writeAll(file, piece);
     await file.sync();
     await Deno.rename(partial, path);
   } catch (error) {

@@ -1,7 +1,7 @@
 /** Forward passes over a whole split: logits of every image, in one readback. */
 
 import { Batches } from "../data/batch.ts";
-import type { DataSet, Split } from "../data/dataset.ts";
+import type { DataSet, Labels, Split } from "../data/dataset.ts";
 import { type Module, run } from "../nn/module.ts";
 import type { Feed, Plan } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
@@ -12,7 +12,7 @@ import { Input, type Tensor } from "../tensor/tensor.ts";
 export interface Logits {
   readonly values: Float32Array;
   readonly classes: number;
-  readonly labels: Uint8Array;
+  readonly labels: Labels;
 }
 
 /** Who watches a run over many images. */
@@ -97,7 +97,7 @@ export class RowCollector {
     try {
       for (let round = 0; round < rounds; round++) {
         const copy = { output: "rows", to: target, byteOffset: round * batch * rowBytes } as const;
-        this.plan.run([...this.feeds(seed, round), ...feeds], [copy]);
+        this.plan.run([...await this.feeds(seed, round), ...feeds], [copy]);
         onProgress?.(Math.min((round + 1) * batch, count), count);
         // An interruption arrives when the event loop turns.
         if (round % TURN_EVERY === TURN_EVERY - 1) await nextTurn();
@@ -111,15 +111,18 @@ export class RowCollector {
     }
   }
 
-  /** What the plan is fed for the batch numbered `round`. */
-  feeds(seed: number, round: number): Feed[] {
-    const { batch, count } = this;
-    // The last batch is filled up with its last image; the surplus rows are not returned.
-    const indices = Uint32Array.from(
-      { length: batch },
-      (_, i) => Math.min(round * batch + i, count - 1),
-    );
-    return [...this.batches.feeds(indices), [this.key, Uint32Array.of(seed, round)]];
+  /** What the plan is fed for the batch numbered `round`; the one after it is read ahead. */
+  async feeds(seed: number, round: number): Promise<Feed[]> {
+    const more = (round + 1) * this.batch < this.count;
+    const next = more ? this.indices(round + 1) : undefined;
+    const batch = await this.batches.feeds(this.indices(round), next);
+    return [...batch, [this.key, Uint32Array.of(seed, round)]];
+  }
+
+  /** The last batch is filled up with its last image; the surplus rows are not returned. */
+  private indices(round: number): Uint32Array<ArrayBuffer> {
+    const at = (i: number) => Math.min(round * this.batch + i, this.count - 1);
+    return Uint32Array.from({ length: this.batch }, (_, i) => at(i));
   }
 
   destroy(): void {
@@ -133,7 +136,7 @@ export class Predictor {
   private constructor(
     private readonly rows: RowCollector,
     private readonly classes: number,
-    private readonly labels: Uint8Array,
+    private readonly labels: Labels,
   ) {}
 
   static async make(

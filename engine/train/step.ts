@@ -123,18 +123,31 @@ export class TrainingStep {
   }
 
   /**
-   * Trains on the images at `indices`.
+   * Trains on the images at `indices`; resolves when the step is submitted.
    * @param step how many steps came before, over all epochs: dropout and augmentation follow it
    * @param strength a factor of the penalty
+   * @param next the images of the next step, where they are known
    */
-  run(indices: Uint32Array<ArrayBuffer>, step: number, lr: number, strength = 1): void {
-    this.plan.run(this.feeds(indices, step, lr, strength));
+  async run(
+    indices: Uint32Array<ArrayBuffer>,
+    step: number,
+    lr: number,
+    strength = 1,
+    next?: Uint32Array,
+  ): Promise<void> {
+    this.plan.run(await this.feeds(indices, step, lr, strength, next));
   }
 
   /** What the plan is fed for that step. */
-  feeds(indices: Uint32Array<ArrayBuffer>, step: number, lr: number, strength = 1): Feed[] {
+  async feeds(
+    indices: Uint32Array<ArrayBuffer>,
+    step: number,
+    lr: number,
+    strength = 1,
+    next?: Uint32Array,
+  ): Promise<Feed[]> {
     return [
-      ...this.batches.feeds(indices),
+      ...await this.batches.feeds(indices, next),
       [this.inputs.key, Uint32Array.of(this.seed, step)],
       [this.inputs.lr, lr],
       [this.inputs.strength, strength],

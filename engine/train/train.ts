@@ -164,10 +164,12 @@ class Loop {
       const begun = performance.now();
       const end = Math.min(this.done + ahead, steps);
       for (; this.done < end; this.done++) {
-        const indices = order.slice(this.done * batch, (this.done + 1) * batch);
+        const images = (step: number) => order.slice(step * batch, (step + 1) * batch);
+        const next = this.done + 1 < steps ? images(this.done + 1) : undefined;
         const at = this.epoch + this.done / steps;
         const strength = options.strength ? strengthAt(options.strength, at, options.epochs) : 1;
-        this.step.run(indices, this.epoch * steps + this.done, lr, strength);
+        const step = this.epoch * steps + this.done;
+        await this.step.run(images(this.done), step, lr, strength, next);
       }
       means = await this.means();
       this.report(means);

@@ -1,24 +1,69 @@
-// y[b,h,w,c] = (image[indices[b]] at (h + dy, w + dx), mirrored or not) / 255 : a batch of images
-// from bytes, with the usual augmentation: a random crop of the image padded by CROP zeros, then a
-// horizontal flip with probability 1/2. A pixel of the padding is byte 0, as in torchvision, which
-// crops before it normalises. Normalisation is pointwise and fused by the plan.
+// y[b,h,w,c] = (resized image indices[b] at (h + dy, w + dx), mirrored or not) / 255 : a batch of
+// images from bytes, resized, with the usual augmentation: a random crop of the image padded by
+// CROP zeros, then flips, each with probability 1/2. A pixel of the padding is byte 0, as in
+// torchvision, which crops before it normalises. Normalisation is pointwise and fused by the plan.
 //
-// Layout   bytes: N images of H W C bytes, four to a u32, little-endian; indices [B] (u32);
-//          draws [B, 3] uniform in [0, 1): down, right, flip; y [B, H, W, C]
+//     resized[h,w] = round(sum_r down[h,r] round(sum_t right[w,t] image[r,t]))
+//
+// rounds to bytes after either pass, as Pillow does, and with its whole-number weights, in units of
+// 2^-FRACTION: the bytes are the same on every device. An index of NONE is an image of ones: of a
+// mask, where everything is figure.
+//
+// Layout   bytes: N images of FROM_HEIGHT FROM_WIDTH C bytes, four to a u32, little-endian;
+//          indices [B] (u32); draws [B, 3] uniform in [0, 1): down, right, flips; down [H, 1 + DOWN]
+//          and right [W, 1 + RIGHT] (u32): for a row or column the first that counts, and the
+//          weights from there on; y [B, H, W, C]
 // Threads  one invocation an element of y
-// Cost     one byte read and 4 written an element
+// Cost     DOWN RIGHT bytes read and 4 written an element
 
 const COUNT: u32 = 98304u; // elements of y
 const HEIGHT: u32 = 32u;
 const WIDTH: u32 = 32u;
 const CHANNELS: u32 = 3u;
+const FROM_HEIGHT: u32 = 28u;
+const FROM_WIDTH: u32 = 28u;
+const DOWN: u32 = 2u; // rows that a row is made from
+const RIGHT: u32 = 2u;
 const CROP: u32 = 4u; // zeros around the image from which the crop is taken
 const FLIP: bool = true;
+const FLIP_VERTICAL: bool = false;
+const NONE: u32 = 0xffffffffu;
+const FRACTION: u32 = 22u;
+const HALF: u32 = 1u << (FRACTION - 1u);
 
 @group(0) @binding(0) var<storage, read> bytes: array<u32>;
 @group(0) @binding(1) var<storage, read> indices: array<u32>;
 @group(0) @binding(2) var<storage, read> draws: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> down: array<u32>;
+@group(0) @binding(4) var<storage, read> right: array<u32>;
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+
+// A byte of the image that begins at pixel `first`.
+fn byteAt(first: u32, row: u32, column: u32, channel: u32) -> u32 {
+  let at = (first + row * FROM_WIDTH + column) * CHANNELS + channel;
+  return (bytes[at / 4u] >> (8u * (at % 4u))) & 0xffu;
+}
+
+// A byte of the resized image.
+fn resized(image: u32, row: u32, column: u32, channel: u32) -> u32 {
+  let first = image * FROM_HEIGHT * FROM_WIDTH;
+  let fromRow = row * (1u + DOWN);
+  let fromColumn = column * (1u + RIGHT);
+  let top = down[fromRow];
+  let left = right[fromColumn];
+  var sum = HALF;
+  for (var r = 0u; r < DOWN; r++) {
+    // Past the edge the weights are 0.
+    let sourceRow = min(top + r, FROM_HEIGHT - 1u);
+    var line = HALF;
+    for (var t = 0u; t < RIGHT; t++) {
+      let sourceColumn = min(left + t, FROM_WIDTH - 1u);
+      line += right[fromColumn + 1u + t] * byteAt(first, sourceRow, sourceColumn, channel);
+    }
+    sum += down[fromRow + 1u + r] * (line >> FRACTION);
+  }
+  return sum >> FRACTION;
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -34,20 +79,25 @@ fn main(
   let w = i / CHANNELS % WIDTH;
   let h = i / (CHANNELS * WIDTH) % HEIGHT;
   let b = i / (CHANNELS * WIDTH * HEIGHT);
+  if (indices[b] == NONE) {
+    y[i] = 1.0;
+    return;
+  }
 
   // A crop starts at one of 2 CROP + 1 places each way; -CROP .. CROP around the image's corner.
   let places = f32(2u * CROP + 1u);
-  let down = i32(draws[3u * b] * places) - i32(CROP);
-  let right = i32(draws[3u * b + 1u] * places) - i32(CROP);
-  let flipped = FLIP && draws[3u * b + 2u] < 0.5;
+  let downBy = i32(draws[3u * b] * places) - i32(CROP);
+  let rightBy = i32(draws[3u * b + 1u] * places) - i32(CROP);
+  // The first binary digit of a draw and its second are independent.
+  let flips = draws[3u * b + 2u];
+  let mirrored = FLIP && flips < 0.5;
+  let upended = FLIP_VERTICAL && fract(2.0 * flips) < 0.5;
 
-  let row = i32(h) + down;
-  let column = i32(select(w, WIDTH - 1u - w, flipped)) + right;
+  let row = i32(select(h, HEIGHT - 1u - h, upended)) + downBy;
+  let column = i32(select(w, WIDTH - 1u - w, mirrored)) + rightBy;
   var value = 0.0;
   if (row >= 0 && row < i32(HEIGHT) && column >= 0 && column < i32(WIDTH)) {
-    let pixel = (indices[b] * HEIGHT + u32(row)) * WIDTH + u32(column);
-    let at = pixel * CHANNELS + c;
-    value = f32((bytes[at / 4u] >> (8u * (at % 4u))) & 0xffu);
+    value = f32(resized(indices[b], u32(row), u32(column), c));
   }
   y[i] = value / 255.0;
 }

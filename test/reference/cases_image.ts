@@ -1,6 +1,8 @@
 /** Cases for the three-way check: convolution, pooling, batches from bytes. */
 
 import { imageBatch } from "../../engine/data/batch.ts";
+import type { Augmentation } from "../../engine/data/dataset.ts";
+import { tapTable } from "../../engine/data/resize.ts";
 import * as t from "../../engine/tensor/mod.ts";
 import { type Case, distinct, indices, operation, random } from "../support/check.ts";
 
@@ -176,26 +178,33 @@ const bytes = () =>
     Uint32Array.from({ length: 45 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 0),
   );
 
-const batch = (name: string, cropPadding: number, flip: boolean) =>
+const table = (from: number, to: number) => {
+  const { width, values } = tapTable(from, to);
+  return new t.Variable("taps", [to, 1 + width], values);
+};
+
+const batch = (name: string, augmentation: Partial<Augmentation>, [height, width] = [5, 4]) =>
   operation(
     `imageBatch ${name}`,
-    [bytes(), indices(2, 0, 1, 1, 2, 0), indices(3, 4)],
-    (bytes, order, key) =>
-      imageBatch(bytes, order, t.uniform(key, [6, 3], "augmentation"), {
-        batch: 6,
-        height: 5,
-        width: 4,
-        channels: 3,
-        cropPadding,
-        flip,
-      }),
+    [bytes(), indices(2, 0, 0xffffffff, 1, 2, 0), indices(3, 4)],
+    (bytes, order, key) => {
+      const resizing = { down: table(5, height), right: table(4, width) };
+      return imageBatch(bytes, order, t.uniform(key, [6, 3], "augmentation"), resizing, {
+        ...{ batch: 6, height, width, channels: 3, fromHeight: 5, fromWidth: 4 },
+        ...{ cropPadding: 0, flip: false, ...augmentation },
+      });
+    },
   );
 
 export const batchCases: Case[] = [
-  batch("as it is", 0, false),
-  batch("cropped", 2, false),
-  batch("flipped", 0, true),
-  batch("cropped and flipped", 1, true),
+  batch("as it is", {}),
+  batch("cropped", { cropPadding: 2 }),
+  batch("flipped", { flip: true }),
+  batch("flipped both ways", { flip: true, flipVertical: true }),
+  batch("cropped and flipped", { cropPadding: 1, flip: true }),
+  batch("enlarged", {}, [7, 9]),
+  batch("made smaller, cropped and flipped", { cropPadding: 1, flip: true }, [3, 2]),
+  batch("larger one way, smaller the other", { flipVertical: true }, [8, 3]),
 ];
 export const convolutionCases: Case[] = [...convolutions, ...networks];
 export const poolCases: Case[] = pools;

@@ -91,26 +91,42 @@ function forEachWindow(
 }
 
 interface Batch {
+  fromHeight: number;
+  fromWidth: number;
   cropPadding: number;
   flip: boolean;
+  flipVertical?: boolean;
 }
 
-/** Images from bytes, four to a word, cropped at a random place of the padded image and mirrored. */
-const imageBatch: Evaluate = (node, [words, indices, draws]) => {
-  const { cropPadding, flip } = node.attributes as unknown as Batch;
+/** Images from bytes, four to a word, resized, cropped at a random place and mirrored. */
+const imageBatch: Evaluate = (node, [words, indices, draws, downTaps, rightTaps]) => {
+  const { fromHeight, fromWidth, cropPadding, flip, flipVertical } = node
+    .attributes as unknown as Batch;
   const [, height, width, channels] = node.shape;
+  const stored = [fromHeight, fromWidth, channels];
   const byte = (i: number) => Math.floor(words[Math.floor(i / 4)] / 256 ** (i % 4)) % 256;
   const start = (draw: number) => Math.floor(draw * (2 * cropPadding + 1)) - cropPadding;
+  /** The weighted mean of what `at` says of the stored positions, rounded. */
+  const weigh = (taps: Value, size: number, position: number, at: (from: number) => number) => {
+    const row = taps.length / size;
+    const [first, ...weights] = taps.subarray(position * row, (position + 1) * row);
+    const sum = weights.reduce((sum, w, k) => w === 0 ? sum : sum + w * at(first + k), 0);
+    return Math.round(sum / 2 ** 22);
+  };
   return build(node.shape, ([b, h, w, c]) => {
-    const [down, right, mirrored] = draws.subarray(3 * b, 3 * b + 3);
-    const from = [
-      h + start(down),
-      (flip && mirrored < 0.5 ? width - 1 - w : w) + start(right),
-      c,
-    ];
-    const image = [height, width, channels];
-    if (!inside(from, image)) return 0;
-    return byte(indices[b] * height * width * channels + offsetOf(from, image)) / 255;
+    if (indices[b] === 0xffffffff) return 1;
+    const [downBy, rightBy, flips] = draws.subarray(3 * b, 3 * b + 3);
+    const row = (flipVertical && (2 * flips) % 1 < 0.5 ? height - 1 - h : h) + start(downBy);
+    const column = (flip && flips < 0.5 ? width - 1 - w : w) + start(rightBy);
+    if (!inside([row, column], [height, width])) return 0;
+    const image = indices[b] * fromHeight * fromWidth * channels;
+    const value = weigh(
+      downTaps,
+      height,
+      row,
+      (r) => weigh(rightTaps, width, column, (t) => byte(image + offsetOf([r, t, c], stored))),
+    );
+    return value / 255;
   });
 };
 

@@ -1,6 +1,6 @@
 /** What tests of files and data sets need: temporary folders, archives, errors as expected. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 
@@ -12,6 +12,21 @@ export async function inFolder(test: (folder: string) => Promise<void>): Promise
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** As `inFolder`, with files in it, by their paths. */
+export function inFolderWith(
+  files: Record<string, Uint8Array | string>,
+  test: (folder: string) => Promise<void>,
+): Promise<void> {
+  return inFolder(async (folder) => {
+    for (const [name, content] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      await Deno.writeFile(join(folder, name), bytes);
+    }
+    await test(folder);
+  });
 }
 
 /** Asserts that a promise is rejected with a UserError; returns it. */

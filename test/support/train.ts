@@ -2,7 +2,12 @@
 
 import { join } from "node:path";
 import assert from "node:assert/strict";
-import type { DataSet, Split } from "../../engine/data/dataset.ts";
+import {
+  type DataSet,
+  masksOfAll,
+  type MemorySplit,
+  type Split,
+} from "../../engine/data/dataset.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { type Gpu, requestGpu } from "../../engine/gpu/adapter.ts";
 import { BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, ReLU } from "../../engine/nn/layers.ts";
@@ -12,6 +17,7 @@ import { Runtime } from "../../engine/plan/runtime.ts";
 import { below, draws } from "../../engine/random.ts";
 import { flatten } from "../../engine/tensor/movement.ts";
 import type { Tensor } from "../../engine/tensor/tensor.ts";
+import { RowCollector } from "../../engine/train/predict.ts";
 import { train, type TrainOptions, type TrainResult } from "../../engine/train/train.ts";
 
 export const SIZE = 8;
@@ -19,9 +25,9 @@ export const CHANNELS = 2;
 export const CLASSES = 3;
 
 /** n images of noise; the class is which third of the image is bright, the mask where that is. */
-function tinySplit(n: number, seed: number): Split {
+function tinySplit(n: number, seed: number): MemorySplit {
   const word = draws(seed, 0);
-  const labels = Uint8Array.from({ length: n }, (_, i) => i % CLASSES);
+  const labels = Uint16Array.from({ length: n }, (_, i) => i % CLASSES);
   const third = (i: number, row: number) => Math.floor(row * CLASSES / SIZE) === labels[i];
   const pixels = SIZE * SIZE;
   const images = Uint8Array.from({ length: n * pixels * CHANNELS }, (_, at) => {
@@ -31,13 +37,13 @@ function tinySplit(n: number, seed: number): Split {
   });
   const masks = Uint8Array.from(
     { length: n * pixels },
-    (_, at) => third(Math.floor(at / pixels), Math.floor(at / SIZE) % SIZE) ? 1 : 0,
+    (_, at) => third(Math.floor(at / pixels), Math.floor(at / SIZE) % SIZE) ? 255 : 0,
   );
-  return { images, labels, masks };
+  return { images, labels, masks: masksOfAll(masks, n) };
 }
 
 /** Three classes of 8 x 8 images with two channels, cropped and flipped in training. */
-export const tinySet: DataSet = {
+export const tinySet: DataSet<MemorySplit> = {
   name: "tiny",
   classes: ["top", "middle", "bottom"],
   height: SIZE,
@@ -50,7 +56,7 @@ export const tinySet: DataSet = {
   test: tinySplit(30, 2),
   source: "made for tests",
 };
-export const tinyValidation: Split = tinySplit(20, 3);
+export const tinyValidation: MemorySplit = tinySplit(20, 3);
 
 /** conv, norm, ReLU, pool, conv, ReLU, dropout, linear. */
 export class TinyNet extends Module {
@@ -119,6 +125,26 @@ export async function countBuffers() {
     return buffer;
   };
   return { counts, restore: () => device.createBuffer = create };
+}
+
+/** The bytes of a split's images as the network gets them, but for the normalisation. */
+export async function batchBytes(
+  runtime: Runtime,
+  set: DataSet,
+  split: Split,
+  batch: number,
+): Promise<Uint8Array> {
+  const rows = await RowCollector.make(runtime, set, split, batch, ({ images }) => images);
+  try {
+    const values = await rows.collect();
+    const channel = (at: number) => at % set.channels;
+    return Uint8Array.from(
+      values,
+      (x, at) => Math.round(255 * (x * set.std[channel(at)] + set.mean[channel(at)])),
+    );
+  } finally {
+    rows.destroy();
+  }
 }
 
 export const never = new AbortController().signal;

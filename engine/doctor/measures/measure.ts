@@ -1,6 +1,7 @@
 /** Every measure of a model on the test images: the structure that result.json holds. */
 
 import { limit, type Split } from "../../data/dataset.ts";
+import type { Groups } from "../../data/groups.ts";
 import { ExitCode, UserError } from "../../errors.ts";
 import { didYouMean } from "../../nearest.ts";
 import type { Prediction } from "../../train/measures.ts";
@@ -69,19 +70,6 @@ export interface Measures extends ClassMeasures {
   readonly probes: ProbeResults;
 }
 
-/** Groups of images: by whether the background is the class's own, where that is known. */
-export interface Groups {
-  readonly names: readonly string[];
-  readonly of: ArrayLike<number>;
-}
-
-export function groupsOf({ labels, backgrounds }: Split): Groups | undefined {
-  return backgrounds && {
-    names: ["on the class's own background", "on another background"],
-    of: labels.map((label, i) => backgrounds[i] === label ? 0 : 1),
-  };
-}
-
 export function classMeasures(
   of: readonly Prediction[],
   classes: number,
@@ -122,7 +110,7 @@ export async function makeProbe(
 ): Promise<Measure<ProbeResults> | undefined> {
   switch (name) {
     case "foreground":
-      if (!subject.split.masks) return undefined;
+      if (!subject.split.masks?.count) return undefined;
       return as(name, await ForegroundMeasure.make(subject), (found) => found);
     case "fgsm":
       return as(name, await FgsmMeasure.make(subject, [0, ...options.epsilons]), (found) => found);

@@ -5,6 +5,7 @@
  * file and is not done again.
  */
 
+import { pairingsOf } from "../../data/groups.ts";
 import { join } from "node:path";
 import {
   fileExists,
@@ -17,7 +18,7 @@ import { loadStateDict } from "../../nn/state.ts";
 import { accuracy, type Prediction, predictions } from "../../train/measures.ts";
 import { Predictor } from "../../train/predict.ts";
 import type { RunFolder, StageResult } from "../../train/run_folder.ts";
-import { classMeasures, groupsOf } from "../measures/measure.ts";
+import { classMeasures } from "../measures/measure.ts";
 import { constrainedLayers, type ConstraintSettings, Stages } from "../stages.ts";
 import {
   type Interval,
@@ -205,7 +206,7 @@ class Judge {
     loadStateDict(network, state, runtime, "a finished stage");
     const predicted = predictions(await this.predictor.predict());
     const { accuracy: share, loss } = accuracy(predicted);
-    const { groups } = classMeasures(predicted, set.classes.length, groupsOf(split.validation));
+    const { groups } = classMeasures(predicted, set.classes.length, pairingsOf(split.validation));
     const worst = groups?.shares[groups.worst]?.accuracy ?? undefined;
     return {
       predicted,

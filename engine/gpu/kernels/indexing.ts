@@ -58,14 +58,22 @@ export interface BatchShape {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
+  /** Size of the images as they are stored. */
+  readonly fromHeight: number;
+  readonly fromWidth: number;
   /** Zeros around the image from which a random crop is taken. */
   readonly cropPadding: number;
   /** Mirror half of the images left to right. */
   readonly flip: boolean;
+  /** Mirror half of the images top to bottom. */
+  readonly flipVertical?: boolean;
 }
 
-/** Buffers: bytes, indices, draws, y [batch, height, width, channels]. */
-export function batchKernel(b: BatchShape): Kernel {
+/**
+ * Buffers: bytes, indices, draws, down [height, 1 + taps], right [width, 1 + taps],
+ * y [batch, height, width, channels].
+ */
+export function batchKernel(b: BatchShape, tapsDown: number, tapsRight: number): Kernel {
   const count = b.batch * b.height * b.width * b.channels;
   return {
     label: `imageBatch [${b.batch}, ${b.height}, ${b.width}, ${b.channels}]`,
@@ -74,12 +82,17 @@ export function batchKernel(b: BatchShape): Kernel {
       HEIGHT: b.height,
       WIDTH: b.width,
       CHANNELS: b.channels,
+      FROM_HEIGHT: b.fromHeight,
+      FROM_WIDTH: b.fromWidth,
+      DOWN: tapsDown,
+      RIGHT: tapsRight,
       CROP: b.cropPadding,
       FLIP: b.flip,
+      FLIP_VERTICAL: b.flipVertical ?? false,
     }),
     workgroups: perElement(count),
-    flops: count,
-    bytes: 5 * count,
+    flops: 2 * count * tapsDown * tapsRight,
+    bytes: count * 4 + b.batch * b.fromHeight * b.fromWidth * b.channels,
   };
 }
 

@@ -1,0 +1,169 @@
+/**
+ * Image folders: PNG and JPEG files of any size in a folder for each class, or with tables. The
+ * files stay where they are and are read batch by batch.
+ *
+ * mini-ImageNet comes so, with images and train.csv, val.csv, test.csv, whose classes are disjoint
+ * (it was made for learning from few examples: Vinyals and others 2016, Ravi and Larochelle 2017).
+ * A classifier needs all classes in both parts; so the parts are put together and divided anew.
+ */
+import { ExitCode, UserError } from "../errors.ts";
+import { imageSize } from "../io/image.ts";
+import { fileError } from "../io/files.ts";
+import { permutation, streamId } from "../random.ts";
+import type { DataSet, Preparation, Size, Split } from "./dataset.ts";
+import { imageName, type Listed, listImages } from "./folder_listing.ts";
+import { ImageFiles } from "./image_files.ts";
+
+/** What distinguishes one set of the family from another. */
+export interface FolderSet {
+  readonly name: string;
+  readonly preparation: Preparation;
+  /** Whether small images of one size set the network's input, instead of being enlarged. */
+  readonly smaller: boolean;
+}
+
+const size = 224;
+const [mean, std] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+
+/** With the values of ImageNet, as is the custom for photographs. */
+export const imageFolder: FolderSet = {
+  name: "folder",
+  preparation: { mean, std, augmentation: { cropPadding: 0, flip: true } },
+  smaller: true,
+};
+
+/** Source of the values: Feng and others, "Model Doctor" (AAAI 2022), the authors' scripts. */
+export const miniImageNet: FolderSet = {
+  name: "mini-imagenet",
+  preparation: { mean, std, augmentation: { cropPadding: 0, flip: true, flipVertical: true } },
+  smaller: false,
+};
+
+/** Of each class one in so many images is for the test, where the folder has no such part. */
+const TEST_PART = 6;
+
+/**
+ * @param side pixels of the network's input along a side; by default 224, or those of the images
+ *   where all are of one smaller size and the set is not defined otherwise
+ * @throws UserError (data) that names the file or folder and what is wrong with it
+ */
+export async function readFolder(set: FolderSet, folder: string, side?: number): Promise<DataSet> {
+  const listed = await listImages(folder);
+  const classes = [...new Set(listed.map(({ label }) => label))].sort();
+  checkClasses(classes, folder);
+  const { train, validation, test, how } = divide(listed, folder);
+  const common = await commonSize(listed.map(({ path }) => path));
+  const square = common && common.height === common.width && common.height <= size;
+  const own = side ?? (set.smaller && square ? common.height : size);
+  const target = { height: own, width: own };
+  // Small images of one size travel as they are, and the GPU enlarges them.
+  const isSmall = common && common.height * common.width < own * own;
+  const stored = isSmall ? common : target;
+  const indices = new Map(classes.map((name, k) => [name, k]));
+  const files = new ImageFiles(listed.map(({ path }) => path), stored);
+  const split = (rows: readonly number[]): Split => ({
+    images: files.subset(Uint32Array.from(rows)),
+    labels: Uint16Array.from(rows, (i) => indices.get(listed[i].label)!),
+    names: rows.map((i) => imageName(folder, listed[i].path)),
+  });
+  return {
+    ...{ name: set.name, classes, ...target, channels: 3, stored, ...set.preparation },
+    train: split(train),
+    test: split(test),
+    validation: validation.length > 0 ? split(validation) : undefined,
+    source: `${folder} (${classes.length} classes, ${train.length} training` +
+      `${validation.length > 0 ? `, ${validation.length} validation` : ""} and ${test.length} ` +
+      `test images${how})`,
+  };
+}
+
+function checkClasses(classes: readonly string[], folder: string): void {
+  if (classes.length >= 2 && classes.length <= 65536) return;
+  throw new UserError(
+    `${folder} holds images of ${
+      classes.length === 1 ? `one class, ${classes[0]}` : classes.length + " classes"
+    }`,
+    ExitCode.data,
+    "A classifier needs two classes or more: a folder for each, or a column in the table.",
+  );
+}
+
+interface Division {
+  /** Indices of images. */
+  readonly train: number[];
+  readonly validation: number[];
+  readonly test: number[];
+  /** What had to be decided, for the set's description. */
+  readonly how: string;
+}
+
+/** What is trained on and what is tested on; see the header. */
+function divide(listed: readonly Listed[], folder: string): Division {
+  const of = (part?: string) => [...listed.keys()].filter((i) => listed[i].part === part);
+  const all = [...listed.keys()];
+  const labels = (rows: readonly number[]) => new Set(rows.map((i) => listed[i].label));
+  let [train, validation, test] = [of("train"), of("val"), of("test")];
+  if (train.length === 0) return { ...splitTest(all, listed), how: apart };
+  // A folder with train and val alone: that validation set is the one that is kept for the test.
+  if (test.length === 0) [validation, test] = [[], validation];
+  if (test.length === 0) return { ...splitTest(train, listed), how: apart };
+  const [seen, asked] = [labels(train), labels([...validation, ...test])];
+  if (seen.isDisjointFrom(asked)) {
+    return { ...splitTest(all, listed), how: `; classes of disjoint parts, ${apart.slice(2)}` };
+  }
+  const unseen = [...asked].find((label) => !seen.has(label));
+  if (unseen !== undefined) {
+    throw new UserError(
+      `${folder}: the class ${unseen} has images in the test or validation part, but none to train on`,
+      ExitCode.data,
+    );
+  }
+  return { train, validation, test, how: "" };
+}
+
+const apart = `; one in ${TEST_PART} of each class set apart for the test`;
+
+function splitTest(
+  rows: readonly number[],
+  listed: readonly Listed[],
+): { train: number[]; validation: number[]; test: number[] } {
+  const test = new Set<number>();
+  for (const [label, members] of Map.groupBy(rows, (i) => listed[i].label)) {
+    const order = permutation(members.length, 0, streamId(`test/${label}`));
+    order.subarray(0, Math.floor(members.length / TEST_PART) || 1).forEach((i) =>
+      test.add(members[i])
+    );
+  }
+  const [train, kept] = [rows.filter((i) => !test.has(i)), rows.filter((i) => test.has(i))];
+  return { train, validation: [], test: kept };
+}
+
+/** Files whose first bytes are read at a time, and how many bytes: most headers are shorter. */
+const AT_ONCE = 64;
+const HEAD = 1 << 16;
+
+/** The size that all images have, or undefined; every file is looked into. */
+async function commonSize(paths: readonly string[]): Promise<Size | undefined> {
+  let common: Size | undefined;
+  let same = true;
+  for (let i = 0; i < paths.length; i += AT_ONCE) {
+    for (const size of await Promise.all(paths.slice(i, i + AT_ONCE).map(sizeOf))) {
+      common ??= size;
+      same &&= size.height === common.height && size.width === common.width;
+    }
+  }
+  return same ? common : undefined;
+}
+
+async function sizeOf(path: string): Promise<Size> {
+  try {
+    using file = await Deno.open(path);
+    const head = new Uint8Array(HEAD);
+    let have = 0;
+    for (let n; have < HEAD && (n = await file.read(head.subarray(have))) !== null;) have += n;
+    return imageSize(head.subarray(0, have), path) ??
+      imageSize(await Deno.readFile(path), path, true)!;
+  } catch (error) {
+    throw fileError("read", path, error, ExitCode.data);
+  }
+}

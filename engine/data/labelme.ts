@@ -1,0 +1,132 @@
+/**
+ * LabelMe's annotations: a JSON file beside each image with the shapes that were drawn on it.
+ * Everything that is drawn is figure, but for shapes labelled "background", which take away from
+ * those before them: so a hole can be drawn.
+ *
+ * Source: github.com/wkentaro/labelme, labelme/_label_file.py
+ */
+import { ExitCode, UserError } from "../errors.ts";
+import { decodePng } from "../io/png.ts";
+import type { Size } from "./dataset.ts";
+import {
+  bitmap,
+  circle,
+  nothing,
+  type Point,
+  polygon,
+  rectangle,
+  type Shape,
+  union,
+  without,
+} from "./raster.ts";
+
+/** What is figure, in an image of a size. */
+export interface Drawing {
+  readonly shape: Shape;
+  readonly size: Size;
+  /** Shapes that were drawn; none where an image was looked at and left. */
+  readonly count: number;
+}
+
+/** The label that takes away. */
+export const BACKGROUND_LABEL = "background";
+
+/** Shapes by LabelMe's `shape_type`, with the number of points that they need. */
+const KINDS: Readonly<Record<string, [points: number, make: (points: Point[]) => Shape]>> = {
+  polygon: [3, polygon],
+  rectangle: [2, (points) => points.length === 2 ? rectangle(points) : polygon(points)],
+  oriented_rectangle: [4, polygon],
+  circle: [2, circle],
+};
+
+/**
+ * Reads an annotation.
+ * @param name the file, for messages
+ * @throws UserError (data) that names the file, the shape and what is wrong with it
+ */
+export function readLabelMe(text: string, name: string): Drawing {
+  const wrong = (problem: string, hint?: string) =>
+    new UserError(`${name}: ${problem}`, ExitCode.data, hint);
+  let file: Record<string, unknown>;
+  try {
+    file = Object(JSON.parse(text));
+  } catch (error) {
+    throw wrong(`no JSON: ${(error as Error).message}`, "Save the image again in LabelMe.");
+  }
+  const { shapes, imageHeight: height, imageWidth: width } = file;
+  if (!Array.isArray(shapes)) throw wrong("no file of LabelMe: it has no shapes");
+  if (!isPositive(height) || !isPositive(width)) {
+    throw wrong("it doesn't say how large its image is (imageHeight, imageWidth)");
+  }
+  const shape = shapes.reduce((all: Shape, of, i) => {
+    const { label, shape_type = "polygon" } = Object(of);
+    const place = `shape ${i + 1} (${label})`;
+    const drawn = shape_type === "mask"
+      ? drawnMask(of, `${name}: ${place}`)
+      : outline(of, shape_type, (problem, hint) => wrong(`${place} ${problem}`, hint));
+    const takesAway = String(label).toLowerCase() === BACKGROUND_LABEL;
+    return takesAway ? without(all, drawn) : union(all, drawn);
+  }, nothing);
+  return { shape, size: { height, width }, count: shapes.length };
+}
+
+const isPositive = (value: unknown): value is number =>
+  typeof value === "number" && Number.isFinite(value) && value > 0;
+
+function outline(
+  of: { points?: unknown },
+  type: string,
+  wrong: (problem: string, hint?: string) => UserError,
+): Shape {
+  const kind = Object.hasOwn(KINDS, type) ? KINDS[type] : undefined;
+  if (!kind) {
+    throw wrong(
+      `is a ${type}, which has no inside`,
+      `Draw a ${Object.keys(KINDS).join(", ")} or mask.`,
+    );
+  }
+  const points = pointsOf(of.points);
+  if (!points || points.length < kind[0]) {
+    throw wrong(`is a ${type} and needs ${kind[0]} points [x, y] or more`);
+  }
+  return kind[1](points);
+}
+
+function pointsOf(value: unknown): Point[] | undefined {
+  const isPoint = (point: unknown) =>
+    Array.isArray(point) && point.length === 2 && point.every(Number.isFinite);
+  return Array.isArray(value) && value.every(isPoint) ? value : undefined;
+}
+
+/** A shape painted pixel by pixel: a PNG file in the JSON, and the corners of its place. */
+function drawnMask({ mask, points }: { mask?: unknown; points?: unknown }, name: string): Shape {
+  const corners = pointsOf(points);
+  if (typeof mask !== "string" || !corners || corners.length < 1) {
+    throw new UserError(`${name} is a mask without pixels or place`, ExitCode.data);
+  }
+  let bytes: Uint8Array;
+  try {
+    bytes = Uint8Array.fromBase64(mask);
+  } catch {
+    throw new UserError(`${name}: its pixels are no base64`, ExitCode.data);
+  }
+  return pngShape(bytes, name, corners[0]).shape;
+}
+
+/**
+ * A PNG file as a drawing: every pixel is figure that isn't black (or of the palette's colour 0) or
+ * wholly transparent.
+ * @throws UserError (data) that names the file and what is wrong with it
+ */
+export function pngShape(bytes: Uint8Array, name: string, corner?: Point): Drawing {
+  const { data, channels, ...size } = decodePng(bytes, name);
+  const hasAlpha = channels === 2 || channels === 4;
+  const colours = hasAlpha ? channels - 1 : channels;
+  const inside = (pixel: number) => {
+    const at = pixel * channels;
+    if (hasAlpha && data[at + colours] === 0) return false;
+    for (let c = 0; c < colours; c++) if (data[at + c] !== 0) return true;
+    return false;
+  };
+  return { shape: bitmap(size, inside, corner), size, count: 1 };
+}

@@ -1,0 +1,121 @@
+/**
+ * Shapes as masks. A shape says which stretches of a horizontal line lie inside of it; a mask is
+ * the share of every pixel that is inside, exact along the line, on `LINES` lines or more a pixel.
+ * So a mask may be made at any size from shapes that were drawn at another.
+ */
+import type { Size } from "./dataset.ts";
+
+/** Stretches from .. to of a line, in order and apart from each other. */
+export type Spans = readonly (readonly [number, number])[];
+
+/** The stretches of the line at height y that lie inside of a shape. */
+export type Shape = (y: number) => Spans;
+
+export type Point = readonly [x: number, y: number];
+
+/** What lies in an odd number of the polygon's loops. */
+export function polygon(points: readonly Point[]): Shape {
+  return (y) => {
+    const crossings: number[] = [];
+    points.forEach(([x1, y1], i) => {
+      const [x2, y2] = points[(i + 1) % points.length];
+      if ((y1 > y) !== (y2 > y)) crossings.push(x1 + (y - y1) / (y2 - y1) * (x2 - x1));
+    });
+    crossings.sort((a, b) => a - b);
+    return Array.from({ length: crossings.length / 2 }, (_, i) => [
+      crossings[2 * i],
+      crossings[2 * i + 1],
+    ]);
+  };
+}
+
+/** @param corners two that are opposite */
+export function rectangle([[x1, y1], [x2, y2]]: readonly Point[]): Shape {
+  return polygon([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]);
+}
+
+/** @param points the centre, and a point of the circle */
+export function circle([[x, y], [px, py]]: readonly Point[]): Shape {
+  const radius2 = (px - x) ** 2 + (py - y) ** 2;
+  return (at) => {
+    const reach = Math.sqrt(Math.max(0, radius2 - (at - y) ** 2));
+    return reach > 0 ? [[x - reach, x + reach]] : [];
+  };
+}
+
+/** The pixels of a bitmap that are inside; its upper left corner lies at `corner`. */
+export function bitmap(
+  { height, width }: Size,
+  inside: (pixel: number) => boolean,
+  [left, top]: Point = [0, 0],
+): Shape {
+  return (y) => {
+    const row = Math.floor(y - top);
+    if (row < 0 || row >= height) return [];
+    const spans: [number, number][] = [];
+    for (let x = 0; x < width; x++) {
+      if (!inside(row * width + x)) continue;
+      const last = spans.at(-1);
+      if (last && last[1] === left + x) last[1]++;
+      else spans.push([left + x, left + x + 1]);
+    }
+    return spans;
+  };
+}
+
+/** What is inside of a or of b. */
+export const union = (a: Shape, b: Shape): Shape => combine(a, b, (inA, inB) => inA || inB);
+
+/** What is inside of a but not of b. */
+export const without = (a: Shape, b: Shape): Shape => combine(a, b, (inA, inB) => inA && !inB);
+
+export const nothing: Shape = () => [];
+
+function combine(a: Shape, b: Shape, inside: (inA: boolean, inB: boolean) => boolean): Shape {
+  return (y) => {
+    const [ofA, ofB] = [a(y), b(y)];
+    const within = (spans: Spans, x: number) => spans.some(([from, to]) => from <= x && x < to);
+    const edges = [...new Set([...ofA, ...ofB].flat())].sort((p, q) => p - q);
+    const spans: [number, number][] = [];
+    for (let i = 0; i + 1 < edges.length; i++) {
+      const middle = (edges[i] + edges[i + 1]) / 2;
+      if (!inside(within(ofA, middle), within(ofB, middle))) continue;
+      const last = spans.at(-1);
+      if (last && last[1] === edges[i]) last[1] = edges[i + 1];
+      else spans.push([edges[i], edges[i + 1]]);
+    }
+    return spans;
+  };
+}
+
+const LINES = 16;
+
+/**
+ * The share of every pixel that is inside of a shape, in 255ths: (H, W).
+ * @param from the size of the image that the shape was drawn on
+ * @param to the size of the mask
+ */
+export function rasterise(shape: Shape, from: Size, to: Size): Uint8Array<ArrayBuffer> {
+  const lines = Math.max(LINES, Math.ceil(from.height / to.height));
+  const [down, right] = [from.height / to.height, to.width / from.width];
+  const out = new Uint8Array(to.height * to.width);
+  const row = new Float64Array(to.width);
+  for (let r = 0; r < to.height; r++) {
+    row.fill(0);
+    for (let line = 0; line < lines; line++) {
+      for (const [x1, x2] of shape((r + (line + 0.5) / lines) * down)) {
+        cover(row, x1 * right, x2 * right);
+      }
+    }
+    for (let x = 0; x < to.width; x++) out[r * to.width + x] = Math.round(255 * row[x] / lines);
+  }
+  return out;
+}
+
+/** Adds to each pixel the length of it that lies in a stretch. */
+function cover(row: Float64Array, from: number, to: number): void {
+  const [start, end] = [Math.max(0, from), Math.min(row.length, to)];
+  for (let x = Math.floor(start); x < end; x++) {
+    row[x] += Math.min(x + 1, end) - Math.max(x, start);
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The images that want a mask, as a folder for LabelMe: images/ with the pictures, labels.txt, and
+ * manifest.json, which says why each is there. LabelMe writes what is drawn beside the pictures;
+ * `withMaskFiles` reads it.
+ */
+import { dirname, extname, join } from "node:path";
+import { type DataSet, type Size, type Split, storedSize } from "../data/dataset.ts";
+import { ImageFiles } from "../data/image_files.ts";
+import { BACKGROUND_LABEL } from "../data/labelme.ts";
+import { MANIFEST, PICTURES } from "../data/mask_files.ts";
+import { ExitCode, UserError } from "../errors.ts";
+import { makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
+import { encodePng } from "../io/png.ts";
+import type { Prediction } from "../train/measures.ts";
+import type { Sifted } from "./sift.ts";
+
+/** An image that wants a mask. */
+export interface Wanted {
+  /** The image's name in its set, and that of its mask. */
+  readonly name: string;
+  /** The picture, in the folder. */
+  readonly file: string;
+  readonly class: string;
+  readonly predicted: string;
+  /** Softmax probability of the predicted class. */
+  readonly confidence: number;
+  readonly why: "right, but least sure" | "wrong, and most sure";
+}
+
+export interface Manifest {
+  /** Of this file's form. */
+  readonly version: 1;
+  /** The data set's name. */
+  readonly data: string;
+  readonly images: readonly Wanted[];
+}
+
+/** Below this, pictures are magnified, so that one can draw on them (pixels of the longer side). */
+const SMALLEST_SIDE = 256;
+
+/**
+ * Writes the folder; the manifest comes last, so a folder that has one is complete.
+ * @param low the images, as `siftLow` chooses them from the split's
+ */
+export async function exportSift(
+  folder: string,
+  set: DataSet,
+  split: Split,
+  predicted: readonly Prediction[],
+  low: { readonly right: Sifted; readonly wrong: Sifted },
+): Promise<Manifest> {
+  const images: Wanted[] = [];
+  for (
+    const [why, sifted] of [
+      ["right, but least sure", low.right],
+      ["wrong, and most sure", low.wrong],
+    ] as const
+  ) {
+    for (const index of sifted.flat()) {
+      const { label, predicted: k, confidence } = predicted[index];
+      const file = await exportPicture(folder, set, split, index);
+      const name = split.names![index];
+      const [own, other] = [set.classes[label], set.classes[k]];
+      images.push({ name, file, class: own, predicted: other, confidence, why });
+    }
+  }
+  const manifest: Manifest = { version: 1, data: set.name, images };
+  await writeFileAtomic(join(folder, "labels.txt"), `figure\n${BACKGROUND_LABEL}\n`);
+  await writeFileAtomic(join(folder, MANIFEST), JSON.stringify(manifest, null, 2) + "\n");
+  return manifest;
+}
+
+/** Writes an image's picture and returns its place; one that is a file is copied as it is. */
+async function exportPicture(
+  folder: string,
+  set: DataSet,
+  { images, names }: Split,
+  index: number,
+): Promise<string> {
+  const isFile = images instanceof ImageFiles;
+  const ending = isFile ? extname(images.paths[index]) : ".png";
+  const file = join(PICTURES, `${names![index]}${ending}`);
+  const path = join(folder, file);
+  await makeFolder(dirname(path));
+  const bytes = isFile
+    ? await readBytes(images.paths[index], ExitCode.data)
+    : magnified(images, index, storedSize(set), set.channels);
+  await writeFileAtomic(path, bytes);
+  return file;
+}
+
+/** An image as a PNG file in which each pixel is a square of them. */
+function magnified(
+  images: Uint8Array,
+  index: number,
+  { height, width }: Size,
+  channels: number,
+): Uint8Array {
+  const factor = Math.max(1, Math.ceil(SMALLEST_SIDE / Math.max(height, width)));
+  const [rows, columns] = [height * factor, width * factor];
+  const data = new Uint8Array(rows * columns * channels);
+  for (let y = 0, to = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++) {
+      const [h, w] = [Math.floor(y / factor), Math.floor(x / factor)];
+      const from = ((index * height + h) * width + w) * channels;
+      for (let c = 0; c < channels; c++) data[to++] = images[from + c];
+    }
+  }
+  return encodePng({ height: rows, width: columns, channels, data });
+}
+
+/**
+ * The manifest of a folder that `exportSift` wrote.
+ * @throws UserError (data) where there is none, it is damaged, or it is of another data set
+ */
+export async function readManifest(folder: string, set: DataSet): Promise<Manifest> {
+  const path = join(folder, MANIFEST);
+  const wrong = (problem: string, hint?: string) =>
+    new UserError(`${path}: ${problem}`, ExitCode.data, hint);
+  let manifest: Manifest;
+  try {
+    manifest = JSON.parse(await readText(path, ExitCode.data));
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw wrong("damaged: it is not JSON", "Export the images again.");
+  }
+  if (manifest?.version !== 1 || !Array.isArray(manifest.images)) {
+    throw wrong("no manifest of deno task sift");
+  }
+  if (manifest.data !== set.name) {
+    throw wrong(`it is of ${manifest.data}, not of ${set.name}`, `Give --data ${manifest.data}.`);
+  }
+  return manifest;
+}
