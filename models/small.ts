@@ -13,7 +13,7 @@
 import { Linear, MaxPool2d } from "../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { convNormRelu, flattenImages, roundChannels } from "./blocks.ts";
+import { convNormRelu, roundChannels } from "./blocks.ts";
 import { type ClassifierEntry, type ClassifierOptions, reducedSize } from "./classifier.ts";
 
 const conv = (inChannels: number, outChannels: number) => convNormRelu(inChannels, outChannels, 3);
@@ -38,8 +38,7 @@ class Small extends Module {
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
-    const features = flattenImages(this.features.apply(x, pass));
-    return this.fc.apply(features, pass);
+    return this.fc.apply(this.features.apply(x, pass), pass);
   }
 }
 

@@ -4,7 +4,7 @@
  * here the first one waits as a UserError until `check()` throws it, so that nothing is silent.
  */
 import { ExitCode, UserError } from "../errors.ts";
-import { adapterHint } from "./software.ts";
+import { adapterHint, hasAvx512 } from "./software.ts";
 import { readTuning, tuningKey, variantsOf } from "./tuning.ts";
 
 /** An adapter as a person wants it named. */
@@ -30,6 +30,11 @@ export interface Gpu {
   readonly limits: Readonly<Record<LimitName, number>>;
   /** The adapter computes on the CPU: kernels for register tiles, small batches. */
   readonly isCpu: boolean;
+  /**
+   * The processor behind a CPU adapter has AVX-512: its loads of buffers, lane by lane, become
+   * gathers and cost twice a texture's instead of ten times.
+   */
+  readonly gathers: boolean;
   /** Invocations of a subgroup, where subgroups are to be had and all of one size; otherwise 1. */
   readonly subgroupSize: number;
   /** The fastest variants of kernels that were measured on this adapter; see tuning.ts. */
@@ -170,6 +175,7 @@ class OpenGpu implements Gpu {
   readonly features: ReadonlySet<string>;
   readonly limits: Readonly<Record<LimitName, number>>;
   readonly isCpu: boolean;
+  readonly gathers: boolean;
   readonly subgroupSize: number;
   readonly failure: Promise<UserError>;
   #error: UserError | undefined;
@@ -184,6 +190,7 @@ class OpenGpu implements Gpu {
   ) {
     this.isCpu = info.isFallbackAdapter ||
       /llvmpipe|swiftshader|basic render/i.test(info.description);
+    this.gathers = this.isCpu && hasAvx512();
     this.features = new Set(device.features);
     this.limits = readLimits(device.limits);
     const uniform = this.features.has("subgroups") && info.subgroupMinSize === info.subgroupMaxSize;

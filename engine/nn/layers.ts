@@ -2,7 +2,7 @@
 
 import { conv2d, type ConvOptions, pair } from "../tensor/conv.ts";
 import { matmul } from "../tensor/matmul.ts";
-import { broadcastTo } from "../tensor/movement.ts";
+import { broadcastTo, flatten, permute, reshape } from "../tensor/movement.ts";
 import { batchStatistics, normalize } from "../tensor/norm.ts";
 import { add, mul, relu, relu6, sigmoid, silu } from "../tensor/pointwise.ts";
 import {
@@ -13,6 +13,7 @@ import {
   type PoolOptions,
 } from "../tensor/pool.ts";
 import { dropout } from "../tensor/random.ts";
+import type { Shape } from "../tensor/shape.ts";
 import { constant, type Tensor } from "../tensor/tensor.ts";
 import { Module, Parameter, type Pass } from "./module.ts";
 
@@ -47,7 +48,10 @@ export class Conv2d extends Module {
   }
 }
 
-/** x W^T + b: [N, I] to [N, O], with W [O, I] as PyTorch stores it. */
+/**
+ * x W^T + b: [N, I] to [N, O], with W [O, I] as PyTorch stores it. Images [N, H, W, C] count as
+ * flattened in PyTorch's order, channels first; what is reordered is the weights, the smaller part.
+ */
 export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias?: Parameter;
@@ -60,8 +64,17 @@ export class Linear extends Module {
   }
 
   protected forward(x: Tensor): Tensor {
-    const y = matmul(x, this.weight, { transB: true });
+    const y = x.rank === 4
+      ? matmul(flatten(x), this.weightFor(x.shape), { transB: true })
+      : matmul(x, this.weight, { transB: true });
     return this.bias ? add(y, this.bias) : y;
+  }
+
+  /** The weights in the order of an image's memory. */
+  private weightFor([, height, width, channels]: Shape): Tensor {
+    const outputs = this.weight.shape[0];
+    const image = reshape(this.weight, [outputs, channels, height, width]);
+    return flatten(permute(image, [0, 2, 3, 1]));
   }
 }
 

@@ -98,9 +98,9 @@ const sharedGpu = () => gpu ??= requestGpu();
 /** A runtime of its own, on the device that the file's tests share; some limits as told. */
 export async function freshRuntime(limits: Partial<Gpu["limits"]> = {}): Promise<Runtime> {
   const gpu = await sharedGpu();
-  const { device, adapter, features, isCpu, subgroupSize, tuning, failure } = gpu;
+  const { device, adapter, features, isCpu, gathers, subgroupSize, tuning, failure } = gpu;
   return new Runtime({
-    ...{ device, adapter, features, isCpu, subgroupSize, tuning, failure },
+    ...{ device, adapter, features, isCpu, gathers, subgroupSize, tuning, failure },
     limits: { ...gpu.limits, ...limits },
     check: () => gpu.check(),
     scoped: (label, make) => gpu.scoped(label, make),

@@ -64,7 +64,7 @@ const MIN_TEXTURE = 1 << 14;
 /** Storage textures that WebGPU promises to each shader stage. */
 const MAX_TEXTURES = 4;
 /** How many operands a kernel for the target reads as textures, if it binds no others. */
-export const texturesFor = ({ textures }: Target) => (textures ? MAX_TEXTURES : 0);
+export const texturesFor = (target: Target) => (target.chainTextures ? MAX_TEXTURES : 0);
 
 export function chainText(chain: Chain, layout: ChainLayout): ChainText {
   const axes = mergedAxes(chain);

@@ -141,5 +141,6 @@ export function reduceKernel(combine: Combine, shape: Middle, target: Target): K
     results: ["x0"],
     dtype: "f32",
   };
-  return chainReduceKernel(chain, shape, combine, { ...target, textures: false }, false).kernel;
+  return chainReduceKernel(chain, shape, combine, { ...target, chainTextures: false }, false)
+    .kernel;
 }

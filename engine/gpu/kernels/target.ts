@@ -15,8 +15,10 @@ import { texel, textureOf } from "./operands.ts";
 export interface Target {
   /** Lanes of every subgroup, if the device has "subgroups" and one size only; otherwise 1. */
   readonly lanes: number;
-  /** Whether inputs are read as textures (`Kernel.textures`). */
+  /** Whether inputs of products and pooling are read as textures (`Kernel.textures`). */
   readonly textures: boolean;
+  /** Whether large operands of pointwise chains and reductions, read once, are too. */
+  readonly chainTextures: boolean;
   /** Invocations that keep the adapter busy; beyond them each can do more. */
   readonly threads: number;
   /** Bytes of workgroup memory that kernels may use; 0 where it is no faster than buffers. */
@@ -31,6 +33,7 @@ export interface Target {
 export const PLAIN: Target = {
   lanes: 1,
   textures: false,
+  chainTextures: false,
   threads: 1 << 16,
   workgroupMemory: 0,
   workgroupThreads: 256,
@@ -42,6 +45,7 @@ export const BLOCKS: Target = { ...PLAIN, threads: 1 << 18, workgroupMemory: 1 <
 /** What of a device decides its target. */
 export interface TargetDevice {
   readonly isCpu: boolean;
+  readonly gathers: boolean;
   readonly subgroupSize: number;
   readonly tuning: ReadonlyMap<string, string>;
   readonly limits: {
@@ -51,13 +55,13 @@ export interface TargetDevice {
 }
 
 /** A CPU adapter: textures and shared loads. */
-export function cpuTarget(lanes: number): Target {
-  return { ...PLAIN, lanes, textures: true, threads: 1 << 12 };
+export function cpuTarget(lanes: number, gathers = false): Target {
+  return { ...PLAIN, lanes, textures: true, chainTextures: !gathers, threads: 1 << 12 };
 }
 
 /** The target that suits the device. */
-export function targetFor({ isCpu, subgroupSize, tuning, limits }: TargetDevice): Target {
-  if (isCpu) return { ...cpuTarget(subgroupSize), tuning };
+export function targetFor({ isCpu, gathers, subgroupSize, tuning, limits }: TargetDevice): Target {
+  if (isCpu) return { ...cpuTarget(subgroupSize, gathers), tuning };
   return {
     ...BLOCKS,
     workgroupMemory: limits.maxComputeWorkgroupStorageSize,
