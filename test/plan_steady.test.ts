@@ -35,7 +35,7 @@ Deno.test("1,000 steps: one submission each, nothing made, no slowing down", asy
     weightDecay: 5e-4,
   });
   const indices = Uint32Array.from({ length: 16 }, (_, i) => i);
-  step.run(indices, 0, 0);
+  await step.run(indices, 0, 0);
   await device.queue.onSubmittedWorkDone();
 
   const making = countCalls(device, [
@@ -48,7 +48,7 @@ Deno.test("1,000 steps: one submission each, nothing made, no slowing down", asy
     // Other work on the machine makes single hundreds slow; what slows down stays slow.
     while (hundreds.length < 10 || (!isSteady(hundreds) && hundreds.length < 40)) {
       const begun = performance.now();
-      for (let k = 0; k < 100; k++) step.run(indices, 100 * hundreds.length + k, 0);
+      for (let k = 0; k < 100; k++) await step.run(indices, 100 * hundreds.length + k, 0);
       const done = device.queue.onSubmittedWorkDone();
       hundreds.push(performance.now() - begun);
       await done;

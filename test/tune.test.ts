@@ -151,7 +151,7 @@ Deno.test("tuning changes no bit of a training run, and GPUs train as CPU adapte
   const trained = async (target?: Target) => {
     const runtime = new Runtime(gpu, target);
     const step = await TrainingStep.make(runtime, network, set, set.train, options);
-    for (let s = 0; s < 3; s++) step.run(Uint32Array.of(0, 1, 2, 3, 4, 5), s, 0.01);
+    for (let s = 0; s < 3; s++) await step.run(Uint32Array.of(0, 1, 2, 3, 4, 5), s, 0.01);
     const weights = await runtime.read([...network.namedParameters()].map(([, p]) => p));
     const { dispatches } = step.plan;
     step.destroy();

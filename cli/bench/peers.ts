@@ -70,7 +70,7 @@ async function benchWork(
       options.signal.throwIfAborted();
       const contender = await engine.prepare(work);
       prepared.push(contender);
-      contender.enqueue();
+      await contender.enqueue();
       const values = await contender.results();
       errors.push(reference && check(engine.name, work, values, reference));
       reference ??= values;

@@ -137,8 +137,8 @@ class Trained implements Contender {
     return new Trained(runtime, network, step, masks, batch);
   }
 
-  enqueue(): void {
-    this.step.run(this.indices, this.steps++, LR);
+  async enqueue(): Promise<void> {
+    await this.step.run(this.indices, this.steps++, LR);
   }
 
   wait(): Promise<Record<string, number>> {
@@ -147,7 +147,7 @@ class Trained implements Contender {
 
   /** The cross entropy at the first weights. */
   async firstLoss(): Promise<number> {
-    this.enqueue();
+    await this.enqueue();
     const { loss, channel = 0 } = await this.wait();
     return loss - ALPHA * channel;
   }

@@ -51,7 +51,7 @@ function parametersOf(module: Module): number {
 /** Of a convolution with parameters [R, S, C/groups, K], or a linear layer's matrix product. */
 function multiplyAdds({ operation, inputs, size, shape }: Tensor): number {
   // Average pools are convolutions with fixed weights.
-  if (!(inputs[1] instanceof Parameter)) return 0;
+  if (inputs.length < 2 || !isParameter(inputs[1])) return 0;
   switch (operation.name) {
     case "conv2d":
       return size * (inputs[1].size / shape[3]);
@@ -60,6 +60,12 @@ function multiplyAdds({ operation, inputs, size, shape }: Tensor): number {
     default:
       return 0;
   }
+}
+
+/** Whether it is a parameter, or one under another shape or order. */
+function isParameter(weights: Tensor): boolean {
+  const { inputs } = weights;
+  return weights instanceof Parameter || (inputs.length === 1 && isParameter(inputs[0]));
 }
 
 function channelsFirst(shape?: Shape): Shape | undefined {
