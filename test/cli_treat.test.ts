@@ -35,8 +35,10 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
     assert.deepEqual(names(folder), [
       ...["aggregate.features.0.npy", "aggregate.features.8.npy", "baseline.safetensors"],
       ...["config.json", "control.safetensors", "mask.features.0.npy", "mask.features.8.npy"],
-      ...["metrics.jsonl", "predictions.json", "result.json", "sift.json", "treated.safetensors"],
+      ...["metrics.jsonl", "predictions.json", "result.json", "sift.json", "tensorboard"],
+      ...["treated.safetensors"],
     ]);
+    assert.deepEqual(names(join(folder, "tensorboard")), ["baseline", "control", "treated"]);
     const config = json(folder, "config.json");
     assert.equal(config.command, "treat");
     assert.deepEqual([config.limit, config.beta, config.alpha], [120, 0.1, 1]);

@@ -27,6 +27,15 @@ export async function writeFileAtomic(
   }
 }
 
+/** Adds bytes to a file's end, or begins it. @throws UserError (io) that names it */
+export async function appendFile(path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await Deno.writeFile(path, bytes, { append: true });
+  } catch (error) {
+    throw fileError("write", path, error);
+  }
+}
+
 /** Writes all bytes at the file's position; one `write` may take only some of them. */
 export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));

@@ -9,6 +9,7 @@ import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { StateDict } from "../nn/state.ts";
+import { syncEvents } from "./events.ts";
 import type { EpochRecord } from "./train.ts";
 
 /** A finished stage. */
@@ -82,10 +83,10 @@ export class RunFolder {
     return this.file(`${stage}.checkpoint.safetensors`);
   }
 
-  /** Adds an epoch to metrics.jsonl. */
+  /** Adds an epoch to metrics.jsonl and to its stage's event file. */
   async record(record: EpochRecord): Promise<void> {
     this.records = [...this.records, record];
-    await this.writeRecords();
+    await this.writeRecords(record.stage);
   }
 
   /** A stage that an earlier process finished, or undefined. */
@@ -93,7 +94,7 @@ export class RunFolder {
     const path = this.file(`${stage}.safetensors`);
     if (!await fileExists(path)) return undefined;
     const { tensors, metadata } = decodeSafetensors(await readBytes(path), path);
-    const history = this.records.filter((record) => record.stage === stage);
+    const history = this.recordsOf(stage);
     return { state: tensors, history, bestEpoch: Number(metadata.best_epoch ?? 0) };
   }
 
@@ -101,7 +102,7 @@ export class RunFolder {
   async finish(stage: string, { state, history, bestEpoch }: StageResult): Promise<void> {
     const metadata = { format: "pt", stage, best_epoch: `${bestEpoch}` };
     this.keepRecords(stage, history);
-    await this.writeRecords();
+    await this.writeRecords(stage);
     await writeFileAtomic(this.file(`${stage}.safetensors`), encodeSafetensors(state, metadata));
   }
 
@@ -118,9 +119,15 @@ export class RunFolder {
     this.records = [...this.records.filter((r) => r.stage !== stage), ...history];
   }
 
-  private async writeRecords(): Promise<void> {
+  private recordsOf(stage: string): EpochRecord[] {
+    return this.records.filter((record) => record.stage === stage);
+  }
+
+  /** Writes metrics.jsonl, and for TensorBoard tensorboard/<stage>/. */
+  private async writeRecords(stage: string): Promise<void> {
     const lines = this.records.map((record) => JSON.stringify(record) + "\n");
     await writeFileAtomic(this.file(METRICS), lines.join(""));
+    await syncEvents(join(this.path, "tensorboard", stage), this.recordsOf(stage));
   }
 }
 
