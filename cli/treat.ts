@@ -27,6 +27,7 @@ import {
 } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
+import { writeReport } from "./report_file.ts";
 import { furtherFlags, strengthOf } from "./treat_flags.ts";
 import { describeResult, describeSummary } from "./treat_tables.ts";
 
@@ -100,7 +101,7 @@ export const command = defineCommand({
   description:
     "Trains a baseline, finds the convolution kernels each class lives on, and trains on from the " +
     "same weights twice: with the constraint on gradients and, as the control, without. The run " +
-    "folder gets the weights, masks, metrics, predictions and result.json; with --seeds a folder " +
+    "folder gets the weights, masks, metrics, predictions, result.json and report.html; with --seeds a folder " +
     "for each seed and summary.json. Ctrl-C stops it; --resume goes on.",
   flags,
   examples: [
@@ -178,13 +179,13 @@ class Treatments {
     private readonly context: Context,
   ) {}
 
-  /** @returns the file with the result */
+  /** @returns the report */
   async single(folder: RunFolder): Promise<string> {
     await this.treat(folder, this.args.seed);
-    return folder.file("result.json");
+    return folder.file("report.html");
   }
 
-  /** A folder for each seed; those with a result are finished. @returns the file with the summary */
+  /** A folder for each seed; those with a result are finished. @returns the report */
   async seeds(folder: RunFolder, seeds: readonly number[]): Promise<string> {
     const { seeds: _, out: __, ...settings } = this.args;
     const results: ResultFile[] = [];
@@ -199,7 +200,7 @@ class Treatments {
     const summary = summarize(results);
     await folder.writeJson("summary.json", summary);
     this.context.print(`\n${describeSummary(summary)}`);
-    return folder.file("summary.json");
+    return await writeReport(folder.path);
   }
 
   private async treat(folder: RunFolder, seed: number): Promise<ResultFile> {
@@ -231,6 +232,7 @@ class Treatments {
         ...found,
       };
       await folder.writeJson("result.json", result);
+      await writeReport(folder.path);
       print(`\n${describeResult(result)}`);
       return result;
     } catch (error) {

@@ -27,7 +27,9 @@ Deno.test("train, eval, diagnose", () =>
     assert.match(printed, /^epoch 3\/3 +160 .*loss .*val acc/m);
     const best = printed.match(/^best epoch \d: validation accuracy ([\d.]+) %$/m)!;
     assert.ok(Number(best[1]) > 50, "it learns the bars");
-    assert.deepEqual(names(folder), ["config.json", "metrics.jsonl", "model.safetensors"]);
+    assert.deepEqual(names(folder), [
+      ...["config.json", "metrics.jsonl", "model.safetensors", "tensorboard"],
+    ]);
     const bytes = await Deno.readFile(weights);
     assert.match(await succeed("train", "--resume", folder), /^training: finished before$/m);
     assert.deepEqual(await Deno.readFile(weights), bytes);

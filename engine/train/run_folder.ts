@@ -6,7 +6,14 @@
 
 import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
-import { fileExists, makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
+import {
+  fileExists,
+  makeFolder,
+  readBytes,
+  readJson,
+  readJsonLines,
+  writeFileAtomic,
+} from "../io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { StateDict } from "../nn/state.ts";
 import { syncEvents } from "./events.ts";
@@ -53,9 +60,9 @@ export class RunFolder {
     if (!await fileExists(file)) {
       throw new UserError(`${path} holds no run: there is no config.json`, ExitCode.io);
     }
-    const [config] = await readJson(file);
+    const config = await readJson(file);
     const metrics = join(path, METRICS);
-    const records = await fileExists(metrics) ? await readJson(metrics, "\n") : [];
+    const records = await fileExists(metrics) ? await readJsonLines(metrics) : [];
     return { folder: new RunFolder(path, records as EpochRecord[]), config };
   }
 
@@ -128,16 +135,5 @@ export class RunFolder {
     const lines = this.records.map((record) => JSON.stringify(record) + "\n");
     await writeFileAtomic(this.file(METRICS), lines.join(""));
     await syncEvents(join(this.path, "tensorboard", stage), this.recordsOf(stage));
-  }
-}
-
-/** The JSON values of a file, one or one a line. @throws UserError (io) where they are none */
-async function readJson(path: string, separator?: string): Promise<unknown[]> {
-  const text = await readText(path);
-  const parts = separator === undefined ? [text] : text.split(separator).filter(Boolean);
-  try {
-    return parts.map((part) => JSON.parse(part));
-  } catch {
-    throw new UserError(`${path} is damaged: it is not JSON`, ExitCode.io);
   }
 }
