@@ -11,6 +11,7 @@ const commands: Commands = {
   "study correlation": () => import("./study/correlation.ts"),
   "study noise": () => import("./study/noise.ts"),
   "study sweep": () => import("./study/sweep.ts"),
+  table: () => import("./table.ts"),
   report: () => import("./report.ts"),
   models: () => import("./models.ts"),
   verify: () => import("./verify.ts"),

@@ -55,13 +55,22 @@ Deno.test("train, eval, diagnose", () =>
     const layers = ["features.0", "features.4", "features.8", "input"];
     assert.deepEqual(
       names(out),
-      [...layers.flatMap((l) => [`aggregate.${l}.npy`, `mask.${l}.npy`]), "sift.json"].sort(),
+      [
+        ...layers.flatMap((l) => [`aggregate.${l}.npy`, `mask.${l}.npy`]),
+        ...["config.json", "diagnosis.json", "exhibits.json", "exhibits.safetensors"],
+        ...["report.html", "sift.json"],
+      ].sort(),
     );
     for (const layer of layers) assert.match(found, new RegExp(`^${layer}$`, "m"));
     const mask = decodeNpy(Deno.readFileSync(join(out, "mask.features.8.npy")), "mask");
     const row = found.slice(found.indexOf("features.8\n")).match(/^ *0 +(\d+) of 128\b/m)!;
     const own = mask.data.slice(0, 128).filter((value) => Number(value) === 1);
     assert.equal(Number(row[1]), own.length);
+
+    const report = Deno.readTextFileSync(join(out, "report.html"));
+    for (const layer of layers) assert.ok(report.includes(`<h3>${layer}</h3>`), layer);
+    await succeed("report", out);
+    assert.equal(Deno.readTextFileSync(join(out, "report.html")), report);
 
     const other = [...evaluate, "--model", "alexnet"];
     await fail(

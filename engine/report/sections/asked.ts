@@ -14,14 +14,18 @@ const list = (names: readonly string[]) => names.join(", ");
 export function askedSection(result: ResultFile, settings: Settings): Section {
   const { images, layers, space_layers: spaceLayers, form, alpha, beta, theta } = result;
   const { epochs, treatEpochs, lr, treatLr, batch, momentum, weightDecay, weights } = settings;
-  const { imagesPerClass, noise, noiseCopies, warmup, course } = settings;
+  const { imagesPerClass, noise, noiseCopies, warmup, course, width = 1 } = settings;
   const optimiser = `SGD, batch ${batch}, momentum ${momentum}, weight decay ${weightDecay}`;
   const strength = [
     Number(warmup) > 0 && `growing over ${counted(Number(warmup), "epoch")}`,
     course === "cosine" && "then falling along a cosine",
   ].filter(Boolean).join(", ");
   const asked: Facts = [
-    ["Model", `${result.model}, ${count(result.parameters)} parameters`],
+    [
+      "Model",
+      result.model + (width === 1 ? "" : `, ${width} times as wide`) +
+      `, ${count(result.parameters)} parameters`,
+    ],
     ["Data", `${result.data}, ${counted(result.classes.length, "class", "classes")}`],
     [
       "Images",
