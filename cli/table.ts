@@ -8,11 +8,11 @@ import {
   fingerprint,
   TABLE_HEADER,
   type TableCell,
-  tableMarkdown,
   tableOf,
   tableValues,
 } from "../engine/doctor/table.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
+import { tableMarkdown } from "../engine/report/paper_table.ts";
 import { encodeCsv } from "../engine/io/csv.ts";
 import {
   fileError,

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { fingerprint, tableMarkdown, tableOf, tableValues } from "../engine/doctor/table.ts";
+import { fingerprint, tableOf, tableValues } from "../engine/doctor/table.ts";
+import { tableMarkdown } from "../engine/report/paper_table.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { cli, fail, succeed, writeMnist } from "./support/cli.ts";
 import { inFolder } from "./support/io.ts";
@@ -105,6 +106,6 @@ Deno.test("rows: by data set and model, seeds in order, names escaped", () => {
   assert.deepEqual(values.slice(0, 4), ["b|c", "vgg", "f", 2]);
   assert.ok(Math.abs(Number(values[10]) - 0.03) < 1e-12);
   const markdown = tableMarkdown(file);
-  assert.match(markdown, /^\| small \| 1 \| 50\.00 \| 60\.00 \| 59\.00 \| -1\.00 \(\+0\.00 to/m);
+  assert.match(markdown, /^\| small \| 1 \| 50\.00 \| 60\.00 \| 59\.00 \| −1\.00 \(0\.00 to/m);
   assert.match(markdown, /^\| vgg \| 2 \| 50\.00 ± 0\.00 \| .* 63\.00 ± 1\.41 \| \+3\.00 \(/m);
 });

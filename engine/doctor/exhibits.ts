@@ -23,7 +23,7 @@ import { type Prediction, predictions } from "../train/measures.ts";
 import { type Logits, RowCollector } from "../train/predict.ts";
 import { labelErrors, type Suspect } from "./label_errors.ts";
 import { saliency } from "./measures/saliency.ts";
-import { type ModelName, MODELS } from "./result.ts";
+import { mapModels, type ModelName, MODELS } from "./result.ts";
 import type { Sifted } from "./sift.ts";
 
 export const EXHIBITS_VERSION = 1;
@@ -241,10 +241,6 @@ async function pictures({ runtime, set, batch }: Stock, split: Split): Promise<H
   } finally {
     rows.destroy();
   }
-}
-
-function mapModels<T>(value: (model: ModelName) => T): Record<ModelName, T> {
-  return { baseline: value("baseline"), control: value("control"), treated: value("treated") };
 }
 
 const [FACTS, PIXELS] = ["exhibits.json", "exhibits.safetensors"];

@@ -28,6 +28,11 @@ export const RESULT_VERSION = 1;
 export const MODELS = ["baseline", "control", "treated"] as const;
 export type ModelName = typeof MODELS[number];
 
+/** Something of each model. */
+export function mapModels<T>(value: (model: ModelName) => T): Record<ModelName, T> {
+  return { baseline: value("baseline"), control: value("control"), treated: value("treated") };
+}
+
 /** A model's place in the comparison. */
 export interface Outcome {
   readonly test: Accuracy & {

@@ -26,7 +26,7 @@ import {
   probedSplit,
   type ProbeResults,
 } from "./measures/measure.ts";
-import { type ModelName, MODELS, type Outcome, type TreatResult } from "./result.ts";
+import { mapModels, type ModelName, MODELS, type Outcome, type TreatResult } from "./result.ts";
 import {
   constrainedLayers,
   type ConstraintSettings,
@@ -212,10 +212,6 @@ class Comparison {
   private load(model: ModelName): void {
     loadStateDict(this.network, this.stages[model].state, this.runtime, "a finished stage");
   }
-}
-
-function mapModels<T>(value: (model: ModelName) => T): Record<ModelName, T> {
-  return { baseline: value("baseline"), control: value("control"), treated: value("treated") };
 }
 
 async function timed<T>(
