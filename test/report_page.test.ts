@@ -220,6 +220,10 @@ Deno.test("the reports of a diagnosis and of several seeds", () => {
     },
   };
   const diagnosed = check(diagnosis);
+  const interval = result.control.test.interval.map((share) =>
+    `${(100 * share).toFixed(2)}\u00a0%`
+  );
+  assert.ok(diagnosed.includes(`95 % interval ${interval.join(" to ")}`));
   assert.match(diagnosed, /No image of class 1 is classified right/);
   assert.doesNotMatch(diagnosed, /Images fixed/);
 

@@ -43,9 +43,9 @@ export const behind = (summary: string, ...content: readonly Content[]): Html =>
 
 /** A picture in SVG or HTML, with its numbers one click away, unless they stand beside it. */
 export function figure(picture: string | Html, caption: Content, ...numbers: Content[]): Html {
-  return html`<figure>${
-    picture instanceof Html ? picture : raw(picture)
-  }<figcaption>${caption}</figcaption>
+  return html`<figure>${picture instanceof Html ? picture : raw(picture)}${
+    caption && html`<figcaption>${caption}</figcaption>`
+  }
 ${numbers.length > 0 && behind("Numbers", ...numbers)}</figure>`;
 }
 

@@ -48,7 +48,7 @@ function treatment(run: TreatmentRun): string {
       verdictSection(result),
       askedSection(result, settings),
       trainingSection(run),
-      kernelsSection(layers, classes, theta),
+      kernelsSection(layers, classes, theta, "the baseline"),
       classesSection(result),
       gallerySection(exhibits, classes, result.mcnemar),
       doubtsSection(exhibits, classes, "the baseline"),
@@ -80,7 +80,7 @@ function diagnosis(run: DiagnosisRun): string {
     sections: [
       diagnosisVerdict(of, layers),
       askedDiagnosis(of, settings),
-      kernelsSection(layers, of.classes, of.theta),
+      kernelsSection(layers, of.classes, of.theta, "the model"),
       diagnosedClasses(of.measures, of.classes),
       doubtsSection(exhibits, of.classes, "the model"),
       studiesSection(studies),

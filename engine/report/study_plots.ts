@@ -23,7 +23,7 @@ export function layersPlot(
   });
   return linePlot({
     ...size,
-    title: "How sparse and specific the classes' kernels are",
+    title: "Sparse and specific kernels",
     description: `By layer of ${model} on ${data}, first to last: share of kernels that are a ` +
       "class's own, overlap of two classes beside chance, and cosine of their responses.",
     x: { label: "layer", names: layers.map(({ layer }) => layer) },
@@ -81,7 +81,7 @@ export function noisePlot(
     title: `Feature noise at ${layer}`,
     description: `Share of images of ${data} whose ${label} by ${model}, under growing noise; ` +
       `attacks of ${epsilon}/255 that succeeded.`,
-    x: { label: "noise, in standard deviations of the layer's output", range: [0, 0] },
+    x: { label: "noise, in standard deviations", range: [0, 0] },
     y: { label, range: [0, 1] },
     series: shown(kinds).map(({ kind, images, points }) => ({
       name: `${kind} (${images})`,

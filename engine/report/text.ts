@@ -13,7 +13,7 @@ export function signed(value: number, digits: number): string {
 }
 
 export const range = (of: readonly number[], write: (value: number) => string): string =>
-  of.map(write).join(" to ");
+  of.map((value) => write(value)).join(" to ");
 
 export const count = (n: number): string => n.toLocaleString("en");
 

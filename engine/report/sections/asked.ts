@@ -55,7 +55,7 @@ export function askedSection(result: ResultFile, settings: Settings): Section {
       (beta > 0 ? `, space-wise at weight ${beta} on ${list(spaceLayers)}` : "") +
       (strength && `; ${strength}`),
     ],
-    ["Seed", `${result.seed}`],
+    ["Seed", seedsOf(settings) ?? `${result.seed}`],
   ];
   return { id: "asked", title: "What was asked", content: facts(asked) };
 }
@@ -77,6 +77,12 @@ export function askedDiagnosis(diagnosis: DiagnosisFile, settings: Settings): Se
     ["Seed", `${seed}`],
   ];
   return { id: "asked", title: "What was asked", content: facts(asked) };
+}
+
+/** Where there are several. */
+function seedsOf({ seed, seeds }: Settings): string | undefined {
+  if (!(Number(seeds) > 1)) return undefined;
+  return `${seed} to ${Number(seed) + Number(seeds) - 1}`;
 }
 
 /** Everything that is needed to do it again. */

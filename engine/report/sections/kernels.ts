@@ -14,10 +14,12 @@ const STRONGEST = 16;
 /** Pixels of a row on the page. */
 const LINE = 18;
 
+/** @param model what was diagnosed, in words */
 export function kernelsSection(
   layers: readonly ExaminedLayer[],
   classes: readonly string[],
   theta: number,
+  model: string,
 ): Section {
   const found = layers.map((layer) => ({ layer, of: layerCorrelation(layer) }));
   return {
@@ -26,7 +28,7 @@ export function kernelsSection(
     content: html`${
       paragraph(
         "How strongly each class's score answers to each convolution kernel: the positive " +
-          "gradients, summed over space and over the images that the baseline is surest of, brought " +
+          `gradients, summed over space and over the images that ${model} is surest of, brought ` +
           `to 0 to 1 for each class. What exceeds theta = ${theta} is the class's own (blue).`,
       )
     }

@@ -98,7 +98,7 @@ ${figures(varied.map((axis) => figure(sweepPlot(file, axis, SIZE), "")))}
 ${
     table({
       caption: "Treated minus control in points of validation accuracy, the best first",
-      header: ["Place", ...SWEEP_AXES, "Gain", "95 % t interval"],
+      header: ["Place", ...SWEEP_AXES.slice(0, -1), "images a class", "Gain", "95 % t interval"],
       rows: cells.map(({ cell, accuracy: { mean, interval } }, i) => [
         i + 1,
         ...SWEEP_AXES.map((axis) => cell[axis]),
