@@ -119,13 +119,21 @@ class Cells {
             context.print("  finished before");
             continue;
           }
-          set ??= await openData({ ...this.args, data: name }, context.signal);
+          set ??= await this.open(name);
           if (!await this.fillCell(settings, path, set, runtime)) failed++;
           await writeTable(out);
         }
       }
     }
     return failed;
+  }
+
+  /** A data set, on which every model was found to be one that can be treated so. */
+  private async open(name: string): Promise<DataSet> {
+    const { args, context, seeds: [seed] } = this;
+    const set = await openData({ ...args, data: name }, context.signal);
+    for (const model of args.models) treatOptions(this.settings(model, name, seed), set);
+    return set;
   }
 
   /** @returns false where the loss diverged */

@@ -76,6 +76,10 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
 
     await fail(ExitCode.usage, /no model smal; did you mean small\?/, "table", "--models", "smal");
     await fail(ExitCode.usage, /no data set mnits; did you/, "table", "--data", "mnits");
+    const last = ["--models", "small,squeezenet", "--layer", "last"];
+    const none = join(root, "none");
+    await fail(ExitCode.method, /conv10 is constant/, ...run(...last, "--out", none));
+    assert.deepEqual(names(none), [], "no cell is begun where one of them can't be had");
     const empty = join(root, "empty");
     await fail(ExitCode.io, /holds no finished cell/, "table", "--only-write", "--out", empty);
   }));

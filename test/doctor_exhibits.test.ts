@@ -1,6 +1,7 @@
 /** Suspected label errors, and what a report shows of single images. */
 
 import assert from "node:assert/strict";
+import { NO_MASK } from "../engine/data/dataset.ts";
 import {
   changedExhibits,
   doubtfulExhibits,
@@ -22,7 +23,7 @@ import { CHANNELS, freshRuntime, SIZE, tinyNet, tinySet } from "./support/train.
 const logitsOf = (rows: number[][], labels: number[]) => ({
   values: Float32Array.from(rows.flat(), Math.log),
   classes: rows[0].length,
-  labels: Uint8Array.from(labels),
+  labels: Uint16Array.from(labels),
 });
 
 Deno.test("a label is suspect where another class is likelier than it is for its own images", () => {
@@ -79,8 +80,12 @@ Deno.test("exhibits hold the images' own pixels and gradients, and survive their
       control: by((i) => i % 2 === 0),
       treated: by((i) => i % 3 === 0),
     };
+    // One of the images has no mask.
+    const rows = test.masks!.rows.map((row, i) => i === 9 ? NO_MASK : row);
+    const names = Array.from(labels, (_, i) => `${i}.png`);
+    const tested = { ...test, names, masks: { ...test.masks!, rows } };
     const { changed, tensors } = await changedExhibits(
-      ...[stock, network, test, predicted] as const,
+      ...[stock, network, tested, predicted] as const,
       (model) => loadStateDict(network, states[model], runtime, model),
     );
     assert.deepEqual(
@@ -93,6 +98,9 @@ Deno.test("exhibits hold the images' own pixels and gradients, and survive their
       ],
     );
     assert.deepEqual(changed[0].by.control, { predicted: (labels[3] + 1) % 3, confidence: 1 / 4 });
+
+    assert.equal(changed[0].name, "3.png");
+    assert.deepEqual(changed.filter((of) => !of.foreground).map(({ index }) => index), [9]);
 
     const pixels = SIZE * SIZE * CHANNELS;
     const same = (name: string, exhibits: readonly { pool: string; index: number }[]) => {
@@ -131,7 +139,7 @@ Deno.test("exhibits hold the images' own pixels and gradients, and survive their
       const wanted = Math.abs(gradient[2 * p]) + Math.abs(gradient[2 * p + 1]);
       assert.ok(Math.abs(Number(data[p]) - wanted) < 1e-5);
       all += wanted;
-      inside += wanted * test.masks![3 * SIZE * SIZE + p];
+      inside += wanted * test.masks!.coverage[3 * SIZE * SIZE + p] / 255;
     }
     assert.ok(Math.abs(changed[0].foreground!.treated - inside / all) < 1e-5);
 

@@ -33,7 +33,10 @@ function resultOf(count: number, seed = 0): ResultFile {
       ...{ confidence: 0.5 + i / 100, loss: 0.3 },
     }));
   const by = { baseline: predicted(3), control: predicted(4), treated: predicted(9) };
-  const groups = { names: ["own & background", "another"], of: labels.map((_, i) => i % 2) };
+  const groups = {
+    names: ["own & background", "another"],
+    of: Uint16Array.from(labels, (_, i) => i % 2),
+  };
   const outcome = (model: ModelName): Outcome => {
     const test = accuracy(by[model]);
     return {

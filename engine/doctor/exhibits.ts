@@ -10,7 +10,7 @@
  */
 
 import { join } from "node:path";
-import { type DataSet, type Split, subset } from "../data/dataset.ts";
+import { type DataSet, NO_MASK, type Split, subset } from "../data/dataset.ts";
 import { readBytes, readVersioned, writeFileAtomic } from "../io/files.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
@@ -45,6 +45,8 @@ export interface Exhibit {
   readonly pool: PoolName;
   readonly index: number;
   readonly label: number;
+  /** By which its files speak of it, where they do. */
+  readonly name?: string;
 }
 
 export interface Verdict {
@@ -58,7 +60,7 @@ export interface ChangedExhibit extends Exhibit {
   /** Only the treated model is right, or only the control. */
   readonly fixed: boolean;
   readonly by: Readonly<Record<ModelName, Verdict>>;
-  /** Share of the gradient that lies in the figure, where that is known. */
+  /** Share of the gradient that lies in the figure, where the image has a mask. */
   readonly foreground?: Readonly<Record<ModelName, number>>;
 }
 
@@ -100,12 +102,13 @@ export async function doubtfulExhibits(
   const predicted = predictions(pools[0].logits);
   const unsure = evenly(low, MOST.low).map((index): LowExhibit => {
     const { label, predicted: k, confidence } = predicted[index];
-    return { pool: pools[0].name, index, label, predicted: k, confidence };
+    return { ...place(pools[0], index), label, predicted: k, confidence };
   });
-  const found = pools.map(({ name, logits }) => ({ name, suspects: labelErrors(logits) }));
+  const found = pools.map((pool) => ({ pool, suspects: labelErrors(pool.logits) }));
   const shares = found.map(({ suspects }) => suspects.length);
-  const suspects = found.flatMap(({ name, suspects }, p) =>
-    suspects.slice(0, quota(shares, p, MOST.suspects)).map((of) => ({ pool: name, ...of }))
+  const suspects = found.flatMap(({ pool, suspects }, p) =>
+    suspects.slice(0, quota(shares, p, MOST.suspects))
+      .map((of) => ({ ...place(pool, of.index), ...of }))
   );
   const searched = pools.map(({ name, split }, p) => ({
     ...{ pool: name, images: split.labels.length, suspects: shares[p] },
@@ -115,6 +118,11 @@ export async function doubtfulExhibits(
     ["suspects", await picturesOf(stock, pools, suspects)],
   ]);
   return { file: { version: EXHIBITS_VERSION, low: unsure, suspects, searched }, tensors };
+}
+
+/** Where an image is, and what it is called. */
+function place({ name: pool, split: { names } }: Pick<Pool, "name" | "split">, index: number) {
+  return { pool, index, ...names && { name: names[index] } };
 }
 
 /** As many of each class and kind as fit, class by class: wrong ones first, then right ones. */
@@ -149,7 +157,8 @@ export async function changedExhibits(
   const sureness = (i: number) => control[i].confidence + treated[i].confidence;
   const chosen = [true, false].flatMap((fixed) =>
     places(fixed).map((index): ChangedExhibit => ({
-      ...{ pool: "test", index, label: control[index].label, fixed },
+      ...place({ name: "test", split: tested }, index),
+      ...{ label: control[index].label, fixed },
       by: mapModels((model) => {
         const { predicted: k, confidence } = predicted[model][index];
         return { predicted: k, confidence };
@@ -163,7 +172,8 @@ export async function changedExhibits(
   const maps = await gradients(stock, network, split, load);
   for (const model of MODELS) tensors.set(`gradient.${model}`, maps[model].gradient);
   const changed = chosen.map((of, i) => {
-    if (!maps.control.foreground) return of;
+    const known = tested.masks && tested.masks.rows[of.index] !== NO_MASK;
+    if (!known || !maps.control.foreground) return of;
     return { ...of, foreground: mapModels((model) => maps[model].foreground![i]) };
   });
   return { changed, tensors };

@@ -1,7 +1,7 @@
 /** Pixels as pictures that stand in the page itself: PNG in a data URI. */
 
-import { encode } from "fast-png";
 import type { HostTensor } from "../io/host_tensor.ts";
+import { encodePng } from "../io/png.ts";
 import { heatColour, type Scheme, shareColour } from "./colours.ts";
 
 /** An image of bytes (H, W, C), C being 1 or 3. */
@@ -19,8 +19,8 @@ const MOST_SIDE = 72;
 const PEAK = 0.99;
 
 export function dataUri(pixels: Pixels): string {
-  const png = encode({ ...pixels, depth: 8 });
-  return `data:image/png;base64,${base64(png)}`;
+  const { data, ...size } = pixels;
+  return `data:image/png;base64,${base64(encodePng({ ...size, data: Uint8Array.from(data) }))}`;
 }
 
 function base64(bytes: Uint8Array): string {

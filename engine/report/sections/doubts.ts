@@ -1,10 +1,10 @@
 /** Images worth a look: of low confidence, and with labels that may be wrong. */
 
-import type { Exhibits, LowExhibit, SuspectExhibit } from "../../doctor/exhibits.ts";
+import type { Exhibit, Exhibits, LowExhibit, SuspectExhibit } from "../../doctor/exhibits.ts";
 import { Html, html } from "../html.ts";
 import { thumbnail } from "../pictures.ts";
 import { behind, image, paragraph, type Section, table } from "../pieces.ts";
-import { capital, counted, percent } from "../text.ts";
+import { counted, percent } from "../text.ts";
 
 /** Pixels of a picture on the page. */
 const SIDE = 72;
@@ -46,7 +46,7 @@ ${suspects.length > 0 && behind("Numbers", suspectTable(suspects, classes))}`,
   };
 }
 
-const nameOf = ({ pool, index }: { pool: string; index: number }) => `${pool} ${index}`;
+const nameOf = ({ pool, index, name }: Exhibit) => name ?? `${pool} ${index}`;
 
 function lowItem(of: LowExhibit, uri: string, classes: readonly string[]): Html {
   const [label, predicted] = [classes[of.label], classes[of.predicted]];
@@ -54,7 +54,7 @@ function lowItem(of: LowExhibit, uri: string, classes: readonly string[]): Html 
   return html`
     <li>${image(
       uri,
-      `${capital(nameOf(of))}, labelled ${label}`,
+      `${nameOf(of)}, labelled ${label}`,
       SIDE,
     )}<span>${label}</span><br><span class="${right ? "right" : "wrong"}">${right
       ? "✓"
@@ -65,7 +65,7 @@ function lowItem(of: LowExhibit, uri: string, classes: readonly string[]): Html 
 function suspectItem(of: SuspectExhibit, uri: string, classes: readonly string[]): Html {
   const [label, suggested] = [classes[of.label], classes[of.suggested]];
   return html`
-    <li>${image(uri, `${capital(nameOf(of))}, labelled ${label}`, SIDE)}<span>${label} ${percent(
+    <li>${image(uri, `${nameOf(of)}, labelled ${label}`, SIDE)}<span>${label} ${percent(
       of.labelProbability,
       0,
     )}</span><br><strong>${suggested} ${percent(

@@ -62,27 +62,27 @@ const gradientsOf = (tensors: Exhibits["tensors"]): Stack[] =>
   MODELS.map((model) => tensors.get(`gradient.${model}`));
 
 function card(
-  { index, label, by }: ChangedExhibit,
+  { index, name, label, by }: ChangedExhibit,
   place: number,
   { pictures, gradients }: Stacks,
   classes: readonly string[],
 ): Html {
-  const name = `test image ${index}, labelled ${classes[label]}`;
+  const title = `${name ?? `test image ${index}`}, labelled ${classes[label]}`;
   return html`
     <li>
       <div class="tiles">
     <div>${image(
       thumbnail(pictures!, place),
-      capital(name),
+      title,
       SIDE,
-    )}<span>${classes[label]}</span><span class="quiet">no. ${index}</span></div>
+    )}<span>${classes[label]}</span><span class="quiet">${name ?? `no. ${index}`}</span></div>
     ${MODELS.map((model, m) => {
       const { predicted, confidence } = by[model];
       const right = predicted === label;
       return html`<div>${
         image(
           overlay(pictures!, gradients[m]!, place),
-          `Gradient of the ${model} model at ${name}`,
+          `Gradient of the ${model} model at ${title}`,
           SIDE,
         )
       }<span>${model}</span><span class="${right ? "right" : "wrong"}">${right ? "✓" : "✗"} ${
@@ -109,8 +109,8 @@ function numbers(
       ...MODELS.map((model) => `Half in, ${model}`),
       ...known ? MODELS.map((model) => `In figure, ${model}`) : [],
     ],
-    rows: changed.map(({ index, label, by, foreground }, i) => [
-      `${index}`,
+    rows: changed.map(({ index, name, label, by, foreground }, i) => [
+      name ?? `${index}`,
       classes[label],
       ...MODELS.map((model) =>
         `${classes[by[model].predicted]} ${percent(by[model].confidence, 1)}`
