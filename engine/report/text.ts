@@ -26,3 +26,6 @@ export const capital = (name: string): string => name[0].toUpperCase() + name.sl
 /** p as it is usually told. */
 export const probability = (p: number): string =>
   p < 0.001 ? "p < 0.001" : `p = ${p.toPrecision(2)}`;
+
+/** A predicted class with whether it is right, by more than colour. */
+export const marked = (name: string, right: boolean): string => `${right ? "✓" : "✗"}\u00a0${name}`;

@@ -4,7 +4,7 @@ import type { Exhibit, Exhibits, LowExhibit, SuspectExhibit } from "../../doctor
 import { Html, html } from "../html.ts";
 import { thumbnail } from "../pictures.ts";
 import { behind, image, paragraph, type Section, table } from "../pieces.ts";
-import { counted, percent } from "../text.ts";
+import { counted, marked, percent } from "../text.ts";
 
 /** Pixels of a picture on the page. */
 const SIDE = 72;
@@ -37,7 +37,9 @@ ${
       paragraph(
         `Images whose label ${model} confidently contradicts (confident learning, Northcutt et al. `,
         "2021): another class is likelier than it is, on average, for images with that label. ",
-        `Found: ${found.join(", ")}. A suspicion is no proof: hard images are among them. What a `,
+        `Found: ${
+          found.join(", ")
+        }. A suspicion is no proof: the weaker the model, the more of them are merely hard. What a `,
         "model was trained on it rather believes, so in training images it finds fewer.",
       )
     }
@@ -56,9 +58,10 @@ function lowItem(of: LowExhibit, uri: string, classes: readonly string[]): Html 
       uri,
       `${nameOf(of)}, labelled ${label}`,
       SIDE,
-    )}<span>${label}</span><br><span class="${right ? "right" : "wrong"}">${right
-      ? "✓"
-      : "✗"} ${predicted} ${percent(of.confidence, 0)}</span></li>
+    )}<span>${label}</span><br><span class="${right ? "right" : "wrong"}">${marked(
+      predicted,
+      right,
+    )} ${percent(of.confidence, 0)}</span></li>
   `;
 }
 

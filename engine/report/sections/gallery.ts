@@ -6,7 +6,7 @@ import { MODELS } from "../../doctor/result.ts";
 import { Html, html } from "../html.ts";
 import { imageAt, overlay, overlayScale, thumbnail } from "../pictures.ts";
 import { behind, image, paragraph, type Section, table } from "../pieces.ts";
-import { capital, percent } from "../text.ts";
+import { capital, marked, percent } from "../text.ts";
 
 /** Pixels of a picture on the page. */
 const SIDE = 80;
@@ -85,8 +85,8 @@ function card(
           `Gradient of the ${model} model at ${title}`,
           SIDE,
         )
-      }<span>${model}</span><span class="${right ? "right" : "wrong"}">${right ? "✓" : "✗"} ${
-        classes[predicted]
+      }<span>${model}</span><span class="${right ? "right" : "wrong"}">${
+        marked(classes[predicted], right)
       } ${percent(confidence, 0)}</span></div>`;
     })}</div>
     </li>
