@@ -1,9 +1,15 @@
 /** Finds the convolution kernels each class lives on. */
 
+import { join } from "node:path";
 import { trainingImages } from "../engine/data/dataset.ts";
+import { pairingsOf } from "../engine/data/groups.ts";
+import { DIAGNOSIS_VERSION, type DiagnosisFile } from "../engine/doctor/diagnosis_file.ts";
 import { examine, type ExaminedLayer, saveExamination } from "../engine/doctor/examine.ts";
+import { doubtfulExhibits, saveExhibits } from "../engine/doctor/exhibits.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
-import { makeFolder } from "../engine/io/files.ts";
+import { classMeasures } from "../engine/doctor/measures/measure.ts";
+import { wilson } from "../engine/doctor/statistics.ts";
+import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy } from "../engine/train/measures.ts";
@@ -16,6 +22,7 @@ import {
   openData,
   openModel,
   openWeights,
+  parameterCount,
   percent,
   seedFlag,
   StageBars,
@@ -23,6 +30,7 @@ import {
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
+import { writeReport } from "./report_file.ts";
 
 /** Kernels named for each class. */
 const SHOWN = 8;
@@ -33,7 +41,7 @@ export const command = defineCommand({
   description:
     "Aggregates the gradients of each class's score over the training images that the class is " +
     "surest of, and writes for every layer aggregate.<layer>.npy and mask.<layer>.npy, both " +
-    "[classes, channels], and sift.json with the images of high and low confidence.",
+    "[classes, channels], sift.json with the images of high and low confidence, and report.html.",
   flags: {
     ...modelFlags,
     ...dataFlags,
@@ -65,6 +73,9 @@ export const command = defineCommand({
     loadStateDict(network, weights.state, runtime, weights.path);
     const folder = args.out ?? await freeFolder("diagnose", args);
     await makeFolder(folder);
+    const save = (name: string, value: unknown) =>
+      writeFileAtomic(join(folder, name), JSON.stringify(value, null, 2) + "\n");
+    await save("config.json", { command: "diagnose", ...args });
 
     const images = trainingImages(set, args);
     const bars = new StageBars();
@@ -75,11 +86,25 @@ export const command = defineCommand({
       onProgress: (done, total) => bars.looked("diagnose", done, total),
     });
     await saveExamination(folder, found);
-    context.print(`accuracy on these images ${percent(accuracy(found.predicted).accuracy)}`);
+    const pool = { name: "training", split: images, logits: found.logits } as const;
+    const stock = { runtime, set, batch: args.batch };
+    await saveExhibits(folder, await doubtfulExhibits(stock, [pool], found.low));
+    const total = accuracy(found.predicted);
+    const diagnosis: DiagnosisFile = {
+      version: DIAGNOSIS_VERSION,
+      ...{ model: args.model, data: set.name, classes: set.classes },
+      ...{ adapter: gpu.adapter.name, parameters: parameterCount(network) },
+      ...{ layers, theta: args.theta },
+      accuracy: { ...total, interval: wilson(total.correct, total.total) },
+      measures: classMeasures(found.predicted, set.classes.length, pairingsOf(images)),
+      diagnosed: found.high.map(({ length }) => length),
+    };
+    await save("diagnosis.json", diagnosis);
+    context.print(`accuracy on these images ${percent(total.accuracy)}`);
     for (const layer of found.layers) {
       context.print(`\n${layer.layer}\n${describe(layer, set.classes)}`);
     }
-    context.print(`\nwritten to ${folder}`);
+    context.print(`\nwritten to ${await writeReport(folder)}`);
   },
 });
 

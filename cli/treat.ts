@@ -27,10 +27,11 @@ import {
 } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
+import { writeReport } from "./report_file.ts";
 import { furtherFlags, strengthOf } from "./treat_flags.ts";
 import { describeResult, describeSummary } from "./treat_tables.ts";
 
-const flags = flagTable({
+export const treatFlags = flagTable({
   ...modelFlags,
   ...dataFlags,
   ...furtherFlags,
@@ -92,7 +93,7 @@ const flags = flagTable({
     help: "noise on the feature map, in its standard deviations",
   },
 });
-type Args = Values<typeof flags>;
+type Args = Values<typeof treatFlags>;
 
 export const command = defineCommand({
   name: "treat",
@@ -100,9 +101,9 @@ export const command = defineCommand({
   description:
     "Trains a baseline, finds the convolution kernels each class lives on, and trains on from the " +
     "same weights twice: with the constraint on gradients and, as the control, without. The run " +
-    "folder gets the weights, masks, metrics, predictions and result.json; with --seeds a folder " +
-    "for each seed and summary.json. Ctrl-C stops it; --resume goes on.",
-  flags,
+    "folder gets the weights, masks, metrics, predictions, result.json and report.html; with " +
+    "--seeds a folder for each seed and summary.json. Ctrl-C stops it; --resume goes on.",
+  flags: treatFlags,
   examples: [
     { args: "", does: "the small network on the built-in data set" },
     {
@@ -118,30 +119,14 @@ export const command = defineCommand({
   ],
   async run(given, context) {
     const gpu = await context.gpu();
-    const { args, resumed, open } = await openRun("treat", flags, given);
+    const { args, resumed, open } = await openRun("treat", treatFlags, given);
     const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
     const weights = await neededWeights(args, seeds, resumed?.path);
     const set = await openData(args, context.signal);
-    const first = openModel(args, set, args.seed);
-    const resolve = (choices: readonly string[]) =>
-      resolveLayers(first.network, choices, first.entry.featureLayer);
-    const options: TreatOptions = {
-      ...args,
-      weights,
-      testLimit: args.testLimit ?? trialTestLimit(args.limit),
-      layers: resolve(args.layer),
-      spaceLayers: args.spaceLayer && resolve(args.spaceLayer),
-      strength: strengthOf(args),
-      measures: {
-        ...{ epsilons: args.epsilons, noiseLevels: args.noiseLevels, noiseDraws: 3 },
-        ...{ noiseLayer: first.entry.featureLayer, insertionSteps: 16 },
-        probes: probesOf(args.measures),
-        images: args.measureImages,
-      },
-    };
-    checkTreatment(first.network, set, options);
+    const options = treatOptions(args, set, weights);
     const folder = await open();
-    introduce(context.print, args.model, first.network, set, gpu.adapter.name, folder.path);
+    const { network } = openModel(args, set, args.seed);
+    introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
 
     const run = new Treatments(args, options, set, new Runtime(gpu), context);
     const begun = performance.now();
@@ -156,6 +141,36 @@ export const command = defineCommand({
   },
 });
 
+/**
+ * What the flags ask of a treatment.
+ * @throws UserError as `checkTreatment` does, before anything is written
+ */
+export function treatOptions(
+  args: Args,
+  set: DataSet,
+  weights?: TreatOptions["weights"],
+): TreatOptions {
+  const { network, entry } = openModel(args, set, args.seed);
+  const resolve = (choices: readonly string[]) =>
+    resolveLayers(network, choices, entry.featureLayer);
+  const options: TreatOptions = {
+    ...args,
+    weights,
+    testLimit: args.testLimit ?? trialTestLimit(args.limit),
+    layers: resolve(args.layer),
+    spaceLayers: args.spaceLayer && resolve(args.spaceLayer),
+    strength: strengthOf(args),
+    measures: {
+      ...{ epsilons: args.epsilons, noiseLevels: args.noiseLevels, noiseDraws: 3 },
+      ...{ noiseLayer: entry.featureLayer, insertionSteps: 16 },
+      probes: probesOf(args.measures),
+      images: args.measureImages,
+    },
+  };
+  checkTreatment(network, set, options);
+  return options;
+}
+
 const seedFolder = (seed: number) => `seed-${seed}`;
 
 /** The weights that were asked for, unless each seed's run has its own copy already. */
@@ -169,7 +184,7 @@ async function neededWeights(args: Args, seeds: readonly number[], resumed: stri
 }
 
 /** One run, or one for each seed. */
-class Treatments {
+export class Treatments {
   constructor(
     private readonly args: Args,
     private readonly options: TreatOptions,
@@ -178,13 +193,13 @@ class Treatments {
     private readonly context: Context,
   ) {}
 
-  /** @returns the file with the result */
+  /** @returns the report */
   async single(folder: RunFolder): Promise<string> {
     await this.treat(folder, this.args.seed);
-    return folder.file("result.json");
+    return folder.file("report.html");
   }
 
-  /** A folder for each seed; those with a result are finished. @returns the file with the summary */
+  /** A folder for each seed; those with a result are finished. @returns the report */
   async seeds(folder: RunFolder, seeds: readonly number[]): Promise<string> {
     const { seeds: _, out: __, ...settings } = this.args;
     const results: ResultFile[] = [];
@@ -199,7 +214,7 @@ class Treatments {
     const summary = summarize(results);
     await folder.writeJson("summary.json", summary);
     this.context.print(`\n${describeSummary(summary)}`);
-    return folder.file("summary.json");
+    return await writeReport(folder.path);
   }
 
   private async treat(folder: RunFolder, seed: number): Promise<ResultFile> {
@@ -231,6 +246,7 @@ class Treatments {
         ...found,
       };
       await folder.writeJson("result.json", result);
+      await writeReport(folder.path);
       print(`\n${describeResult(result)}`);
       return result;
     } catch (error) {

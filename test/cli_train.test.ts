@@ -27,7 +27,9 @@ Deno.test("train, eval, diagnose", () =>
     assert.match(printed, /^epoch 3\/3 +160 .*loss .*val acc/m);
     const best = printed.match(/^best epoch \d: validation accuracy ([\d.]+) %$/m)!;
     assert.ok(Number(best[1]) > 50, "it learns the bars");
-    assert.deepEqual(names(folder), ["config.json", "metrics.jsonl", "model.safetensors"]);
+    assert.deepEqual(names(folder), [
+      ...["config.json", "metrics.jsonl", "model.safetensors", "tensorboard"],
+    ]);
     const bytes = await Deno.readFile(weights);
     assert.match(await succeed("train", "--resume", folder), /^training: finished before$/m);
     assert.deepEqual(await Deno.readFile(weights), bytes);
@@ -53,13 +55,22 @@ Deno.test("train, eval, diagnose", () =>
     const layers = ["features.0", "features.4", "features.8", "input"];
     assert.deepEqual(
       names(out),
-      [...layers.flatMap((l) => [`aggregate.${l}.npy`, `mask.${l}.npy`]), "sift.json"].sort(),
+      [
+        ...layers.flatMap((l) => [`aggregate.${l}.npy`, `mask.${l}.npy`]),
+        ...["config.json", "diagnosis.json", "exhibits.json", "exhibits.safetensors"],
+        ...["report.html", "sift.json"],
+      ].sort(),
     );
     for (const layer of layers) assert.match(found, new RegExp(`^${layer}$`, "m"));
     const mask = decodeNpy(Deno.readFileSync(join(out, "mask.features.8.npy")), "mask");
     const row = found.slice(found.indexOf("features.8\n")).match(/^ *0 +(\d+) of 128\b/m)!;
     const own = mask.data.slice(0, 128).filter((value) => Number(value) === 1);
     assert.equal(Number(row[1]), own.length);
+
+    const report = Deno.readTextFileSync(join(out, "report.html"));
+    for (const layer of layers) assert.ok(report.includes(`<h3>${layer}</h3>`), layer);
+    await succeed("report", out);
+    assert.equal(Deno.readTextFileSync(join(out, "report.html")), report);
 
     const other = [...evaluate, "--model", "alexnet"];
     await fail(

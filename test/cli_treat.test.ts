@@ -34,9 +34,12 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
 
     assert.deepEqual(names(folder), [
       ...["aggregate.features.0.npy", "aggregate.features.8.npy", "baseline.safetensors"],
-      ...["config.json", "control.safetensors", "mask.features.0.npy", "mask.features.8.npy"],
-      ...["metrics.jsonl", "predictions.json", "result.json", "sift.json", "treated.safetensors"],
+      ...["config.json", "control.safetensors", "exhibits.json", "exhibits.safetensors"],
+      ...["mask.features.0.npy", "mask.features.8.npy", "metrics.jsonl", "predictions.json"],
+      ...["report.html", "result.json", "sift.json", "tensorboard"],
+      ...["treated.safetensors"],
     ]);
+    assert.deepEqual(names(join(folder, "tensorboard")), ["baseline", "control", "treated"]);
     const config = json(folder, "config.json");
     assert.equal(config.command, "treat");
     assert.deepEqual([config.limit, config.beta, config.alpha], [120, 0.1, 1]);
@@ -93,6 +96,62 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
       printed,
       new RegExp(`^McNemar's test: ${b} images only control right, ${c} `, "m"),
     );
+  }));
+
+Deno.test("report: made anew from a run's files alone, with the studies in its folder", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 60);
+    const folder = join(root, "run");
+    const data = ["--data", "mnist", "--data-dir", root, "--batch", "32"];
+    const epochs = ["--epochs", "1", "--treat-epochs", "1", "--measures", "none"];
+    const printed = await succeed("treat", ...data, ...epochs, "--out", folder);
+    const path = join(folder, "report.html");
+    assert.match(printed, /written to .*run.report\.html$/m);
+    const written = Deno.readTextFileSync(path);
+    const { treated } = json(folder, "result.json");
+    assert.ok(written.includes(`${(100 * treated.test.accuracy).toFixed(2)}\u00a0%`));
+    assert.match(written, /None was run/);
+    assert.match(written, /--batch=32/);
+
+    // Anywhere, without the weights and the data.
+    const moved = join(root, "moved");
+    Deno.renameSync(folder, moved);
+    for (const stage of STAGES) Deno.removeSync(join(moved, `${stage}.safetensors`));
+    for (const name of names(root)) if (name.endsWith(".gz")) Deno.removeSync(join(root, name));
+    await succeed("report", moved);
+    assert.equal(Deno.readTextFileSync(join(moved, "report.html")), written);
+
+    const study = {
+      ...{ version: 1, model: "small", data: "mnist", seed: 0, epsilon: 8, draws: 1 },
+      success: { FGSM: 0.5 },
+      layers: [{
+        ...{ layer: "features", unit: 1 },
+        kinds: [{
+          ...{ kind: "normal", images: 7 },
+          points: [{ level: 0, accuracy: 1, deviation: null, unchanged: 1 }],
+        }],
+      }],
+    };
+    const elsewhere = join(root, "elsewhere");
+    for (const place of [join(moved, "noise"), elsewhere]) {
+      Deno.mkdirSync(place);
+      Deno.writeTextFileSync(join(place, "noise.json"), JSON.stringify(study));
+    }
+    await succeed("report", moved);
+    const count = () =>
+      [...Deno.readTextFileSync(join(moved, "report.html")).matchAll(/Feature noise, small/g)]
+        .length;
+    assert.equal(count(), 1);
+    await succeed("report", moved, "--studies", elsewhere);
+    assert.equal(count(), 2);
+
+    await fail(ExitCode.usage, /DIR is missing/, "report");
+    await fail(ExitCode.io, /holds no run/, "report", join(root, "nowhere"));
+    await fail(ExitCode.io, /holds no study/, "report", moved, "--studies", root);
+    Deno.removeSync(join(moved, "exhibits.json"));
+    await fail(ExitCode.io, /cannot read .*exhibits\.json: there is no such file/, "report", moved);
+    Deno.removeSync(join(moved, "result.json"));
+    await fail(ExitCode.io, /no finished run.*\n.*--resume/, "report", moved);
   }));
 
 async function weightsOf(folder: string, stage: string) {
@@ -177,7 +236,9 @@ Deno.test("seeds: a run each, what they say together, resumption", () =>
     assert.match(printed, /^seed 7, 1 of 2\n {2}finished before$/m);
     assert.match(printed, /^2 seeds \(7, 8\)/m);
     assert.match(printed, /^accuracy .*\+- .* [+-]\d+\.\d\d/m);
-    assert.deepEqual(names(folder), ["config.json", "seed-7", "seed-8", "summary.json"]);
+    assert.deepEqual(names(folder), [
+      ...["config.json", "report.html", "seed-7", "seed-8", "summary.json"],
+    ]);
 
     const single = join(root, "single");
     await succeed(...run(single, "--seed", "8"));

@@ -2,28 +2,13 @@
 
 import assert from "node:assert/strict";
 import { encodeCsv } from "../engine/io/csv.ts";
+import { niceTicks } from "../engine/report/axis.ts";
+import { oklch, shareColour } from "../engine/report/colours.ts";
+import { dotPlot } from "../engine/report/dot_plot.ts";
 import { heatMap } from "../engine/report/heat_map.ts";
-import { linePlot, niceTicks } from "../engine/report/line_plot.ts";
+import { linePlot } from "../engine/report/line_plot.ts";
 import { escape } from "../engine/report/svg.ts";
-
-/** Throws where tags don't nest; returns how often each one stands there. */
-function tags(svg: string): Map<string, number> {
-  const open: string[] = [];
-  const counts = new Map<string, number>();
-  const attributes = String.raw`(?:\s+[\w:-]+="[^"<&]*(?:&\w+;[^"<&]*)*")*`;
-  const tag = new RegExp(String.raw`<(/?)(\w+)${attributes}\s*(/?)>`, "g");
-  const rest = svg.replace(tag, (_, closes, name, empty) => {
-    if (closes) assert.equal(open.pop(), name);
-    else {
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-      if (!empty) open.push(name);
-    }
-    return "";
-  });
-  assert.deepEqual(open, []);
-  assert.doesNotMatch(rest, /[<>]|&(?!\w+;)/);
-  return counts;
-}
+import { tags } from "./support/markup.ts";
 
 const picture = { title: 'a < b & "c"', description: "what is seen" };
 
@@ -68,6 +53,46 @@ Deno.test("a line plot: a line for each series, holes left out, texts escaped", 
   });
   tags(named);
   assert.match(named, />a-long-name-of-a-layer\.0</);
+});
+
+Deno.test("a dot plot: every value and interval, long names above their dots", () => {
+  const rows = ["short", "a name that is much longer than the plot has room for"].map((name) => ({
+    name,
+    dots: [
+      { name: "control", value: 2, interval: [1, 3] as const, look: 1 },
+      { name: "treated & more", value: -1, interval: null, look: 2 },
+    ],
+  }));
+  const legend = [{ name: "control", look: 1 }];
+  for (const shown of [rows, rows.slice(0, 1), []]) {
+    const svg = dotPlot({ ...picture, label: "points", rows: shown, reference: 0, legend });
+    const counts = tags(svg);
+    assert.equal(counts.get("circle"), 2 * shown.length + 1);
+    assert.equal([...svg.matchAll(/stroke-width="2" stroke-opacity/g)].length, shown.length);
+    assert.doesNotMatch(svg, /NaN|undefined|Infinity/);
+    const [, width] = svg.match(/viewBox="0 0 (\d+) /)!;
+    for (const [, x] of svg.matchAll(/cx="([\d.-]+)"/g)) {
+      assert.ok(Number(x) > 0 && Number(x) < Number(width), `${x} lies in ${width}`);
+    }
+  }
+});
+
+Deno.test("colour maps: greyer below the threshold, further from the paper with the value", () => {
+  const spread = (rgb: readonly number[]) => Math.max(...rgb) - Math.min(...rgb);
+  const light = (rgb: readonly number[]) => rgb.reduce((a, b) => a + b);
+  for (const scheme of ["light", "dark"] as const) {
+    const sign = scheme === "light" ? -1 : 1;
+    for (const [low, high] of [[0, 0.2], [0.21, 0.6], [0.6, 1]]) {
+      const [a, b] = [low, high].map((value) => shareColour(value, 0.2, scheme));
+      assert.ok(sign * (light(b) - light(a)) > 0, `${scheme} ${low} to ${high}`);
+      assert.equal(spread(a) < 3, low <= 0.2);
+    }
+    assert.deepEqual(shareColour(2, 0.2, scheme), shareColour(1, 0.2, scheme));
+  }
+  assert.deepEqual(oklch(1, 0, 0), [255, 255, 255]);
+  assert.deepEqual(oklch(0, 0, 0), [0, 0, 0]);
+  // The published Oklab value of sRGB's red.
+  assert.deepEqual(oklch(0.62796, 0.25768, 29.234), [255, 0, 0]);
 });
 
 Deno.test("a heat map: every cell once, shades on either side of the threshold", () => {

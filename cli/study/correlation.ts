@@ -8,8 +8,7 @@ import {
   layerCorrelation,
 } from "../../engine/doctor/studies/correlation.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
-import { heatMap } from "../../engine/report/heat_map.ts";
-import { linePlot } from "../../engine/report/line_plot.ts";
+import { kernelsPlot, layersPlot, overlapPlot } from "../../engine/report/study_plots.ts";
 import { diagnosisFlags, percent, StageBars } from "../common.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
@@ -99,52 +98,4 @@ function describe({ layers, theta }: CorrelationFile): string {
     "overlap: kernels that two classes share, of those of either; by chance: of random sets",
     "cosine: of the responses of two classes",
   ].join("\n");
-}
-
-function layersPlot({ layers, model, data }: CorrelationFile): string {
-  const series = (name: string, value: (of: LayerCorrelation) => number) => ({
-    name,
-    points: layers.map((of, i) => [i, value(of)] as const),
-  });
-  return linePlot({
-    title: "How sparse and specific the classes' kernels are",
-    description: `By layer of ${model} on ${data}, first to last: share of kernels that are a ` +
-      "class's own, overlap of two classes beside chance, and cosine of their responses.",
-    x: { label: "layer", names: layers.map(({ layer }) => layer) },
-    y: { label: "share", range: [0, 1] },
-    series: [
-      series("own kernels", (of) => of.own_share),
-      series("overlap of two classes", (of) => of.mean_overlap),
-      series("overlap by chance", (of) => of.chance_overlap),
-      series("cosine of two classes", (of) => of.mean_cosine),
-    ],
-  });
-}
-
-function kernelsPlot({ classes, theta }: CorrelationFile, of: LayerCorrelation): string {
-  return heatMap({
-    title: `Classes and kernels at ${of.layer}`,
-    description:
-      `Response of each of ${of.channels} kernels to each class, in 0 to 1; on average ` +
-      `${percent(of.own_share, 0)} of the kernels exceed theta.`,
-    rows: classes,
-    columnLabel: `${of.channels} kernels, by the class that they respond to most`,
-    values: of.responses.map((row) => of.order.map((j) => row[j])),
-    threshold: theta,
-    thresholdLabel: "theta",
-  });
-}
-
-function overlapPlot({ classes }: CorrelationFile, of: LayerCorrelation): string {
-  return heatMap({
-    title: `Kernels that two classes share at ${of.layer}`,
-    description: `Jaccard's index of two classes' own kernels; ${percent(of.mean_overlap, 0)} on ` +
-      `average, ${percent(of.chance_overlap, 0)} by chance, which the scale breaks at.`,
-    rows: classes,
-    columns: classes,
-    columnLabel: "overlap; blue is more than chance gives",
-    values: of.overlap,
-    threshold: Number(of.chance_overlap.toFixed(2)),
-    thresholdLabel: "chance",
-  });
 }

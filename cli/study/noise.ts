@@ -3,12 +3,11 @@
 import {
   type LayerNoise,
   NOISE_VERSION,
-  type NoiseCurve,
   type NoiseFile,
   noiseStudy,
 } from "../../engine/doctor/studies/noise.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
-import { linePlot } from "../../engine/report/line_plot.ts";
+import { noisePlot, shown } from "../../engine/report/study_plots.ts";
 import { diagnosisFlags, percent, StageBars } from "../common.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
@@ -73,8 +72,8 @@ export const command = defineCommand({
     await study.write("noise.csv", encodeCsv(HEADER, file.layers.flatMap(rows)));
     for (const layer of file.layers) {
       const name = fileName(layer.layer);
-      await study.write(`accuracy.${name}.svg`, plot(file, layer, "accuracy"));
-      await study.write(`unchanged.${name}.svg`, plot(file, layer, "unchanged"));
+      await study.write(`accuracy.${name}.svg`, noisePlot(file, layer, "accuracy"));
+      await study.write(`unchanged.${name}.svg`, noisePlot(file, layer, "unchanged"));
     }
     const attacks = Object.entries(file.success).map(([kind, share]) =>
       `${kind} ${percent(share, 1)}`
@@ -97,8 +96,6 @@ const rows = ({ layer, kinds }: LayerNoise) =>
     ])
   );
 
-const shown = (kinds: readonly NoiseCurve[]) => kinds.filter(({ points }) => points.length > 0);
-
 function describe({ kinds }: LayerNoise): string {
   const [first] = shown(kinds);
   return table(
@@ -107,24 +104,4 @@ function describe({ kinds }: LayerNoise): string {
       ...[kind, `${images}`, ...points.map(({ accuracy }) => percent(accuracy, 1))],
     ]),
   );
-}
-
-function plot(
-  { model, data, epsilon }: NoiseFile,
-  { layer, kinds }: LayerNoise,
-  what: "accuracy" | "unchanged",
-): string {
-  const label = what === "accuracy" ? "classified as labelled" : "class is as without noise";
-  return linePlot({
-    title: `Feature noise at ${layer}`,
-    description: `Share of images of ${data} whose ${label} by ${model}, under growing noise; ` +
-      `attacks of ${epsilon}/255 that succeeded.`,
-    x: { label: "noise, in standard deviations of the layer's output", range: [0, 0] },
-    y: { label, range: [0, 1] },
-    series: shown(kinds).map(({ kind, images, points }) => ({
-      name: `${kind} (${images})`,
-      points: points.map((point) => [point.level, point[what]] as const),
-      spread: what === "accuracy" ? points.map(({ deviation }) => deviation ?? 0) : undefined,
-    })),
-  });
 }

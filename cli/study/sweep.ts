@@ -18,7 +18,7 @@ import {
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
-import { linePlot } from "../../engine/report/line_plot.ts";
+import { SWEEP_AXES as AXES, sweepPlot } from "../../engine/report/study_plots.ts";
 import type { RunFolder } from "../../engine/train/run_folder.ts";
 import {
   adviseResume,
@@ -191,12 +191,13 @@ function gridOf(args: Args): Grid {
 async function write(folder: RunFolder, file: SweepFile): Promise<void> {
   await folder.writeText("sweep.csv", encodeCsv(HEADER, file.cells.map(row)));
   for (const axis of AXES) {
-    if (file.grid[axis].length > 1) await folder.writeText(`sweep.${axis}.svg`, plot(file, axis));
+    if (file.grid[axis].length > 1) {
+      await folder.writeText(`sweep.${axis}.svg`, sweepPlot(file, axis));
+    }
   }
   await folder.writeJson("sweep.json", file);
 }
 
-const AXES = ["form", "layer", "alpha", "beta", "theta", "imagesPerClass"] as const;
 const ofGain = (name: string) => [`${name}_gain`, `${name}_low`, `${name}_high`];
 const HEADER = [...AXES, "seeds", ...ofGain("accuracy"), ...ofGain("worst_group")];
 
@@ -230,33 +231,4 @@ function describe({ cells, seeds }: SweepFile): string {
     "treated minus control in points, on the validation split" +
     (seeds.length > 1 ? ` (95 % t interval over ${seeds.length} seeds)` : ""),
   ].join("\n");
-}
-
-/** Most lines of one plot. */
-const MOST_LINES = 8;
-
-/** The gain over the values of one setting, a line for each combination of the others. */
-function plot({ grid, cells, seeds, data }: SweepFile, axis: typeof AXES[number]): string {
-  const values: readonly (string | number)[] = grid[axis];
-  const varied = AXES.filter((other) => other !== axis && grid[other].length > 1);
-  const lines = new Map<string, [number, number, number][]>();
-  for (const { cell, accuracy: { mean, interval } } of cells) {
-    const name = varied.map((other) => `${other} ${cell[other]}`).join(", ") || "gain";
-    const reach = interval ? interval[1] - mean : 0;
-    const point: [number, number, number] = [values.indexOf(cell[axis]), 100 * mean, 100 * reach];
-    lines.set(name, [...lines.get(name) ?? [], point].sort(([a], [b]) => a - b));
-  }
-  return linePlot({
-    title: `Gain over the control by ${axis}`,
-    description: `Validation accuracy on ${data}, treated minus control in points, mean of ` +
-      `${seeds.length} seeds; bars are 95 % intervals. ` +
-      `The best ${Math.min(lines.size, MOST_LINES)} of ${lines.size} lines.`,
-    x: { label: axis, names: values.map(String) },
-    y: { label: "points", range: [0, 0] },
-    series: [...lines].slice(0, MOST_LINES).map(([name, points]) => ({
-      name,
-      points: points.map(([x, y]) => [x, y] as const),
-      spread: points.map(([, , reach]) => reach),
-    })),
-  });
 }

@@ -7,7 +7,7 @@ import { encodeNpy } from "../io/npy.ts";
 import type { Module } from "../nn/module.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { type Prediction, predictions } from "../train/measures.ts";
-import { Predictor } from "../train/predict.ts";
+import { type Logits, predictSplit } from "../train/predict.ts";
 import {
   correlationMask,
   diagnose,
@@ -28,6 +28,7 @@ export interface ExaminedLayer extends LayerDiagnosis {
 }
 
 export interface Examination {
+  readonly logits: Logits;
   readonly predicted: readonly Prediction[];
   /** The images that the gradients are aggregated over: right, with the highest confidence. */
   readonly high: Sifted;
@@ -44,19 +45,14 @@ export async function examine(
   split: Split,
   options: ExamineOptions,
 ): Promise<Examination> {
-  const predictor = await Predictor.make(runtime, network, set, split, options.batch);
-  let predicted: Prediction[];
-  try {
-    predicted = predictions(await predictor.predict(options));
-  } finally {
-    predictor.destroy();
-  }
+  const logits = await predictSplit(runtime, network, set, split, options);
+  const predicted = predictions(logits);
   const classes = set.classes.length;
   const high = siftHigh(predicted, classes, options.imagesPerClass);
   const low = siftLow(predicted, classes, options.imagesPerClass);
   const found = await diagnose(runtime, network, set, split, high, options);
   const layers = found.map((layer) => ({ ...layer, mask: correlationMask(layer, options.theta) }));
-  return { predicted, high, low, layers };
+  return { logits, predicted, high, low, layers };
 }
 
 /** Writes sift.json and, for each layer, aggregate.<layer>.npy and mask.<layer>.npy. */

@@ -9,8 +9,7 @@
  *                       of the test images (`atMost(set.test, testLimit, seed)`)
  */
 
-import { ExitCode, UserError } from "../errors.ts";
-import { readText } from "../io/files.ts";
+import { readVersioned } from "../io/files.ts";
 import type { Accuracy } from "../train/measures.ts";
 import { worst } from "./measures/classes.ts";
 import type { Measures } from "./measures/measure.ts";
@@ -28,6 +27,11 @@ export const RESULT_VERSION = 1;
 
 export const MODELS = ["baseline", "control", "treated"] as const;
 export type ModelName = typeof MODELS[number];
+
+/** Something of each model. */
+export function mapModels<T>(value: (model: ModelName) => T): Record<ModelName, T> {
+  return { baseline: value("baseline"), control: value("control"), treated: value("treated") };
+}
 
 /** A model's place in the comparison. */
 export interface Outcome {
@@ -76,22 +80,8 @@ export interface ResultFile extends TreatResult {
 }
 
 /** @throws UserError (io) where the file is damaged or of another version */
-export async function readResult(path: string): Promise<ResultFile> {
-  const text = await readText(path);
-  let version: unknown;
-  try {
-    const result = JSON.parse(text);
-    version = result.version;
-    if (version === RESULT_VERSION) return result;
-  } catch {
-    throw new UserError(`${path} is damaged: it is not JSON`, ExitCode.io);
-  }
-  throw new UserError(
-    `${path} is of version ${version}, and this program reads version ${RESULT_VERSION}`,
-    ExitCode.io,
-    "remove it to have it written anew",
-  );
-}
+export const readResult = (path: string): Promise<ResultFile> =>
+  readVersioned(path, RESULT_VERSION);
 
 /** A number of every model over seeds. */
 export interface MetricSummary extends Readonly<Record<ModelName, Sample>> {

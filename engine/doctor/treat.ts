@@ -9,9 +9,16 @@ import type { Module } from "../nn/module.ts";
 import { loadStateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { accuracy, type Prediction, predictions } from "../train/measures.ts";
-import { type Observer, partOf, Predictor } from "../train/predict.ts";
+import { type Logits, type Observer, partOf, Predictor, predictSplit } from "../train/predict.ts";
 import type { RunFolder, StageResult } from "../train/run_folder.ts";
-import { saveExamination } from "./examine.ts";
+import { type Examination, saveExamination } from "./examine.ts";
+import {
+  changedExhibits,
+  doubtfulExhibits,
+  type Exhibits,
+  type Pool,
+  saveExhibits,
+} from "./exhibits.ts";
 import {
   classMeasures,
   makeProbe,
@@ -19,7 +26,7 @@ import {
   probedSplit,
   type ProbeResults,
 } from "./measures/measure.ts";
-import { type ModelName, MODELS, type Outcome, type TreatResult } from "./result.ts";
+import { mapModels, type ModelName, MODELS, type Outcome, type TreatResult } from "./result.ts";
 import {
   constrainedLayers,
   type ConstraintSettings,
@@ -44,7 +51,7 @@ export async function treat(
   options: TreatOptions,
   report: TreatReporter,
 ): Promise<TreatResult> {
-  const { seconds, split, ...stages } = await runStages(
+  const { seconds, split, found, ...stages } = await runStages(
     new Stages(runtime, network, set, folder, options, report),
     folder,
     options,
@@ -53,9 +60,21 @@ export async function treat(
   const [n, all] = [tested.labels.length, set.test.labels.length];
   report.stage("test", `${n} of ${all} images, not seen before`);
   const comparison = new Comparison(runtime, network, set, tested, options, report, stages);
-  const predicted = await timed(seconds, "test", () => comparison.predict());
+  const logits = await timed(seconds, "test", () => comparison.predict());
+  const predicted = mapModels((model) => predictions(logits[model]));
   const probed = probedSplit(tested, options.measures, options.seed);
   const probes = await timed(seconds, "measure", () => comparison.probe(probed));
+  const exhibits = await timed(
+    seconds,
+    "exhibits",
+    async () =>
+      comparison.exhibit(predicted, found, [
+        { name: "training", split: split.train, logits: found.logits },
+        await comparison.validation(split.validation),
+        { name: "test", split: tested, logits: logits.baseline },
+      ]),
+  );
+  await saveExhibits(folder.path, exhibits);
   await folder.writeJson("predictions.json", {
     labels: [...tested.labels],
     ...mapModels((model) => ({
@@ -104,7 +123,7 @@ async function runStages(stages: Stages, folder: RunFolder, options: TreatOption
   const masks = constrainedLayers(found);
   const treated = await stages.treated("treated", baseline.state, masks, options);
   const { split, seconds } = stages;
-  return { baseline, control, treated, split, seconds };
+  return { baseline, control, treated, split, seconds, found };
 }
 
 /** The three models on the test images. */
@@ -119,14 +138,11 @@ class Comparison {
     private readonly stages: Readonly<Record<ModelName, StageResult>>,
   ) {}
 
-  async predict(): Promise<Record<ModelName, Prediction[]>> {
+  async predict(): Promise<Record<ModelName, Logits>> {
     const { runtime, network, set, tested, options } = this;
     const predictor = await Predictor.make(runtime, network, set, tested, options.batch);
     try {
-      return await this.forEach(
-        "test",
-        async (observer) => predictions(await predictor.predict(observer)),
-      );
+      return await this.forEach("test", (observer) => predictor.predict(observer));
     } finally {
       predictor.destroy();
     }
@@ -150,27 +166,52 @@ class Comparison {
     return results;
   }
 
+  /** The validation images as the baseline sees them. */
+  async validation(split: Split): Promise<Pool> {
+    const { runtime, network, set, options: { batch }, report: { signal } } = this;
+    this.load("baseline");
+    const logits = await predictSplit(runtime, network, set, split, { batch, signal });
+    return { name: "validation", split, logits };
+  }
+
+  /** What a report shows of single images; the pools are as the baseline sees them. */
+  async exhibit(
+    predicted: Readonly<Record<ModelName, readonly Prediction[]>>,
+    found: Examination,
+    pools: readonly Pool[],
+  ): Promise<Exhibits> {
+    const { runtime, network, set, tested, options: { batch } } = this;
+    const stock = { runtime, set, batch };
+    const load = (model: ModelName) => this.load(model);
+    const doubtful = await doubtfulExhibits(stock, pools, found.low);
+    const { changed, tensors } = await changedExhibits(stock, network, tested, predicted, load);
+    return {
+      file: { ...doubtful.file, changed },
+      tensors: new Map([...doubtful.tensors, ...tensors]),
+    };
+  }
+
   /** Does the same with each model, as one piece of work to be watched. */
   private async forEach<T>(
     what: string,
     measure: (observer: Observer) => Promise<T>,
   ): Promise<Record<ModelName, T>> {
-    const { runtime, network, stages, report } = this;
+    const { report } = this;
     const observer: Observer = {
       signal: report.signal,
       onProgress: (done, total) => report.looked(what, done, total),
     };
     const found: Partial<Record<ModelName, T>> = {};
     for (const [i, model] of MODELS.entries()) {
-      loadStateDict(network, stages[model].state, runtime, "a finished stage");
+      this.load(model);
       found[model] = await measure(partOf(observer, i, MODELS.length));
     }
     return found as Record<ModelName, T>;
   }
-}
 
-function mapModels<T>(value: (model: ModelName) => T): Record<ModelName, T> {
-  return { baseline: value("baseline"), control: value("control"), treated: value("treated") };
+  private load(model: ModelName): void {
+    loadStateDict(this.network, this.stages[model].state, this.runtime, "a finished stage");
+  }
 }
 
 async function timed<T>(

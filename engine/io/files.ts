@@ -27,6 +27,15 @@ export async function writeFileAtomic(
   }
 }
 
+/** Adds bytes to a file's end, or begins it. @throws UserError (io) that names it */
+export async function appendFile(path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await Deno.writeFile(path, bytes, { append: true });
+  } catch (error) {
+    throw fileError("write", path, error);
+  }
+}
+
 /** Writes all bytes at the file's position; one `write` may take only some of them. */
 export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
@@ -47,6 +56,42 @@ export async function readBytes(
 /** Reads a whole UTF-8 file. @throws UserError that names it, with the exit code (default io) */
 export async function readText(path: string, exitCode?: ExitCode): Promise<string> {
   return new TextDecoder().decode(await readBytes(path, exitCode));
+}
+
+/** The JSON value of a file. @throws UserError (io) where it is none */
+export async function readJson(path: string): Promise<unknown> {
+  return parseJson(await readText(path), path);
+}
+
+/** The JSON values of a file, one a line. @throws UserError (io) where they are none */
+export async function readJsonLines(path: string): Promise<unknown[]> {
+  const lines = (await readText(path)).split("\n").filter(Boolean);
+  return lines.map((line) => parseJson(line, path));
+}
+
+/**
+ * The JSON object of a file that states its version.
+ * @throws UserError (io) where it is damaged or of another version
+ */
+export async function readVersioned<T extends { readonly version: number }>(
+  path: string,
+  version: number,
+): Promise<T> {
+  const file = Object(await readJson(path));
+  if (file.version === version) return file;
+  throw new UserError(
+    `${path} is of version ${file.version}, and this program reads version ${version}`,
+    ExitCode.io,
+    "remove it to have it written anew",
+  );
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UserError(`${path} is damaged: it is not JSON`, ExitCode.io);
+  }
 }
 
 /** Whether the path is a file. */

@@ -3,6 +3,7 @@
  * so that what is above it shows at once.
  */
 
+import { hex, shareColour } from "./colours.ts";
 import { number, type Picture, svg, text, widthOf } from "./svg.ts";
 
 export interface HeatMap extends Picture {
@@ -70,17 +71,8 @@ function shadeOf(value: number, threshold: number): number {
   return low + (Math.floor(share * SHADES) + 0.5) / SHADES * (high - low);
 }
 
-/** From light to dark on either side of the threshold. */
-const BELOW = [[0xf4, 0xf4, 0xf4], [0xc8, 0xc8, 0xc8]];
-const ABOVE = [[0x9e, 0xca, 0xe1], [0x08, 0x30, 0x6b]];
-
-function colour(value: number, threshold: number): string {
-  const above = value > threshold;
-  const [from, to] = above ? ABOVE : BELOW;
-  const share = above ? (value - threshold) / (1 - threshold) : value / (threshold || 1);
-  const channels = from.map((light, c) => Math.round(light + share * (to[c] - light)));
-  return `#${channels.map((channel) => channel.toString(16).padStart(2, "0")).join("")}`;
-}
+const colour = (value: number, threshold: number): string =>
+  hex(shareColour(value, threshold, "light"));
 
 function colourScale(left: number, top: number, threshold: number, name: string): string[] {
   const [width, steps] = [240, 120];

@@ -23,16 +23,28 @@ export interface Prediction {
 }
 
 /** The prediction for every image, in order. */
-export function predictions({ values, classes, labels }: Logits): Prediction[] {
-  return Array.from(labels, (label, i) => {
-    const row = values.subarray(i * classes, (i + 1) * classes);
-    let predicted = 0;
-    for (let k = 1; k < classes; k++) if (row[k] > row[predicted]) predicted = k;
-    let total = 0;
-    for (const value of row) total += Math.exp(value - row[predicted]);
+export function predictions(logits: Logits): Prediction[] {
+  return Array.from(logits.labels, (label, i) => {
+    const { row, predicted, total } = normalizer(logits, i);
     const loss = Math.log(total) + row[predicted] - row[label];
     return { label, predicted, confidence: 1 / total, loss };
   });
+}
+
+/** The softmax probabilities of one image. */
+export function softmaxRow(logits: Logits, image: number): Float64Array {
+  const { row, predicted, total } = normalizer(logits, image);
+  return Float64Array.from(row, (value) => Math.exp(value - row[predicted]) / total);
+}
+
+/** An image's logits, the place of the largest, and the sum of exp(logit - largest). */
+function normalizer({ values, classes }: Logits, image: number) {
+  const row = values.subarray(image * classes, (image + 1) * classes);
+  let predicted = 0;
+  for (let k = 1; k < classes; k++) if (row[k] > row[predicted]) predicted = k;
+  let total = 0;
+  for (const value of row) total += Math.exp(value - row[predicted]);
+  return { row, predicted, total };
 }
 
 /** Accuracy and mean loss over predictions. */

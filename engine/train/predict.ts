@@ -165,3 +165,19 @@ export class Predictor {
     this.rows.destroy();
   }
 }
+
+/** The logits of one split, asked for once. */
+export async function predictSplit(
+  runtime: Runtime,
+  network: Module,
+  set: DataSet,
+  split: Split,
+  options: Observer & { readonly batch: number },
+): Promise<Logits> {
+  const predictor = await Predictor.make(runtime, network, set, split, options.batch);
+  try {
+    return await predictor.predict(options);
+  } finally {
+    predictor.destroy();
+  }
+}

@@ -6,9 +6,17 @@
 
 import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
-import { fileExists, makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
+import {
+  fileExists,
+  makeFolder,
+  readBytes,
+  readJson,
+  readJsonLines,
+  writeFileAtomic,
+} from "../io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { StateDict } from "../nn/state.ts";
+import { syncEvents } from "./events.ts";
 import type { EpochRecord } from "./train.ts";
 
 /** A finished stage. */
@@ -52,9 +60,9 @@ export class RunFolder {
     if (!await fileExists(file)) {
       throw new UserError(`${path} holds no run: there is no config.json`, ExitCode.io);
     }
-    const [config] = await readJson(file);
+    const config = await readJson(file);
     const metrics = join(path, METRICS);
-    const records = await fileExists(metrics) ? await readJson(metrics, "\n") : [];
+    const records = await fileExists(metrics) ? await readJsonLines(metrics) : [];
     return { folder: new RunFolder(path, records as EpochRecord[]), config };
   }
 
@@ -82,10 +90,10 @@ export class RunFolder {
     return this.file(`${stage}.checkpoint.safetensors`);
   }
 
-  /** Adds an epoch to metrics.jsonl. */
+  /** Adds an epoch to metrics.jsonl and to its stage's event file. */
   async record(record: EpochRecord): Promise<void> {
     this.records = [...this.records, record];
-    await this.writeRecords();
+    await this.writeRecords(record.stage);
   }
 
   /** A stage that an earlier process finished, or undefined. */
@@ -93,7 +101,7 @@ export class RunFolder {
     const path = this.file(`${stage}.safetensors`);
     if (!await fileExists(path)) return undefined;
     const { tensors, metadata } = decodeSafetensors(await readBytes(path), path);
-    const history = this.records.filter((record) => record.stage === stage);
+    const history = this.recordsOf(stage);
     return { state: tensors, history, bestEpoch: Number(metadata.best_epoch ?? 0) };
   }
 
@@ -101,7 +109,7 @@ export class RunFolder {
   async finish(stage: string, { state, history, bestEpoch }: StageResult): Promise<void> {
     const metadata = { format: "pt", stage, best_epoch: `${bestEpoch}` };
     this.keepRecords(stage, history);
-    await this.writeRecords();
+    await this.writeRecords(stage);
     await writeFileAtomic(this.file(`${stage}.safetensors`), encodeSafetensors(state, metadata));
   }
 
@@ -118,19 +126,14 @@ export class RunFolder {
     this.records = [...this.records.filter((r) => r.stage !== stage), ...history];
   }
 
-  private async writeRecords(): Promise<void> {
+  private recordsOf(stage: string): EpochRecord[] {
+    return this.records.filter((record) => record.stage === stage);
+  }
+
+  /** Writes metrics.jsonl, and for TensorBoard tensorboard/<stage>/. */
+  private async writeRecords(stage: string): Promise<void> {
     const lines = this.records.map((record) => JSON.stringify(record) + "\n");
     await writeFileAtomic(this.file(METRICS), lines.join(""));
-  }
-}
-
-/** The JSON values of a file, one or one a line. @throws UserError (io) where they are none */
-async function readJson(path: string, separator?: string): Promise<unknown[]> {
-  const text = await readText(path);
-  const parts = separator === undefined ? [text] : text.split(separator).filter(Boolean);
-  try {
-    return parts.map((part) => JSON.parse(part));
-  } catch {
-    throw new UserError(`${path} is damaged: it is not JSON`, ExitCode.io);
+    await syncEvents(join(this.path, "tensorboard", stage), this.recordsOf(stage));
   }
 }

@@ -1,0 +1,37 @@
+/** report.html of a run's folder, made from the files that lie in it. */
+
+import { join } from "node:path";
+import { writeFileAtomic } from "../engine/io/files.ts";
+import { readRun } from "../engine/report/read.ts";
+import { report } from "../engine/report/report.ts";
+import { flagName } from "./framework/flags.ts";
+import { commandLine } from "./framework/help.ts";
+
+/**
+ * Writes the report of a finished run. @returns its path
+ * @param studies folders of studies beside those in the run's
+ * @throws UserError (io) where something that it is made from is missing or damaged
+ */
+export async function writeReport(
+  folder: string,
+  studies: readonly string[] = [],
+): Promise<string> {
+  const run = await readRun(folder, { studies, commandLine: writtenOut });
+  const path = join(folder, "report.html");
+  await writeFileAtomic(path, report(run));
+  return path;
+}
+
+/** Where results go is no part of what is asked for. */
+const PLACES = ["out", "resume"];
+
+/** A command line with every setting, defaults included: they may change. */
+function writtenOut(command: string, settings: Readonly<Record<string, unknown>>): string {
+  const flags = Object.entries(settings)
+    .filter(([key, value]) => value !== undefined && !PLACES.includes(key))
+    .map(([key, value]) => `${flagName(key)}=${quoted(String(value))}`);
+  return [commandLine(command), ...flags].join(" ");
+}
+
+const quoted = (value: string): string =>
+  /^[\w.,/:+@%-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;

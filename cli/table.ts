@@ -1,0 +1,234 @@
+/** The paper's table: models x data sets x seeds, cell by cell. */
+
+import { join } from "node:path";
+import { dataSetNames } from "../engine/data/registry.ts";
+import type { DataSet } from "../engine/data/dataset.ts";
+import { readResult } from "../engine/doctor/result.ts";
+import {
+  fingerprint,
+  TABLE_HEADER,
+  type TableCell,
+  tableOf,
+  tableValues,
+} from "../engine/doctor/table.ts";
+import { ExitCode, UserError } from "../engine/errors.ts";
+import { tableMarkdown } from "../engine/report/paper_table.ts";
+import { encodeCsv } from "../engine/io/csv.ts";
+import {
+  fileError,
+  fileExists,
+  makeFolder,
+  readJson,
+  removeIfThere,
+  writeFileAtomic,
+} from "../engine/io/files.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
+import { didYouMean } from "../engine/nearest.ts";
+import { RunFolder } from "../engine/train/run_folder.ts";
+import { classifiers } from "../models/registry.ts";
+import { openData } from "./common.ts";
+import { type Context, defineCommand } from "./framework/command.ts";
+import { flagTable, type Values } from "./framework/flags.ts";
+import { treatFlags, Treatments, treatOptions } from "./treat.ts";
+
+const { model: _, data: __, out: ___, resume: ____, weights: _____, ...cellFlags } = treatFlags;
+
+const flags = flagTable({
+  models: { type: "list", of: "string", default: ["small"], help: "the classifiers" },
+  data: { type: "list", of: "string", default: ["shapes"], help: "the data sets" },
+  ...cellFlags,
+  seeds: {
+    type: "integer",
+    min: 1,
+    default: 5,
+    help: "cells of each model and data set, with --seed, the next one and so on",
+  },
+  out: {
+    type: "string",
+    value: "DIR",
+    default: "runs/table",
+    help: "the table's folder; cells that are finished there are not done again",
+  },
+  onlyWrite: { type: "boolean", help: "do no cell; write the table of those that are there" },
+  keepWeights: { type: "boolean", help: "keep the weights of finished cells" },
+});
+type Args = Values<typeof flags>;
+
+export const command = defineCommand({
+  name: "table",
+  summary: "Fill the paper's table: models on data sets, over seeds",
+  description:
+    "Treats every model on every data set with every seed, a cell each, and writes table.md, " +
+    "table.csv and table.json of all cells in the folder, after each cell. Stopped, the same " +
+    "command goes on where it was. A table fills up over several machines: each does some models, " +
+    "data sets or seeds; copy their folders into one and run --only-write there.",
+  flags,
+  examples: [
+    { args: "--models small,resnet34 --data shapes,cifar10 --seeds 3", does: "twelve cells" },
+    { args: "--seed 3 --seeds 2 --out /shared/table", does: "two more seeds, on another machine" },
+    { args: "--out /shared/table --only-write", does: "the table of everybody's cells" },
+  ],
+  async run(args, context) {
+    checkNames("model", args.models, classifiers.map(({ name }) => name));
+    checkNames("data set", args.data, dataSetNames);
+    const failed = args.onlyWrite ? 0 : await new Cells(args, context).fill();
+    context.print(`\n${await writeTable(args.out)}`);
+    context.print(`written to ${join(args.out, "table.md")}`);
+    if (failed > 0) {
+      throw new UserError(
+        `the loss of ${failed} cells diverged; the others are done`,
+        ExitCode.diverged,
+        "a lower --lr, --treat-lr or --alpha often helps",
+      );
+    }
+  },
+});
+
+/** @throws UserError (usage) for a name that is none, with the nearest */
+function checkNames(what: string, names: readonly string[], known: readonly string[]): void {
+  for (const name of names) {
+    if (known.includes(name)) continue;
+    throw new UserError(`there is no ${what} ${name}${didYouMean(name, known)}`, ExitCode.usage);
+  }
+}
+
+/** The cells that are asked for. */
+class Cells {
+  private readonly seeds: readonly number[];
+
+  constructor(private readonly args: Args, private readonly context: Context) {
+    this.seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
+  }
+
+  /** Does those that are not finished. @returns how many diverged */
+  async fill(): Promise<number> {
+    const { args: { models, data, out }, context } = this;
+    const runtime = new Runtime(await context.gpu());
+    const total = models.length * data.length * this.seeds.length;
+    let [done, failed] = [0, 0];
+    await makeFolder(out);
+    for (const name of data) {
+      // Loaded once for all models and seeds, and not at all where every cell is finished.
+      let set: DataSet | undefined;
+      for (const seed of this.seeds) {
+        for (const model of models) {
+          const settings = this.settings(model, name, seed);
+          const path = join(out, "cells", await cellName(settings));
+          context.print(`\ncell ${++done} of ${total}: ${model} on ${name}, seed ${seed}`);
+          if (await fileExists(join(path, "result.json"))) {
+            context.print("  finished before");
+            continue;
+          }
+          set ??= await this.open(name);
+          if (!await this.fillCell(settings, path, set, runtime)) failed++;
+          await writeTable(out);
+        }
+      }
+    }
+    return failed;
+  }
+
+  /** A data set, on which every model was found to be one that can be treated so. */
+  private async open(name: string): Promise<DataSet> {
+    const { args, context, seeds: [seed] } = this;
+    const set = await openData({ ...args, data: name }, context.signal);
+    for (const model of args.models) treatOptions(this.settings(model, name, seed), set);
+    return set;
+  }
+
+  /** @returns false where the loss diverged */
+  private async fillCell(
+    settings: Settings,
+    path: string,
+    set: DataSet,
+    runtime: Runtime,
+  ): Promise<boolean> {
+    const { context } = this;
+    const options = treatOptions(settings, set);
+    const begun = await fileExists(join(path, "config.json"));
+    const folder = begun
+      ? (await RunFolder.resume(path)).folder
+      : await RunFolder.create(path, { command: "treat", ...settings });
+    try {
+      await new Treatments(settings, options, set, runtime, context).single(folder);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      if (error.exitCode === ExitCode.diverged) {
+        context.print(`  ${error.message}`);
+        return false;
+      }
+      const passing: ExitCode[] = [ExitCode.interrupted, ExitCode.io, ExitCode.gpu];
+      if (passing.includes(error.exitCode)) {
+        context.print("\nstopped; the same command goes on with this cell");
+      }
+      throw error;
+    }
+    if (!this.args.keepWeights) {
+      for (const stage of ["baseline", "control", "treated"]) {
+        await removeIfThere(folder.file(`${stage}.safetensors`));
+      }
+    }
+    return true;
+  }
+
+  /** What `treat` would be told for a cell. */
+  private settings(model: string, data: string, seed: number) {
+    const { models: _, onlyWrite: __, keepWeights: ___, out: ____, ...shared } = this.args;
+    return {
+      ...shared,
+      model,
+      data,
+      seed,
+      seeds: 1,
+      weights: undefined,
+      out: undefined,
+      resume: undefined,
+    };
+  }
+}
+
+type Settings = ReturnType<Cells["settings"]>;
+
+async function cellName(settings: Settings): Promise<string> {
+  const { data, model, seed } = settings;
+  return `${data}-${model}-${await fingerprint(settings)}-seed-${seed}`;
+}
+
+/** Writes the table of all finished cells in a folder. @returns it in Markdown */
+async function writeTable(folder: string): Promise<string> {
+  const cells: TableCell[] = [];
+  const place = join(folder, "cells");
+  const names = await namesIn(place);
+  for (const name of names.sort()) {
+    const result = join(place, name, "result.json");
+    if (!await fileExists(result)) continue;
+    const { command: _, ...settings } = Object(await readJson(join(place, name, "config.json")));
+    cells.push({
+      fingerprint: await fingerprint(settings),
+      settings,
+      result: await readResult(result),
+    });
+  }
+  if (cells.length === 0) {
+    throw new UserError(`${place} holds no finished cell`, ExitCode.io);
+  }
+  const file = tableOf(cells);
+  const text = tableMarkdown(file);
+  const write = (name: string, content: string) => writeFileAtomic(join(folder, name), content);
+  await write("table.json", JSON.stringify(file, null, 2) + "\n");
+  await write("table.csv", encodeCsv(TABLE_HEADER, file.rows.map(tableValues)));
+  await write("table.md", text);
+  return text;
+}
+
+/** The names in a folder; none where there is no such folder. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    const names: string[] = [];
+    for await (const { name } of Deno.readDir(folder)) names.push(name);
+    return names;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw fileError("read", folder, error);
+  }
+}

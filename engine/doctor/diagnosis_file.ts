@@ -1,0 +1,24 @@
+/** What a diagnosis leaves in diagnosis.json, beside the matrices of its layers. */
+
+import type { Accuracy } from "../train/measures.ts";
+import type { ClassMeasures } from "./measures/measure.ts";
+import type { Interval } from "./statistics.ts";
+
+export const DIAGNOSIS_VERSION = 1;
+
+export interface DiagnosisFile {
+  readonly version: number;
+  readonly model: string;
+  readonly data: string;
+  readonly classes: readonly string[];
+  readonly adapter: string;
+  /** Number of trained values. */
+  readonly parameters: number;
+  readonly layers: readonly string[];
+  readonly theta: number;
+  /** On the images that were looked at. */
+  readonly accuracy: Accuracy & { readonly interval: Interval };
+  readonly measures: ClassMeasures;
+  /** Numbers of images by which each class was diagnosed. */
+  readonly diagnosed: readonly number[];
+}

@@ -1,0 +1,110 @@
+/** Reads a finished run's folder for its report. */
+
+import { join } from "node:path";
+import { DIAGNOSIS_VERSION, type DiagnosisFile } from "../doctor/diagnosis_file.ts";
+import type { ExaminedLayer } from "../doctor/examine.ts";
+import { readExhibits } from "../doctor/exhibits.ts";
+import { readResult, RESULT_VERSION, type SummaryFile } from "../doctor/result.ts";
+import { CORRELATION_VERSION } from "../doctor/studies/correlation.ts";
+import { NOISE_VERSION } from "../doctor/studies/noise.ts";
+import { SWEEP_VERSION } from "../doctor/studies/sweep.ts";
+import { ExitCode, UserError } from "../errors.ts";
+import { fileExists, readBytes, readJson, readJsonLines, readVersioned } from "../io/files.ts";
+import { decodeNpy } from "../io/npy.ts";
+import type { EpochRecord } from "../train/train.ts";
+import type { Run, Settings, Study } from "./run.ts";
+
+export interface ReadOptions {
+  /** Folders of studies beside those that lie in the run's. */
+  readonly studies: readonly string[];
+  /** The command line that settings stand for. */
+  readonly commandLine: (command: string, settings: Settings) => string;
+}
+
+/**
+ * The run in a folder, of whichever kind.
+ * @throws UserError (io) that names the file which is missing, damaged, or of another version
+ */
+export async function readRun(folder: string, options: ReadOptions): Promise<Run> {
+  const { command, ...settings } = await readConfig(folder);
+  const common = { settings, command: options.commandLine(command, settings) };
+  const studies = await readStudies(folder, options.studies);
+  const has = (name: string) => fileExists(join(folder, name));
+  if (await has("summary.json")) {
+    const summary = await readVersioned<SummaryFile>(join(folder, "summary.json"), RESULT_VERSION);
+    const parts = await Promise.all(summary.seeds.map(async (seed) => {
+      const part = `seed-${seed}`;
+      return { folder: part, result: await readResult(join(folder, part, "result.json")) };
+    }));
+    return { kind: "seeds", ...common, summary, parts, studies };
+  }
+  if (await has("result.json")) {
+    const result = await readResult(join(folder, "result.json"));
+    const history = await readJsonLines(join(folder, "metrics.jsonl")) as EpochRecord[];
+    const layers = await readLayers(folder, result.layers);
+    const exhibits = await readExhibits(folder);
+    return { kind: "treatment", ...common, result, history, layers, exhibits, studies };
+  }
+  if (await has("diagnosis.json")) {
+    const path = join(folder, "diagnosis.json");
+    const diagnosis = await readVersioned<DiagnosisFile>(path, DIAGNOSIS_VERSION);
+    const layers = await readLayers(folder, diagnosis.layers);
+    return {
+      ...{ kind: "diagnosis", ...common, diagnosis, layers, studies },
+      exhibits: await readExhibits(folder),
+    };
+  }
+  throw new UserError(
+    `${folder} holds no finished run of treat or diagnose: there is neither result.json, ` +
+      "summary.json nor diagnosis.json",
+    ExitCode.io,
+    command === "treat" ? `finish it with: deno task treat --resume ${folder}` : undefined,
+  );
+}
+
+async function readConfig(folder: string): Promise<Settings & { command: string }> {
+  const path = join(folder, "config.json");
+  if (await fileExists(path)) return await readJson(path) as Settings & { command: string };
+  throw new UserError(`${folder} holds no run: there is no config.json`, ExitCode.io);
+}
+
+/** The matrices of each layer. */
+async function readLayers(folder: string, names: readonly string[]): Promise<ExaminedLayer[]> {
+  return await Promise.all(names.map(async (layer) => {
+    const [aggregate, mask] = await Promise.all(["aggregate", "mask"].map(async (what) => {
+      const path = join(folder, `${what}.${layer}.npy`);
+      return decodeNpy(await readBytes(path), path);
+    }));
+    const [classes, channels] = aggregate.shape;
+    const values = (of: typeof aggregate) => of.data as Float32Array<ArrayBuffer>;
+    return { layer, classes, channels, aggregate: values(aggregate), mask: values(mask) };
+  }));
+}
+
+const STUDIES = {
+  correlation: CORRELATION_VERSION,
+  noise: NOISE_VERSION,
+  sweep: SWEEP_VERSION,
+} as const;
+
+/** The studies in the run's folder and in the folders given. */
+async function readStudies(folder: string, more: readonly string[]): Promise<Study[]> {
+  const inside: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) inside.push(join(folder, name));
+  }
+  const found: Study[] = [];
+  for (const place of [...inside.sort(), ...more]) {
+    const before = found.length;
+    for (const [kind, version] of Object.entries(STUDIES)) {
+      const path = join(place, `${kind}.json`);
+      if (!await fileExists(path)) continue;
+      found.push({ kind, file: await readVersioned(path, version) } as Study);
+    }
+    if (more.includes(place) && found.length === before) {
+      const files = Object.keys(STUDIES).map((kind) => `${kind}.json`);
+      throw new UserError(`${place} holds no study: there is no ${files.join(", ")}`, ExitCode.io);
+    }
+  }
+  return found;
+}

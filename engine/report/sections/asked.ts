@@ -1,0 +1,138 @@
+/** What was asked for, in words, and how to ask for it again. */
+
+import type { DiagnosisFile } from "../../doctor/diagnosis_file.ts";
+import type { ResultFile } from "../../doctor/result.ts";
+import { type Content, html } from "../html.ts";
+import { facts, paragraph, type Section, table } from "../pieces.ts";
+import type { Settings } from "../run.ts";
+import { count, counted } from "../text.ts";
+
+type Facts = (readonly [string, Content])[];
+
+const list = (names: readonly string[]) => names.join(", ");
+
+export function askedSection(result: ResultFile, settings: Settings): Section {
+  const { images, layers, space_layers: spaceLayers, form, alpha, beta, theta } = result;
+  const { epochs, treatEpochs, lr, treatLr, batch, momentum, weightDecay, weights } = settings;
+  const { imagesPerClass, noise, noiseCopies, warmup, course, width = 1 } = settings;
+  const optimiser = `SGD, batch ${batch}, momentum ${momentum}, weight decay ${weightDecay}`;
+  const strength = [
+    Number(warmup) > 0 && `growing over ${counted(Number(warmup), "epoch")}`,
+    course === "cosine" && "then falling along a cosine",
+  ].filter(Boolean).join(", ");
+  const asked: Facts = [
+    [
+      "Model",
+      result.model + (width === 1 ? "" : `, ${width} times as wide`) +
+      `, ${count(result.parameters)} parameters`,
+    ],
+    ["Data", `${result.data}, ${counted(result.classes.length, "class", "classes")}`],
+    [
+      "Images",
+      `${count(images.train)} to train on, ${count(images.validation)} to choose the epoch by, ` +
+      `${count(images.test)} to test on, once`,
+    ],
+    [
+      "Baseline",
+      weights
+        ? `weights from ${weights}`
+        : `${counted(Number(epochs), "epoch")} at a learning rate of ${lr}`,
+    ],
+    [
+      "Control and treated model",
+      `${counted(Number(treatEpochs), "further epoch")} at a learning rate of ${treatLr}`,
+    ],
+    ["Training", optimiser],
+    [
+      "Diagnosis",
+      `${list(layers)}; up to ${counted(Number(imagesPerClass), "image")} a class, theta ${theta}` +
+      (Number(noise) > 0 ? `; noise ${noise}, ${noiseCopies} copies` : ""),
+    ],
+    [
+      "Constraint",
+      (form === "share" ? "as shares of each image's gradient" : "as published") +
+      `; channel-wise at weight ${alpha}` +
+      (beta > 0 ? `, space-wise at weight ${beta} on ${list(spaceLayers)}` : "") +
+      (strength && `; ${strength}`),
+    ],
+    ["Seed", seedsOf(settings) ?? `${result.seed}`],
+  ];
+  return { id: "asked", title: "What was asked", content: facts(asked) };
+}
+
+export function askedDiagnosis(diagnosis: DiagnosisFile, settings: Settings): Section {
+  const { model, parameters, data, classes, accuracy, layers, theta } = diagnosis;
+  const { weights, imagesPerClass, noise, noiseCopies, seed } = settings;
+  const asked: Facts = [
+    ["Model", `${model}, ${count(parameters)} parameters`],
+    ["Weights", `${weights}`],
+    ["Data", `${data}, ${counted(classes.length, "class", "classes")}`],
+    ["Images", `${count(accuracy.total)} training images`],
+    ["Layers", list(layers)],
+    [
+      "Diagnosis",
+      `up to ${counted(Number(imagesPerClass), "image")} a class, theta ${theta}` +
+      (Number(noise) > 0 ? `; noise ${noise}, ${noiseCopies} copies` : ""),
+    ],
+    ["Seed", `${seed}`],
+  ];
+  return { id: "asked", title: "What was asked", content: facts(asked) };
+}
+
+/** Where there are several. */
+function seedsOf({ seed, seeds }: Settings): string | undefined {
+  if (!(Number(seeds) > 1)) return undefined;
+  return `${seed} to ${Number(seed) + Number(seeds) - 1}`;
+}
+
+/** Everything that is needed to do it again. */
+export function againSection(
+  { command, settings }: { readonly command: string; readonly settings: Settings },
+  files: readonly (readonly [name: string, what: string])[],
+  adapter: string,
+  seconds: Readonly<Record<string, number>> = {},
+): Section {
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return {
+    id: "again",
+    title: "Run it again",
+    content: html`${
+      paragraph(
+        `The same command gives the same bits on the same adapter; other adapters round `,
+        `differently. This ran on ${adapter}.`,
+      )
+    }
+<pre><code>${words(command)}</code></pre>
+${
+      table({
+        caption: "What lies beside this report",
+        texts: true,
+        header: ["File", "What it is"],
+        rows: files.map(([name, what]) => [html`<code>${name}</code>`, what]),
+      })
+    }
+${
+      Object.keys(seconds).length > 0 && table({
+        caption: "Wall-clock seconds by stage",
+        header: ["Stage", "Seconds"],
+        rows: Object.entries(seconds).map(([stage, value]) => [stage, value.toFixed(1)]),
+      })
+    }
+<details><summary>Every setting</summary>${
+      table({
+        caption: "Settings, defaults included",
+        texts: true,
+        header: ["Setting", "Value"],
+        rows: given.map(([name, value]) => [name, `${value}`]),
+      })
+    }</details>`,
+  };
+}
+
+/** A line breaks between words only, and not at the hyphens in them. */
+const words = (command: string): Content =>
+  command.split(/(?= --)/).map((word) =>
+    html`
+      <span>${word.trim()}</span>
+    `
+  );

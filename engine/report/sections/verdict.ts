@@ -1,0 +1,179 @@
+/** What came out of it, in a sentence, and what the sentence rests on. */
+
+import type { DiagnosisFile } from "../../doctor/diagnosis_file.ts";
+import type { ExaminedLayer } from "../../doctor/examine.ts";
+import { MODELS, type ResultFile, type SummaryFile } from "../../doctor/result.ts";
+import { layerCorrelation } from "../../doctor/studies/correlation.ts";
+import { dotPlot } from "../dot_plot.ts";
+import { html } from "../html.ts";
+import { figure, figures, paragraph, type Section, table } from "../pieces.ts";
+import { capital, count, counted, percent, points, probability, range } from "../text.ts";
+
+/** What is called more than chance explains. */
+const SIGNIFICANT = 0.05;
+
+const inPercent = ([low, high]: readonly [number, number]) => [100 * low, 100 * high] as const;
+
+/** The verdict over a difference of accuracies, treated minus control. */
+export function verdict(difference: number, p: number | null, over = ""): string {
+  const size = `${Math.abs(100 * difference).toFixed(2)} points`;
+  if (p === null || p >= SIGNIFICANT) {
+    return `The treatment did not change test accuracy by more than chance explains${over}.`;
+  }
+  return difference > 0
+    ? `The treatment raised test accuracy by ${size} over the control${over}.`
+    : `The treatment lowered test accuracy by ${size} against the control${over}.`;
+}
+
+export function verdictSection(result: ResultFile): Section {
+  const { baseline, control, treated, mcnemar, delta_vs_control, delta_interval } = result;
+  const { total } = control.test;
+  const training = control.test.accuracy - baseline.test.accuracy;
+  return {
+    id: "verdict",
+    title: "Verdict",
+    content: html`<p class="verdict">${verdict(delta_vs_control, mcnemar.p)}</p>
+${
+      paragraph(
+        `On the same ${counted(total, "test image")}, the control is right on `,
+        `${percent(control.test.accuracy)} and the treated model on `,
+        `${percent(treated.test.accuracy)}: a difference of ${points(delta_vs_control)} points `,
+        `(95 % interval ${range(delta_interval, points)}). `,
+        `${counted(mcnemar.b, "image")} only the control gets right, ${count(mcnemar.c)} only the `,
+        `treated model (McNemar's exact test, ${probability(mcnemar.p)}).`,
+      )
+    }
+${
+      paragraph(
+        `The control was trained on from the same weights, on the same images in the same order, `,
+        `without the constraint; that alone changed accuracy by ${
+          points(training)
+        } points against `,
+        `the baseline. This is one seed: another seed may differ.`,
+      )
+    }
+${accuracies(result)}`,
+  };
+}
+
+function accuracies(result: ResultFile) {
+  const plot = dotPlot({
+    title: "Test accuracy",
+    description: MODELS.map((model) => `${model} ${percent(result[model].test.accuracy)}`)
+      .join(", ") + ", with 95 % intervals.",
+    label: "percent",
+    rows: MODELS.map((model, look) => {
+      const { accuracy, interval } = result[model].test;
+      const dot = { name: model, value: 100 * accuracy, interval: inPercent(interval), look };
+      return { name: model, dots: [dot] };
+    }),
+  });
+  const rows = MODELS.map((model) => {
+    const { validation, test, best_epoch } = result[model];
+    return [
+      model,
+      validation === undefined ? "" : percent(validation),
+      percent(test.accuracy),
+      range(test.interval, percent),
+      test.loss.toFixed(4),
+      model === "control" ? "" : points(test.accuracy - result.control.test.accuracy),
+      best_epoch ?? "",
+    ];
+  });
+  const header = ["Model", "Validation", "Test", "95 % interval", "Loss", "vs control", "Epoch"];
+  const numbers = { caption: "Accuracy; the epoch is the one that validation chose", header, rows };
+  return [
+    figure(
+      plot,
+      "Each bar is the 95 % interval of one accuracy by itself (Wilson). The models are judged on " +
+        "the same images: compare by the interval of the difference above.",
+    ),
+    table(numbers),
+  ];
+}
+
+export function seedsVerdict(summary: SummaryFile): Section {
+  const { accuracy } = summary.metrics;
+  const { difference, control, treated } = accuracy;
+  const n = summary.seeds.length;
+  const over = `, over ${counted(n, "seed")}`;
+  const rows = summary.seeds.map((seed, i) => ({
+    name: `seed ${seed}`,
+    dots: [{ name: `seed ${seed}`, value: 100 * difference.values[i], look: 2 }],
+  }));
+  const mean = {
+    name: "mean",
+    dots: [{
+      ...{ name: "mean", value: 100 * difference.mean, look: 2 },
+      interval: difference.interval && inPercent(difference.interval),
+    }],
+  };
+  const plot = dotPlot({
+    title: "Treated minus control",
+    description: `Difference of test accuracy for each seed; the mean is ` +
+      `${points(difference.mean)} points.`,
+    ...{ label: "points of test accuracy", rows: [...rows, mean], reference: 0 },
+  });
+  return {
+    id: "verdict",
+    title: "Verdict",
+    content: html`<p class="verdict">${verdict(difference.mean, difference.p, over)}</p>
+${
+      paragraph(
+        `The mean difference is ${points(difference.mean)} points`,
+        difference.interval && ` (95 % t interval ${range(difference.interval, points)})`,
+        difference.p !== null && `, ${probability(difference.p)}`,
+        `. Control ${percent(control.mean)}, treated ${percent(treated.mean)} on average.`,
+      )
+    }
+${
+      figures(figure(
+        plot,
+        "Each seed has its own first weights, order of images, split and augmentation. The bar " +
+          "is the 95 % t interval of the mean.",
+        table({
+          caption: "Test accuracy by seed",
+          header: ["Seed", ...MODELS.map(capital), "vs control"],
+          rows: summary.seeds.map((seed, i) => [
+            `${seed}`,
+            ...MODELS.map((model) => percent(accuracy[model].values[i])),
+            points(difference.values[i]),
+          ]),
+        }),
+      ))
+    }`,
+  };
+}
+
+export function diagnosisVerdict(of: DiagnosisFile, layers: readonly ExaminedLayer[]): Section {
+  const { classes, accuracy, theta, diagnosed, measures } = of;
+  const found = layers.map(layerCorrelation);
+  const own = found.map(({ layer, channels, own_share }) =>
+    `${(own_share * channels).toFixed(1)} of ${counted(channels, "kernel")} at ${layer}`
+  );
+  const [most] = measures.confusion.flatMap((row, i) =>
+    row.map((n, j) => ({ n: i === j ? 0 : n, i, j }))
+  ).sort((a, b) => b.n - a.n);
+  const unknown = classes.filter((_, k) => diagnosed[k] === 0);
+  return {
+    id: "verdict",
+    title: "Verdict",
+    content: html`<p class="verdict">At theta = ${theta}, a class lives on ${
+      own.length > 3
+        ? `${percent(mean(found.map((of) => of.own_share)), 1)} of the kernels`
+        : own.join(", ")
+    } on average.</p>
+${
+      paragraph(
+        `The model is right on ${percent(accuracy.accuracy)} of these `,
+        `${counted(accuracy.total, "image")} (95 % interval ${range(accuracy.interval, percent)}).`,
+        most.n > 0 && ` It takes ${classes[most.i]} for ${classes[most.j]} most often, ` +
+            `${counted(most.n, "time")}.`,
+        unknown.length > 0 && ` No image of ${unknown.join(", ")} is classified right, so no ` +
+            "kernel is known to be theirs.",
+      )
+    }`,
+  };
+}
+
+const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;

@@ -1,0 +1,31 @@
+/** Numbers as a reader wants to see them. */
+
+/** A share as "88.60 %". */
+export const percent = (share: number, digits = 2): string =>
+  `${(100 * share).toFixed(digits)}\u00a0%`;
+
+/** A difference of shares in percentage points, with its sign. */
+export const points = (difference: number): string => signed(100 * difference, 2);
+
+export function signed(value: number, digits: number): string {
+  const size = Math.abs(value).toFixed(digits);
+  return Number(size) === 0 ? size : `${value < 0 ? "−" : "+"}${size}`;
+}
+
+export const range = (of: readonly number[], write: (value: number) => string): string =>
+  of.map((value) => write(value)).join(" to ");
+
+export const count = (n: number): string => n.toLocaleString("en");
+
+/** "1 image", "2,000 images". */
+export const counted = (n: number, one: string, many = `${one}s`): string =>
+  `${count(n)} ${n === 1 ? one : many}`;
+
+export const capital = (name: string): string => name[0].toUpperCase() + name.slice(1);
+
+/** p as it is usually told. */
+export const probability = (p: number): string =>
+  p < 0.001 ? "p < 0.001" : `p = ${p.toPrecision(2)}`;
+
+/** A predicted class with whether it is right, by more than colour. */
+export const marked = (name: string, right: boolean): string => `${right ? "✓" : "✗"}\u00a0${name}`;

@@ -1,0 +1,115 @@
+/** The paper's table: rows of cells, and the command that fills it. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fingerprint, tableOf, tableValues } from "../engine/doctor/table.ts";
+import { tableMarkdown } from "../engine/report/paper_table.ts";
+import { ExitCode } from "../engine/errors.ts";
+import { cli, fail, succeed, writeMnist } from "./support/cli.ts";
+import { inFolder } from "./support/io.ts";
+
+const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+const json = (folder: string, name: string) =>
+  JSON.parse(Deno.readTextFileSync(join(folder, name)));
+const text = (folder: string, name: string) => Deno.readTextFileSync(join(folder, name));
+
+Deno.test("a fingerprint follows the settings that decide a cell, and only those", async () => {
+  const settings = { model: "small", alpha: 1, layer: ["a", "b"], seed: 3, limit: undefined };
+  const print = await fingerprint(settings);
+  assert.match(print, /^[0-9a-f]{8}$/);
+  const same = [
+    { layer: ["a", "b"], alpha: 1, model: "small" },
+    { ...settings, seed: 4, seeds: 5, out: "x", dataDir: "y", measures: ["none"] },
+  ];
+  for (const other of same) assert.equal(await fingerprint(other), print);
+  for (const other of [{ alpha: 2 }, { layer: ["a"] }, { limit: 100 }, { model: "vgg" }]) {
+    assert.notEqual(await fingerprint({ ...settings, ...other }), print);
+  }
+});
+
+Deno.test("table: stops and goes on cell by cell, merges folders, writes every format", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 60);
+    const out = join(root, "table");
+    const run = (...more: string[]) => [
+      ...["table", "--data", "mnist", "--data-dir", root, "--batch", "32", "--epochs", "1"],
+      ...["--treat-epochs", "1", "--measures", "none", ...more],
+    ];
+    const two = run("--seeds", "2", "--out", out);
+    const at = /^cell 2 of 2: small on mnist, seed 1\n[^]*^control: /m;
+    const { code, stdout } = await cli(two, { at, signal: "SIGINT" });
+    assert.equal(code, ExitCode.interrupted);
+    assert.match(stdout, /^stopped; the same command goes on with this cell$/m);
+    assert.match(text(out, "table.md"), /^\| small \| 1 \|/m, "the table has what is finished");
+    // Of one seed: McNemar's interval.
+    const first = json(out, "table.json").rows[0];
+    const [cell] = names(join(out, "cells"));
+    assert.match(cell, /^mnist-small-[0-9a-f]{8}-seed-0$/);
+    const result = json(join(out, "cells", cell), "result.json");
+    assert.deepEqual(first.difference.interval, result.delta_interval);
+    assert.equal(first.difference.p, result.mcnemar.p);
+
+    const printed = await succeed(...two);
+    assert.match(printed, /^cell 1 of 2: .*\n {2}finished before$/m);
+    assert.match(printed, /^baseline: finished before$/m);
+    const [row] = json(out, "table.json").rows;
+    assert.deepEqual(row.seeds, [0, 1]);
+    assert.equal(row.metrics.accuracy.control.values[0], result.control.test.accuracy);
+    assert.deepEqual([row.settings.epochs, row.settings.seed], [1, undefined]);
+    assert.ok(names(join(out, "cells", cell)).includes("report.html"));
+    assert.ok(!names(join(out, "cells", cell)).includes("baseline.safetensors"));
+
+    // Another machine's seed, and a cell with other settings.
+    const other = join(root, "other");
+    await succeed(...run("--seed", "2", "--seeds", "1", "--out", other));
+    await succeed(...run("--seed", "0", "--seeds", "1", "--alpha", "5", "--out", other));
+    for (const name of names(join(other, "cells"))) {
+      await Deno.rename(join(other, "cells", name), join(out, "cells", name));
+    }
+    const merged = await succeed("table", "--only-write", "--out", out);
+    assert.match(merged, /^## mnist$/m);
+    assert.match(merged, /^\| small \| [0-9a-f]{8} \| 3 \| \d+\.\d\d ± \d+\.\d\d \|/m);
+    assert.match(merged, /^\| small \| [0-9a-f]{8} \| 1 \|/m);
+    const csv = text(out, "table.csv").trimEnd().split("\n").map((line) => line.split(","));
+    assert.deepEqual(csv.map((line) => line.length), [13, 13, 13].map(() => csv[0].length));
+    assert.deepEqual(csv.slice(1).map((line) => line[3]).sort(), ["1", "3"]);
+
+    await fail(ExitCode.usage, /no model smal; did you mean small\?/, "table", "--models", "smal");
+    await fail(ExitCode.usage, /no data set mnits; did you/, "table", "--data", "mnits");
+    const last = ["--models", "small,squeezenet", "--layer", "last"];
+    const none = join(root, "none");
+    await fail(ExitCode.method, /conv10 is constant/, ...run(...last, "--out", none));
+    assert.deepEqual(names(none), [], "no cell is begun where one of them can't be had");
+    const empty = join(root, "empty");
+    await fail(ExitCode.io, /holds no finished cell/, "table", "--only-write", "--out", empty);
+  }));
+
+Deno.test("rows: by data set and model, seeds in order, names escaped", () => {
+  const model = (accuracy: number) => ({
+    test: { accuracy, loss: 1 },
+    measures: { classes: [], calibration: { ece: 0.1 }, probes: {} },
+  });
+  const cell = (data: string, name: string, seed: number, gain: number) => ({
+    ...{ fingerprint: "f", settings: { seed, alpha: 1 } },
+    result: {
+      ...{ model: name, data, seed, delta_interval: [0, 1], mcnemar: { b: 0, c: 1, p: 0.5 } },
+      ...{ baseline: model(0.5), control: model(0.6), treated: model(0.6 + gain) },
+    },
+  });
+  const cells = [
+    cell("b|c", "vgg", 1, 0.04),
+    cell("b|c", "vgg", 0, 0.02),
+    cell("a", "small", 0, -0.01),
+  ] as unknown as Parameters<typeof tableOf>[0];
+  const file = tableOf(cells);
+  assert.deepEqual(file.rows.map(({ data, seeds }) => [data, seeds]), [["a", [0]], ["b|c", [
+    0,
+    1,
+  ]]]);
+  const values = tableValues(file.rows[1]);
+  assert.deepEqual(values.slice(0, 4), ["b|c", "vgg", "f", 2]);
+  assert.ok(Math.abs(Number(values[10]) - 0.03) < 1e-12);
+  const markdown = tableMarkdown(file);
+  assert.match(markdown, /^\| small \| 1 \| 50\.00 \| 60\.00 \| 59\.00 \| −1\.00 \(0\.00 to/m);
+  assert.match(markdown, /^\| vgg \| 2 \| 50\.00 ± 0\.00 \| .* 63\.00 ± 1\.41 \| \+3\.00 \(/m);
+});
