@@ -158,7 +158,7 @@ Deno.test("a sweep looks at the validation split alone and goes on where it stop
     const files = [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
     assert.deepEqual(files, [
       ...["baseline.safetensors", "cells", "config.json", "control.safetensors"],
-      "metrics.jsonl",
+      ...["metrics.jsonl", "tensorboard"],
     ]);
     runtime.destroy();
   }));
