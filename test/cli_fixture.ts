@@ -37,7 +37,7 @@ await main({
   }),
   reject: define("reject", async () => {
     Promise.reject(new RangeError("nobody waits for this"));
-    await pause();
+    while (true) await pause();
   }),
   /** The device reports an error for which nobody asks. */
   gpu: define("gpu", async (_, { gpu }) => {
