@@ -3,7 +3,7 @@
 import { classMeasures } from "../engine/doctor/measures/measure.ts";
 import { wilson } from "../engine/doctor/statistics.ts";
 import { atMost } from "../engine/data/dataset.ts";
-import { groupsOf, pairingsOf, worstGroup } from "../engine/data/groups.ts";
+import { combinationsOf, pairingsOf, worstGroup } from "../engine/data/groups.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy, predictions } from "../engine/train/measures.ts";
@@ -58,13 +58,16 @@ export const command = defineCommand({
     );
     const total = accuracy(predicted);
     const interval = wilson(total.correct, total.total);
-    const measures = classMeasures(predicted, set.classes.length, pairingsOf(test));
+    const pairings = pairingsOf(test);
+    const measures = classMeasures(predicted, set.classes.length, pairings);
     const classes = set.classes.map((name, k) => ({ name, ...measures.classes[k] }));
-    const groups = groupsOf(set, test);
-    const worst = groups && worstGroup(predicted.map((p) => p.label === p.predicted), groups);
+    const combinations = combinationsOf(set, test);
+    const right = predicted.map((p) => p.label === p.predicted);
+    const worst = combinations && worstGroup(right, combinations);
     if (args.json) {
       const facts = { model: args.model, data: set.name, adapter: gpu.adapter.name };
-      const found = { ...facts, test: total, interval, ...measures, classes, worst_group: worst };
+      const groups = { names: pairings?.names, worst_combination: worst };
+      const found = { ...facts, test: total, interval, ...measures, classes, ...groups };
       context.print(JSON.stringify(found, null, 2));
       return;
     }
@@ -79,9 +82,15 @@ export const command = defineCommand({
         `95 % interval ${interval.map((share) => percent(share)).join(" to ")}), ` +
         `loss ${total.loss.toFixed(4)}, calibration error ${percent(measures.calibration.ece)}`,
     );
+    pairings?.names.forEach((name, g) => {
+      const { accuracy, correct, images } = measures.groups!.shares[g];
+      if (accuracy === null) return;
+      context.print(`${name} ${percent(accuracy)} (${correct} of ${images})`);
+    });
     if (!worst) return;
     context.print(
-      `worst group ${percent(worst.accuracy)}: ${worst.name} (${worst.correct} of ${worst.total})`,
+      `worst combination ${percent(worst.accuracy)}: ${worst.name} ` +
+        `(${worst.correct} of ${worst.total})`,
     );
   },
 });

@@ -231,7 +231,7 @@ export class Treatments {
         looked: (stage, done, total) => bars.looked(stage, done, total),
         note: (text) => print(`  ${text}`),
       });
-      const { layers, spaceLayers = layers, form, alpha, beta, theta } = options;
+      const { layers, spaceLayers = layers, start, form, alpha, beta, theta } = options;
       const result: ResultFile = {
         version: RESULT_VERSION,
         model: args.model,
@@ -242,7 +242,7 @@ export class Treatments {
         parameters: parameterCount(network),
         layers,
         space_layers: spaceLayers,
-        ...{ form, alpha, beta, theta },
+        ...{ start, form, alpha, beta, theta },
         ...found,
       };
       await folder.writeJson("result.json", result);

@@ -1,5 +1,6 @@
 /** The flags of training on with a constraint, which `treat` and `study sweep` share. */
 
+import { STARTS } from "../engine/doctor/stages.ts";
 import { COURSES, type Strength } from "../engine/train/schedule.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 
@@ -16,6 +17,14 @@ export const furtherFlags = flagTable({
     type: "string",
     value: "FILE",
     help: "trained weights (.safetensors, .pth) instead of a baseline",
+  },
+  start: {
+    type: "choice",
+    choices: STARTS,
+    default: "baseline",
+    help:
+      "where control and treated start: the baseline's weights, or untrained ones, those that " +
+      "the baseline started from (scratch)",
   },
   warmup: {
     type: "number",

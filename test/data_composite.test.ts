@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { DataSet, MemorySplit } from "../engine/data/dataset.ts";
 import { pickBackground } from "../engine/data/backgrounds.ts";
 import { type CompositeOptions, makeComposite } from "../engine/data/composite.ts";
-import { groupAccuracies, groupsOf, worstGroup } from "../engine/data/groups.ts";
+import { combinationsOf, groupAccuracies, worstGroup } from "../engine/data/groups.ts";
 import { loadDataSet } from "../engine/data/registry.ts";
 import { makeShapes } from "../engine/data/shapes.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
@@ -129,7 +129,7 @@ Deno.test("groups: label and background, the worst of those that are large enoug
     labels: Uint16Array.from({ length: 30 }, (_, i) => i < 9 ? 0 : 1),
     backgrounds: Uint8Array.from({ length: 30 }, (_, i) => i < 9 ? 3 : i < 20 ? 1 : 2),
   };
-  const groups = groupsOf({ ...compose({}), train: part }, part)!;
+  const groups = combinationsOf({ ...compose({}), train: part }, part)!;
   assert.equal(groups.names[groups.of[0]], "a on d");
   const right = Array.from({ length: 30 }, (_, i) => i >= 12 && i !== 25);
   assert.deepEqual(
@@ -139,8 +139,8 @@ Deno.test("groups: label and background, the worst of those that are large enoug
   assert.deepEqual(worstGroup(right, groups), {
     ...{ name: "b on b", accuracy: 8 / 11, correct: 8, total: 11 },
   });
-  assert.equal(groupsOf(scenes, scenes.train), undefined);
-  assert(groupsOf(makeShapes({ train: 1, test: 1 }), makeShapes({ train: 1, test: 1 }).test));
+  assert.equal(combinationsOf(scenes, scenes.train), undefined);
+  assert(combinationsOf(makeShapes({ train: 1, test: 1 }), makeShapes({ train: 1, test: 1 }).test));
 });
 
 const real = realData("fashion-mnist");

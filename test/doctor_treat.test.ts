@@ -30,6 +30,7 @@ import {
 const options: TreatOptions = {
   epochs: 2,
   treatEpochs: 2,
+  start: "baseline",
   batch: 16,
   lr: 0.05,
   treatLr: 0.02,
@@ -103,6 +104,22 @@ Deno.test("without a constraint the treated model is the control, bit for bit", 
     await run(treated);
     sameState(await stateOf(plain, "control"), await stateOf(treated, "control"));
     assert.ok(differs(await stateOf(treated, "control"), await stateOf(treated, "treated")));
+  }));
+
+Deno.test("from scratch, the control is the baseline over again, bit for bit", () =>
+  inFolder(async (root) => {
+    const [folder, resumed] = [join(root, "run"), join(root, "resumed")];
+    const scratch = { start: "scratch", treatLr: options.lr } as const;
+    const { result } = await run(folder, scratch);
+    sameState(await stateOf(folder, "baseline"), await stateOf(folder, "control"));
+    assert.equal(result.control.test.accuracy, result.baseline.test.accuracy);
+    assert.ok(differs(await stateOf(folder, "control"), await stateOf(folder, "treated")));
+
+    // A process that takes over a finished baseline has never seen it untrained.
+    await run(resumed, scratch);
+    await Deno.remove(join(resumed, "control.safetensors"));
+    await run(resumed, scratch);
+    sameState(await stateOf(folder, "control"), await stateOf(resumed, "control"));
   }));
 
 Deno.test("the result is consistent in itself and with the files", () =>
@@ -193,7 +210,16 @@ Deno.test("every measure is there, and agrees with the predictions", () =>
     // Over seeds: here one that differs in the accuracy of the treated model alone.
     const of = (seed: number, accuracy: number): ResultFile => ({
       ...{ ...result, seed, version: 1, model: "", data: "", classes: [], adapter: "" },
-      ...{ parameters: 0, layers: [], space_layers: [], form: "", alpha: 0, beta: 0, theta: 0 },
+      ...{
+        parameters: 0,
+        layers: [],
+        space_layers: [],
+        start: "",
+        form: "",
+        alpha: 0,
+        beta: 0,
+        theta: 0,
+      },
       treated: { ...result.treated, test: { ...result.treated.test, accuracy } },
     });
     const base = result.control.test.accuracy;

@@ -1,6 +1,10 @@
 /**
- * Groups of images that share label and kind of background. Where the two went together in
- * training, accuracy hides what the worst group shows: how the rare combinations fare.
+ * Groups of images by label and kind of background. Where the two went together in training,
+ * accuracy hides what the worst group shows: how the images fare where they don't.
+ *
+ * What is compared between models is the accuracy of two groups, `pairingsOf`. The combinations of
+ * label and background, `combinationsOf`, are a hundred groups of some twenty test images, and the
+ * worst of so many is mostly the unluckiest: they tell where to look, not which model is better.
  */
 import type { DataSet, Split } from "./dataset.ts";
 
@@ -20,10 +24,7 @@ export interface GroupAccuracy {
 /** Groups with fewer images say too little to be the worst one. */
 export const SMALLEST_GROUP = 10;
 
-/**
- * Two groups: is the background the class's own or another one? Fewer than those of label and
- * background, so that a validation split can tell them apart too.
- */
+/** Two groups: is the background the class's own, or another one? Undefined where not known. */
 export function pairingsOf({ labels, backgrounds }: Split): Groups | undefined {
   return backgrounds && {
     names: ["on the class's own background", "on another background"],
@@ -31,8 +32,8 @@ export function pairingsOf({ labels, backgrounds }: Split): Groups | undefined {
   };
 }
 
-/** A group for each label and background ("Sandal on frog"); undefined where not known. */
-export function groupsOf(
+/** A group for each label and background ("Sandal on frog"). Undefined where not known. */
+export function combinationsOf(
   { classes, backgroundNames }: DataSet,
   { labels, backgrounds }: Split,
 ): Groups | undefined {

@@ -73,6 +73,8 @@ export interface ResultFile extends TreatResult {
   /** The layers of the channel-wise and of the space-wise constraint, by name. */
   readonly layers: readonly string[];
   readonly space_layers: readonly string[];
+  /** Where control and treated started from: "baseline" or "scratch". */
+  readonly start: string;
   readonly form: string;
   readonly alpha: number;
   readonly beta: number;

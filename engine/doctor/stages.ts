@@ -1,13 +1,19 @@
 /**
  * The method's training stages in a run folder. A baseline is trained (or given), diagnosed, and
- * trained on from the same weights with the constraint or, as the control, without. Seed, order of
+ * trained on (or anew) from the same weights with the constraint or, as the control, without. Seed, order of
  * images, augmentation and schedule are the same in both, so the constraint is the only difference.
  * A validation split picks the best epoch of each.
  */
 
 import { type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
 import type { Module } from "../nn/module.ts";
-import { checkStateDict, loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
+import {
+  checkStateDict,
+  loadStateDict,
+  resetState,
+  type StateDict,
+  stateDict,
+} from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { Variable } from "../tensor/tensor.ts";
 import type { RunFolder, StageResult } from "../train/run_folder.ts";
@@ -37,11 +43,18 @@ export interface ConstraintSettings {
   readonly strength?: Strength;
 }
 
+/**
+ * Where control and treated start: at the baseline's weights, or, as in the authors' scripts, at
+ * untrained ones; what the baseline is needed for is then its diagnosis alone.
+ */
+export const STARTS = ["baseline", "scratch"] as const;
+
 export interface StageSettings {
   /** Epochs of the baseline, unless weights are given. */
   readonly epochs: number;
   /** Further epochs, with and without the constraint. */
   readonly treatEpochs: number;
+  readonly start: typeof STARTS[number];
   readonly batch: number;
   readonly lr: number;
   readonly treatLr: number;
@@ -168,8 +181,9 @@ export class Stages {
     baseline: StateDict,
     constraint?: { penalty?: Penalty; strength?: Strength; decides: unknown },
   ): Promise<StageResult> {
-    loadStateDict(this.network, baseline, this.runtime, "the baseline");
-    const { treatEpochs, treatLr } = this.settings;
+    const { start, treatEpochs, treatLr } = this.settings;
+    if (start === "scratch") resetState(this.network, this.runtime);
+    else loadStateDict(this.network, baseline, this.runtime, "the baseline");
     return await this.trained(stage, treatEpochs, treatLr, constraint);
   }
 

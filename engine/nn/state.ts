@@ -26,6 +26,11 @@ export function initialize(network: Module, seed: number): void {
   }
 }
 
+/** Puts the network back to its starting values. */
+export function resetState(network: Module, runtime: Runtime): void {
+  for (const [, parameter] of network.namedState()) runtime.write(parameter, parameter.initial);
+}
+
 /** The tensor's shape in a state dict. */
 export function stateShape(parameter: Parameter): Shape {
   if (parameter.layout === "same") return parameter.shape;

@@ -40,7 +40,9 @@ export function askedSection(result: ResultFile, settings: Settings): Section {
     ],
     [
       "Control and treated model",
-      `${counted(Number(treatEpochs), "further epoch")} at a learning rate of ${treatLr}`,
+      (result.start === "scratch"
+        ? `${counted(Number(treatEpochs), "epoch")} from untrained weights`
+        : counted(Number(treatEpochs), "further epoch")) + ` at a learning rate of ${treatLr}`,
     ],
     ["Training", optimiser],
     [

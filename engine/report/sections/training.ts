@@ -30,14 +30,18 @@ export function trainingSection(
     { title: "Training accuracy", label: "percent", value: (r) => 100 * r.train.accuracy },
     { title: "Validation accuracy", label: "percent", value: (r) => 100 * r.validation.accuracy },
   ];
-  // The further epochs follow those of the baseline.
-  const offset = Math.max(0, ...of(history, "baseline").map(({ epoch }) => epoch));
+  const fromScratch = result.start === "scratch";
+  // Further epochs follow those of the baseline.
+  const offset = fromScratch
+    ? 0
+    : Math.max(0, ...of(history, "baseline").map(({ epoch }) => epoch));
   return {
     id: "training",
     title: "Training",
     content: html`${
       paragraph(
-        "Means over each epoch. Control and treated model go on from the baseline's best epoch; " +
+        "Means over each epoch. Control and treated model " +
+          (fromScratch ? "start untrained; " : "go on from the baseline's best epoch; ") +
           "the whole loss of the treated model has the weighted constraint in it.",
       )
     }

@@ -45,10 +45,9 @@ ${
     }
 ${
       paragraph(
-        `The control was trained on from the same weights, on the same images in the same order, `,
-        `without the constraint; that alone changed accuracy by ${
-          points(training)
-        } points against `,
+        `The control was trained ${result.start === "scratch" ? "anew" : "on"} from the same `,
+        `weights, on the same images in the same order, without the constraint; that alone changed `,
+        `accuracy by ${points(training)} points against `,
         `the baseline. This is one seed: another seed may differ.`,
       )
     }
