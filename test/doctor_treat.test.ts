@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { type DataSet, NO_MASK } from "../engine/data/dataset.ts";
 import { MODELS, type ResultFile, summarize, type TreatResult } from "../engine/doctor/result.ts";
 import { checkTreatment } from "../engine/doctor/stages.ts";
 import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
@@ -59,6 +60,7 @@ async function run(
   path: string,
   changes: Partial<TreatOptions> = {},
   signal: AbortSignal = never,
+  set: DataSet = tinySet,
 ): Promise<{ result: TreatResult; notes: string[] }> {
   const shared = await (runtime ??= freshRuntime());
   const notes: string[] = [];
@@ -68,7 +70,7 @@ async function run(
   const nothing = () => {};
   try {
     const settings = { ...options, ...changes };
-    const result = await treat(shared, tinyNet(settings.seed), tinySet, folder, settings, {
+    const result = await treat(shared, tinyNet(settings.seed), set, folder, settings, {
       ...{ signal, progress: nothing, epoch: nothing, looked: nothing },
       stage: (name, what) => notes.push(`${name}: ${what}`),
       note: (text) => notes.push(text),
@@ -301,3 +303,15 @@ Deno.test("what can't be treated is found before anything is done", async () => 
   await check({});
   await check({ layers: ["fc"], alpha: 0, beta: 0 });
 });
+
+Deno.test("no mask among the images that are trained on: found before anything is trained", () =>
+  inFolder(async (folder) => {
+    const { train } = tinySet;
+    const rows = new Uint32Array(train.labels.length).fill(NO_MASK);
+    const masks = { ...train.masks!, count: 0, rows };
+    const message = /none of the \d+ images to train on has a mask.* of all \d+ training images 0/;
+    const set = { ...tinySet, train: { ...train, masks } };
+    await userError(run(folder, {}, never, set), ExitCode.method, message);
+    assert.deepEqual(names(folder), ["config.json"]);
+    await run(join(folder, "without"), { beta: 0 }, never, set);
+  }));

@@ -6,6 +6,7 @@
  */
 
 import { type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
+import { ExitCode, UserError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
 import {
   checkStateDict,
@@ -110,6 +111,23 @@ export class Stages {
     private readonly report: TreatReporter,
   ) {
     this.split = trainingSplits(set, settings);
+  }
+
+  /**
+   * Finds out before anything is trained whether a space-wise constraint has masks to hold on to:
+   * a limit, or the validation split, may leave none of a few drawn ones.
+   * @throws UserError (method)
+   */
+  requireMasks(beta: number): void {
+    const { set, split: { train } } = this;
+    if (beta === 0 || train.masks?.count) return;
+    throw new UserError(
+      `none of the ${train.labels.length} images to train on has a mask, which the space-wise ` +
+        `constraint (--beta) needs; of all ${set.train.labels.length} training images ` +
+        `${set.train.masks?.count ?? 0} have one`,
+      ExitCode.method,
+      "train on more images (--limit), or draw more masks (deno task sift)",
+    );
   }
 
   async baseline(): Promise<StageResult> {

@@ -116,6 +116,7 @@ export async function treat(
 }
 
 async function runStages(stages: Stages, folder: RunFolder, options: TreatOptions) {
+  stages.requireMasks(options.beta);
   const baseline = await stages.baseline();
   const found = await stages.diagnose(baseline.state, options);
   await saveExamination(folder.path, found);

@@ -132,6 +132,7 @@ export async function sweepSeed(
   folder: RunFolder,
   options: SweepOptions,
 ): Promise<CellResult[]> {
+  stages.requireMasks(Math.max(...options.cells.map(({ beta }) => beta)));
   await makeFolder(folder.file("cells"));
   const fileOf = (cell: Cell) => join(folder.file("cells"), `${cellName(cell)}.json`);
   const baseline = await stages.baseline();
