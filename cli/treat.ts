@@ -6,9 +6,10 @@ import { resolveLayers } from "../engine/doctor/layers.ts";
 import { probesOf } from "../engine/doctor/measures/measure.ts";
 import { FORMS } from "../engine/doctor/penalty.ts";
 import { readResult, RESULT_VERSION, type ResultFile, summarize } from "../engine/doctor/result.ts";
-import { checkTreatment } from "../engine/doctor/stages.ts";
+import { checkTreatment, defaultBeta } from "../engine/doctor/stages.ts";
 import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
 import { fileExists } from "../engine/io/files.ts";
+import { constraintInWords } from "../engine/report/text.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import type { RunFolder } from "../engine/train/run_folder.ts";
 import {
@@ -51,8 +52,9 @@ export const treatFlags = flagTable({
   beta: {
     type: "number",
     min: 0,
-    default: 0,
-    help: "weight of the space-wise constraint (data with masks only)",
+    help:
+      "weight of the space-wise constraint, which needs masks (default 10 for the share where " +
+      "the data has masks and the layer is not just averaged, else 0)",
   },
   spaceLayer: {
     type: "list",
@@ -127,6 +129,8 @@ export const command = defineCommand({
     const folder = await open();
     const { network } = openModel(args, set, args.seed);
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
+    const { layers, spaceLayers = layers } = options;
+    context.print(`treat    ${constraintInWords({ ...options, spaceLayers })}`);
 
     const run = new Treatments(args, options, set, new Runtime(gpu), context);
     const begun = performance.now();
@@ -153,12 +157,16 @@ export function treatOptions(
   const { network, entry } = openModel(args, set, args.seed);
   const resolve = (choices: readonly string[]) =>
     resolveLayers(network, choices, entry.featureLayer);
+  const layers = resolve(args.layer);
+  const spaceLayers = args.spaceLayer && resolve(args.spaceLayer);
+  const { form } = args;
   const options: TreatOptions = {
     ...args,
     weights,
     testLimit: args.testLimit ?? trialTestLimit(args.limit),
-    layers: resolve(args.layer),
-    spaceLayers: args.spaceLayer && resolve(args.spaceLayer),
+    layers,
+    spaceLayers,
+    beta: args.beta ?? defaultBeta(network, set, { form, layers, spaceLayers }),
     strength: strengthOf(args),
     measures: {
       ...{ epsilons: args.epsilons, noiseLevels: args.noiseLevels, noiseDraws: 3 },

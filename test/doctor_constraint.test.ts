@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { shareOutside } from "../engine/doctor/constraint.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
+import { defaultBeta } from "../engine/doctor/stages.ts";
 import { checkConstraint, constraintPenalty, FORMS } from "../engine/doctor/penalty.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { BatchNorm2d, Conv2d, Linear, ReLU } from "../engine/nn/layers.ts";
@@ -287,6 +288,31 @@ Deno.test("squeezenet's last convolution is refused, its features are not", asyn
     /conv10 is const/,
   );
   checkConstraint(net, set, [featureLayer], weights);
+});
+
+Deno.test("a share of space is refused where the layer is just averaged", async () => {
+  const net = classifier("resnet18").create({ inChannels: 3, numClasses: 10, imageSize: 32 });
+  const set = { ...tinySet, height: 32, width: 32, channels: 3, classes: Array(10).fill("") };
+  const share = { form: "share", alpha: 0, beta: 1 } as const;
+  const error = await refused(
+    () => checkConstraint(net, set, ["conv5_x"], share),
+    ExitCode.method,
+    /share at conv5_x is constant.* same at every pixel/,
+  );
+  assert.match(error.hint!, /--space-layer last/);
+  checkConstraint(net, set, ["conv5_x"], { ...share, form: "paper" });
+  checkConstraint(net, set, ["conv5_x"], { ...share, spaceLayers: ["conv4_x", "input"] });
+  checkConstraint(net, set, resolveLayers(net, ["last"], "conv5_x"), share);
+
+  // So the default leaves it out there, and where there are no masks.
+  const { masks: _, ...train } = tinySet.train;
+  const beta = (layer: string, form: "share" | "paper" = "share", of = set) =>
+    defaultBeta(net, of, { form, layers: [layer] });
+  assert.equal(beta("conv5_x"), 0);
+  assert.ok(beta("conv4_x") > 0);
+  assert.equal(beta("conv4_x", "paper"), 0);
+  assert.equal(beta("conv4_x", "share", { ...set, train }), 0);
+  await refused(() => void beta("conv9_x"), ExitCode.usage, /conv9_x/);
 });
 
 Deno.test("beta without masks, a layer without space, a module without output", async () => {

@@ -14,6 +14,7 @@ import {
   SWEEP_VERSION,
   type SweepFile,
   sweepSeed,
+  type Validated,
 } from "../../engine/doctor/studies/sweep.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
@@ -218,13 +219,20 @@ function describe({ cells, seeds }: SweepFile): string {
     return points(of.mean) + (of.interval ? ` (${of.interval.map(points).join(" to ")})` : "");
   };
   const rows = cells.map(({ cell, accuracy, worst_group, results }) => {
-    const mean = results.reduce((sum, { treated }) => sum + treated.accuracy, 0) / results.length;
+    const mean = (of: (treated: Validated) => number | undefined) => {
+      const sum = results.reduce((sum, { treated }) => sum + (of(treated) ?? NaN), 0);
+      return percent(sum / results.length);
+    };
     return [
       ...AXES.map((axis) => `${cell[axis]}`),
-      ...[percent(mean), gain(accuracy), gain(worst_group)],
+      ...[mean(({ accuracy }) => accuracy), gain(accuracy)],
+      ...(worst_group ? [mean(({ worst_group }) => worst_group), gain(worst_group)] : []),
     ];
   });
-  const header = [...AXES.slice(0, -1), "images", "validation", "vs control", "worst group"];
+  const header = [
+    ...[...AXES.slice(0, -1), "images", "validation", "vs control"],
+    ...(cells.some(({ worst_group }) => worst_group) ? ["worst group", "vs control"] : []),
+  ];
   return [
     table(header, rows),
     "",

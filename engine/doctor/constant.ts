@@ -2,9 +2,10 @@
 
 import type { Module } from "../nn/module.ts";
 import { observe } from "../nn/observe.ts";
+import { simplify } from "../plan/simplify.ts";
 import { gradients } from "../tensor/autograd.ts";
 import type { Shape } from "../tensor/shape.ts";
-import { Input } from "../tensor/tensor.ts";
+import { Input, type Tensor } from "../tensor/tensor.ts";
 import { scoreGradients } from "./constraint.ts";
 
 /**
@@ -19,4 +20,26 @@ export function constraintIsConstant(network: Module, layer: string, image: Shap
   const [gradient] = scoreGradients(logits, new Input("labels", [2], "u32"), [output(layer)]);
   const parameters = [...network.namedParameters()].map(([, parameter]) => parameter);
   return gradients(gradient, parameters).every((g) => g === undefined);
+}
+
+/**
+ * Whether a gradient [B, H, W, C] is the same at every pixel, as it is behind a global average pool:
+ * the layer is read by its mean alone, and no share of the gradient can be moved to another place.
+ */
+export function isUniformInSpace(gradient: Tensor): boolean {
+  return isRepeated(simplify([gradient]).of(gradient), [1, 2]);
+}
+
+/** Whether a tensor of a simplified graph, as it stands there, repeats one value along the axes. */
+function isRepeated({ operation, inputs, shape, rank }: Tensor, axes: readonly number[]): boolean {
+  const extended = axes.filter((axis) => axis >= 0 && shape[axis] > 1);
+  if (extended.length === 0) return true;
+  switch (operation.kind) {
+    case "pointwise":
+      return inputs.every((input) => isRepeated(input, extended));
+    case "broadcast":
+      return isRepeated(inputs[0], extended.map((axis) => axis - rank + inputs[0].rank));
+    default:
+      return false;
+  }
 }

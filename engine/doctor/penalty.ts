@@ -7,6 +7,7 @@ import { gradients } from "../tensor/autograd.ts";
 import { add, mul } from "../tensor/pointwise.ts";
 import { constant, Input, type Tensor } from "../tensor/tensor.ts";
 import { forward, type Penalty, type StepGraph } from "../train/step.ts";
+import { isUniformInSpace } from "./constant.ts";
 import {
   aggregate,
   backgroundAt,
@@ -121,6 +122,7 @@ function spaceTerms(graph: StepGraph, layers: readonly string[], form: Constrain
   const own = scoreGradients(graph.logits, graph.labels, layers.map(graph.output));
   return own.map((gradient, i) => {
     const [height, width] = requireSpace(gradient, layers[i]);
+    if (form === "share") refuseUniform(gradient, layers[i]);
     return inSpace(gradient, backgroundAt(background, height, width));
   });
 }
@@ -143,6 +145,17 @@ function requireSpace({ shape }: Tensor, layer: string): readonly number[] {
     `layer ${layer} has no height and width, which the space-wise constraint needs`,
     ExitCode.method,
     "choose a layer before the head, such as --layer features",
+  );
+}
+
+/** A share that is the same whatever the network does would be no constraint. */
+function refuseUniform(gradient: Tensor, layer: string): void {
+  if (!isUniformInSpace(gradient)) return;
+  throw new UserError(
+    `the space-wise share at ${layer} is constant: the network reads the mean of that layer, so ` +
+      "its gradient is the same at every pixel and can't be moved",
+    ExitCode.method,
+    "choose an earlier layer, such as --space-layer last, or --form paper",
   );
 }
 

@@ -97,6 +97,28 @@ export function checkTreatment(
   checkConstraint(network, set, layers, options);
 }
 
+/**
+ * The weight of the space-wise share that a search on validation splits supports (the README tells
+ * of it), or 0 where it can't be had: without masks, at a layer that is read by its mean alone, and
+ * for the published form, which lowered accuracy at every weight.
+ */
+export function defaultBeta(
+  network: Module,
+  set: DataSet,
+  options: Pick<ConstraintSettings, "layers" | "spaceLayers" | "form">,
+): number {
+  if (options.form !== "share" || !set.train.masks) return 0;
+  try {
+    checkConstraint(network, set, options.layers, { ...options, alpha: 0, beta: SPACE_SHARE });
+    return SPACE_SHARE;
+  } catch (error) {
+    if (error instanceof UserError && error.exitCode === ExitCode.method) return 0;
+    throw error;
+  }
+}
+
+const SPACE_SHARE = 10;
+
 export class Stages {
   readonly split: { readonly train: Split; readonly validation: Split };
   /** Wall-clock seconds by stage. */

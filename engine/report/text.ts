@@ -1,4 +1,4 @@
-/** Numbers as a reader wants to see them. */
+/** Numbers, and what a constraint is, as a reader wants to see them. */
 
 /** A share as "88.60 %". */
 export const percent = (share: number, digits = 2): string =>
@@ -29,3 +29,22 @@ export const probability = (p: number): string =>
 
 /** A predicted class with whether it is right, by more than colour. */
 export const marked = (name: string, right: boolean): string => `${right ? "✓" : "✗"}\u00a0${name}`;
+
+/** The constraint's form, weights and places. */
+export function constraintInWords(
+  { form, alpha, beta, layers, spaceLayers }: {
+    readonly form: string;
+    readonly alpha: number;
+    readonly beta: number;
+    readonly layers: readonly string[];
+    readonly spaceLayers: readonly string[];
+  },
+): string {
+  const parts = [
+    alpha > 0 && `channel-wise at weight ${alpha} on ${layers.join(", ")}`,
+    beta > 0 && `space-wise at weight ${beta} on ${spaceLayers.join(", ")}`,
+  ].filter(Boolean);
+  if (parts.length === 0) return "none";
+  return `${form === "share" ? "shares of each image's gradient" : "as published"}; ` +
+    parts.join(", ");
+}

@@ -5,7 +5,7 @@ import type { ResultFile } from "../../doctor/result.ts";
 import { type Content, html } from "../html.ts";
 import { facts, paragraph, type Section, table } from "../pieces.ts";
 import type { Settings } from "../run.ts";
-import { count, counted } from "../text.ts";
+import { constraintInWords, count, counted } from "../text.ts";
 
 type Facts = (readonly [string, Content])[];
 
@@ -52,10 +52,7 @@ export function askedSection(result: ResultFile, settings: Settings): Section {
     ],
     [
       "Constraint",
-      (form === "share" ? "as shares of each image's gradient" : "as published") +
-      `; channel-wise at weight ${alpha}` +
-      (beta > 0 ? `, space-wise at weight ${beta} on ${list(spaceLayers)}` : "") +
-      (strength && `; ${strength}`),
+      constraintInWords({ form, alpha, beta, layers, spaceLayers }) + (strength && `; ${strength}`),
     ],
     ["Seed", seedsOf(settings) ?? `${result.seed}`],
   ];
