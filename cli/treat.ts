@@ -52,14 +52,14 @@ export const treatFlags = flagTable({
   beta: {
     type: "number",
     min: 0,
-    help:
-      "weight of the space-wise constraint, which needs masks (default 10 for the share where " +
-      "the data has masks and the layer is not just averaged, else 0)",
+    help: "weight of the space-wise constraint, which needs masks (default 3 for the share where " +
+      "the data has masks and the head sees more of its map than the mean, else 0)",
   },
   spaceLayer: {
     type: "list",
     of: "string",
-    help: "the layers of the space-wise constraint (default those of --layer)",
+    default: ["last"],
+    help: "the layers of the space-wise constraint, named as for --layer",
   },
   ...diagnosisFlags,
   seeds: {
@@ -157,16 +157,15 @@ export function treatOptions(
   const { network, entry } = openModel(args, set, args.seed);
   const resolve = (choices: readonly string[]) =>
     resolveLayers(network, choices, entry.featureLayer);
-  const layers = resolve(args.layer);
-  const spaceLayers = args.spaceLayer && resolve(args.spaceLayer);
-  const { form } = args;
+  const spaceLayers = resolve(args.spaceLayer);
+  const space = { form: args.form, features: entry.featureLayer, layers: spaceLayers };
   const options: TreatOptions = {
     ...args,
     weights,
     testLimit: args.testLimit ?? trialTestLimit(args.limit),
-    layers,
+    layers: resolve(args.layer),
     spaceLayers,
-    beta: args.beta ?? defaultBeta(network, set, { form, layers, spaceLayers }),
+    beta: args.beta ?? defaultBeta(network, set, space),
     strength: strengthOf(args),
     measures: {
       ...{ epsilons: args.epsilons, noiseLevels: args.noiseLevels, noiseDraws: 3 },

@@ -144,7 +144,7 @@ function requireSpace({ shape }: Tensor, layer: string): readonly number[] {
   throw new UserError(
     `layer ${layer} has no height and width, which the space-wise constraint needs`,
     ExitCode.method,
-    "choose a layer before the head, such as --layer features",
+    "choose a layer before the head, such as features",
   );
 }
 
@@ -155,7 +155,7 @@ function refuseUniform(gradient: Tensor, layer: string): void {
     `the space-wise share at ${layer} is constant: the network reads the mean of that layer, so ` +
       "its gradient is the same at every pixel and can't be moved",
     ExitCode.method,
-    "choose an earlier layer, such as --space-layer last, or --form paper",
+    "choose an earlier layer, such as last, or --form paper",
   );
 }
 
@@ -174,7 +174,8 @@ function refuseConstant(
     `the ${name}-wise constraint at ${useless.join(", ")} is constant: the logits depend on that ` +
       "layer in a fixed, linear way, so its gradient holds no parameter and nothing can be treated",
     ExitCode.method,
-    `choose ${others.length > 0 ? "the others" : "another layer, such as"} ` +
-      `--layer ${others.join(",") || "features"}`,
+    others.length > 0
+      ? `leave ${others.join(",")} alone as the layers`
+      : "choose another layer, such as features",
   );
 }

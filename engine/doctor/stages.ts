@@ -99,17 +99,24 @@ export function checkTreatment(
 
 /**
  * The weight of the space-wise share that a search on validation splits supports (the README tells
- * of it), or 0 where it can't be had: without masks, at a layer that is read by its mean alone, and
- * for the published form, which lowered accuracy at every weight.
+ * of it), or 0 where it can't be had or was not searched: without masks, for the published form,
+ * which lowered accuracy at every weight, and where the head sees only the mean of its map.
+ * @param features the map that feeds the head
+ * @param layers those of the space-wise constraint
+ * @throws UserError (usage) for a layer that is none
  */
 export function defaultBeta(
   network: Module,
   set: DataSet,
-  options: Pick<ConstraintSettings, "layers" | "spaceLayers" | "form">,
+  { form, features, layers }: {
+    readonly form: ConstraintForm;
+    readonly features: string;
+    readonly layers: readonly string[];
+  },
 ): number {
-  if (options.form !== "share" || !set.train.masks) return 0;
+  if (form !== "share" || !set.train.masks) return 0;
   try {
-    checkConstraint(network, set, options.layers, { ...options, alpha: 0, beta: SPACE_SHARE });
+    checkConstraint(network, set, [features, ...layers], { form, alpha: 0, beta: SPACE_SHARE });
     return SPACE_SHARE;
   } catch (error) {
     if (error instanceof UserError && error.exitCode === ExitCode.method) return 0;
@@ -117,7 +124,7 @@ export function defaultBeta(
   }
 }
 
-const SPACE_SHARE = 10;
+const SPACE_SHARE = 3;
 
 export class Stages {
   readonly split: { readonly train: Split; readonly validation: Split };
