@@ -46,9 +46,16 @@ export const treatFlags = flagTable({
     type: "choice",
     choices: FORMS,
     default: "paper",
-    help: "the constraints as published, or as shares of each image's absolute gradient",
+    help: "the channel-wise constraint as published, or as the share of each image's absolute " +
+      "gradient that lies outside",
   },
   alpha: { type: "number", min: 0, default: 1, help: "weight of the channel-wise constraint" },
+  spaceForm: {
+    type: "choice",
+    choices: FORMS,
+    default: "share",
+    help: "the same for the space-wise constraint",
+  },
   beta: {
     type: "number",
     min: 0,
@@ -129,8 +136,8 @@ export const command = defineCommand({
     const folder = await open();
     const { network } = openModel(args, set, args.seed);
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
-    const { layers, spaceLayers = layers } = options;
-    context.print(`treat    ${constraintInWords({ ...options, spaceLayers })}`);
+    const { layers, spaceLayers = layers, form, spaceForm = form } = options;
+    context.print(`treat    ${constraintInWords({ ...options, spaceLayers, spaceForm })}`);
 
     const run = new Treatments(args, options, set, new Runtime(gpu), context);
     const begun = performance.now();
@@ -158,7 +165,7 @@ export function treatOptions(
   const resolve = (choices: readonly string[]) =>
     resolveLayers(network, choices, entry.featureLayer);
   const spaceLayers = resolve(args.spaceLayer);
-  const space = { form: args.form, features: entry.featureLayer, layers: spaceLayers };
+  const space = { form: args.spaceForm, features: entry.featureLayer, layers: spaceLayers };
   const options: TreatOptions = {
     ...args,
     weights,
@@ -238,7 +245,8 @@ export class Treatments {
         looked: (stage, done, total) => bars.looked(stage, done, total),
         note: (text) => print(`  ${text}`),
       });
-      const { layers, spaceLayers = layers, start, form, alpha, beta, theta } = options;
+      const { layers, spaceLayers = layers, form, spaceForm = form } = options;
+      const { start, alpha, beta, theta } = options;
       const result: ResultFile = {
         version: RESULT_VERSION,
         model: args.model,
@@ -249,7 +257,7 @@ export class Treatments {
         parameters: parameterCount(network),
         layers,
         space_layers: spaceLayers,
-        ...{ start, form, alpha, beta, theta },
+        ...{ start, form, space_form: spaceForm, alpha, beta, theta },
         ...found,
       };
       await folder.writeJson("result.json", result);

@@ -212,16 +212,8 @@ Deno.test("every measure is there, and agrees with the predictions", () =>
     // Over seeds: here one that differs in the accuracy of the treated model alone.
     const of = (seed: number, accuracy: number): ResultFile => ({
       ...{ ...result, seed, version: 1, model: "", data: "", classes: [], adapter: "" },
-      ...{
-        parameters: 0,
-        layers: [],
-        space_layers: [],
-        start: "",
-        form: "",
-        alpha: 0,
-        beta: 0,
-        theta: 0,
-      },
+      ...{ parameters: 0, layers: [], space_layers: [], start: "", form: "", space_form: "" },
+      ...{ alpha: 0, beta: 0, theta: 0 },
       treated: { ...result.treated, test: { ...result.treated.test, accuracy } },
     });
     const base = result.control.test.accuracy;

@@ -56,7 +56,7 @@ function resultOf(count: number, seed = 0): ResultFile {
   return {
     ...{ version: 1, model: "small", data: EVIL, classes: classesOf(count), seed },
     ...{ adapter: "none", parameters: 1234, layers: ["features"], space_layers: ["features"] },
-    ...{ start: "baseline", form: "paper", alpha: 1, beta: 0.5, theta: 0.2 },
+    ...{ start: "baseline", form: "paper", space_form: "share", alpha: 1, beta: 0.5, theta: 0.2 },
     images: { train: 100, validation: 10, test: IMAGES, probed: 20 },
     groups: groups.names,
     baseline: outcome("baseline"),

@@ -34,6 +34,8 @@ export type ConstraintForm = typeof FORMS[number];
 
 export interface ConstraintOptions {
   readonly form: ConstraintForm;
+  /** That of the space-wise constraint; the same if absent. */
+  readonly spaceForm?: ConstraintForm;
   /** Where the channel-wise constraint is. */
   readonly layers: readonly ConstrainedLayer[];
   /** Where the space-wise constraint is; at the same layers if absent. */
@@ -64,7 +66,7 @@ export function checkConstraint(
   network: Module,
   { height, width, channels, classes, train }: DataSet,
   layers: readonly string[],
-  weights: Pick<ConstraintOptions, "form" | "alpha" | "beta" | "spaceLayers">,
+  weights: Pick<ConstraintOptions, "form" | "spaceForm" | "alpha" | "beta" | "spaceLayers">,
 ): void {
   const batch = {
     images: new Input("images", [2, height, width, channels]),
@@ -95,7 +97,7 @@ function build(graph: StepGraph, options: ConstraintOptions) {
   }
   if (beta !== 0) {
     const names = options.spaceLayers ?? layers.map(({ layer }) => layer);
-    constrain("space", beta, names, spaceTerms(graph, names, options.form));
+    constrain("space", beta, names, spaceTerms(graph, names, options.spaceForm ?? options.form));
   }
   return { loss: weighted.reduce((sum, term) => add(sum, term), constant(0)), terms };
 }
@@ -155,7 +157,7 @@ function refuseUniform(gradient: Tensor, layer: string): void {
     `the space-wise share at ${layer} is constant: the network reads the mean of that layer, so ` +
       "its gradient is the same at every pixel and can't be moved",
     ExitCode.method,
-    "choose an earlier layer, such as last, or --form paper",
+    "choose an earlier layer, such as last, or the published form",
   );
 }
 

@@ -32,6 +32,8 @@ import {
 /** What the constraint is and what it rests on. */
 export interface ConstraintSettings {
   readonly form: ConstraintForm;
+  /** That of the space-wise constraint; the same if absent. */
+  readonly spaceForm?: ConstraintForm;
   readonly alpha: number;
   readonly beta: number;
   readonly theta: number;
@@ -89,7 +91,7 @@ export function checkTreatment(
   network: Module,
   set: DataSet,
   options:
-    & Pick<ConstraintSettings, "layers" | "spaceLayers" | "form" | "alpha" | "beta">
+    & Pick<ConstraintSettings, "layers" | "spaceLayers" | "form" | "spaceForm" | "alpha" | "beta">
     & Pick<StageSettings, "weights">,
 ): void {
   const { layers, weights } = options;
@@ -185,8 +187,12 @@ export class Stages {
   ): Promise<StageResult> {
     const parameters = [...this.network.namedParameters()].map(([, parameter]) => parameter);
     const penalty = constraintPenalty({ ...constraint, layers: masks, parameters });
-    const { form, alpha, beta, theta, imagesPerClass, layers, spaceLayers, strength } = constraint;
-    const decides = { form, alpha, beta, theta, imagesPerClass, layers, spaceLayers, strength };
+    const { form, spaceForm, alpha, beta, theta, imagesPerClass } = constraint;
+    const { layers, spaceLayers, strength } = constraint;
+    const decides = {
+      ...{ form, spaceForm, alpha, beta, theta, imagesPerClass },
+      ...{ layers, spaceLayers, strength },
+    };
     return await this.further(stage, baseline, { penalty, strength, decides });
   }
 

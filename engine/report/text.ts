@@ -30,21 +30,24 @@ export const probability = (p: number): string =>
 /** A predicted class with whether it is right, by more than colour. */
 export const marked = (name: string, right: boolean): string => `${right ? "✓" : "✗"}\u00a0${name}`;
 
-/** The constraint's form, weights and places. */
+/** The constraint's forms, weights and places. */
 export function constraintInWords(
-  { form, alpha, beta, layers, spaceLayers }: {
+  { form, spaceForm, alpha, beta, layers, spaceLayers }: {
     readonly form: string;
+    readonly spaceForm: string;
     readonly alpha: number;
     readonly beta: number;
     readonly layers: readonly string[];
     readonly spaceLayers: readonly string[];
   },
 ): string {
+  const part = (name: string, form: string, weight: number, layers: readonly string[]) =>
+    weight > 0 &&
+    `${name} ${form === "share" ? "as a share" : "as published"} ` +
+      `at weight ${weight} on ${layers.join(", ")}`;
   const parts = [
-    alpha > 0 && `channel-wise at weight ${alpha} on ${layers.join(", ")}`,
-    beta > 0 && `space-wise at weight ${beta} on ${spaceLayers.join(", ")}`,
-  ].filter(Boolean);
-  if (parts.length === 0) return "none";
-  return `${form === "share" ? "shares of each image's gradient" : "as published"}; ` +
-    parts.join(", ");
+    part("channel-wise", form, alpha, layers),
+    part("space-wise", spaceForm, beta, spaceLayers),
+  ];
+  return parts.filter(Boolean).join("; ") || "none";
 }

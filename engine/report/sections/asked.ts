@@ -12,7 +12,8 @@ type Facts = (readonly [string, Content])[];
 const list = (names: readonly string[]) => names.join(", ");
 
 export function askedSection(result: ResultFile, settings: Settings): Section {
-  const { images, layers, space_layers: spaceLayers, form, alpha, beta, theta } = result;
+  const { images, layers, space_layers: spaceLayers, alpha, beta, theta } = result;
+  const { form, space_form: spaceForm } = result;
   const { epochs, treatEpochs, lr, treatLr, batch, momentum, weightDecay, weights } = settings;
   const { imagesPerClass, noise, noiseCopies, warmup, course, width = 1 } = settings;
   const optimiser = `SGD, batch ${batch}, momentum ${momentum}, weight decay ${weightDecay}`;
@@ -52,7 +53,8 @@ export function askedSection(result: ResultFile, settings: Settings): Section {
     ],
     [
       "Constraint",
-      constraintInWords({ form, alpha, beta, layers, spaceLayers }) + (strength && `; ${strength}`),
+      constraintInWords({ form, spaceForm, alpha, beta, layers, spaceLayers }) +
+      (strength && `; ${strength}`),
     ],
     ["Seed", seedsOf(settings) ?? `${result.seed}`],
   ];
