@@ -49,7 +49,7 @@ export const treatFlags = flagTable({
     help: "the channel-wise constraint as published, or as the share of each image's absolute " +
       "gradient that lies outside",
   },
-  alpha: { type: "number", min: 0, default: 1, help: "weight of the channel-wise constraint" },
+  alpha: { type: "number", min: 0, default: 0.1, help: "weight of the channel-wise constraint" },
   spaceForm: {
     type: "choice",
     choices: FORMS,

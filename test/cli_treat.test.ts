@@ -42,7 +42,7 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
     assert.deepEqual(names(join(folder, "tensorboard")), ["baseline", "control", "treated"]);
     const config = json(folder, "config.json");
     assert.equal(config.command, "treat");
-    assert.deepEqual([config.limit, config.beta, config.alpha], [120, 0.1, 1]);
+    assert.deepEqual([config.limit, config.beta, config.alpha], [120, 0.1, 0.1]);
     assert.deepEqual(records(folder).map((r) => `${r.stage} ${r.epoch}`), [
       ...["baseline 1", "control 1", "treated 1"],
     ]);
