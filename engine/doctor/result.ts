@@ -75,9 +75,9 @@ export interface ResultFile extends TreatResult {
   readonly space_layers: readonly string[];
   /** Where control and treated started from: "baseline" or "scratch". */
   readonly start: string;
-  /** Their forms. */
   readonly form: string;
-  readonly space_form: string;
+  /** That of the space-wise constraint; the same if absent. */
+  readonly space_form?: string;
   readonly alpha: number;
   readonly beta: number;
   readonly theta: number;

@@ -13,7 +13,7 @@ const list = (names: readonly string[]) => names.join(", ");
 
 export function askedSection(result: ResultFile, settings: Settings): Section {
   const { images, layers, space_layers: spaceLayers, alpha, beta, theta } = result;
-  const { form, space_form: spaceForm } = result;
+  const { form, space_form: spaceForm = form } = result;
   const { epochs, treatEpochs, lr, treatLr, batch, momentum, weightDecay, weights } = settings;
   const { imagesPerClass, noise, noiseCopies, warmup, course, width = 1 } = settings;
   const optimiser = `SGD, batch ${batch}, momentum ${momentum}, weight decay ${weightDecay}`;

@@ -5,7 +5,7 @@ import type { ExaminedLayer } from "../../doctor/examine.ts";
 import { MODELS, type ResultFile, type SummaryFile } from "../../doctor/result.ts";
 import { layerCorrelation } from "../../doctor/studies/correlation.ts";
 import { dotPlot } from "../dot_plot.ts";
-import { html } from "../html.ts";
+import { type Html, html } from "../html.ts";
 import { figure, figures, paragraph, type Section, table } from "../pieces.ts";
 import { capital, count, counted, percent, points, probability, range } from "../text.ts";
 
@@ -51,8 +51,23 @@ ${
         `the baseline. This is one seed: another seed may differ.`,
       )
     }
+${worstGroup(result)}
 ${accuracies(result)}`,
   };
+}
+
+/** How the images fare that suffer where a network learned the background. */
+function worstGroup({ groups, control, treated }: ResultFile): Html | undefined {
+  const [before, after] = [control, treated].map(({ measures }) => measures.groups);
+  const [from, to] = [before, after].map((of) => of?.shares[of.worst]);
+  if (!groups || !before || typeof from?.accuracy !== "number" || !to) return undefined;
+  return paragraph(
+    `In the worst group, ${groups[before.worst]} (${
+      counted(from.images, "image")
+    }), the control is `,
+    `right on ${percent(from.accuracy)}; the treated model, in its own worst group, on `,
+    `${percent(to.accuracy!)}: ${points(to.accuracy! - from.accuracy)} points.`,
+  );
 }
 
 function accuracies(result: ResultFile) {
@@ -92,7 +107,7 @@ function accuracies(result: ResultFile) {
 }
 
 export function seedsVerdict(summary: SummaryFile): Section {
-  const { accuracy } = summary.metrics;
+  const { accuracy, "worst group": worst } = summary.metrics;
   const { difference, control, treated } = accuracy;
   const n = summary.seeds.length;
   const over = `, over ${counted(n, "seed")}`;
@@ -123,6 +138,14 @@ ${
         difference.interval && ` (95 % t interval ${range(difference.interval, points)})`,
         difference.p !== null && `, ${probability(difference.p)}`,
         `. Control ${percent(control.mean)}, treated ${percent(treated.mean)} on average.`,
+      )
+    }
+${
+      worst && paragraph(
+        `In the worst group it is ${points(worst.difference.mean)} points`,
+        worst.difference.interval &&
+          ` (95 % t interval ${range(worst.difference.interval, points)})`,
+        `: ${percent(worst.control.mean)} for the control, ${percent(worst.treated.mean)} treated.`,
       )
     }
 ${
