@@ -1,6 +1,7 @@
 /** Trains a classifier and leaves its best epoch's weights. */
 
 import { trainingSplits } from "../engine/data/dataset.ts";
+import { canonicalText } from "../engine/io/canonical.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { trainStage } from "../engine/train/stage.ts";
 import {
@@ -48,7 +49,7 @@ export const command = defineCommand({
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
 
     const options = {
-      ...{ ...args, stage: STAGE, set, fingerprint: JSON.stringify(args) },
+      ...{ ...args, stage: STAGE, set, fingerprint: canonicalText(args) },
       ...trainingSplits(set, args),
     };
     const bars = new StageBars();

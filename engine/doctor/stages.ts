@@ -7,6 +7,7 @@
 
 import { type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
+import { canonicalText } from "../io/canonical.ts";
 import type { Module } from "../nn/module.ts";
 import {
   checkStateDict,
@@ -252,7 +253,7 @@ export class Stages {
     const result = await trainStage(runtime, network, folder, {
       ...{ stage, set, epochs, lr, penalty, strength, batch, momentum, weightDecay, seed },
       ...split,
-      fingerprint: JSON.stringify({ ...rest, weights: weights?.path, decides }),
+      fingerprint: canonicalText({ ...rest, weights: weights?.path, decides }),
     }, report);
     this.seconds[stage] = result.history.reduce((sum, { seconds }) => sum + seconds, 0);
     return result;

@@ -4,6 +4,7 @@
  * cells with the same fingerprint differ in nothing but the seed and belong to one row.
  */
 
+import { canonicalText } from "../io/canonical.ts";
 import { type MetricSummary, MODELS, type ResultFile, summarize } from "./result.ts";
 import type { Interval } from "./statistics.ts";
 
@@ -51,18 +52,14 @@ const IRRELEVANT = [
 
 /** Eight digits that are the same for the same settings, whatever their order. */
 export async function fingerprint(settings: CellSettings): Promise<string> {
-  const text = JSON.stringify(
-    Object.entries(relevant(settings)).sort(([a], [b]) => a < b ? -1 : 1),
-  );
+  const text = canonicalText(relevant(settings));
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return [...new Uint8Array(hash, 0, 4)].map((b) => b.toString(16).padStart(2, "0")).join("");
 }
 
 const relevant = (settings: CellSettings): CellSettings =>
   Object.fromEntries(
-    Object.entries(settings).filter(([key, value]) =>
-      value !== undefined && !IRRELEVANT.includes(key)
-    ),
+    Object.entries(settings).filter(([key]) => !IRRELEVANT.includes(key)),
   );
 
 /** The rows that the cells make, in any order. */
