@@ -66,7 +66,7 @@ export const command = defineCommand({
     const worst = combinations && worstGroup(right, combinations);
     if (args.json) {
       const facts = { model: args.model, data: set.name, adapter: gpu.adapter.name };
-      const groups = { names: pairings?.names, worst_combination: worst };
+      const groups = { group_names: pairings?.names, worst_combination: worst };
       const found = { ...facts, test: total, interval, ...measures, classes, ...groups };
       context.print(JSON.stringify(found, null, 2));
       return;

@@ -1,8 +1,8 @@
 /**
  * The method's training stages in a run folder. A baseline is trained (or given), diagnosed, and
- * trained on (or anew) from the same weights with the constraint or, as the control, without. Seed, order of
- * images, augmentation and schedule are the same in both, so the constraint is the only difference.
- * A validation split picks the best epoch of each.
+ * trained on (or anew) from the same weights with the constraint or, as the control, without. Seed,
+ * order of images, augmentation and schedule are the same in both, so the constraint is the only
+ * difference. A validation split picks the best epoch of each.
  */
 
 import { type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
@@ -152,7 +152,7 @@ export class Stages {
    */
   requireMasks(beta: number): void {
     const { set, split: { train } } = this;
-    if (beta === 0 || train.masks?.count) return;
+    if (!(beta > 0) || train.masks?.count) return;
     throw new UserError(
       `none of the ${train.labels.length} images to train on has a mask, which the space-wise ` +
         `constraint (--beta) needs; of all ${set.train.labels.length} training images ` +
