@@ -86,5 +86,10 @@ Deno.test("study: its own list, unknown names, mistakes before anything is writt
     ...["study", "nose"],
   );
   await fail(ExitCode.usage, /--weights is missing/, "study", "noise");
+  await fail(
+    ExitCode.usage,
+    /every --alpha and --beta 0 there is nothing to compare/,
+    ...["study", "sweep", "--alpha", "0", "--beta", "0"],
+  );
   await fail(ExitCode.usage, /there is no form papre/, "study", "sweep", "--form", "papre");
 });

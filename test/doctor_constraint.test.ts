@@ -299,7 +299,7 @@ Deno.test("a share of space is refused where the layer is just averaged", async 
     ExitCode.method,
     /share at conv5_x is constant.* same at every pixel/,
   );
-  assert.match(error.hint!, /such as last/);
+  assert.match(error.hint!, /an earlier layer .*, or the published form/);
   checkConstraint(net, set, ["conv5_x"], { ...share, form: "paper" });
   checkConstraint(net, set, ["conv5_x"], { ...share, spaceLayers: ["conv4_x", "input"] });
   checkConstraint(net, set, resolveLayers(net, ["last"], "conv5_x"), share);

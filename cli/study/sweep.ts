@@ -106,6 +106,13 @@ export const command = defineCommand({
     const { args, open } = await openRun("study sweep", flags, given);
     const grid = gridOf(args);
     const cells = cellsOf(grid);
+    if (cells.length === 0) {
+      throw new UserError(
+        "with every --alpha and --beta 0 there is nothing to compare with the control",
+        ExitCode.usage,
+        "name weights to try, such as --alpha 0.1,1",
+      );
+    }
     const weights = args.weights === undefined ? undefined : await openWeights(args.weights);
     const set = await openData(args, context.signal);
     const { network, entry } = openModel(args, set, args.seed);

@@ -157,7 +157,7 @@ function refuseUniform(gradient: Tensor, layer: string): void {
     `the space-wise share at ${layer} is constant: the network reads the mean of that layer, so ` +
       "its gradient is the same at every pixel and can't be moved",
     ExitCode.method,
-    "choose an earlier layer, such as last, or the published form",
+    "choose an earlier layer (deno task models NAME --layers lists them), or the published form",
   );
 }
 
