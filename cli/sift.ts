@@ -33,7 +33,7 @@ export const command = defineCommand({
     "Writes for each class the training images that are right with the lowest confidence and wrong " +
     "with the highest, as pictures to draw on in LabelMe, and manifest.json with the reasons. " +
     "LabelMe saves a .json beside each picture; --import checks what was drawn. The space-wise " +
-    "constraint then takes the folder: deno task treat --masks DIR --beta 3. Images without a " +
+    "constraint then takes the folder: deno task treat --masks DIR --beta 1. Images without a " +
     "mask have no part in it.",
   flags: {
     ...modelFlags,
@@ -72,7 +72,7 @@ export const command = defineCommand({
       const masked = await withMaskFiles(set, args.import);
       context.print(describeDrawn(masked, manifest));
       context.print(
-        `\nuse them: deno task treat --masks ${args.import} --beta 3, with this --data`,
+        `\nuse them: deno task treat --masks ${args.import} --beta 1, with this --data`,
       );
       return;
     }

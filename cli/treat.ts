@@ -59,7 +59,7 @@ export const treatFlags = flagTable({
   beta: {
     type: "number",
     min: 0,
-    help: "weight of the space-wise constraint, which needs masks (default 3 for the share where " +
+    help: "weight of the space-wise constraint, which needs masks (default 1 for the share where " +
       "the data has masks and the head sees more of its map than the mean, else 0)",
   },
   spaceLayer: {

@@ -127,7 +127,7 @@ export function defaultBeta(
   }
 }
 
-const SPACE_SHARE = 3;
+const SPACE_SHARE = 1;
 
 export class Stages {
   readonly split: { readonly train: Split; readonly validation: Split };
