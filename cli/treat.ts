@@ -119,7 +119,10 @@ export const command = defineCommand({
       args: "--model resnet34 --data cifar10 --data-dir DIR --batch 128",
       does: "a ResNet on CIFAR-10",
     },
-    { args: "--weights model.safetensors --alpha 10 --layer last", does: "as the authors do" },
+    {
+      args: "--weights model.safetensors --alpha 10 --beta 0 --layer last",
+      does: "as the authors do",
+    },
     {
       args: "--seeds 5 --measures foreground,fgsm,noise,insertion",
       does: "five seeds, with every measure and a paired interval",
