@@ -193,6 +193,10 @@ Deno.test("the report of a treatment: every section with its numbers, below 5 MB
     assert.ok(page.includes(`${(100 * test.accuracy).toFixed(2)}\u00a0%`));
   }
   assert.ok(page.includes(`${b} images only the control gets right, ${c} only the treated model`));
+  const groups = control.measures.groups!;
+  const worst = `${(100 * groups.shares[groups.worst].accuracy!).toFixed(2)}\u00a0%`;
+  assert.match(page, new RegExp(`In the worst group, .* the\\s+control is\\s+right on ${worst}`));
+  assert.match(page, /channel-wise as published at weight 1 on features; space-wise as a share at/);
   for (const curve of ["Training loss", "Channel-wise constraint", "Space-wise constraint"]) {
     assert.ok(page.includes(`<title>${curve}</title>`), curve);
   }
@@ -237,6 +241,7 @@ Deno.test("the reports of a diagnosis and of several seeds", () => {
   };
   const page = check(seeds);
   assert.match(page, /over 3 seeds/);
+  assert.match(page, /In the worst group it is [+−]?[\d.]+ points/);
   assert.match(page, /<a href="seed-2\/report\.html">/);
 });
 
