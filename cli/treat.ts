@@ -139,8 +139,7 @@ export const command = defineCommand({
     const folder = await open();
     const { network } = openModel(args, set, args.seed);
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
-    const { layers, spaceLayers = layers, form, spaceForm = form } = options;
-    context.print(`treat    ${constraintInWords({ ...options, spaceLayers, spaceForm })}`);
+    context.print(`treat    ${constraintInWords(options)}`);
 
     const run = new Treatments(args, options, set, new Runtime(gpu), context);
     const begun = performance.now();

@@ -203,7 +203,7 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
     // What a run was begun with stays.
     await fail(
       ExitCode.usage,
-      /--alpha 5 contradicts the run in .*killed, which was begun with --alpha 0.1/,
+      /--alpha 5 contradicts the run in .*killed, which was begun with --alpha 0\.1/,
       ...["treat", "--resume", killed, "--alpha", "5"],
     );
     await fail(ExitCode.usage, /config\.json is of no run of train/, "train", "--resume", killed);

@@ -129,15 +129,8 @@ Deno.test("a sweep looks at the validation split alone and goes on where it stop
       },
     };
     const settings = {
-      ...{
-        epochs: 1,
-        treatEpochs: 1,
-        start: "baseline" as const,
-        batch: 16,
-        lr: 0.05,
-        treatLr: 0.02,
-        momentum: 0.9,
-      },
+      ...{ epochs: 1, treatEpochs: 1, batch: 16, lr: 0.05, treatLr: 0.02, momentum: 0.9 },
+      start: "baseline" as const,
       ...{ weightDecay: 0, noise: 0, noiseCopies: 1, seed: 3, validation: 0.25 },
     };
     const cells = cellsOf({ ...grid, theta: [0.2], beta: [0], layer: ["features.0", "input"] });

@@ -4,8 +4,8 @@
  * - In float64, the graph has PyTorch's gradients to ten digits: layers, wiring, gradient rules of
  *   both orders are right.
  * - With the decisions of the GPU's run (see support/float64.ts) float64 has the GPU's gradients to
- *   almost four digits and more: kernels and plans are right, and what a gradient is off by beyond that is
- *   the doing of single gates that rounding has turned.
+ *   three digits and more: kernels and plans are right, and what a gradient is off by beyond that
+ *   is the doing of single gates that rounding has turned.
  *
  * The small network always runs. MODEL_DOCTOR_FLOAT64=1 runs all (an hour or two), or name,name some.
  */

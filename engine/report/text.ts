@@ -30,15 +30,15 @@ export const probability = (p: number): string =>
 /** A predicted class with whether it is right, by more than colour. */
 export const marked = (name: string, right: boolean): string => `${right ? "✓" : "✗"}\u00a0${name}`;
 
-/** The constraint's forms, weights and places. */
+/** The constraint's forms, weights and places; the space-wise one's are the same if absent. */
 export function constraintInWords(
-  { form, spaceForm, alpha, beta, layers, spaceLayers }: {
+  { form, spaceForm = form, alpha, beta, layers, spaceLayers = layers }: {
     readonly form: string;
-    readonly spaceForm: string;
+    readonly spaceForm?: string;
     readonly alpha: number;
     readonly beta: number;
     readonly layers: readonly string[];
-    readonly spaceLayers: readonly string[];
+    readonly spaceLayers?: readonly string[];
   },
 ): string {
   const part = (name: string, form: string, weight: number, layers: readonly string[]) =>

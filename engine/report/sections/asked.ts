@@ -12,8 +12,7 @@ type Facts = (readonly [string, Content])[];
 const list = (names: readonly string[]) => names.join(", ");
 
 export function askedSection(result: ResultFile, settings: Settings): Section {
-  const { images, layers, space_layers: spaceLayers, alpha, beta, theta } = result;
-  const { form, space_form: spaceForm = form } = result;
+  const { images, layers, theta, space_layers: spaceLayers, space_form: spaceForm } = result;
   const { epochs, treatEpochs, lr, treatLr, batch, momentum, weightDecay, weights } = settings;
   const { imagesPerClass, noise, noiseCopies, warmup, course, width = 1 } = settings;
   const optimiser = `SGD, batch ${batch}, momentum ${momentum}, weight decay ${weightDecay}`;
@@ -53,7 +52,7 @@ export function askedSection(result: ResultFile, settings: Settings): Section {
     ],
     [
       "Constraint",
-      constraintInWords({ form, spaceForm, alpha, beta, layers, spaceLayers }) +
+      constraintInWords({ ...result, spaceForm, spaceLayers }) +
       (strength && `; ${strength}`),
     ],
     ["Seed", seedsOf(settings) ?? `${result.seed}`],

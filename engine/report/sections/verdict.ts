@@ -62,10 +62,10 @@ function worstGroup({ groups, control, treated }: ResultFile): Html | undefined 
   const [from, to] = [before, after].map((of) => of?.shares[of.worst]);
   if (!groups || !before || typeof from?.accuracy !== "number" || !to) return undefined;
   return paragraph(
-    `In the worst group, ${groups[before.worst]} (${
-      counted(from.images, "image")
-    }), the control is `,
-    `right on ${percent(from.accuracy)}; the treated model, in its own worst group, on `,
+    `In the worst group, ${groups[before.worst]} (${counted(from.images, "image")}), `,
+    `the control is right on ${
+      percent(from.accuracy)
+    }; the treated model, in its own worst group, on `,
     `${percent(to.accuracy!)}: ${points(to.accuracy! - from.accuracy)} points.`,
   );
 }
