@@ -3,7 +3,7 @@
 import { BLOCKS, PLAIN, type Target } from "../engine/gpu/kernels/target.ts";
 import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import { traceOf } from "../engine/plan/trace.ts";
+import { traceOf } from "../engine/profile/trace.ts";
 import { openModel, parameterCount, seedFlag } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";

@@ -4,7 +4,7 @@ import { expand } from "../../engine/gpu/expand.ts";
 import { better, measureRoofline, type Roofline } from "../../engine/gpu/roofline.ts";
 import type { MemoryUse } from "../../engine/plan/allocate.ts";
 import type { Plan } from "../../engine/plan/plan.ts";
-import { type HostSpans, PlanProfiler, type TimedStep } from "../../engine/plan/profile.ts";
+import { type HostSpans, PlanProfiler, type TimedStep } from "../../engine/profile/profiler.ts";
 import {
   entriesOf,
   type Entry,
@@ -13,7 +13,7 @@ import {
   type Row,
   rowsBy,
   totalRow,
-} from "../../engine/plan/report.ts";
+} from "../../engine/profile/report.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
 import { median } from "../../engine/statistics.ts";
 import type { Subject } from "./stage.ts";

@@ -1,7 +1,7 @@
 /** A profile as text. */
 
 import type { Use } from "../../engine/plan/allocate.ts";
-import { type LayerRow, type Row, rowsBy } from "../../engine/plan/report.ts";
+import { type LayerRow, type Row, rowsBy } from "../../engine/profile/report.ts";
 import { percent } from "../common.ts";
 import { table } from "../framework/table.ts";
 import type { Profile } from "./profile.ts";

@@ -5,9 +5,8 @@
  * leaves behind is in a `Pass`.
  */
 
-import type { AssignmentPair } from "../plan/schedule.ts";
 import { inLayer } from "../tensor/origin.ts";
-import { type Tensor, Variable } from "../tensor/tensor.ts";
+import { type AssignmentPair, type Tensor, Variable } from "../tensor/tensor.ts";
 import { type Shape } from "../tensor/shape.ts";
 
 /** How a stored tensor's axes are turned between PyTorch's layout and the engine's. */

@@ -4,11 +4,17 @@
  * once; it allocates nothing and reads nothing back.
  */
 
-import { type DType, type HostArray, Input, type Tensor } from "../tensor/tensor.ts";
+import {
+  type AssignmentPair,
+  type DType,
+  type HostArray,
+  Input,
+  type Tensor,
+} from "../tensor/tensor.ts";
 import { allocate, type MemoryUse } from "./allocate.ts";
 import { type Command, prepare, recordDispatch } from "./record.ts";
 import type { Readable, Runtime } from "./runtime.ts";
-import { type AssignmentPair, schedule } from "./schedule.ts";
+import { schedule } from "./schedule.ts";
 import { recordCopy } from "./textures.ts";
 
 export interface PlanSpec<Name extends string = string> {

@@ -10,12 +10,15 @@ import { mapKernel } from "../gpu/kernels/map.ts";
 import type { Target } from "../gpu/kernels/target.ts";
 import type { Kernel } from "../gpu/kernel.ts";
 import { sameShape, shapeError } from "../tensor/shape.ts";
-import { Scratch, type Step, Tensor, type Variable } from "../tensor/tensor.ts";
+import {
+  type AssignmentPair,
+  Scratch,
+  type Step,
+  Tensor,
+  type Variable,
+} from "../tensor/tensor.ts";
 import { fuse, type FusedChain, type Fusion, MAX_LEAVES } from "./fuse.ts";
 import { type SimpleGraph, simplify } from "./simplify.ts";
-
-/** A variable and the value it takes at the end of each run. */
-export type AssignmentPair = readonly [target: Variable, value: Tensor];
 
 /** Where a value lies: a leaf, a node with memory of its own, or scratch memory. */
 export type Storage = Tensor | Scratch;

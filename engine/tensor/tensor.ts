@@ -103,6 +103,9 @@ export class Variable extends Tensor {
   }
 }
 
+/** A variable and the value it takes at the end of each run of a plan. */
+export type AssignmentPair = readonly [target: Variable, value: Tensor];
+
 /** A tensor that the host feeds at every run: batch indices, the learning rate, the step. */
 export class Input extends Tensor {
   constructor(readonly label: string, shape: Shape, dtype: DType = "f32") {

@@ -1,8 +1,7 @@
 /** Stochastic gradient descent with momentum and weight decay, as PyTorch's `SGD` computes it. */
 
-import type { AssignmentPair } from "../plan/schedule.ts";
 import { add, mul, sub } from "../tensor/pointwise.ts";
-import { type Tensor, Variable } from "../tensor/tensor.ts";
+import { type AssignmentPair, type Tensor, Variable } from "../tensor/tensor.ts";
 
 /** The constants of the update rule. */
 export interface SgdOptions {

@@ -9,7 +9,6 @@ import type { DataSet, Split } from "../data/dataset.ts";
 import type { Module } from "../nn/module.ts";
 import { observe } from "../nn/observe.ts";
 import type { Feed, Plan } from "../plan/plan.ts";
-import type { AssignmentPair } from "../plan/schedule.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { grad } from "../tensor/autograd.ts";
 import { argmax } from "../tensor/indexing.ts";
@@ -17,7 +16,7 @@ import { crossEntropy } from "../tensor/loss.ts";
 import { inLayer } from "../tensor/origin.ts";
 import { add, equal, mul } from "../tensor/pointwise.ts";
 import { sum } from "../tensor/reduce.ts";
-import { Input, type Tensor, Variable } from "../tensor/tensor.ts";
+import { type AssignmentPair, Input, type Tensor, Variable } from "../tensor/tensor.ts";
 import { sgd, type SgdOptions, type Velocities, zeroVelocities } from "./sgd.ts";
 
 /** What a penalty may depend on. */

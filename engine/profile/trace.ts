@@ -5,8 +5,8 @@
  */
 
 import type { Span } from "../gpu/timestamps.ts";
-import type { TimedStep } from "./profile.ts";
-import type { Command } from "./record.ts";
+import type { TimedStep } from "./profiler.ts";
+import type { Command } from "../plan/record.ts";
 import { COPIES } from "./report.ts";
 
 const HOST = 1;

@@ -6,9 +6,9 @@
 import { leastTime, type Roofline, type Work } from "../gpu/roofline.ts";
 import type { Span } from "../gpu/timestamps.ts";
 import { median } from "../statistics.ts";
-import { bytesOf } from "./allocate.ts";
-import { type TimedDispatch, type TimedStep } from "./profile.ts";
-import type { Command } from "./record.ts";
+import { bytesOf } from "../plan/allocate.ts";
+import { type TimedDispatch, type TimedStep } from "./profiler.ts";
+import type { Command } from "../plan/record.ts";
 
 /** What one dispatch, or the copies before it, took and did. */
 export interface Entry extends Work {

@@ -7,10 +7,10 @@
 
 import { type Span, Timestamps } from "../gpu/timestamps.ts";
 import { median } from "../statistics.ts";
-import type { Feed, Plan } from "./plan.ts";
-import { recordDispatch } from "./record.ts";
-import type { Runtime } from "./runtime.ts";
-import { recordCopy } from "./textures.ts";
+import type { Feed, Plan } from "../plan/plan.ts";
+import { recordDispatch } from "../plan/record.ts";
+import type { Runtime } from "../plan/runtime.ts";
+import { recordCopy } from "../plan/textures.ts";
 
 /** Recordings, of which the first half is there for JavaScript's compiler to do its work. */
 const RECORDINGS = 40;
