@@ -1,6 +1,6 @@
 /** Shows where the time of a step goes: by operation, by kernel and by layer. */
 
-import { BLOCKS, PLAIN, type Target } from "../engine/gpu/kernels/target.ts";
+import { namedTargets, type Target } from "../engine/gpu/kernels/target.ts";
 import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { traceOf } from "../engine/profile/trace.ts";
@@ -12,8 +12,7 @@ import { profile, profiledSteps, shadersOf } from "./profile/profile.ts";
 import { openStage, stageFlags, syntheticData } from "./profile/stage.ts";
 import { describe } from "./profile/tables.ts";
 
-/** What kernels may count on, where the adapter is not to decide. */
-const targets: Readonly<Record<string, Target>> = { plain: PLAIN, gpu: BLOCKS };
+const targets: Readonly<Record<string, Target>> = namedTargets;
 
 const flags = flagTable({
   ...stageFlags,

@@ -1,6 +1,6 @@
 /** Measures the variants of the kernels that a step runs, and keeps the fastest for later runs. */
 
-import { requireTuningFile, tuningKey, writeTuning } from "../engine/gpu/tuning.ts";
+import { requireTuningFile, tuningKey, writeTuning } from "../engine/host/tuning.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { tunableClasses, tune, type Tuned } from "../engine/tune/tune.ts";
 import { openModel } from "./common.ts";

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { ExitCode, UserError } from "../engine/errors.ts";
-import { type Gpu, requestGpu } from "../engine/gpu/adapter.ts";
+import type { Gpu } from "../engine/gpu/adapter.ts";
+import { BLOCKS, PLAIN, targetFor } from "../engine/gpu/kernels/target.ts";
+import { openGpu } from "../engine/host/gpu.ts";
 import {
   adapterHint,
   canInstall,
   distributionsOf,
   installCommand,
   type System,
-} from "../engine/gpu/software.ts";
+} from "../engine/host/software.ts";
 
 async function withGpu(test: (gpu: Gpu) => void | Promise<void>): Promise<void> {
-  const gpu = await requestGpu();
+  const gpu = await openGpu();
   try {
     await test(gpu);
   } finally {
@@ -27,7 +29,7 @@ const isGpuError = (message: RegExp) => (error: unknown) => {
   return true;
 };
 
-Deno.test("requestGpu: a device with more than the least limits", () =>
+Deno.test("openGpu: a device with more than the least limits", () =>
   withGpu(({ adapter, device, features, limits, isCpu, check }) => {
     assert.ok(adapter.name.length > 0 && adapter.vendor.length > 0);
     assert.equal(typeof isCpu, "boolean");
@@ -102,15 +104,38 @@ Deno.test("scopes that overlap in time keep their errors apart", () =>
   }));
 
 Deno.test("a lost device is an error, a destroyed one is not", async () => {
-  const lost = await requestGpu();
+  const lost = await openGpu();
   lost.device.destroy(); // not by the Gpu: as a loss looks
   isGpuError(/device was lost/)(await lost.failure);
   assert.throws(() => lost.check(), isGpuError(/device was lost/));
 
-  const destroyed = await requestGpu();
+  const destroyed = await openGpu();
   destroyed.destroy();
   await nextTurn();
   destroyed.check();
+});
+
+Deno.test("MODEL_DOCTOR_TARGET decides over the kernels, and refuses a name that it doesn't know", async () => {
+  const before = Deno.env.get("MODEL_DOCTOR_TARGET");
+  const targetOf = async (name: string) => {
+    Deno.env.set("MODEL_DOCTOR_TARGET", name);
+    const gpu = await openGpu();
+    gpu.destroy();
+    return targetFor(gpu);
+  };
+  try {
+    assert.deepEqual(await targetOf("gpu"), BLOCKS);
+    assert.deepEqual(await targetOf("plain"), PLAIN);
+    assert.deepEqual(await targetOf(""), await targetOf("adapter"));
+    await assert.rejects(targetOf("gpus"), (error) => {
+      assert.ok(error instanceof UserError && error.exitCode === ExitCode.usage);
+      assert.match(error.message, /MODEL_DOCTOR_TARGET is "gpus"/);
+      return true;
+    });
+  } finally {
+    if (before === undefined) Deno.env.delete("MODEL_DOCTOR_TARGET");
+    else Deno.env.set("MODEL_DOCTOR_TARGET", before);
+  }
 });
 
 const system = (changes: Partial<System> = {}): System => ({

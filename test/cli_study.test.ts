@@ -55,7 +55,7 @@ Deno.test("study sweep: stops, goes on, and ranks its cells", () =>
     const run = ["study", "sweep", ...data, "--epochs", "1", "--treat-epochs", "1"];
     const grid = ["--alpha", "0.5,2", "--form", "paper,share", "--seeds", "2", "--out", folder];
     const at = /^seed 0, cell 3 of 8$/m;
-    const { code, stdout } = await cli([...run, ...grid], { at, signal: "SIGINT" });
+    const { code, stdout } = await cli([...run, ...grid], { interrupt: { at, signal: "SIGINT" } });
     assert.equal(code, ExitCode.interrupted);
     assert.match(stdout, /^stopped; continue with: deno task study sweep --resume /m);
     const printed = await succeed("study", "sweep", "--resume", folder);

@@ -37,7 +37,7 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
     ];
     const two = run("--seeds", "2", "--out", out);
     const at = /^cell 2 of 2: small on mnist, seed 1\n[^]*^control: /m;
-    const { code, stdout } = await cli(two, { at, signal: "SIGINT" });
+    const { code, stdout } = await cli(two, { interrupt: { at, signal: "SIGINT" } });
     assert.equal(code, ExitCode.interrupted);
     assert.match(stdout, /^stopped; the same command goes on with this cell$/m);
     assert.match(text(out, "table.md"), /^\| small \| 1 \|/m, "the table has what is finished");

@@ -20,7 +20,7 @@ Deno.test("train, eval, diagnose", () =>
 
     // Interrupted in the first epoch, resumed, and asked to go on although it is finished.
     const train = ["train", ...data, "--epochs", "3", "--batch", "32", "--out", folder];
-    const stopped = await cli(train, { at: /^training: /m, signal: "SIGINT" });
+    const stopped = await cli(train, { interrupt: { at: /^training: /m, signal: "SIGINT" } });
     assert.equal(stopped.code, ExitCode.interrupted, stopped.stderr);
     assert.ok(!names(folder).includes("model.safetensors"));
     const printed = await succeed("train", "--resume", folder);

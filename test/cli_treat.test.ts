@@ -183,7 +183,7 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
 
     const stopped = join(root, "stopped");
     const at = /^control: /m;
-    const interrupted = await cli(run(stopped), { at, signal: "SIGINT" });
+    const interrupted = await cli(run(stopped), { interrupt: { at, signal: "SIGINT" } });
     assert.equal(interrupted.code, ExitCode.interrupted, interrupted.stderr);
     assert.match(interrupted.stderr, /^error: interrupted \(SIGINT\)$/m);
     const advice = /^stopped; continue with: deno task (treat --resume .*)$/m;
@@ -193,7 +193,9 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
     same(stopped);
 
     const killed = join(root, "killed");
-    const { code } = await cli(run(killed), { at: /^control 1\/2 /m, signal: "SIGKILL" });
+    const { code } = await cli(run(killed), {
+      interrupt: { at: /^control 1\/2 /m, signal: "SIGKILL" },
+    });
     assert.ok(code > 128);
     assert.ok(names(killed).some((name) => /^(control|treated)\.checkpoint/.test(name)));
     assert.ok(!names(killed).includes("result.json"));
@@ -229,7 +231,7 @@ Deno.test("seeds: a run each, what they say together, resumption", () =>
     const folder = join(root, "seeds");
     const more = ["--seeds", "2", "--seed", "7"];
     const at = /^seed 8, 2 of 2$/m;
-    const { code } = await cli(run(folder, ...more), { at, signal: "SIGINT" });
+    const { code } = await cli(run(folder, ...more), { interrupt: { at, signal: "SIGINT" } });
     assert.equal(code, ExitCode.interrupted);
     assert.ok(!names(folder).includes("summary.json"));
     const printed = await succeed("treat", "--resume", folder);

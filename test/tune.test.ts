@@ -3,17 +3,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { syntheticData } from "../cli/profile/stage.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
-import { requestGpu } from "../engine/gpu/adapter.ts";
 import type { Kernel, Tunable } from "../engine/gpu/kernel.ts";
 import { BLOCKS, type Target } from "../engine/gpu/kernels/target.ts";
-import {
-  type Choices,
-  readTuning,
-  tuningFile,
-  tuningKey,
-  variantsOf,
-  writeTuning,
-} from "../engine/gpu/tuning.ts";
+import { type Choices, variantsOf } from "../engine/gpu/tuning.ts";
+import { openGpu } from "../engine/host/gpu.ts";
+import { readTuning, tuningFile, tuningKey, writeTuning } from "../engine/host/tuning.ts";
 import { initialize } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { type Dispatch, schedule } from "../engine/plan/schedule.ts";
@@ -51,16 +45,17 @@ Deno.test("tuning: what is written is read, and added to", () =>
     assert.equal(file, await tuningFile(of));
     assert.deepEqual(await readTuning(of), new Map([...CHOICES, ...more]));
     assert.equal(variantsOf(CHOICES).get("conv a"), "fast");
-    const gpu = await requestGpu();
+    const gpu = await openGpu();
     assert.equal(gpu.tuning.get("conv b"), "slow");
     gpu.destroy();
   }));
 
-Deno.test("tuning: another adapter or driver has another file", async () => {
-  const of = await key();
-  assert.notEqual(await tuningFile(of), await tuningFile({ ...of, driver: "1.2" }));
-  assert.notEqual(await tuningFile(of), await tuningFile({ ...of, adapter: "other" }));
-});
+Deno.test("tuning: another adapter or driver has another file", () =>
+  inFolder(async () => {
+    const of = await key();
+    assert.notEqual(await tuningFile(of), await tuningFile({ ...of, driver: "1.2" }));
+    assert.notEqual(await tuningFile(of), await tuningFile({ ...of, adapter: "other" }));
+  }));
 
 Deno.test("tuning: a broken or foreign file is left aside with one warning", () =>
   inFolder(async () => {

@@ -3,8 +3,9 @@
  * command is started again, because Deno looks for drivers once in a process.
  */
 import { ExitCode, UserError } from "../../engine/errors.ts";
-import { type Gpu, requestGpu } from "../../engine/gpu/adapter.ts";
-import { canInstall, installSoftwareAdapter } from "../../engine/gpu/software.ts";
+import type { Gpu } from "../../engine/gpu/adapter.ts";
+import { openGpu } from "../../engine/host/gpu.ts";
+import { canInstall, installSoftwareAdapter } from "../../engine/host/software.ts";
 import { runAgain } from "./restart.ts";
 
 /** Set in the process that was started again, so that it is not started a third time. */
@@ -18,9 +19,12 @@ const startedAgain = "MODEL_DOCTOR_STARTED_AGAIN";
  *   process that listens for Ctrl-C
  * @throws UserError (noAdapter, gpu)
  */
-export async function openGpu(tell: (line: string) => void, release: () => void): Promise<Gpu> {
+export async function openOrInstallGpu(
+  tell: (line: string) => void,
+  release: () => void,
+): Promise<Gpu> {
   try {
-    return await requestGpu();
+    return await openGpu();
   } catch (error) {
     const missing = error instanceof UserError && error.exitCode === ExitCode.noAdapter;
     if (!missing || !canInstall()) throw error;

@@ -73,7 +73,7 @@ async function run(command: AnyCommand, args: readonly string[]): Promise<ExitCo
     signal,
     print,
     // Loaded late: most mistakes are found before a GPU is needed.
-    gpu: () => gpu ??= import("./gpu.ts").then(({ openGpu }) => openGpu(complain, release)),
+    gpu: () => gpu ??= import("./gpu.ts").then((door) => door.openOrInstallGpu(complain, release)),
     startAgain: async (marker, flags) => {
       release();
       return Deno.exit(await runAgain(marker, flags));

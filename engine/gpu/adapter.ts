@@ -4,8 +4,7 @@
  * here the first one waits as a UserError until `check()` throws it, so that nothing is silent.
  */
 import { ExitCode, UserError } from "../errors.ts";
-import { adapterHint, hasAvx512 } from "./software.ts";
-import { readTuning, tuningKey, variantsOf } from "./tuning.ts";
+import type { TargetName } from "./kernels/target.ts";
 
 /** An adapter as a person wants it named. */
 export interface AdapterName {
@@ -17,7 +16,7 @@ export interface AdapterName {
   readonly architecture: string;
   /** WebGPU's own word for a software adapter. */
   readonly isFallback: boolean;
-  /** The value of DENO_WEBGPU_BACKEND; "" means that the platform chose. */
+  /** Which of the platform's interfaces was asked for; "" means that the platform chose. */
   readonly backend: string;
 }
 
@@ -39,6 +38,8 @@ export interface Gpu {
   readonly subgroupSize: number;
   /** The fastest variants of kernels that were measured on this adapter; see tuning.ts. */
   readonly tuning: ReadonlyMap<string, string>;
+  /** The kernels that are wanted, where the device is not to decide. */
+  readonly target?: TargetName;
   /**
    * Throws the first error that the device reported outside of a scope, or its loss. Call it
    * where results are read: errors arrive on a later turn of the event loop than their cause.
@@ -102,41 +103,38 @@ const vendors: Readonly<Record<string, string>> = {
   "65541": "Mesa",
 };
 
+/** What the machine around WebGPU knows of the adapter, and what its user wants of it. */
+export interface GpuOptions {
+  /** `AdapterName.backend` */
+  readonly backend?: string;
+  /** `Gpu.gathers`, should the adapter be a CPU. */
+  readonly gathers?: boolean;
+  /** `Gpu.target` */
+  readonly target?: TargetName;
+  /** `Gpu.tuning` of an adapter; without it rules choose the variants. */
+  readonly tuning?: (adapter: AdapterName) => Promise<ReadonlyMap<string, string>>;
+}
+
 /**
  * A device on the most powerful adapter, with the adapter's own limits and the features at hand.
+ * It asks nothing but WebGPU, so it works in a browser; host/gpu.ts asks the machine for the rest.
  *
- * On Linux this sets DENO_WEBGPU_BACKEND to "vulkan" where it is not set: OpenGL has no compute
- * shaders to speak of there and complains on stderr. Deno reads the variable at the first request
- * of the process.
- *
- * @throws UserError (noAdapter) with what to install on the system at hand; (gpu) where the
- *   adapter refuses a device
+ * @throws UserError (noAdapter); (gpu) where the adapter refuses a device
  */
-export async function requestGpu(): Promise<Gpu> {
-  prepareEnvironment();
+export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
   // Without a preference the first adapter in the system's order comes, be it the slowest.
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
-    throw new UserError("no GPU adapter answers", ExitCode.noAdapter, adapterHint());
+    throw new UserError(
+      "no GPU adapter answers",
+      ExitCode.noAdapter,
+      "see that WebGPU is switched on and that the graphics driver is a recent one",
+    );
   }
-  const name = nameOf(adapter.info);
-  const tuning = variantsOf(await readTuning(await tuningKey(name)));
-  return new OpenGpu(adapter, name, tuning, await requestDevice(adapter));
+  const name = nameOf(adapter.info, options.backend);
+  const tuning = await options.tuning?.(name) ?? new Map();
+  return new OpenGpu(adapter, name, tuning, options, await requestDevice(adapter));
 }
-
-function prepareEnvironment(): void {
-  if (Deno.build.os !== "linux") return;
-  setIfUnset("DENO_WEBGPU_BACKEND", "vulkan");
-  // Mesa's drivers look for a display even for computing, and complain on stderr where they are
-  // not told where to look. This is where systemd puts it; there need be nothing there.
-  setIfUnset("XDG_RUNTIME_DIR", `/run/user/${Deno.uid()}`);
-}
-
-function setIfUnset(name: string, value: string): void {
-  if (!Deno.env.get(name)) Deno.env.set(name, value);
-}
-
-const backend = (): string => Deno.env.get("DENO_WEBGPU_BACKEND") ?? "";
 
 async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits = Object.fromEntries(
@@ -161,13 +159,13 @@ async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   );
 }
 
-function nameOf(info: GPUAdapterInfo): AdapterName {
+function nameOf(info: GPUAdapterInfo, backend = ""): AdapterName {
   return {
     name: info.description || info.device || "unnamed adapter",
     vendor: vendors[info.vendor] ?? info.vendor,
     architecture: info.architecture,
     isFallback: info.isFallbackAdapter,
-    backend: backend(),
+    backend,
   };
 }
 
@@ -176,6 +174,7 @@ class OpenGpu implements Gpu {
   readonly limits: Readonly<Record<LimitName, number>>;
   readonly isCpu: boolean;
   readonly gathers: boolean;
+  readonly target?: TargetName;
   readonly subgroupSize: number;
   readonly failure: Promise<UserError>;
   #error: UserError | undefined;
@@ -186,11 +185,13 @@ class OpenGpu implements Gpu {
     { info }: GPUAdapter,
     readonly adapter: AdapterName,
     readonly tuning: ReadonlyMap<string, string>,
+    { gathers = false, target }: GpuOptions,
     readonly device: GPUDevice,
   ) {
     this.isCpu = info.isFallbackAdapter ||
       /llvmpipe|swiftshader|basic render/i.test(info.description);
-    this.gathers = this.isCpu && hasAvx512();
+    this.gathers = this.isCpu && gathers;
+    this.target = target;
     this.features = new Set(device.features);
     this.limits = readLimits(device.limits);
     const uniform = this.features.has("subgroups") && info.subgroupMinSize === info.subgroupMaxSize;

@@ -8,7 +8,7 @@
  */
 
 import { ok } from "node:assert/strict";
-import { requestGpu } from "../../engine/gpu/adapter.ts";
+import { openGpu } from "../../engine/host/gpu.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
 import { draws, uniform } from "../../engine/random.ts";
 import {
@@ -52,7 +52,7 @@ let runtime: Promise<Runtime> | undefined;
 
 /** The runtime that all tests of a file share. */
 export function testRuntime(): Promise<Runtime> {
-  return runtime ??= requestGpu().then((gpu) => new Runtime(gpu));
+  return runtime ??= openGpu().then((gpu) => new Runtime(gpu));
 }
 
 // Random inputs. Each has draws of its own; every case counts anew, so none depends on another.

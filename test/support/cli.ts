@@ -13,17 +13,22 @@ export interface Output {
   readonly stderr: string;
 }
 
-/**
- * Runs a command.
- * @param interrupt a signal that it is sent as soon as it prints what the pattern matches
- */
+/** How a command is run besides its arguments. */
+export interface Surroundings {
+  /** A signal that it is sent as soon as it prints what the pattern matches. */
+  readonly interrupt?: { readonly at: RegExp; readonly signal: Deno.Signal };
+  /** More environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a command. */
 export async function cli(
   args: readonly string[],
-  interrupt?: { readonly at: RegExp; readonly signal: Deno.Signal },
+  { interrupt, env }: Surroundings = {},
 ): Promise<Output> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", main, ...args],
-    env: { NO_COLOR: "1", MODEL_DOCTOR_DEBUG: "" },
+    env: { NO_COLOR: "1", MODEL_DOCTOR_DEBUG: "", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -1,14 +1,15 @@
 /** Runs single kernels for tests: one device for the whole file, arrays in, array out. */
-import { type Gpu, requestGpu } from "../../engine/gpu/adapter.ts";
+import type { Gpu } from "../../engine/gpu/adapter.ts";
 import { expand } from "../../engine/gpu/expand.ts";
 import { type Kernel, TEXTURE_WIDTH } from "../../engine/gpu/kernel.ts";
 import { BLOCKS, PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
+import { openGpu } from "../../engine/host/gpu.ts";
 
 let shared: Promise<Gpu> | undefined;
 
 /** The GPU that all tests of this process use. */
 export function testGpu(): Promise<Gpu> {
-  return shared ??= requestGpu();
+  return shared ??= openGpu();
 }
 
 export async function testDevice(): Promise<GPUDevice> {

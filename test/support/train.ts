@@ -9,7 +9,8 @@ import {
   type Split,
 } from "../../engine/data/dataset.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
-import { type Gpu, requestGpu } from "../../engine/gpu/adapter.ts";
+import type { Gpu } from "../../engine/gpu/adapter.ts";
+import { openGpu } from "../../engine/host/gpu.ts";
 import { BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, ReLU } from "../../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../../engine/nn/module.ts";
 import { initialize, type StateDict, stateDict } from "../../engine/nn/state.ts";
@@ -93,14 +94,14 @@ export function tinyNet(seed = 0, dropout?: number): TinyNet {
 }
 
 let gpu: Promise<Gpu> | undefined;
-const sharedGpu = () => gpu ??= requestGpu();
+const sharedGpu = () => gpu ??= openGpu();
 
 /** A runtime of its own, on the device that the file's tests share; some limits as told. */
 export async function freshRuntime(limits: Partial<Gpu["limits"]> = {}): Promise<Runtime> {
   const gpu = await sharedGpu();
-  const { device, adapter, features, isCpu, gathers, subgroupSize, tuning, failure } = gpu;
+  const { device, adapter, features, isCpu, gathers, subgroupSize, tuning, target, failure } = gpu;
   return new Runtime({
-    ...{ device, adapter, features, isCpu, gathers, subgroupSize, tuning, failure },
+    ...{ device, adapter, features, isCpu, gathers, subgroupSize, tuning, target, failure },
     limits: { ...gpu.limits, ...limits },
     check: () => gpu.check(),
     scoped: (label, make) => gpu.scoped(label, make),

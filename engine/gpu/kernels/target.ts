@@ -42,8 +42,14 @@ export const PLAIN: Target = {
 /** A large GPU (132 multiprocessors of 2048 threads) with the limits that every device has. */
 export const BLOCKS: Target = { ...PLAIN, threads: 1 << 18, workgroupMemory: 1 << 14 };
 
+/** The targets that can be asked for by name, whatever the device is. */
+export const namedTargets = { plain: PLAIN, gpu: BLOCKS } as const;
+export type TargetName = keyof typeof namedTargets;
+
 /** What of a device decides its target. */
 export interface TargetDevice {
+  /** Where the device is not to decide. */
+  readonly target?: TargetName;
   readonly isCpu: boolean;
   readonly gathers: boolean;
   readonly subgroupSize: number;
@@ -59,8 +65,10 @@ export function cpuTarget(lanes: number, gathers = false): Target {
   return { ...PLAIN, lanes, textures: true, chainTextures: !gathers, threads: 1 << 12 };
 }
 
-/** The target that suits the device. */
-export function targetFor({ isCpu, gathers, subgroupSize, tuning, limits }: TargetDevice): Target {
+/** The target that suits the device, or that is asked for by name. */
+export function targetFor(device: TargetDevice): Target {
+  const { target, isCpu, gathers, subgroupSize, tuning, limits } = device;
+  if (target) return namedTargets[target];
   if (isCpu) return { ...cpuTarget(subgroupSize, gathers), tuning };
   return {
     ...BLOCKS,
