@@ -1,7 +1,6 @@
 /** Trains a classifier and leaves its best epoch's weights. */
 
 import { trainingSplits } from "../engine/data/dataset.ts";
-import { canonicalText } from "../engine/io/canonical.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { trainStage } from "../engine/train/stage.ts";
 import {
@@ -42,14 +41,14 @@ export const command = defineCommand({
   ],
   async run(given, context) {
     const gpu = await context.gpu();
-    const { args, open } = await openRun("train", flags, given);
+    const { args, open } = await openRun("train", flags, given, context);
     const set = await openData(args, context.signal);
     const { network } = openModel(args, set, args.seed);
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
 
     const options = {
-      ...{ ...args, stage: STAGE, set, fingerprint: canonicalText(args) },
+      ...{ ...args, stage: STAGE, set, settings: args },
       ...trainingSplits(set, args),
     };
     const bars = new StageBars();

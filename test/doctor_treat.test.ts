@@ -277,6 +277,29 @@ Deno.test("given weights are the baseline; a resumed run keeps to those it began
     assert.equal(result.baseline.best_epoch, undefined);
     assert.equal(result.seconds.baseline, 0);
     assert.equal(result.control.best_epoch! > 0, true);
+
+    // Once they are copied, the file is not asked for again, not even in the middle of a stage.
+    const third = join(root, "third");
+    await assert.rejects(run(third, { weights }, abortAtLook(20)), /interrupted/);
+    assert.ok(names(third).some((name) => name.endsWith(".checkpoint.safetensors")));
+    await run(third);
+    sameState(begun, await stateOf(third, "baseline"));
+  }));
+
+Deno.test("a stage is gone on with by its own settings only, and what differs is said", () =>
+  inFolder(async (root) => {
+    const folder = join(root, "run");
+    await assert.rejects(run(folder, {}, abortAtLook(2)), /interrupted/);
+    const others: [Partial<TreatOptions>, RegExp][] = [
+      [{ batch: 8 }, /baseline\.checkpoint\.safetensors belongs .*: batch was 16 and is 8$/],
+      [{ seed: 4 }, /: seed was 3 and is 4$/],
+      [{ momentum: 0.5 }, /: momentum was 0\.9 and is 0\.5$/],
+      [{ weightDecay: 0 }, /: weightDecay was 0\.0005 and is 0$/],
+    ];
+    for (const [changes, message] of others) {
+      await userError(run(folder, changes), ExitCode.weights, message);
+    }
+    await run(folder);
   }));
 
 Deno.test("what can't be treated is found before anything is done", async () => {

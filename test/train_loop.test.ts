@@ -129,11 +129,22 @@ Deno.test("a checkpoint of another run, damaged or truncated is refused by its n
       const error = await userError(tinyTraining(options), ExitCode.weights, message);
       assert.ok(error.message.includes(path), error.message);
     };
-    await userError(
-      tinyTraining({ ...options, fingerprint: "another" }),
-      ExitCode.weights,
-      /belongs to a run with other settings/,
-    );
+    // Whatever decides the result is compared, and what differs is named.
+    const others: [Partial<TrainOptions>, string][] = [
+      [{ batch: 8 }, "batch was 16 and is 8"],
+      [{ epochs: 4 }, "epochs was 3 and is 4"],
+      [{ lr: 0.5 }, "lr was 0.05 and is 0.5"],
+      [{ momentum: 0.5 }, `momentum was ${options.momentum} and is 0.5`],
+      [{ weightDecay: 0.5 }, `weightDecay was ${options.weightDecay} and is 0.5`],
+      [{ seed: 99 }, `seed was ${options.seed} and is 99`],
+      [{ validation: tinySet.test }, "images.validation was 20 and is 30"],
+      [{ settings: { network: { width: 2 } } }, 'network was "tiny" and is not; network.width'],
+    ];
+    for (const [changes, what] of others) {
+      const refusal = tinyTraining({ ...options, ...changes });
+      const error = await userError(refusal, ExitCode.weights, /belongs to a run with other sett/);
+      assert.ok(error.message.includes(`: ${what}`), error.message);
+    }
     await refused(bytes.subarray(0, bytes.length - 100), /safetensors/);
     await refused(bytes.subarray(0, 5), /safetensors/);
     await refused(new Uint8Array(), /safetensors/);

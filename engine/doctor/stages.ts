@@ -7,7 +7,6 @@
 
 import { type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
-import { canonicalText } from "../io/canonical.ts";
 import type { Module } from "../nn/module.ts";
 import {
   checkStateDict,
@@ -248,12 +247,19 @@ export class Stages {
     constraint: { penalty?: Penalty; strength?: Strength; decides?: unknown } = {},
   ): Promise<StageResult> {
     const { folder, network, runtime, set, split, report, settings } = this;
-    const { batch, momentum, weightDecay, seed, weights, ...rest } = settings;
+    const { batch, momentum, weightDecay, seed, noise, noiseCopies, validation, limit } = settings;
     const { penalty, strength, decides } = constraint;
     const result = await trainStage(runtime, network, folder, {
       ...{ stage, set, epochs, lr, penalty, strength, batch, momentum, weightDecay, seed },
       ...split,
-      fingerprint: canonicalText({ ...rest, weights: weights?.path, decides }),
+      settings: {
+        start: settings.start,
+        validation,
+        limit,
+        noise,
+        noiseCopies,
+        constraint: decides,
+      },
     }, report);
     this.seconds[stage] = result.history.reduce((sum, { seconds }) => sum + seconds, 0);
     return result;

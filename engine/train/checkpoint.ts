@@ -6,6 +6,7 @@
 
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes, writeFileAtomic } from "../io/files.ts";
+import { differences, type Settings } from "../io/canonical.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
 import type { StateDict } from "../nn/state.ts";
@@ -22,7 +23,7 @@ export interface Position {
   /** The epoch (from 1) with the highest validation accuracy, 0 before the first. */
   readonly bestEpoch: number;
   /** What the run was asked for; a checkpoint of another run is refused. */
-  readonly fingerprint: string;
+  readonly settings: Settings;
 }
 
 export interface Checkpoint extends Position {
@@ -40,32 +41,34 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
   for (const group of GROUPS) {
     for (const [name, tensor] of checkpoint[group]) tensors.set(`${group}/${name}`, tensor);
   }
-  const { epoch, step, seconds, history, bestEpoch, fingerprint } = checkpoint;
-  const position = JSON.stringify({ epoch, step, seconds, history, bestEpoch, fingerprint });
+  const { epoch, step, seconds, history, bestEpoch, settings } = checkpoint;
+  const position = JSON.stringify({ epoch, step, seconds, history, bestEpoch, settings });
   await writeFileAtomic(path, encodeSafetensors(tensors, { position }));
 }
 
 /**
  * The checkpoint at `path`, or undefined where there is none.
- * @throws UserError (weights) where it is damaged or belongs to another run
+ * @param settings of the run that takes it up
+ * @throws UserError (weights) where it is damaged, or of a run with other settings, which are named
  */
 export async function loadCheckpoint(
   path: string,
-  fingerprint: string,
+  settings: Settings,
 ): Promise<Checkpoint | undefined> {
   if (!await fileExists(path)) return undefined;
   const { tensors, metadata } = decodeSafetensors(await readBytes(path), path);
   const position = parsePosition(metadata.position);
-  if (!position) {
+  if (!position?.settings) {
     throw new UserError(
       `${path} is no checkpoint, or a damaged one`,
       ExitCode.weights,
       "remove it to begin its stage anew",
     );
   }
-  if (position.fingerprint !== fingerprint) {
+  const different = differences(position.settings, settings);
+  if (different.length > 0) {
     throw new UserError(
-      `${path} belongs to a run with other settings`,
+      `${path} belongs to a run with other settings: ${different.join("; ")}`,
       ExitCode.weights,
       "give the run a folder of its own with --out",
     );

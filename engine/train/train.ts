@@ -5,6 +5,7 @@
 
 import type { DataSet, Split } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
+import type { Settings } from "../io/canonical.ts";
 import { removeIfThere } from "../io/files.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
 import type { Module } from "../nn/module.ts";
@@ -36,8 +37,8 @@ export interface TrainOptions {
   readonly strength?: Strength;
   /** Where the run's state is kept while it is under way. */
   readonly checkpoint: string;
-  /** Everything that decides the result, so that a checkpoint is only resumed by the same run. */
-  readonly fingerprint: string;
+  /** What decides the result besides the numbers above: only the same run takes a checkpoint up. */
+  readonly settings: Settings;
   readonly signal: AbortSignal;
   /** Told the epochs that are already there when a checkpoint is taken up. */
   readonly onResume?: (history: readonly EpochRecord[]) => void;
@@ -249,7 +250,7 @@ class Loop {
       seconds: this.seconds(),
       history,
       bestEpoch,
-      fingerprint: this.options.fingerprint,
+      settings: settingsOf(this.options),
       model: await stateDict(this.network, this.runtime),
       velocities: await this.hostTensors(this.step.velocities),
       metrics: await this.hostTensors(this.step.metrics),
@@ -258,8 +259,8 @@ class Loop {
   }
 
   private async resume(): Promise<void> {
-    const { checkpoint: path, fingerprint } = this.options;
-    const checkpoint = await loadCheckpoint(path, fingerprint);
+    const { checkpoint: path } = this.options;
+    const checkpoint = await loadCheckpoint(path, settingsOf(this.options));
     if (!checkpoint) return;
     this.restore(checkpoint, path);
   }
@@ -289,6 +290,18 @@ class Loop {
       { dtype: "F32", shape, data: values[i] as Float32Array<ArrayBuffer> },
     ]));
   }
+}
+
+/** Everything that decides what a training ends with. */
+function settingsOf(options: TrainOptions): Settings {
+  const { stage, set, epochs, batch, lr, momentum, weightDecay, seed, strength, settings } =
+    options;
+  const images = {
+    train: options.train.labels.length,
+    validation: options.validation.labels.length,
+  };
+  const own = { stage, data: set.name, images, epochs, batch, lr, momentum, weightDecay, seed };
+  return { ...settings, ...own, strength };
 }
 
 /** More accurate, or as accurate with less loss. */

@@ -162,7 +162,7 @@ export const tinyOptions = (folder: string): TrainOptions => ({
   weightDecay: 5e-4,
   seed: 7,
   checkpoint: join(folder, "baseline.checkpoint.safetensors"),
-  fingerprint: "tiny",
+  settings: { network: "tiny" },
   signal: never,
 });
 
