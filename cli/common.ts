@@ -135,11 +135,12 @@ export async function openRun<T extends FlagTable>(
   command: string,
   flags: T,
   given: Values<T> & { model: string; data: string; out?: string; resume?: string },
+  { given: named }: Context,
 ): Promise<Run<Values<T>>> {
   if (given.resume !== undefined) {
     const { folder, config } = await RunFolder.resume(given.resume);
     const args = parseConfig(command, flags, config, folder.file("config.json"));
-    refuseContradictions(flags, given, args, given.resume);
+    refuseContradictions(flags, named, given, args, given.resume);
     return { args, resumed: folder, open: () => Promise.resolve(folder) };
   }
   const open = async () => {
@@ -181,16 +182,17 @@ function parseConfig<T extends FlagTable>(
   }
 }
 
+/** A flag on the command line that says something else than the run was begun with. */
 function refuseContradictions<T extends FlagTable>(
   flags: T,
+  named: ReadonlySet<string>,
   given: Values<T>,
   settings: Values<T>,
   folder: string,
 ): void {
-  for (const [key, flag] of Object.entries(flags)) {
+  for (const key of Object.keys(flags)) {
     const [wanted, has] = [given[key], settings[key]].map((value) => value && String(value));
-    const isDefault = wanted === (flag.default && String(flag.default));
-    if (key === "resume" || isDefault || wanted === has) continue;
+    if (key === "resume" || !named.has(key) || wanted === has) continue;
     throw new UserError(
       `${flagName(key)} ${wanted} contradicts the run in ${folder}, which was begun ` +
         (has === undefined ? `without ${flagName(key)}` : `with ${flagName(key)} ${has}`),

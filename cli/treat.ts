@@ -131,7 +131,7 @@ export const command = defineCommand({
   ],
   async run(given, context) {
     const gpu = await context.gpu();
-    const { args, resumed, open } = await openRun("treat", treatFlags, given);
+    const { args, resumed, open } = await openRun("treat", treatFlags, given, context);
     const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
     const weights = await neededWeights(args, seeds, resumed?.path);
     const set = await openData(args, context.signal);

@@ -208,6 +208,13 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
       /--alpha 5 contradicts the run in .*killed, which was begun with --alpha 0\.1/,
       ...["treat", "--resume", killed, "--alpha", "5"],
     );
+    // What is named on the command line counts, be it the default; what isn't named doesn't.
+    await fail(
+      ExitCode.usage,
+      /--seed 0 contradicts the run in .*killed, which was begun with --seed 4/,
+      ...["treat", "--resume", killed, "--seed", "0"],
+    );
+    await succeed("treat", "--resume", killed, "--seed", "4", "--epochs", "2");
     await fail(ExitCode.usage, /config\.json is of no run of train/, "train", "--resume", killed);
     await fail(ExitCode.io, /is not empty: it holds .*\n.*--resume/, ...run(killed));
     await Deno.writeTextFile(join(killed, "config.json"), '{"command": "treat", "alpha": "x"}');

@@ -11,6 +11,8 @@ export interface Context {
    * event loop turns, so long work must await a timer or a readback now and then.
    */
   readonly signal: AbortSignal;
+  /** The keys of the flags that the command line names; the others have their defaults. */
+  readonly given: ReadonlySet<string>;
   /**
    * The GPU, opened at the first call. Where no adapter answers, a software one is installed and
    * the process may be started again, so call it before any output and before any slow work.

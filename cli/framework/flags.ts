@@ -95,6 +95,14 @@ const written = (key: string, flag: Flag): string =>
  * @throws UserError (usage) that names the flag, what is wrong with it and the nearest right one
  */
 export function parseFlags<T extends FlagTable>(table: T, args: readonly string[]): Values<T> {
+  return withDefaults(table, givenFlags(table, args));
+}
+
+/** The flags that stand in `args`, without any default. Throws what `parseFlags` does of those. */
+export function givenFlags<T extends FlagTable>(
+  table: T,
+  args: readonly string[],
+): Partial<Values<T>> {
   const named = Object.keys(table).filter((key) => !table[key].positional);
   const keys = new Map(named.map((key) => [flagName(key), key]));
   const positionals = Object.keys(table).filter((key) => table[key].positional);
@@ -107,6 +115,12 @@ export function parseFlags<T extends FlagTable>(table: T, args: readonly string[
     if (key in values) throw usage(`${name} is given more than once`);
     values[key] = parseValue(name, table[key], text);
   }
+  return values as Partial<Values<T>>;
+}
+
+/** @throws UserError (usage) where a flag that is required is missing */
+export function withDefaults<T extends FlagTable>(table: T, given: Partial<Values<T>>): Values<T> {
+  const values: Record<string, unknown> = { ...given };
   for (const [key, flag] of Object.entries(table)) {
     if (key in values) continue;
     if (flag.required) throw usage(`${written(key, flag)} is missing: ${flag.help}`);

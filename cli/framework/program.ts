@@ -3,7 +3,7 @@ import { ExitCode, UserError } from "../../engine/errors.ts";
 import type { Gpu } from "../../engine/gpu/adapter.ts";
 import { nearest } from "../../engine/nearest.ts";
 import type { AnyCommand, Context } from "./command.ts";
-import { parseFlags } from "./flags.ts";
+import { givenFlags, withDefaults } from "./flags.ts";
 import { commandHelp, commandLine, programHelp } from "./help.ts";
 import { terminalWidth, write } from "./output.ts";
 import { runAgain } from "./restart.ts";
@@ -66,11 +66,12 @@ const isAskedFor = (arg: string | undefined): boolean =>
   arg === undefined || isHelp(arg) || arg === "help";
 
 async function run(command: AnyCommand, args: readonly string[]): Promise<ExitCode> {
-  const values = parseWithHint(command, args);
+  const { values, given } = parseWithHint(command, args);
   const { signal, release } = listenForInterrupt(complain);
   let gpu: Promise<Gpu> | undefined;
   const context: Context = {
     signal,
+    given,
     print,
     // Loaded late: most mistakes are found before a GPU is needed.
     gpu: () => gpu ??= import("./gpu.ts").then((door) => door.openOrInstallGpu(complain, release)),
@@ -93,7 +94,8 @@ async function lastErrors(gpu: Gpu): Promise<void> {
 
 function parseWithHint(command: AnyCommand, args: readonly string[]) {
   try {
-    return parseFlags(command.flags, args);
+    const given = givenFlags(command.flags, args);
+    return { values: withDefaults(command.flags, given), given: new Set(Object.keys(given)) };
   } catch (error) {
     if (!(error instanceof UserError) || error.hint) throw error;
     const hint = `${commandLine(command.name)} --help lists the flags`;

@@ -103,7 +103,7 @@ export const command = defineCommand({
   ],
   async run(given, context) {
     const gpu = await context.gpu();
-    const { args, open } = await openRun("study sweep", flags, given);
+    const { args, open } = await openRun("study sweep", flags, given, context);
     const grid = gridOf(args);
     const cells = cellsOf(grid);
     if (cells.length === 0) {
