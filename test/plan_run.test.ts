@@ -3,6 +3,7 @@
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { PLAIN } from "../engine/gpu/kernels/target.ts";
+import { createBuffer, readBuffers } from "../engine/plan/buffers.ts";
 import { schedule } from "../engine/plan/schedule.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { interpret } from "./reference/interpreter.ts";
@@ -295,11 +296,11 @@ Deno.test("outputs of many runs are collected on the device", async () => {
   const runtime = await testRuntime();
   const x = new t.Input("x", [2]);
   const plan = await runtime.plan({ outputs: { y: t.square(x) } });
-  const log = runtime.createBuffer("log", 24);
+  const log = createBuffer(runtime.gpu, "log", 24);
   for (let k = 0; k < 3; k++) {
     plan.run([[x, Float32Array.of(k, k + 10)]], [{ output: "y", to: log, byteOffset: 8 * k }]);
   }
-  const [found] = await runtime.readBuffers([{ buffer: log, bytes: 24, dtype: "f32" }]);
+  const [found] = await readBuffers(runtime.gpu, [{ buffer: log, bytes: 24, dtype: "f32" }]);
   deepEqual(numbers(found), [0, 100, 1, 121, 4, 144]);
   log.destroy();
   plan.destroy();

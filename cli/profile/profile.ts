@@ -70,7 +70,7 @@ export async function profile(
   onStep: (done: number) => void,
 ): Promise<Profile> {
   const before = await measureRoofline(runtime.gpu);
-  const profiler = await PlanProfiler.make(runtime, plan);
+  const profiler = await PlanProfiler.make(runtime.gpu, plan);
   try {
     const inTurn = async (count: number) => {
       const begun = performance.now();

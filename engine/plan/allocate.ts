@@ -2,8 +2,9 @@
 
 import { numel } from "../tensor/shape.ts";
 import { Input, Variable } from "../tensor/tensor.ts";
+import { createBuffer } from "./buffers.ts";
 import { bytesTogether, type Lifetime, placeValues } from "./memory.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Resources } from "./resources.ts";
 import type { Dispatch, Storage } from "./schedule.ts";
 import { placeTextures, type TextureCopy } from "./textures.ts";
 
@@ -35,12 +36,16 @@ export interface Memory {
 
 export const bytesOf = (storage: Storage) => 4 * numel(storage.shape);
 
-/** @param kept storages whose values stay after the last dispatch */
+/**
+ * @param kept storages whose values stay after the last dispatch
+ * @throws UserError (gpu) that names a value the device has no buffer for
+ */
 export function allocate(
-  runtime: Runtime,
+  resources: Resources,
   dispatches: readonly Dispatch[],
   kept: ReadonlySet<Storage>,
 ): Memory {
+  const { gpu } = resources;
   const spans = lifetimes(dispatches, kept);
   const storages = [...spans.keys()];
   const variables = storages.filter((storage) => storage instanceof Variable);
@@ -48,15 +53,15 @@ export function allocate(
   const values = storages.filter((s) => !(s instanceof Variable || s instanceof Input));
 
   const place = new Map<Storage, GPUBuffer>();
-  for (const variable of variables) place.set(variable, runtime.bufferOf(variable));
-  const fed = inputs.map((input) => runtime.createBuffer(`input ${input.label}`, bytesOf(input)));
+  for (const variable of variables) place.set(variable, resources.bufferOf(variable));
+  const fed = inputs.map((input) => createBuffer(gpu, `input ${input.label}`, bytesOf(input)));
   inputs.forEach((input, k) => place.set(input, fed[k]));
   const lived = values.map((storage) => spans.get(storage)!);
   const { buffers, sizes } = placeValues(lived);
-  const pool = sizes.map((bytes, k) => runtime.createBuffer(`values ${k}`, bytes));
+  const pool = sizes.map((bytes, k) => createBuffer(gpu, `values ${k}`, bytes));
   values.forEach((storage, k) => place.set(storage, pool[buffers[k]]));
 
-  const textures = placeTextures(runtime.gpu.device, dispatches);
+  const textures = placeTextures(gpu.device, dispatches);
   const total = (numbers: readonly number[]) => numbers.reduce((sum, n) => sum + n, 0);
   return {
     place,

@@ -4,6 +4,7 @@
  * once; it allocates nothing and reads nothing back.
  */
 
+import type { Gpu } from "../gpu/adapter.ts";
 import {
   type AssignmentPair,
   type DType,
@@ -12,8 +13,9 @@ import {
   type Tensor,
 } from "../tensor/tensor.ts";
 import { allocate, type MemoryUse } from "./allocate.ts";
+import { type Readable, readBuffers } from "./buffers.ts";
 import { type Command, prepare, recordDispatch } from "./record.ts";
-import type { Readable, Runtime } from "./runtime.ts";
+import type { Resources } from "./resources.ts";
 import { schedule } from "./schedule.ts";
 import { recordCopy } from "./textures.ts";
 
@@ -36,7 +38,7 @@ export interface OutputCopy<Name extends string> {
 
 export class Plan<Name extends string = string> {
   private constructor(
-    private readonly runtime: Runtime,
+    private readonly gpu: Gpu,
     /** What is dispatched in a run, in order. */
     readonly dispatches: readonly Command[],
     private readonly inputs: ReadonlyMap<Input, GPUBuffer>,
@@ -47,20 +49,20 @@ export class Plan<Name extends string = string> {
 
   /** Traces, compiles and allocates. @throws UserError (gpu) naming the kernel that failed */
   static async make<Name extends string>(
-    runtime: Runtime,
+    resources: Resources,
     { outputs, assign = [] }: PlanSpec<Name>,
   ): Promise<Plan<Name>> {
     const named = Object.entries<Tensor>(outputs ?? {});
     const { dispatches, storageOf } = schedule(
       named.map(([, tensor]) => tensor),
       assign,
-      runtime.target,
+      resources.target,
     );
     const kept = new Set(named.map(([, tensor]) => storageOf(tensor)));
     for (const [target] of assign) kept.add(target);
 
-    const memory = allocate(runtime, dispatches, kept);
-    const commands = await prepare(runtime, dispatches, memory);
+    const memory = allocate(resources, dispatches, kept);
+    const commands = await prepare(resources, dispatches, memory);
     const inputs = [...memory.place].filter((entry): entry is [Input, GPUBuffer] =>
       entry[0] instanceof Input
     );
@@ -68,9 +70,9 @@ export class Plan<Name extends string = string> {
       const buffer = memory.place.get(storageOf(tensor))!;
       return [name, { buffer, bytes: 4 * tensor.size, dtype: tensor.dtype }] as const;
     });
-    runtime.gpu.check();
+    resources.gpu.check();
     return new Plan<Name>(
-      runtime,
+      resources.gpu,
       commands,
       new Map(inputs),
       new Map(readable),
@@ -86,7 +88,7 @@ export class Plan<Name extends string = string> {
    */
   run(feeds: readonly Feed[] = [], copies: readonly OutputCopy<Name>[] = []): void {
     this.feed(feeds);
-    this.runtime.gpu.device.queue.submit([this.encode(copies)]);
+    this.gpu.device.queue.submit([this.encode(copies)]);
   }
 
   /** Gives every input its value for the next run. */
@@ -100,7 +102,7 @@ export class Plan<Name extends string = string> {
 
   /** Records a run, to be submitted once. */
   encode(copies: readonly OutputCopy<Name>[] = []): GPUCommandBuffer {
-    const encoder = this.runtime.gpu.device.createCommandEncoder();
+    const encoder = this.gpu.device.createCommandEncoder();
     let pass = encoder.beginComputePass();
     for (const command of this.dispatches) {
       if (command.copies.length > 0) {
@@ -120,7 +122,7 @@ export class Plan<Name extends string = string> {
 
   /** The outputs' values after the last run, in one readback. */
   read(...names: readonly Name[]): Promise<HostArray[]> {
-    return this.runtime.readBuffers(names.map((name) => this.outputs.get(name)!));
+    return readBuffers(this.gpu, names.map((name) => this.outputs.get(name)!));
   }
 
   /** Frees the plan's buffers and textures; variables stay. */
@@ -135,7 +137,7 @@ export class Plan<Name extends string = string> {
     }
     // An input that nothing depends on has no buffer, and its value doesn't matter.
     const buffer = this.inputs.get(input);
-    if (buffer) this.runtime.gpu.device.queue.writeBuffer(buffer, 0, data);
+    if (buffer) this.gpu.device.queue.writeBuffer(buffer, 0, data);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { TextureInput } from "../gpu/kernel.ts";
 import { bytesOf, type Memory } from "./allocate.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Resources } from "./resources.ts";
 import type { Dispatch, Storage } from "./schedule.ts";
 import type { TextureCopy } from "./textures.ts";
 
@@ -20,7 +20,7 @@ export interface BufferCopy extends TextureCopy {
 
 /** Compiles every kernel and binds its memory. @throws UserError (gpu) that names a wrong kernel */
 export async function prepare(
-  runtime: Runtime,
+  resources: Resources,
   dispatches: readonly Dispatch[],
   { place, copies }: Memory,
 ): Promise<Command[]> {
@@ -29,7 +29,7 @@ export async function prepare(
     const texture = (storage: Storage, { format }: TextureInput) =>
       copies.findLast((c) => c.storage === storage && c.format === format && c.before <= at)!
         .texture;
-    const { pipeline, bindGroup } = await bind(runtime, dispatch, place, texture);
+    const { pipeline, bindGroup } = await bind(resources, dispatch, place, texture);
     const due = copies.filter(({ before }) => before === at)
       .map((copy) => ({ ...copy, buffer: place.get(copy.storage)! }));
     commands.push({ ...dispatch, copies: due, pipeline, bindGroup });
@@ -38,13 +38,13 @@ export async function prepare(
 }
 
 async function bind(
-  runtime: Runtime,
+  resources: Resources,
   { kernel, buffers }: Dispatch,
   place: Memory["place"],
   texture: (storage: Storage, input: TextureInput) => GPUTexture,
 ) {
   const { label, textures } = kernel;
-  const pipeline = await runtime.pipeline(kernel);
+  const pipeline = await resources.pipeline(kernel);
   const entries = buffers.map((storage, binding) => {
     const input = textures?.find((texture) => texture.binding === binding);
     const resource = input
@@ -53,7 +53,7 @@ async function bind(
     return { binding, resource };
   });
   const layout = pipeline.getBindGroupLayout(0);
-  const { gpu } = runtime;
+  const { gpu } = resources;
   const bindGroup = await gpu.scoped(
     label,
     () => gpu.device.createBindGroup({ label, layout, entries }),

@@ -7,21 +7,13 @@ import type { Gpu } from "../gpu/adapter.ts";
 import { expand } from "../gpu/expand.ts";
 import type { Kernel } from "../gpu/kernel.ts";
 import { type Target, targetFor } from "../gpu/kernels/target.ts";
-import { ExitCode, UserError } from "../errors.ts";
 import { showShape } from "../tensor/shape.ts";
 import { type HostArray, Tensor, type Variable } from "../tensor/tensor.ts";
+import { createBuffer, readBuffers } from "./buffers.ts";
 import { type Feed, Plan, type PlanSpec } from "./plan.ts";
+import type { Resources } from "./resources.ts";
 
-/** A stretch of a buffer to be read. */
-export interface Readable {
-  readonly buffer: GPUBuffer;
-  readonly bytes: number;
-  readonly dtype: "f32" | "u32";
-}
-
-const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-
-export class Runtime {
+export class Runtime implements Resources {
   private readonly variables = new Map<Variable, GPUBuffer>();
   private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
   /** Milliseconds that each pipeline took to make, by its kernel's source. */
@@ -30,35 +22,13 @@ export class Runtime {
   /** @param target what kernels may count on here, where that is not for the device to say */
   constructor(readonly gpu: Gpu, readonly target: Target = targetFor(gpu)) {}
 
-  /**
-   * A storage buffer.
-   * @param hint what its user can do where it is too large
-   * @throws UserError (gpu) naming `label` where the device can't make it
-   */
-  createBuffer(
-    label: string,
-    bytes: number,
-    hint = "use a smaller --batch or --limit",
-  ): GPUBuffer {
-    const { maxStorageBufferBindingSize: limit } = this.gpu.limits;
-    if (bytes > limit) {
-      const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
-      throw new UserError(
-        `${label} needs a buffer of ${mib(bytes)}, and this adapter allows ${mib(limit)}`,
-        ExitCode.gpu,
-        hint,
-      );
-    }
-    return this.gpu.device.createBuffer({ label, size: Math.max(4, bytes), usage: USAGE });
-  }
-
   /** The variable's buffer; its initial value is uploaded when it is first asked for. */
   bufferOf(variable: Variable): GPUBuffer {
     let buffer = this.variables.get(variable);
     if (!buffer) {
       const { label, shape, size } = variable;
       const hint = "use a smaller model, smaller images, or a GPU with larger buffers";
-      buffer = this.createBuffer(`${label} ${showShape(shape)}`, 4 * size, hint);
+      buffer = createBuffer(this.gpu, `${label} ${showShape(shape)}`, 4 * size, hint);
       this.variables.set(variable, buffer);
       this.gpu.device.queue.writeBuffer(buffer, 0, variable.initial);
     }
@@ -75,11 +45,12 @@ export class Runtime {
 
   /** The variables' values, in one readback. */
   read(variables: readonly Variable[]): Promise<HostArray[]> {
-    return this.readBuffers(variables.map((variable) => ({
+    const sources = variables.map((variable) => ({
       buffer: this.bufferOf(variable),
       bytes: 4 * variable.size,
       dtype: variable.dtype,
-    })));
+    }));
+    return readBuffers(this.gpu, sources);
   }
 
   /** Frees the variables' memory. They start with their initial value if they are used again. */
@@ -87,36 +58,6 @@ export class Runtime {
     for (const variable of variables) {
       this.variables.get(variable)?.destroy();
       this.variables.delete(variable);
-    }
-  }
-
-  /**
-   * Copies buffers to the host. Waits until all submitted work is done, and costs at least 10 ms
-   * in Deno: read many at once, and seldom.
-   */
-  async readBuffers(sources: readonly Readable[]): Promise<HostArray[]> {
-    const { device } = this.gpu;
-    const size = sources.reduce((sum, { bytes }) => sum + bytes, 0);
-    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-    const staging = device.createBuffer({ label: "readback", size: Math.max(4, size), usage });
-    try {
-      const encoder = device.createCommandEncoder();
-      let offset = 0;
-      for (const { buffer, bytes } of sources) {
-        encoder.copyBufferToBuffer(buffer, 0, staging, offset, bytes);
-        offset += bytes;
-      }
-      device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(GPUMapMode.READ);
-      this.gpu.check();
-      const mapped = staging.getMappedRange();
-      let start = 0;
-      return sources.map(({ bytes, dtype }) => {
-        const part = mapped.slice(start, start += bytes);
-        return dtype === "u32" ? new Uint32Array(part) : new Float32Array(part);
-      });
-    } finally {
-      staging.destroy();
     }
   }
 

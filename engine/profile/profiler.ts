@@ -5,11 +5,11 @@
  * each on the device; kernels do not overlap in it.
  */
 
+import type { Gpu } from "../gpu/adapter.ts";
 import { type Span, Timestamps } from "../gpu/timestamps.ts";
 import { median } from "../statistics.ts";
 import type { Feed, Plan } from "../plan/plan.ts";
 import { recordDispatch } from "../plan/record.ts";
-import type { Runtime } from "../plan/runtime.ts";
 import { recordCopy } from "../plan/textures.ts";
 
 /** Recordings, of which the first half is there for JavaScript's compiler to do its work. */
@@ -45,10 +45,10 @@ export class PlanProfiler {
   ) {}
 
   /** @throws UserError (gpu) where the adapter has no clock */
-  static async make(runtime: Runtime, plan: Plan): Promise<PlanProfiler> {
+  static async make(gpu: Gpu, plan: Plan): Promise<PlanProfiler> {
     const copying = plan.dispatches.filter(({ copies }) => copies.length > 0).length;
-    const stamps = await Timestamps.make(runtime.gpu, plan.dispatches.length + copying);
-    return new PlanProfiler(runtime.gpu.device, plan, stamps);
+    const stamps = await Timestamps.make(gpu, plan.dispatches.length + copying);
+    return new PlanProfiler(gpu.device, plan, stamps);
   }
 
   /** Runs the plan as `Plan.run` does. */

@@ -8,6 +8,7 @@ import { ExitCode, UserError } from "../errors.ts";
 import { type Kernel, linearWorkgroups, specialize, type Tunable } from "../gpu/kernel.ts";
 import { Timestamps } from "../gpu/timestamps.ts";
 import { allocate, type Memory } from "../plan/allocate.ts";
+import { readBuffers } from "../plan/buffers.ts";
 import { type Command, prepare, recordDispatch } from "../plan/record.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import type { Dispatch } from "../plan/schedule.ts";
@@ -163,11 +164,12 @@ class Trial {
   }
 
   private read(storages: readonly Scratch[], dtype: "f32" | "u32") {
-    return this.runtime.readBuffers(storages.map((storage) => ({
+    const sources = storages.map((storage) => ({
       buffer: this.memory.place.get(storage)!,
       bytes: 4 * numel(storage.shape),
       dtype,
-    })));
+    }));
+    return readBuffers(this.runtime.gpu, sources);
   }
 
   /** Median milliseconds of a dispatch, of the variants given by number; the first always. */

@@ -1,0 +1,15 @@
+/** What a plan is made from: a device, the variables that live on it, the kernels compiled for it. */
+
+import type { Gpu } from "../gpu/adapter.ts";
+import type { Kernel } from "../gpu/kernel.ts";
+import type { Target } from "../gpu/kernels/target.ts";
+import type { Variable } from "../tensor/tensor.ts";
+
+export interface Resources {
+  readonly gpu: Gpu;
+  readonly target: Target;
+  /** The variable's memory. @throws UserError (gpu) where it is too large */
+  bufferOf(variable: Variable): GPUBuffer;
+  /** The compiled kernel. @throws UserError (gpu) that names it where it is wrong */
+  pipeline(kernel: Kernel): Promise<GPUComputePipeline>;
+}
