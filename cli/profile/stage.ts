@@ -9,7 +9,7 @@ import { observe } from "../../engine/nn/observe.ts";
 import type { Feed, Plan } from "../../engine/plan/plan.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
 import { Input, Variable } from "../../engine/tensor/tensor.ts";
-import { RowCollector } from "../../engine/train/predict.ts";
+import { RowCollector } from "../../engine/train/collect.ts";
 import { type Penalty, TrainingStep } from "../../engine/train/step.ts";
 import { batchFlag, modelFlags } from "../common.ts";
 import { flagTable } from "../framework/flags.ts";

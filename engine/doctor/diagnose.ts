@@ -18,7 +18,8 @@ import { add, mul } from "../tensor/pointwise.ts";
 import { noise } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Batches } from "../data/batch.ts";
-import { type Observer, RowCollector } from "../train/predict.ts";
+import { RowCollector } from "../train/collect.ts";
+import type { Observer } from "../train/observer.ts";
 import { aggregate, scoreGradients } from "./constraint.ts";
 import type { Sifted } from "./sift.ts";
 

@@ -9,7 +9,8 @@ import type { Module } from "../nn/module.ts";
 import { loadStateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { accuracy, type Prediction, predictions } from "../train/measures.ts";
-import { type Logits, type Observer, partOf, Predictor, predictSplit } from "../train/predict.ts";
+import { type Observer, partOf } from "../train/observer.ts";
+import { type Logits, Predictor, predictSplit } from "../train/predict.ts";
 import type { RunFolder, StageResult } from "../train/run_folder.ts";
 import { type Examination, saveExamination } from "./examine.ts";
 import {

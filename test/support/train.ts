@@ -18,7 +18,7 @@ import { Runtime } from "../../engine/plan/runtime.ts";
 import { below, draws } from "../../engine/random.ts";
 import { flatten } from "../../engine/tensor/movement.ts";
 import type { Tensor } from "../../engine/tensor/tensor.ts";
-import { RowCollector } from "../../engine/train/predict.ts";
+import { RowCollector } from "../../engine/train/collect.ts";
 import { train, type TrainOptions, type TrainResult } from "../../engine/train/train.ts";
 
 export const SIZE = 8;

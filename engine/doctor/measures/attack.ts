@@ -20,7 +20,8 @@ import { add, div, maximum, mul, neg, sign, sub, toFloat } from "../../tensor/po
 import { noise } from "../../tensor/random.ts";
 import { sum } from "../../tensor/reduce.ts";
 import { type Tensor, Variable } from "../../tensor/tensor.ts";
-import { type Observer, partOf, RowCollector } from "../../train/predict.ts";
+import { RowCollector } from "../../train/collect.ts";
+import { type Observer, partOf } from "../../train/observer.ts";
 import { columnAccuracy, type Measure, type Point, type Subject } from "./subject.ts";
 
 const minimum = (a: Tensor, b: Tensor) => neg(maximum(neg(a), neg(b)));

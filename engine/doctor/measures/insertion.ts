@@ -11,7 +11,8 @@ import { softmax } from "../../tensor/loss.ts";
 import { concat, reshape } from "../../tensor/movement.ts";
 import { greater, mul, sub } from "../../tensor/pointwise.ts";
 import { Input, type Tensor, Variable } from "../../tensor/tensor.ts";
-import { type Observer, partOf, RowCollector } from "../../train/predict.ts";
+import { RowCollector } from "../../train/collect.ts";
+import { type Observer, partOf } from "../../train/observer.ts";
 import { saliency } from "./saliency.ts";
 import type { Measure, Subject } from "./subject.ts";
 

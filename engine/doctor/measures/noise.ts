@@ -12,7 +12,8 @@ import { add, mul, square } from "../../tensor/pointwise.ts";
 import { noise } from "../../tensor/random.ts";
 import { mean } from "../../tensor/reduce.ts";
 import { Input, type Tensor } from "../../tensor/tensor.ts";
-import { type Observer, partOf, RowCollector } from "../../train/predict.ts";
+import { RowCollector } from "../../train/collect.ts";
+import { type Observer, partOf } from "../../train/observer.ts";
 import { predictedColumn } from "./attack.ts";
 import type { Measure, Subject } from "./subject.ts";
 

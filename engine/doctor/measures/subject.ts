@@ -3,7 +3,7 @@
 import type { DataSet, Split } from "../../data/dataset.ts";
 import type { Module } from "../../nn/module.ts";
 import type { Runtime } from "../../plan/runtime.ts";
-import type { Observer } from "../../train/predict.ts";
+import type { Observer } from "../../train/observer.ts";
 
 /** A network and images to measure it on. */
 export interface Subject {
