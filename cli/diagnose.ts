@@ -8,11 +8,11 @@ import { examine, type ExaminedLayer, saveExamination } from "../engine/doctor/e
 import { doubtfulExhibits, saveExhibits } from "../engine/doctor/exhibits.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { classMeasures } from "../engine/doctor/measures/measure.ts";
-import { wilson } from "../engine/doctor/statistics.ts";
+import { wilson } from "../engine/doctor/significance.ts";
 import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import { accuracy } from "../engine/train/measures.ts";
+import { accuracy } from "../engine/train/predictions.ts";
 import {
   batchFlag,
   dataFlags,

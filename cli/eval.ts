@@ -1,12 +1,13 @@
 /** Measures a classifier on a test set. */
 
+import { byGroup, SMALLEST_GROUP, worst } from "../engine/doctor/measures/classes.ts";
 import { classMeasures } from "../engine/doctor/measures/measure.ts";
-import { wilson } from "../engine/doctor/statistics.ts";
+import { wilson } from "../engine/doctor/significance.ts";
 import { atMost } from "../engine/data/dataset.ts";
-import { combinationsOf, pairingsOf, worstGroup } from "../engine/data/groups.ts";
+import { combinationsOf, pairingsOf } from "../engine/data/groups.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import { accuracy, predictions } from "../engine/train/measures.ts";
+import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import {
   batchFlag,
@@ -62,11 +63,14 @@ export const command = defineCommand({
     const measures = classMeasures(predicted, set.classes.length, pairings);
     const classes = set.classes.map((name, k) => ({ name, ...measures.classes[k] }));
     const combinations = combinationsOf(set, test);
-    const right = predicted.map((p) => p.label === p.predicted);
-    const worst = combinations && worstGroup(right, combinations);
+    const shares = combinations && byGroup(predicted, combinations.of, combinations.names.length);
+    const least = shares ? worst(shares, SMALLEST_GROUP) : -1;
+    const worstCombination = least < 0
+      ? undefined
+      : { name: combinations!.names[least], ...shares![least] };
     if (args.json) {
       const facts = { model: args.model, data: set.name, adapter: gpu.adapter.name };
-      const groups = { group_names: pairings?.names, worst_combination: worst };
+      const groups = { group_names: pairings?.names, worst_combination: worstCombination };
       const found = { ...facts, test: total, interval, ...measures, classes, ...groups };
       context.print(JSON.stringify(found, null, 2));
       return;
@@ -87,10 +91,8 @@ export const command = defineCommand({
       if (accuracy === null) return;
       context.print(`${name} ${percent(accuracy)} (${correct} of ${images})`);
     });
-    if (!worst) return;
-    context.print(
-      `worst combination ${percent(worst.accuracy)}: ${worst.name} ` +
-        `(${worst.correct} of ${worst.total})`,
-    );
+    if (!worstCombination) return;
+    const { name, accuracy: lowest, correct, images } = worstCombination;
+    context.print(`worst combination ${percent(lowest!)}: ${name} (${correct} of ${images})`);
   },
 });

@@ -3,7 +3,7 @@
 import { constraintIsConstant } from "../engine/doctor/constant.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
-import { type ModuleSummary, summarize } from "../engine/nn/summary.ts";
+import { type ModuleSummary, summarizeNetwork } from "../engine/nn/summary.ts";
 import { type ClassifierEntry, comesInWidth, createClassifier } from "../models/classifier.ts";
 import { classifier, classifiers } from "../models/registry.ts";
 import { widthFlag } from "./common.ts";
@@ -64,7 +64,7 @@ function examine(entry: ClassifierEntry, args: Args) {
   const at = (imageSize: number) => {
     const options = { inChannels: channels, numClasses: classes, imageSize, width };
     const network = createClassifier(entry, options);
-    return { imageSize, network, ...summarize(network, [imageSize, imageSize, channels]) };
+    return { imageSize, network, ...summarizeNetwork(network, [imageSize, imageSize, channels]) };
   };
   try {
     return at(size);

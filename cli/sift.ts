@@ -8,7 +8,7 @@ import { exportSift, type Manifest, readManifest } from "../engine/doctor/sift_f
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import { predictions } from "../engine/train/measures.ts";
+import { predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { RunFolder } from "../engine/train/run_folder.ts";
 import {

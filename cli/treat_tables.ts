@@ -7,7 +7,7 @@ import {
   type SummaryFile,
   type TreatResult,
 } from "../engine/doctor/result.ts";
-import type { Interval } from "../engine/doctor/statistics.ts";
+import type { Interval } from "../engine/doctor/significance.ts";
 import { percent } from "./common.ts";
 import { table } from "./framework/table.ts";
 

@@ -10,7 +10,7 @@ import { holds, type Result, type WorkSpec } from "../cli/bench/result.ts";
 import { tracedShapes } from "../cli/bench/shapes.ts";
 import { type Contender, inTurns, repeatsFor } from "../cli/bench/turns.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
-import { geometricMean, median, relativeError } from "../engine/statistics.ts";
+import { geometricMean, median, relativeError } from "../engine/averages.ts";
 import { testRuntime } from "./support/check.ts";
 
 const { signal } = new AbortController();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { constraintIsConstant } from "../engine/doctor/constant.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { ExitCode } from "../engine/errors.ts";
-import { summarize } from "../engine/nn/summary.ts";
+import { summarizeNetwork } from "../engine/nn/summary.ts";
 import { classifier, classifiers } from "../models/registry.ts";
 import { referenceModel, referenceNetworks, referenceNote } from "./support/reference.ts";
 
@@ -43,7 +43,7 @@ Deno.test(`models: parameters and operations are the reference's${referenceNote}
   ignore: referenceNetworks.length === 0,
 }, () => {
   for (const name of referenceNetworks) {
-    const { parameters, macs } = summarize(create(name), [32, 32, 3]);
+    const { parameters, macs } = summarizeNetwork(create(name), [32, 32, 3]);
     const expected = referenceModel(name);
     assert.deepEqual(
       { parameters, macs },

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { mcnemar, pairedDifference, wilson } from "../engine/doctor/statistics.ts";
+import { mcnemar, pairedDifference, wilson } from "../engine/doctor/significance.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { decodeNpy } from "../engine/io/npy.ts";
 import { decodeSafetensors } from "../engine/io/safetensors.ts";

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import type { DataSet, MemorySplit } from "../engine/data/dataset.ts";
 import { pickBackground } from "../engine/data/backgrounds.ts";
 import { type CompositeOptions, makeComposite } from "../engine/data/composite.ts";
-import { combinationsOf, groupAccuracies, worstGroup } from "../engine/data/groups.ts";
+import { combinationsOf } from "../engine/data/groups.ts";
+import { byGroup, SMALLEST_GROUP, worst } from "../engine/doctor/measures/classes.ts";
 import { loadDataSet } from "../engine/data/registry.ts";
 import { makeShapes } from "../engine/data/shapes.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
@@ -131,14 +132,18 @@ Deno.test("groups: label and background, the worst of those that are large enoug
   };
   const groups = combinationsOf({ ...compose({}), train: part }, part)!;
   assert.equal(groups.names[groups.of[0]], "a on d");
-  const right = Array.from({ length: 30 }, (_, i) => i >= 12 && i !== 25);
+  const predicted = Array.from({ length: 30 }, (_, i) => ({
+    ...{ label: 1, predicted: i >= 12 && i !== 25 ? 1 : 0, confidence: 1, loss: 0 },
+  }));
+  const shares = byGroup(predicted, groups.of, groups.names.length);
   assert.deepEqual(
-    groupAccuracies(right, groups).map(({ name, correct, total }) => [name, correct, total]),
+    shares.flatMap(({ images, correct }, g) =>
+      images > 0 ? [[groups.names[g], correct, images]] : []
+    ),
     [["a on d", 0, 9], ["b on b", 8, 11], ["b on c", 9, 10]],
   );
-  assert.deepEqual(worstGroup(right, groups), {
-    ...{ name: "b on b", accuracy: 8 / 11, correct: 8, total: 11 },
-  });
+  assert.equal(groups.names[worst(shares)], "a on d");
+  assert.equal(groups.names[worst(shares, SMALLEST_GROUP)], "b on b");
   assert.equal(combinationsOf(scenes, scenes.train), undefined);
   assert(combinationsOf(makeShapes({ train: 1, test: 1 }), makeShapes({ train: 1, test: 1 }).test));
 });

@@ -13,7 +13,7 @@ import { siftLow } from "../engine/doctor/sift.ts";
 import { observe } from "../engine/nn/observe.ts";
 import { loadStateDict, stateDict } from "../engine/nn/state.ts";
 import { grad, Input, mul, sum, Variable } from "../engine/tensor/mod.ts";
-import { predictions } from "../engine/train/measures.ts";
+import { predictions } from "../engine/train/predictions.ts";
 import { predictSplit } from "../engine/train/predict.ts";
 import { interpret } from "./reference/interpreter.ts";
 import { inFolder } from "./support/io.ts";

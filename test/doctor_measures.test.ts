@@ -21,7 +21,7 @@ import {
   studentReach,
   studentWithin,
   wilson,
-} from "../engine/doctor/statistics.ts";
+} from "../engine/doctor/significance.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { observe } from "../engine/nn/observe.ts";
 import {

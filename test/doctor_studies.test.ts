@@ -14,7 +14,7 @@ import {
   summarizeSweep,
   sweepSeed,
 } from "../engine/doctor/studies/sweep.ts";
-import { accuracy, predictions } from "../engine/train/measures.ts";
+import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { RunFolder } from "../engine/train/run_folder.ts";
 import { train } from "../engine/train/train.ts";

@@ -6,7 +6,7 @@ import { type DataSet, NO_MASK } from "../engine/data/dataset.ts";
 import { MODELS, type ResultFile, summarize, type TreatResult } from "../engine/doctor/result.ts";
 import { checkTreatment } from "../engine/doctor/stages.ts";
 import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
-import { wilson } from "../engine/doctor/statistics.ts";
+import { wilson } from "../engine/doctor/significance.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { fileExists, readBytes } from "../engine/io/files.ts";
 import { decodeNpy } from "../engine/io/npy.ts";

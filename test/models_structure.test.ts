@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { UserError } from "../engine/errors.ts";
 import { BatchNorm2d, Dropout, Dropout2d, Identity } from "../engine/nn/layers.ts";
-import { summarize } from "../engine/nn/summary.ts";
+import { summarizeNetwork } from "../engine/nn/summary.ts";
 import { type Module, run } from "../engine/nn/module.ts";
 import { stateShape } from "../engine/nn/state.ts";
 import { Input } from "../engine/tensor/tensor.ts";
@@ -105,7 +105,7 @@ Deno.test("widths scale every layer's channels but leave images and classes alon
   const parameters = (name: string, width?: number) => {
     const network = createClassifier(classifier(name), { ...CIFAR, width });
     assert.deepEqual(trace(network).output.shape, [2, 10], name);
-    return summarize(network, [32, 32, 3]).parameters;
+    return summarizeNetwork(network, [32, 32, 3]).parameters;
   };
   for (const { name, widths } of classifiers) {
     if (!widths) {

@@ -5,7 +5,7 @@ import { decode } from "fast-png";
 import { classMeasures } from "../engine/doctor/measures/measure.ts";
 import type { ModelName, Outcome, ResultFile } from "../engine/doctor/result.ts";
 import { summarize } from "../engine/doctor/result.ts";
-import { mcnemar, pairedDifference, wilson } from "../engine/doctor/statistics.ts";
+import { mcnemar, pairedDifference, wilson } from "../engine/doctor/significance.ts";
 import { html } from "../engine/report/html.ts";
 import { matrix, overlay, thumbnail } from "../engine/report/pictures.ts";
 import { report } from "../engine/report/report.ts";
@@ -13,7 +13,7 @@ import type { DiagnosisRun, Run, SeedsRun, TreatmentRun } from "../engine/report
 import { halfShare } from "../engine/report/sections/gallery.ts";
 import { verdict } from "../engine/report/sections/verdict.ts";
 import { correlationMask } from "../engine/doctor/diagnose.ts";
-import { accuracy } from "../engine/train/measures.ts";
+import { accuracy } from "../engine/train/predictions.ts";
 import { tags } from "./support/markup.ts";
 
 // A run that is made up.

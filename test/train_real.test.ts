@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { limit, splitValidation } from "../engine/data/dataset.ts";
 import { loadDataSet } from "../engine/data/registry.ts";
 import { initialize } from "../engine/nn/state.ts";
-import { accuracy, predictions } from "../engine/train/measures.ts";
+import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { train } from "../engine/train/train.ts";
 import { classifier } from "../models/registry.ts";

@@ -2,7 +2,7 @@
 
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { readText } from "../../engine/io/files.ts";
-import { geometricMean } from "../../engine/statistics.ts";
+import { geometricMean } from "../../engine/averages.ts";
 import type { Judgement, Report, Result } from "./result.ts";
 
 export interface ComparisonResult {

@@ -16,7 +16,7 @@ import { sum } from "../../engine/tensor/reduce.ts";
 import { numel, type Shape } from "../../engine/tensor/shape.ts";
 import { splitSum } from "../../engine/tensor/split.ts";
 import { Tensor, Variable } from "../../engine/tensor/tensor.ts";
-import { geometricMean, median } from "../../engine/statistics.ts";
+import { geometricMean, median } from "../../engine/averages.ts";
 import type { Judgement, Result } from "./result.ts";
 import type { ShapeClass, TracedShape } from "./shapes.ts";
 import { Stopwatch } from "./stopwatch.ts";

@@ -15,7 +15,7 @@ import type { Runtime } from "../../engine/plan/runtime.ts";
 import { draws, streamId } from "../../engine/random.ts";
 import { Input, Variable } from "../../engine/tensor/tensor.ts";
 import { type Penalty, TrainingStep } from "../../engine/train/step.ts";
-import { median } from "../../engine/statistics.ts";
+import { median } from "../../engine/averages.ts";
 import type { ClassifierEntry } from "../../models/classifier.ts";
 import { classifier } from "../../models/registry.ts";
 import type { Judgement, Result } from "./result.ts";

@@ -1,7 +1,7 @@
 /** A benchmark's results as tables. */
 
 import type { Roofline } from "../../engine/gpu/roofline.ts";
-import { geometricMean } from "../../engine/statistics.ts";
+import { geometricMean } from "../../engine/averages.ts";
 import { table } from "../framework/table.ts";
 import type { ComparisonResult } from "./compare.ts";
 import { type FaceResult, FACES } from "./faces.ts";

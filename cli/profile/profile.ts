@@ -15,7 +15,7 @@ import {
   totalRow,
 } from "../../engine/profile/report.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
-import { median } from "../../engine/statistics.ts";
+import { median } from "../../engine/averages.ts";
 import type { Subject } from "./stage.ts";
 
 /** Times are in milliseconds and, but for the first step's, medians or means over the steps. */

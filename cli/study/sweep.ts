@@ -3,7 +3,7 @@
 import { resolveLayers } from "../../engine/doctor/layers.ts";
 import { FORMS } from "../../engine/doctor/penalty.ts";
 import { checkTreatment, Stages } from "../../engine/doctor/stages.ts";
-import type { PairedSample } from "../../engine/doctor/statistics.ts";
+import type { PairedSample } from "../../engine/doctor/significance.ts";
 import {
   type Cell,
   type CellResult,

@@ -14,16 +14,6 @@ export interface Groups {
   readonly of: Uint16Array<ArrayBuffer>;
 }
 
-export interface GroupAccuracy {
-  readonly name: string;
-  readonly accuracy: number;
-  readonly correct: number;
-  readonly total: number;
-}
-
-/** Groups with fewer images say too little to be the worst one. */
-export const SMALLEST_GROUP = 10;
-
 /** Two groups: is the background the class's own, or another one? Undefined where not known. */
 export function pairingsOf({ labels, backgrounds }: Split): Groups | undefined {
   return backgrounds && {
@@ -40,22 +30,4 @@ export function combinationsOf(
   if (!backgroundNames || !backgrounds) return undefined;
   const names = classes.flatMap((name) => backgroundNames.map((ground) => `${name} on ${ground}`));
   return { names, of: labels.map((label, i) => label * backgroundNames.length + backgrounds[i]) };
-}
-
-/** How each group that occurs is classified, the worst first. @param right for each image */
-export function groupAccuracies(right: readonly boolean[], { names, of }: Groups): GroupAccuracy[] {
-  const counts = names.map(() => ({ correct: 0, total: 0 }));
-  of.forEach((group, i) => {
-    counts[group].total++;
-    counts[group].correct += Number(right[i]);
-  });
-  return counts
-    .map(({ correct, total }, g) => ({ name: names[g], accuracy: correct / total, correct, total }))
-    .filter(({ total }) => total > 0)
-    .sort((a, b) => a.accuracy - b.accuracy);
-}
-
-/** The group with the lowest accuracy, of those with `SMALLEST_GROUP` images or more. */
-export function worstGroup(right: readonly boolean[], groups: Groups): GroupAccuracy | undefined {
-  return groupAccuracies(right, groups).find(({ total }) => total >= SMALLEST_GROUP);
 }

@@ -6,7 +6,7 @@ import { writeFileAtomic } from "../io/files.ts";
 import { encodeNpy } from "../io/npy.ts";
 import type { Module } from "../nn/module.ts";
 import type { Runtime } from "../plan/runtime.ts";
-import { type Prediction, predictions } from "../train/measures.ts";
+import { type Prediction, predictions } from "../train/predictions.ts";
 import { type Logits, predictSplit } from "../train/predict.ts";
 import {
   correlationMask,

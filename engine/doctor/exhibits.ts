@@ -19,7 +19,7 @@ import type { Runtime } from "../plan/runtime.ts";
 import { concat, flatten, reshape } from "../tensor/movement.ts";
 import { div, mul, sub } from "../tensor/pointwise.ts";
 import { sum } from "../tensor/reduce.ts";
-import { type Prediction, predictions } from "../train/measures.ts";
+import { type Prediction, predictions } from "../train/predictions.ts";
 import { RowCollector } from "../train/collect.ts";
 import type { Logits } from "../train/predict.ts";
 import { labelErrors, type Suspect } from "./label_errors.ts";

@@ -15,7 +15,7 @@
  * JAIR 70, 2021, equations 1 and 2 and the ranking by margin ("prune by noise rate").
  */
 
-import { softmaxRow } from "../train/measures.ts";
+import { softmaxRow } from "../train/predictions.ts";
 import type { Logits } from "../train/predict.ts";
 
 export interface Suspect {

@@ -10,7 +10,7 @@
  */
 
 import { readVersioned } from "../io/files.ts";
-import type { Accuracy } from "../train/measures.ts";
+import type { Accuracy } from "../train/predictions.ts";
 import { worst } from "./measures/classes.ts";
 import type { Measures } from "./measures/measure.ts";
 import type { Point } from "./measures/subject.ts";
@@ -21,7 +21,7 @@ import {
   pairedSample,
   type Sample,
   sample,
-} from "./statistics.ts";
+} from "./significance.ts";
 
 export const RESULT_VERSION = 1;
 

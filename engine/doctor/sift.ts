@@ -3,7 +3,7 @@
  * predicted class.
  */
 
-import type { Prediction } from "../train/measures.ts";
+import type { Prediction } from "../train/predictions.ts";
 
 /** Image indices by class. */
 export type Sifted = readonly (readonly number[])[];

@@ -11,7 +11,7 @@ import { MANIFEST, PICTURES } from "../data/mask_files.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
 import { encodePng } from "../io/png.ts";
-import type { Prediction } from "../train/measures.ts";
+import type { Prediction } from "../train/predictions.ts";
 import type { Sifted } from "./sift.ts";
 
 /** An image that wants a mask. */

@@ -6,7 +6,7 @@
 
 import { canonicalText } from "../io/canonical.ts";
 import { type MetricSummary, MODELS, type ResultFile, summarize } from "./result.ts";
-import type { Interval } from "./statistics.ts";
+import type { Interval } from "./significance.ts";
 
 export const TABLE_VERSION = 1;
 

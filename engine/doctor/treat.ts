@@ -8,7 +8,7 @@ import { pairingsOf } from "../data/groups.ts";
 import type { Module } from "../nn/module.ts";
 import { loadStateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
-import { accuracy, type Prediction, predictions } from "../train/measures.ts";
+import { accuracy, type Prediction, predictions } from "../train/predictions.ts";
 import { type Observer, partOf } from "../train/observer.ts";
 import { type Logits, Predictor, predictSplit } from "../train/predict.ts";
 import type { RunFolder, StageResult } from "../train/run_folder.ts";
@@ -35,7 +35,7 @@ import {
   type StageSettings,
   type TreatReporter,
 } from "./stages.ts";
-import { mcnemar, pairedDifference, wilson } from "./statistics.ts";
+import { mcnemar, pairedDifference, wilson } from "./significance.ts";
 
 export interface TreatOptions extends StageSettings, ConstraintSettings {
   /** Test images to use; all of them where absent. */

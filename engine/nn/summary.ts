@@ -24,7 +24,7 @@ export interface NetworkSummary {
 }
 
 /** @param image height, width and channels of the images */
-export function summarize(network: Module, image: Shape): NetworkSummary {
+export function summarizeNetwork(network: Module, image: Shape): NetworkSummary {
   const outputs = new Map<string, Shape>();
   const tap = (name: string, output: Tensor) => {
     outputs.set(name, output.shape);

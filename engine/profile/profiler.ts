@@ -7,7 +7,7 @@
 
 import type { Gpu } from "../gpu/adapter.ts";
 import { type Span, Timestamps } from "../gpu/timestamps.ts";
-import { median } from "../statistics.ts";
+import { median } from "../averages.ts";
 import type { Feed, Plan } from "../plan/plan.ts";
 import { recordDispatch } from "../plan/record.ts";
 import { recordCopy } from "../plan/textures.ts";

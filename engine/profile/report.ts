@@ -5,7 +5,7 @@
 
 import { leastTime, type Roofline, type Work } from "../gpu/roofline.ts";
 import type { Span } from "../gpu/timestamps.ts";
-import { median } from "../statistics.ts";
+import { median } from "../averages.ts";
 import { bytesOf } from "../plan/allocate.ts";
 import { type TimedDispatch, type TimedStep } from "./profiler.ts";
 import type { Command } from "../plan/record.ts";

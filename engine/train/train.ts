@@ -14,7 +14,7 @@ import type { Runtime } from "../plan/runtime.ts";
 import { permutation, streamId } from "../random.ts";
 import type { Variable } from "../tensor/tensor.ts";
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
-import { type Accuracy, accuracy, predictions } from "./measures.ts";
+import { type Accuracy, accuracy, predictions } from "./predictions.ts";
 import { Predictor } from "./predict.ts";
 import { cosineRate, type Strength, strengthAt } from "./schedule.ts";
 import { type Penalty, TrainingStep } from "./step.ts";

@@ -14,7 +14,7 @@ import type { Runtime } from "../plan/runtime.ts";
 import type { Dispatch } from "../plan/schedule.ts";
 import { recordCopy } from "../plan/textures.ts";
 import { draws, uniform } from "../random.ts";
-import { median, relativeError } from "../statistics.ts";
+import { median, relativeError } from "../averages.ts";
 import { numel } from "../tensor/shape.ts";
 import { Input, Scratch, type Step } from "../tensor/tensor.ts";
 

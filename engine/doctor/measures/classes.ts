@@ -1,7 +1,7 @@
 /** What predictions alone say: by class and by group, which classes are mixed up, calibration. */
 
-import type { Prediction } from "../../train/measures.ts";
-import { type Interval, wilson } from "../statistics.ts";
+import type { Prediction } from "../../train/predictions.ts";
+import { type Interval, wilson } from "../significance.ts";
 
 /** How many of some images are classified right. */
 export interface Share {
@@ -43,11 +43,15 @@ export function byClass(of: readonly Prediction[], classes: number): Share[] {
   return byGroup(of, of.map(({ label }) => label), classes);
 }
 
-/** The place of the lowest accuracy; groups without images don't count. */
-export function worst(shares: readonly Share[]): number {
+/** Of many groups, those with fewer images say too little to be the worst one. */
+export const SMALLEST_GROUP = 10;
+
+/** The place of the lowest accuracy of those with `fewest` images or more; -1 without any. */
+export function worst(shares: readonly Share[], fewest = 1): number {
   let lowest = -1;
-  shares.forEach(({ accuracy }, g) => {
-    if (accuracy !== null && !(accuracy >= (shares[lowest]?.accuracy ?? Infinity))) lowest = g;
+  shares.forEach(({ accuracy, images }, g) => {
+    if (accuracy === null || images < fewest) return;
+    if (!(accuracy >= (shares[lowest]?.accuracy ?? Infinity))) lowest = g;
   });
   return lowest;
 }

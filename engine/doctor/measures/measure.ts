@@ -4,7 +4,7 @@ import { limit, type Split } from "../../data/dataset.ts";
 import type { Groups } from "../../data/groups.ts";
 import { ExitCode, UserError } from "../../errors.ts";
 import { didYouMean } from "../../nearest.ts";
-import type { Prediction } from "../../train/measures.ts";
+import type { Prediction } from "../../train/predictions.ts";
 import { FgsmMeasure } from "./attack.ts";
 import {
   byClass,

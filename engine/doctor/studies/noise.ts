@@ -15,14 +15,14 @@ import { type Split, subset } from "../../data/dataset.ts";
 import { ExitCode, UserError } from "../../errors.ts";
 import { takeRows } from "../../tensor/indexing.ts";
 import { Variable } from "../../tensor/tensor.ts";
-import { type Prediction, predictions } from "../../train/measures.ts";
+import { type Prediction, predictions } from "../../train/predictions.ts";
 import type { Observer } from "../../train/observer.ts";
 import { Predictor } from "../../train/predict.ts";
 import { type Attack, attack, fgsm, pgd } from "../measures/attack.ts";
 import { NoiseMeasure } from "../measures/noise.ts";
 import type { Subject } from "../measures/subject.ts";
 import { type Sifted, siftHigh, siftLow } from "../sift.ts";
-import { sample } from "../statistics.ts";
+import { sample } from "../significance.ts";
 
 export const NOISE_VERSION = 1;
 

@@ -15,7 +15,7 @@ import {
   writeFileAtomic,
 } from "../../io/files.ts";
 import { loadStateDict } from "../../nn/state.ts";
-import { accuracy, type Prediction, predictions } from "../../train/measures.ts";
+import { accuracy, type Prediction, predictions } from "../../train/predictions.ts";
 import { Predictor } from "../../train/predict.ts";
 import type { RunFolder, StageResult } from "../../train/run_folder.ts";
 import { classMeasures } from "../measures/measure.ts";
@@ -27,7 +27,7 @@ import {
   pairedDifference,
   type PairedSample,
   pairedSample,
-} from "../statistics.ts";
+} from "../significance.ts";
 import type { ConstraintForm } from "../penalty.ts";
 
 export const SWEEP_VERSION = 1;

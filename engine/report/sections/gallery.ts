@@ -1,7 +1,7 @@
 /** The images that the treatment fixed and broke, with where each model looks. */
 
 import type { ChangedExhibit, Exhibits } from "../../doctor/exhibits.ts";
-import { type McNemar } from "../../doctor/statistics.ts";
+import { type McNemar } from "../../doctor/significance.ts";
 import { MODELS } from "../../doctor/result.ts";
 import { Html, html } from "../html.ts";
 import { imageAt, overlay, overlayScale, thumbnail } from "../pictures.ts";

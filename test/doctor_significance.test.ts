@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { correlationMask } from "../engine/doctor/diagnose.ts";
 import { siftHigh, siftLow } from "../engine/doctor/sift.ts";
-import { mcnemar, pairedDifference, wilson } from "../engine/doctor/statistics.ts";
-import { accuracy, type Prediction, predictions } from "../engine/train/measures.ts";
+import { mcnemar, pairedDifference, wilson } from "../engine/doctor/significance.ts";
+import { accuracy, type Prediction, predictions } from "../engine/train/predictions.ts";
 
 const close = (a: number, b: number, within = 1e-9) =>
   assert.ok(Math.abs(a - b) <= within, `${a}, not ${b}`);
