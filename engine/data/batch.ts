@@ -13,7 +13,6 @@ import { div, sub } from "../tensor/pointwise.ts";
 import { uniform } from "../tensor/random.ts";
 import { Input, type Operation, Tensor, Variable } from "../tensor/tensor.ts";
 import { type Augmentation, type DataSet, NO_MASK, type Split, storedSize } from "./dataset.ts";
-import { ImageFiles } from "./image_files.ts";
 import { tapTable } from "./resize.ts";
 
 const IMAGE_BATCH: Operation = {
@@ -163,9 +162,9 @@ class Store {
   ) {
     const most = Math.min(RESIDENT_BYTES, runtime.gpu.limits.maxStorageBufferBindingSize);
     this.places = new Input(`places of ${label}`, [batch], "u32");
-    this.bytes = source instanceof ImageFiles || source.length > most
-      ? new Input(label, [Math.ceil(batch * imageBytes / 4)], "u32")
-      : new Variable(label, [Math.ceil(source.length / 4)], asWords(source));
+    this.bytes = source instanceof Uint8Array && source.length <= most
+      ? new Variable(label, [Math.ceil(source.length / 4)], asWords(source))
+      : new Input(label, [Math.ceil(batch * imageBytes / 4)], "u32");
   }
 
   async feeds(indices: Uint32Array<ArrayBuffer>, next?: Uint32Array): Promise<Feed[]> {
@@ -174,7 +173,7 @@ class Store {
     const bytes =
       await (this.ahead && same(this.ahead.rows, rows) ? this.ahead.bytes : this.read(rows));
     this.ahead = undefined;
-    if (next && this.source instanceof ImageFiles) this.readAhead(this.rowsOf(next));
+    if (next && !(this.source instanceof Uint8Array)) this.readAhead(this.rowsOf(next));
     const places = rows.map((row, i) => row === NO_MASK ? NO_MASK : i);
     const words = asWords(bytes, this.bytes.size);
     return [[this.bytes, words], [this.places, places]];
@@ -194,7 +193,7 @@ class Store {
 
   private read(rows: Uint32Array): Uint8Array | Promise<Uint8Array> {
     const { source, imageBytes } = this;
-    if (source instanceof ImageFiles) return source.read(rows);
+    if (!(source instanceof Uint8Array)) return source.read(rows);
     const bytes = new Uint8Array(rows.length * imageBytes);
     rows.forEach((row, i) => {
       if (row === NO_MASK) return;

@@ -5,7 +5,6 @@
  */
 import { ExitCode, UserError } from "../errors.ts";
 import { permutation, streamId } from "../random.ts";
-import { ImageFiles } from "./image_files.ts";
 
 /** Pixels of an image along its sides. */
 export interface Size {
@@ -46,10 +45,18 @@ export interface Masks {
 /** In place of the row of an image without a mask. */
 export const NO_MASK = 0xffffffff;
 
+/** Images that are read when a batch wants them, such as those in files. */
+export interface ImageSource {
+  /** The images at `indices`, one after the other: (n, H, W, C). @throws UserError (data) */
+  read(indices: Uint32Array): Promise<Uint8Array<ArrayBuffer>>;
+  /** The source of the images at `indices`, in that order. */
+  subset(indices: Uint32Array): ImageSource;
+}
+
 /** Images with their labels. */
 export interface Split {
   /** (N, H, W, C) at the set's stored size */
-  readonly images: Uint8Array<ArrayBuffer> | ImageFiles;
+  readonly images: Uint8Array<ArrayBuffer> | ImageSource;
   /** (N) class indices */
   readonly labels: Labels;
   /** At the images' stored size; where known. */
@@ -98,9 +105,9 @@ export function subset<S extends Split>(split: S, indices: Uint32Array): S {
   const n = labels.length;
   return {
     ...split,
-    images: images instanceof ImageFiles
-      ? images.subset(indices)
-      : gather(images, indices, images.length / n),
+    images: images instanceof Uint8Array
+      ? gather(images, indices, images.length / n)
+      : images.subset(indices),
     labels: gather(labels, indices),
     masks: masks && subsetOfMasks(masks, indices),
     backgrounds: backgrounds && gather(backgrounds, indices),

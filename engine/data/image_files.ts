@@ -3,7 +3,7 @@
  * size, and kept decoded as far as memory allows, so that a small folder is decoded once.
  */
 import { decode } from "./decoders.ts";
-import type { Size } from "./dataset.ts";
+import type { ImageSource, Size } from "./dataset.ts";
 
 /** What decoded images of a set may take of the memory that is free, and at most (bytes). */
 const KEPT_SHARE = 0.25;
@@ -25,7 +25,7 @@ class Kept {
   }
 }
 
-export class ImageFiles {
+export class ImageFiles implements ImageSource {
   /** Bytes of an image. */
   private readonly imageBytes: number;
 

@@ -15,7 +15,8 @@ import { abs, add, div, mul, relu, sub } from "../tensor/pointwise.ts";
 import { adaptiveAvgPool2d } from "../tensor/pool.ts";
 import { mean, sum } from "../tensor/reduce.ts";
 import { constant, type Tensor } from "../tensor/tensor.ts";
-import { broadcastTo, reshape } from "../tensor/movement.ts";
+import { broadcastTo } from "../tensor/broadcast.ts";
+import { reshape } from "../tensor/movement.ts";
 
 /** The mean over the batch of each sample's logit at its label. */
 export function score(logits: Tensor, labels: Tensor): Tensor {

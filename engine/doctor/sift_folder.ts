@@ -74,7 +74,7 @@ export async function exportSift(
 async function exportPicture(
   folder: string,
   set: DataSet,
-  { images, names }: Split,
+  { images, labels, names }: Split,
   index: number,
 ): Promise<string> {
   const isFile = images instanceof ImageFiles;
@@ -84,15 +84,21 @@ async function exportPicture(
   await makeFolder(dirname(path));
   const bytes = isFile
     ? await readBytes(images.paths[index], ExitCode.data)
-    : magnified(images, index, storedSize(set), set.channels);
+    : magnified(await pixelsOf(images, index, labels.length), storedSize(set), set.channels);
   await writeFileAtomic(path, bytes);
   return file;
 }
 
+/** One of `n` images. */
+async function pixelsOf(images: Split["images"], index: number, n: number): Promise<Uint8Array> {
+  if (!(images instanceof Uint8Array)) return await images.read(Uint32Array.of(index));
+  const size = images.length / n;
+  return images.subarray(index * size, (index + 1) * size);
+}
+
 /** An image as a PNG file in which each pixel is a square of them. */
 function magnified(
-  images: Uint8Array,
-  index: number,
+  image: Uint8Array,
   { height, width }: Size,
   channels: number,
 ): Uint8Array {
@@ -102,8 +108,8 @@ function magnified(
   for (let y = 0, to = 0; y < rows; y++) {
     for (let x = 0; x < columns; x++) {
       const [h, w] = [Math.floor(y / factor), Math.floor(x / factor)];
-      const from = ((index * height + h) * width + w) * channels;
-      for (let c = 0; c < channels; c++) data[to++] = images[from + c];
+      const from = (h * width + w) * channels;
+      for (let c = 0; c < channels; c++) data[to++] = image[from + c];
     }
   }
   return encodePng({ height: rows, width: columns, channels, data });

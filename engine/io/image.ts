@@ -2,19 +2,9 @@
  * PNG and JPEG files as pixels. What a file is follows from its first bytes and not from its name.
  * An image larger than `MOST_PIXELS` is refused before anything is allocated for it.
  */
-import { ExitCode, UserError } from "../errors.ts";
 import { decodeJpeg, frameSize, isJpeg } from "./jpeg.ts";
+import { checkSize, imageError, type RgbImage } from "./pixels.ts";
 import { decodePng, headerSize, isPng } from "./png.ts";
-
-/** An image of bytes (H, W, 3): red, green, blue. */
-export interface RgbImage {
-  readonly height: number;
-  readonly width: number;
-  readonly data: Uint8Array<ArrayBuffer>;
-}
-
-/** Pixels of an image at most: it takes 4 bytes a pixel or more while it is decoded. */
-export const MOST_PIXELS = 50_000_000;
 
 /**
  * Decodes a PNG or JPEG file; a transparent pixel counts as what lies under its transparency.
@@ -51,23 +41,3 @@ export function imageSize(bytes: Uint8Array, name: string, whole = false) {
 
 const notAnImage = (name: string, bytes: Uint8Array) =>
   imageError(name, bytes.length === 0 ? "an empty file" : "neither a PNG nor a JPEG file");
-
-/** @throws UserError (data) where an image of this size is not to be decoded */
-export function checkSize(name: string, height: number, width: number): void {
-  if (height === 0 || width === 0) throw imageError(name, `an empty image of ${width} x ${height}`);
-  if (height * width <= MOST_PIXELS) return;
-  throw imageError(
-    name,
-    `an image of ${width} x ${height} pixels, more than the ${MOST_PIXELS / 1e6} million allowed`,
-    "Make it smaller, or take it out of the data set.",
-  );
-}
-
-export function imageError(name: string, problem: string, hint?: string, cause?: unknown) {
-  return new UserError(
-    `${name}: ${problem}`,
-    ExitCode.data,
-    hint ?? "Get the file again, or take it out of the data set.",
-    { cause },
-  );
-}

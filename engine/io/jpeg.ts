@@ -1,6 +1,6 @@
 /** JPEG files as pixels, baseline and progressive. */
 import jpeg from "jpeg-js";
-import { checkSize, imageError, MOST_PIXELS, type RgbImage } from "./image.ts";
+import { checkSize, imageError, MOST_PIXELS, type RgbImage } from "./pixels.ts";
 
 /** What decoding may take, in MiB. */
 const MOST_MEMORY = 1500;

@@ -6,7 +6,7 @@
  */
 import { inflateSync } from "node:zlib";
 import { convertIndexedToRgb, decode, encode } from "fast-png";
-import { checkSize, imageError } from "./image.ts";
+import { checkSize, imageError } from "./pixels.ts";
 
 /** An image of bytes (H, W, C): grey, grey and alpha, colour, colour and alpha. */
 export interface PngImage {

@@ -2,7 +2,8 @@
 
 import { conv2d, type ConvOptions, pair } from "../tensor/conv.ts";
 import { matmul } from "../tensor/matmul.ts";
-import { broadcastTo, flatten, permute, reshape } from "../tensor/movement.ts";
+import { broadcastTo } from "../tensor/broadcast.ts";
+import { flatten, permute, reshape } from "../tensor/movement.ts";
 import { batchStatistics, normalize } from "../tensor/norm.ts";
 import { add, mul, relu, relu6, sigmoid, silu } from "../tensor/pointwise.ts";
 import {

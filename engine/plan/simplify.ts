@@ -10,11 +10,11 @@
  */
 
 import { ancestors } from "../tensor/autograd.ts";
-import { BROADCAST, broadcastTo, reshape } from "../tensor/movement.ts";
+import { BROADCAST, broadcastTo, SUM } from "../tensor/broadcast.ts";
+import { reshape } from "../tensor/movement.ts";
 import { withOrigin } from "../tensor/origin.ts";
 import { gate, mul, neg } from "../tensor/pointwise.ts";
 import { poolGather, poolOf, poolScatter, SCATTER } from "../tensor/pool.ts";
-import { SUM } from "../tensor/reduce.ts";
 import { constantValue, Tensor } from "../tensor/tensor.ts";
 import type { Shape } from "../tensor/shape.ts";
 

@@ -4,7 +4,7 @@
  * an ordinary graph and `grad` of a `grad` is a second derivative.
  */
 
-import { broadcastTo } from "./movement.ts";
+import { broadcastTo } from "./broadcast.ts";
 import { derivative, withOrigin } from "./origin.ts";
 import { add } from "./pointwise.ts";
 import { sameShape, shapeError } from "./shape.ts";

@@ -1,6 +1,7 @@
 /** Tensors, operations and differentiation. */
 
 export { ancestors, grad, gradients } from "./autograd.ts";
+export * from "./broadcast.ts";
 export * from "./conv.ts";
 export * from "./indexing.ts";
 export * from "./loss.ts";

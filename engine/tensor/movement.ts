@@ -1,11 +1,10 @@
 /**
  * Operations that move elements and compute nothing. Each is linear, so its gradient is the
- * transposed movement: reshape back, sum what was repeated, permute back, and for `window`, which
- * is slicing and zero padding in one, the window that undoes it.
+ * transposed movement: reshape back, permute back, and for `window`, which is slicing and zero padding
+ * in one, the window that undoes it.
  */
 
 import { concatPart, permuteKernel, windowKernel } from "../gpu/kernels/movement.ts";
-import { sumTo } from "./reduce.ts";
 import { checkExtents, normalizeAxes, numel, sameShape, type Shape, shapeError } from "./shape.ts";
 import { type Operation, Tensor } from "./tensor.ts";
 
@@ -35,22 +34,6 @@ const DETACH: Operation = { name: "detach", kind: "alias" };
 /** The same value, constant to every gradient. */
 export function detach(x: Tensor): Tensor {
   return new Tensor(DETACH, [x], x.shape, x.dtype);
-}
-
-export const BROADCAST: Operation = {
-  name: "broadcastTo",
-  kind: "broadcast",
-  gradient: (node, g) => [sumTo(g, node.inputs[0].shape)],
-};
-
-/** Repeats `x` along new leading axes and along axes of extent 1. */
-export function broadcastTo(x: Tensor, shape: Shape): Tensor {
-  if (sameShape(x.shape, shape)) return x;
-  const lead = shape.length - x.rank;
-  if (lead < 0 || x.shape.some((extent, d) => extent !== 1 && extent !== shape[d + lead])) {
-    throw shapeError("broadcastTo", "can't broadcast", x.shape, shape);
-  }
-  return new Tensor(BROADCAST, [x], shape, x.dtype);
 }
 
 const PERMUTE: Operation = {

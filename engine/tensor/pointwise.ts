@@ -7,7 +7,7 @@
  * Truth values are float 0 and 1.
  */
 
-import { broadcastTo } from "./movement.ts";
+import { broadcastTo } from "./broadcast.ts";
 import { broadcastShapes, sameShape, shapeError } from "./shape.ts";
 import { constant, constantValue, type DType, type Operation, Tensor } from "./tensor.ts";
 

@@ -17,7 +17,8 @@ import {
 } from "../gpu/kernels/pool.ts";
 import { pair } from "./conv.ts";
 import { conv2d } from "./conv.ts";
-import { broadcastTo, concat, slice } from "./movement.ts";
+import { broadcastTo } from "./broadcast.ts";
+import { concat, slice } from "./movement.ts";
 import { div } from "./pointwise.ts";
 import { mean } from "./reduce.ts";
 import { shapeError } from "./shape.ts";
