@@ -10,7 +10,7 @@ import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
-import { RunFolder } from "../engine/train/run_folder.ts";
+import { RunFolder } from "../engine/run/run_folder.ts";
 import {
   batchFlag,
   dataFlags,

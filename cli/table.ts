@@ -24,7 +24,7 @@ import {
 } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { didYouMean } from "../engine/nearest.ts";
-import { RunFolder } from "../engine/train/run_folder.ts";
+import { RunFolder } from "../engine/run/run_folder.ts";
 import { classifiers } from "../models/registry.ts";
 import { openData } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";

@@ -2,7 +2,7 @@
 
 import { trainingSplits } from "../engine/data/dataset.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import { trainStage } from "../engine/train/stage.ts";
+import { trainStage } from "../engine/run/stage.ts";
 import {
   adviseResume,
   dataFlags,

@@ -11,7 +11,7 @@ import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
 import { fileExists } from "../engine/io/files.ts";
 import { constraintInWords } from "../engine/report/text.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import type { RunFolder } from "../engine/train/run_folder.ts";
+import type { RunFolder } from "../engine/run/run_folder.ts";
 import {
   adviseResume,
   dataFlags,

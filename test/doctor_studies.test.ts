@@ -16,7 +16,7 @@ import {
 } from "../engine/doctor/studies/sweep.ts";
 import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
-import { RunFolder } from "../engine/train/run_folder.ts";
+import { RunFolder } from "../engine/run/run_folder.ts";
 import { train } from "../engine/train/train.ts";
 import { inFolder } from "./support/io.ts";
 import { freshRuntime, never, tinyNet, tinyOptions, tinySet } from "./support/train.ts";

@@ -13,7 +13,7 @@ import { decodeNpy } from "../engine/io/npy.ts";
 import { decodeSafetensors } from "../engine/io/safetensors.ts";
 import type { StateDict } from "../engine/nn/state.ts";
 import type { Runtime } from "../engine/plan/runtime.ts";
-import { RunFolder } from "../engine/train/run_folder.ts";
+import { RunFolder } from "../engine/run/run_folder.ts";
 import { relativeError } from "./support/check.ts";
 import { inFolder, userError } from "./support/io.ts";
 import {

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { crc32c } from "../engine/io/tfrecord.ts";
-import { syncEvents } from "../engine/train/events.ts";
-import { RunFolder } from "../engine/train/run_folder.ts";
-import type { EpochRecord } from "../engine/train/train.ts";
+import { syncEvents } from "../engine/run/events.ts";
+import { RunFolder } from "../engine/run/run_folder.ts";
+import type { EpochRecord } from "../engine/train/checkpoint.ts";
 import { inFolder } from "./support/io.ts";
 
 /** CRC-32C a bit at a time, as its definition says. */

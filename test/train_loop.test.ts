@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
 import { fileExists } from "../engine/io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../engine/io/safetensors.ts";
+import { checkpointFile } from "../engine/run/checkpoint_file.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { TrainingStep } from "../engine/train/step.ts";
 import { train, type TrainOptions, type TrainProgress } from "../engine/train/train.ts";
@@ -27,7 +28,11 @@ Deno.test("the same seed gives the same bits, with dropout, crops and flips", ()
   inFolder(async (folder) => {
     const runs: Awaited<ReturnType<typeof tinyTraining>>[] = [];
     for (const seed of [7, 7, 8]) {
-      const options = { ...tinyOptions(folder), seed, checkpoint: join(folder, `${runs.length}`) };
+      const options = {
+        ...tinyOptions(folder),
+        seed,
+        checkpoint: checkpointFile(join(folder, `${runs.length}`)),
+      };
       runs.push(await tinyTraining(options, tinyNet(0)));
     }
     const [first, again, other] = runs;
@@ -64,15 +69,19 @@ Deno.test("the best epoch's weights are kept", () =>
 Deno.test("stopped anywhere and resumed, a run gives the same bits", () =>
   inFolder(async (folder) => {
     const options = tinyOptions(folder);
-    const whole = await tinyTraining({ ...options, checkpoint: join(folder, "whole") });
+    const whole = await tinyTraining({
+      ...options,
+      checkpoint: checkpointFile(join(folder, "whole")),
+    });
     let stops = 0;
     for (let look = 1;; look++) {
-      const checkpoint = join(folder, `stopped ${look}`);
+      const path = join(folder, `stopped ${look}`);
+      const checkpoint = checkpointFile(path);
       const stopped = tinyTraining({ ...options, checkpoint, signal: abortAtLook(look) });
       const error = await stopped.then(() => undefined, (error) => error);
       if (error === undefined) break;
       assert.equal(error.exitCode, ExitCode.interrupted);
-      assert.ok(await fileExists(checkpoint), "the state was saved");
+      assert.ok(await fileExists(path), "the state was saved");
       stops++;
       // What the network holds before does not matter.
       const resumed = await tinyTraining({ ...options, checkpoint }, tinyNet(99));
@@ -86,7 +95,10 @@ Deno.test("stopped anywhere and resumed, a run gives the same bits", () =>
 Deno.test("a run that is stopped again and again arrives at the same bits", () =>
   inFolder(async (folder) => {
     const options = tinyOptions(folder);
-    const whole = await tinyTraining({ ...options, checkpoint: join(folder, "whole") });
+    const whole = await tinyTraining({
+      ...options,
+      checkpoint: checkpointFile(join(folder, "whole")),
+    });
     const known: number[] = [];
     for (let attempts = 1;; attempts++) {
       assert.ok(attempts < 20, "every attempt gets on");
@@ -121,7 +133,7 @@ Deno.test("progress counts every step once and shows means", () =>
 Deno.test("a checkpoint of another run, damaged or truncated is refused by its name", () =>
   inFolder(async (folder) => {
     const options = tinyOptions(folder);
-    const { checkpoint: path } = options;
+    const path = options.checkpoint!.name;
     await assert.rejects(tinyTraining({ ...options, signal: abortAtLook(1) }));
     const bytes = await Deno.readFile(path);
     const refused = async (content: Uint8Array, message: RegExp) => {
@@ -177,7 +189,10 @@ Deno.test("steps neither make buffers nor read back; a training frees what it ma
 
       const live: number[] = [];
       for (const name of ["a", "b", "c"]) {
-        await train(runtime, network, { ...tinyOptions(folder), checkpoint: join(folder, name) });
+        await train(runtime, network, {
+          ...tinyOptions(folder),
+          checkpoint: checkpointFile(join(folder, name)),
+        });
         live.push(counts.made - counts.freed);
       }
       const parameters = [...network.namedState()].length;
@@ -212,7 +227,7 @@ Deno.test("a batch larger than the split is the split", () =>
 
 Deno.test("a checkpoint that can't be written is an error that names it", () =>
   inFolder(async (folder) => {
-    const checkpoint = join(folder, "missing", "checkpoint");
+    const checkpoint = checkpointFile(join(folder, "missing", "checkpoint"));
     await userError(
       tinyTraining({ ...tinyOptions(folder), checkpoint }),
       ExitCode.io,

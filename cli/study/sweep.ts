@@ -20,7 +20,7 @@ import { ExitCode, UserError } from "../../engine/errors.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
 import { SWEEP_AXES as AXES, sweepPlot } from "../../engine/report/study_plots.ts";
-import type { RunFolder } from "../../engine/train/run_folder.ts";
+import type { RunFolder } from "../../engine/run/run_folder.ts";
 import {
   adviseResume,
   dataFlags,

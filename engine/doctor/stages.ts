@@ -17,9 +17,9 @@ import {
 } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { Variable } from "../tensor/tensor.ts";
-import type { RunFolder, StageResult } from "../train/run_folder.ts";
+import type { RunFolder, StageResult } from "../run/run_folder.ts";
 import type { Strength } from "../train/schedule.ts";
-import { type StageReporter, trainStage } from "../train/stage.ts";
+import { type StageReporter, trainStage } from "../run/stage.ts";
 import type { Penalty } from "../train/step.ts";
 import { type Examination, examine } from "./examine.ts";
 import {

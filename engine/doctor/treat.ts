@@ -11,7 +11,7 @@ import type { Runtime } from "../plan/runtime.ts";
 import { accuracy, type Prediction, predictions } from "../train/predictions.ts";
 import { type Observer, partOf } from "../train/observer.ts";
 import { type Logits, Predictor, predictSplit } from "../train/predict.ts";
-import type { RunFolder, StageResult } from "../train/run_folder.ts";
+import type { RunFolder, StageResult } from "../run/run_folder.ts";
 import { type Examination, saveExamination } from "./examine.ts";
 import {
   changedExhibits,

@@ -11,7 +11,7 @@ import { SWEEP_VERSION } from "../doctor/studies/sweep.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes, readJson, readJsonLines, readVersioned } from "../io/files.ts";
 import { decodeNpy } from "../io/npy.ts";
-import type { EpochRecord } from "../train/train.ts";
+import type { EpochRecord } from "../train/checkpoint.ts";
 import type { Run, Settings, Study } from "./run.ts";
 
 export interface ReadOptions {

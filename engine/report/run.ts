@@ -7,7 +7,7 @@ import type { Exhibits } from "../doctor/exhibits.ts";
 import type { CorrelationFile } from "../doctor/studies/correlation.ts";
 import type { NoiseFile } from "../doctor/studies/noise.ts";
 import type { SweepFile } from "../doctor/studies/sweep.ts";
-import type { EpochRecord } from "../train/train.ts";
+import type { EpochRecord } from "../train/checkpoint.ts";
 
 /** The flags that a run was begun with, by key. */
 export type Settings = Readonly<Record<string, unknown>>;

@@ -6,14 +6,13 @@
 import type { DataSet, Split } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import type { Settings } from "../io/canonical.ts";
-import { removeIfThere } from "../io/files.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
 import type { Module } from "../nn/module.ts";
 import { loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { permutation, streamId } from "../random.ts";
 import type { Variable } from "../tensor/tensor.ts";
-import { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import type { Checkpoint, CheckpointStore, EpochRecord } from "./checkpoint.ts";
 import { type Accuracy, accuracy, predictions } from "./predictions.ts";
 import { Predictor } from "./predict.ts";
 import { cosineRate, type Strength, strengthAt } from "./schedule.ts";
@@ -35,11 +34,11 @@ export interface TrainOptions {
   readonly penalty?: Penalty;
   /** How strong the penalty is over the epochs; always the same if absent. */
   readonly strength?: Strength;
-  /** Where the run's state is kept while it is under way. */
-  readonly checkpoint: string;
+  /** Where the run's state is kept while it is under way; nowhere if absent. */
+  readonly checkpoint?: CheckpointStore;
   /** What decides the result besides the numbers above: only the same run takes a checkpoint up. */
-  readonly settings: Settings;
-  readonly signal: AbortSignal;
+  readonly settings?: Settings;
+  readonly signal?: AbortSignal;
   /** Told the epochs that are already there when a checkpoint is taken up. */
   readonly onResume?: (history: readonly EpochRecord[]) => void;
   readonly onProgress?: (progress: TrainProgress) => void;
@@ -56,17 +55,6 @@ export interface TrainProgress {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-export interface EpochRecord {
-  readonly stage: string;
-  /** From 1. */
-  readonly epoch: number;
-  readonly lr: number;
-  readonly train: Readonly<Record<string, number>>;
-  readonly validation: Accuracy;
-  /** Wall-clock time, without pauses between a stop and its resumption. */
-  readonly seconds: number;
-}
-
 export interface TrainResult {
   readonly history: readonly EpochRecord[];
   /** From 1. */
@@ -80,7 +68,7 @@ const CHECKPOINT_INTERVAL = 120_000;
 
 /**
  * Trains the network from the state it is in and leaves the best epoch's state in it. The
- * checkpoint is removed by whoever keeps the result; see `removeCheckpoint`.
+ * checkpoint is for whoever keeps the result to remove.
  * @throws UserError (diverged) where a loss is no longer a number; the signal's reason when it is
  * aborted, after the state was saved
  */
@@ -104,9 +92,6 @@ export async function train(
     predictor.destroy();
   }
 }
-
-/** Removes a checkpoint that has served its purpose. */
-export const removeCheckpoint = removeIfThere;
 
 class Loop {
   private epoch = 0;
@@ -139,7 +124,7 @@ class Loop {
         await this.finishEpoch(await this.trainEpoch());
       }
     } catch (error) {
-      if (error === this.options.signal.reason) await this.save();
+      if (error === this.options.signal?.reason) await this.save();
       throw error;
     }
     loadStateDict(this.network, this.best, this.runtime, "the best epoch");
@@ -174,7 +159,7 @@ class Loop {
       }
       means = await this.means();
       this.report(means);
-      options.signal.throwIfAborted();
+      options.signal?.throwIfAborted();
       const now = performance.now();
       const fitting = ahead * METRICS_INTERVAL / (now - begun);
       ahead = Math.max(1, Math.min(2 * ahead, Math.floor(fitting)));
@@ -211,7 +196,7 @@ class Loop {
     this.begun = performance.now();
     await this.save();
     await options.onEpoch?.(record);
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
   }
 
   private async means(): Promise<Record<string, number>> {
@@ -244,7 +229,7 @@ class Loop {
 
   private async save(): Promise<void> {
     const { epoch, done, history, bestEpoch, best } = this;
-    await saveCheckpoint(this.options.checkpoint, {
+    await this.options.checkpoint?.save({
       epoch,
       step: done,
       seconds: this.seconds(),
@@ -259,18 +244,17 @@ class Loop {
   }
 
   private async resume(): Promise<void> {
-    const { checkpoint: path } = this.options;
-    const checkpoint = await loadCheckpoint(path, settingsOf(this.options));
-    if (!checkpoint) return;
-    this.restore(checkpoint, path);
+    const { checkpoint: store } = this.options;
+    const checkpoint = await store?.load(settingsOf(this.options));
+    if (checkpoint) this.restore(checkpoint, store!.name);
   }
 
-  private restore(checkpoint: Checkpoint, path: string): void {
-    loadStateDict(this.network, checkpoint.model, this.runtime, path);
+  private restore(checkpoint: Checkpoint, where: string): void {
+    loadStateDict(this.network, checkpoint.model, this.runtime, where);
     for (const group of ["velocities", "metrics"] as const) {
       for (const [name, variable] of this.step[group]) {
         const tensor = checkpoint[group].get(name);
-        if (!tensor) throw new UserError(`${path} lacks ${group}/${name}`, ExitCode.weights);
+        if (!tensor) throw new UserError(`${where} lacks ${group}/${name}`, ExitCode.weights);
         this.runtime.write(variable, Float32Array.from(tensor.data, Number));
       }
     }

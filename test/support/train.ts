@@ -16,6 +16,7 @@ import { Module, type Pass, Sequential } from "../../engine/nn/module.ts";
 import { initialize, type StateDict, stateDict } from "../../engine/nn/state.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
 import { below, draws } from "../../engine/random.ts";
+import { checkpointFile } from "../../engine/run/checkpoint_file.ts";
 import { flatten } from "../../engine/tensor/movement.ts";
 import type { Tensor } from "../../engine/tensor/tensor.ts";
 import { RowCollector } from "../../engine/train/collect.ts";
@@ -161,7 +162,7 @@ export const tinyOptions = (folder: string): TrainOptions => ({
   momentum: 0.9,
   weightDecay: 5e-4,
   seed: 7,
-  checkpoint: join(folder, "baseline.checkpoint.safetensors"),
+  checkpoint: checkpointFile(join(folder, "baseline.checkpoint.safetensors")),
   settings: { network: "tiny" },
   signal: never,
 });

@@ -1,7 +1,7 @@
 /** Training curves: each loss term in a picture of its own, over the epochs of all three models. */
 
 import { MODELS, type ResultFile } from "../../doctor/result.ts";
-import type { EpochRecord } from "../../train/train.ts";
+import type { EpochRecord } from "../../train/checkpoint.ts";
 import { html } from "../html.ts";
 import { linePlot } from "../line_plot.ts";
 import { behind, figure, figures, paragraph, type Section, table } from "../pieces.ts";

@@ -1,16 +1,13 @@
 /** A training stage of a run: trained, or taken up where an earlier process left it. */
 
+import { removeIfThere } from "../io/files.ts";
 import type { Module } from "../nn/module.ts";
 import { loadStateDict, stateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
+import type { EpochRecord } from "../train/checkpoint.ts";
+import { train, type TrainOptions, type TrainProgress } from "../train/train.ts";
+import { checkpointFile } from "./checkpoint_file.ts";
 import type { RunFolder, StageResult } from "./run_folder.ts";
-import {
-  type EpochRecord,
-  removeCheckpoint,
-  train,
-  type TrainOptions,
-  type TrainProgress,
-} from "./train.ts";
 
 /** What is told while stages run. */
 export interface StageReporter {
@@ -50,7 +47,7 @@ export async function trainStage(
     folder.keepRecords(stage, []);
     const outcome = await train(runtime, network, {
       ...options,
-      checkpoint,
+      checkpoint: checkpointFile(checkpoint),
       signal: report.signal,
       onProgress: (progress) => report.progress(stage, progress),
       onResume: (history) => folder.keepRecords(stage, history),
@@ -62,6 +59,6 @@ export async function trainStage(
     result = { ...outcome, state: await stateDict(network, runtime) };
     await folder.finish(stage, result);
   }
-  await removeCheckpoint(checkpoint);
+  await removeIfThere(checkpoint);
   return result;
 }

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { appendFile, fileExists, makeFolder, readBytes, writeFileAtomic } from "../io/files.ts";
 import { type Bytes, bytes, double, float, message, varint } from "../io/protobuf.ts";
 import { decodeRecords, encodeRecord } from "../io/tfrecord.ts";
-import type { EpochRecord } from "./train.ts";
+import type { EpochRecord } from "../train/checkpoint.ts";
 
 /** TensorBoard knows event files by the middle of their name. */
 const FILE = "events.out.tfevents.0";

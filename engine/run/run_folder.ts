@@ -17,7 +17,7 @@ import {
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { StateDict } from "../nn/state.ts";
 import { syncEvents } from "./events.ts";
-import type { EpochRecord } from "./train.ts";
+import type { EpochRecord } from "../train/checkpoint.ts";
 
 /** A finished stage. */
 export interface StageResult {
