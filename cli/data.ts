@@ -3,9 +3,12 @@
 import { compositeDefaults, figureSets } from "../engine/data/composite.ts";
 import type { DataSet } from "../engine/data/dataset.ts";
 import { withMaskFiles } from "../engine/data/mask_files.ts";
-import { dataSetNames, loadDataSet } from "../engine/data/registry.ts";
+import { VAL_USES } from "../engine/data/division.ts";
+import { LAYOUTS } from "../engine/data/folder_listing.ts";
+import { dataSetNames, folderSets, loadDataSet } from "../engine/data/registry.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
-import { flagTable, type Values } from "./framework/flags.ts";
+import { ExitCode, UserError } from "../engine/errors.ts";
+import { flagName, flagTable, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 
 export const dataFlags = flagTable({
@@ -26,6 +29,28 @@ export const dataFlags = flagTable({
     max: 1024,
     help: "pixels of the images along a side (default the set's own)",
   },
+  layout: {
+    type: "choice",
+    choices: LAYOUTS,
+    help: "image folders: what the folders are, classes or parts (train, val, test) with classes " +
+      "in them (default what they look like)",
+  },
+  testShare: {
+    type: "number",
+    above: 0,
+    below: 1,
+    help: "image folders without a test part: the share of each class that is set apart for it " +
+      "(default one in six)",
+  },
+  valFor: {
+    type: "choice",
+    choices: VAL_USES,
+    help: "image folders with a val part and no test part: what it is for (default test)",
+  },
+  outside: {
+    type: "boolean",
+    help: "image folders with a table: let it name files outside of the folder",
+  },
   correlation: {
     type: "number",
     min: -1,
@@ -42,8 +67,7 @@ export const dataFlags = flagTable({
   figures: {
     type: "choice",
     choices: figureSets,
-    default: figureSets[0],
-    help: "composite: what stands on images of CIFAR-10",
+    help: `composite: what stands on images of CIFAR-10 (default ${figureSets[0]})`,
   },
 });
 
@@ -53,14 +77,44 @@ export type DataArgs = Values<typeof dataFlags>;
 const defined = <T extends object>(of: T) =>
   Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined)) as Partial<T>;
 
+/** The data sets that flags are for which have no meaning for others. */
+const FOR: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(
+    ["layout", "testShare", "valFor", "outside"].map((key) => [key, folderSets]),
+  ),
+  correlation: ["shapes", "composite"],
+  testCorrelation: ["shapes", "composite"],
+  figures: ["composite"],
+};
+
+/** @throws UserError (usage) for a flag that does nothing for the data set */
+function refuseUseless(args: DataArgs): void {
+  for (const [key, sets] of Object.entries(FOR)) {
+    const value = (args as Readonly<Record<string, unknown>>)[key];
+    if (value === undefined || value === false || sets.includes(args.data)) continue;
+    throw new UserError(
+      `${flagName(key)} does nothing for --data ${args.data}`,
+      ExitCode.usage,
+      `It is for ${sets.join(" and ")}.`,
+    );
+  }
+}
+
 /** The data set that the flags ask for, with a progress bar where it is downloaded. */
 export async function openData(args: DataArgs, signal: AbortSignal): Promise<DataSet> {
+  refuseUseless(args);
   let bar: Progress | undefined;
   let current = "";
   const set = await loadDataSet({
     name: args.data,
     dataDir: args.dataDir,
     size: args.size,
+    folder: defined({
+      layout: args.layout,
+      testShare: args.testShare,
+      valFor: args.valFor,
+      outside: args.outside,
+    }),
     shapes: defined({ correlation: args.correlation, testCorrelation: args.testCorrelation }),
     composite: defined({
       correlation: args.correlation,

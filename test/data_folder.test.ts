@@ -111,8 +111,8 @@ const wrong: [string, Files, RegExp][] = [
   ["a table without classes", { "t.csv": "file,colour\n" }, /t.csv: its first line names no col/],
   ["a table's unknown part", {
     ...images("1.png"),
-    "t.csv": "file,label,split\n1.png,a,dev\n",
-  }, /line 2: there is no part dev/],
+    "t.csv": "file,label,split\n1.png,a,later\n",
+  }, /line 2: there is no part later/],
   ["a ragged table", { "t.csv": "file,label\n1.png\n" }, /t.csv: .*Invalid Record Length/],
   ["two tables", { "t.csv": "", "u.csv": "" }, /several tables.*: t.csv, u.csv/],
 ];

@@ -5,6 +5,7 @@
  */
 import { ExitCode, UserError } from "../errors.ts";
 import { permutation, streamId } from "../random.ts";
+import type { Notes } from "./notes.ts";
 
 /** Pixels of an image along its sides. */
 export interface Size {
@@ -89,6 +90,8 @@ export interface DataSet<S extends Split = Split> extends Preparation {
   readonly backgroundNames?: readonly string[];
   /** Where the data came from, as a person wants to read it. */
   readonly source: string;
+  /** What was left out, guessed and found odd while it was read. */
+  readonly notes?: Notes;
 }
 
 /** The size of the images, and masks, as the splits hold them. */
@@ -186,10 +189,12 @@ export function splitValidation<S extends Split>(
     members.forEach((index, rank) => (rank < count ? validation : train).push(index));
   }
   if (validation.length === 0 || train.length === 0) {
+    const classes = new Set(split.labels).size;
     throw new UserError(
-      `${split.labels.length} images are too few to split off a validation set`,
+      `${split.labels.length} images of ${classes} classes to train on are too few to split off a ` +
+        "validation set: no class has two of them",
       ExitCode.data,
-      "Use at least two images of a class.",
+      "Add images, or a val part of your own.",
     );
   }
   return {
@@ -231,7 +236,7 @@ export function trainingSplits(
   set: DataSet,
   { limit: most, validation: share, seed }: TrainingOptions,
 ): { train: Split; validation: Split } {
-  const train = atMost(set.train, most, seed);
+  const train = trainingPart(set, most, seed);
   if (!set.validation) return splitValidation(train, share, seed);
   const { labels } = set.validation;
   const part = Math.ceil(labels.length * train.labels.length / set.train.labels.length);
@@ -244,5 +249,17 @@ export function trainingSplits(
  */
 export function trainingImages(set: DataSet, options: TrainingOptions): Split {
   if (options.validation > 0) return trainingSplits(set, options).train;
-  return atMost(set.train, options.limit, options.seed);
+  return trainingPart(set, options.limit, options.seed);
+}
+
+/** @throws UserError (usage) where the limit leaves nothing of a class to train on */
+function trainingPart(set: DataSet, most: number | undefined, seed: number): Split {
+  const train = atMost(set.train, most, seed);
+  const [has, kept] = [new Set(set.train.labels), new Set(train.labels)];
+  if (kept.size === has.size) return train;
+  throw new UserError(
+    `${most} images leave ${has.size - kept.size} of ${has.size} classes without any to train on`,
+    ExitCode.usage,
+    `Give --limit ${has.size} or more.`,
+  );
 }

@@ -9,10 +9,11 @@
 import { ExitCode, UserError } from "../errors.ts";
 import { imageSize } from "../io/image.ts";
 import { fileError } from "../io/files.ts";
-import { permutation, streamId } from "../random.ts";
 import type { DataSet, Preparation, Size, Split } from "./dataset.ts";
-import { imageName, type Listed, listImages } from "./folder_listing.ts";
+import { divide, type DivideOptions } from "./division.ts";
+import { imageNames, listImages, type ListOptions } from "./folder_listing.ts";
 import { ImageFiles } from "./image_files.ts";
+import { Notes } from "./notes.ts";
 
 /** What distinguishes one set of the family from another. */
 export interface FolderSet {
@@ -39,32 +40,47 @@ export const miniImageNet: FolderSet = {
   smaller: false,
 };
 
-/** Of each class one in so many images is for the test, where the folder has no such part. */
-const TEST_PART = 6;
+export interface FolderOptions extends ListOptions, DivideOptions {
+  /**
+   * Pixels of the network's input along a side; by default 224, or those of the images where all
+   * are of one smaller size and the set is not defined otherwise.
+   */
+  readonly size?: number;
+}
 
-/**
- * @param side pixels of the network's input along a side; by default 224, or those of the images
- *   where all are of one smaller size and the set is not defined otherwise
- * @throws UserError (data) that names the file or folder and what is wrong with it
- */
-export async function readFolder(set: FolderSet, folder: string, side?: number): Promise<DataSet> {
-  const listed = await listImages(folder);
+/** @throws UserError (data) that names the file or folder and what is wrong with it */
+export async function readFolder(
+  set: FolderSet,
+  folder: string,
+  options: FolderOptions = {},
+): Promise<DataSet> {
+  const notes = new Notes();
+  const listed = await listImages(folder, options, notes);
   const classes = [...new Set(listed.map(({ label }) => label))].sort();
-  checkClasses(classes, folder);
-  const { train, validation, test, how } = divide(listed, folder);
-  const common = await commonSize(listed.map(({ path }) => path));
+  checkClasses(classes, folder, notes);
+  const { train, validation, test, how } = divide(listed, folder, options, notes);
+  const paths = listed.map(({ path }) => path);
+  const common = await commonSize(paths);
   const square = common && common.height === common.width && common.height <= size;
-  const own = side ?? (set.smaller && square ? common.height : size);
+  const own = options.size ?? (set.smaller && square ? common.height : size);
+  if (options.size === undefined && set.smaller && !square) {
+    notes.guess(
+      `${own} x ${own} pixels for images of ` +
+        (common ? `${common.width} x ${common.height}` : "several sizes"),
+      "--size",
+    );
+  }
   const target = { height: own, width: own };
   // Small images of one size travel as they are, and the GPU enlarges them.
   const isSmall = common && common.height * common.width < own * own;
   const stored = isSmall ? common : target;
   const indices = new Map(classes.map((name, k) => [name, k]));
-  const files = new ImageFiles(listed.map(({ path }) => path), stored);
+  const files = new ImageFiles(paths, stored);
+  const names = imageNames(folder, paths);
   const split = (rows: readonly number[]): Split => ({
     images: files.subset(Uint32Array.from(rows)),
     labels: Uint16Array.from(rows, (i) => indices.get(listed[i].label)!),
-    names: rows.map((i) => imageName(folder, listed[i].path)),
+    names: rows.map((i) => names[i]),
   });
   return {
     ...{ name: set.name, classes, ...target, channels: 3, stored, ...set.preparation },
@@ -74,10 +90,18 @@ export async function readFolder(set: FolderSet, folder: string, side?: number):
     source: `${folder} (${classes.length} classes, ${train.length} training` +
       `${validation.length > 0 ? `, ${validation.length} validation` : ""} and ${test.length} ` +
       `test images${how})`,
+    notes,
   };
 }
 
-function checkClasses(classes: readonly string[], folder: string): void {
+function checkClasses(classes: readonly string[], folder: string, notes: Notes): void {
+  for (const [, alike] of Map.groupBy(classes, (name) => name.normalize("NFKC").toLowerCase())) {
+    if (alike.length < 2) continue;
+    notes.warn(
+      `${alike.join(" and ")} are classes of their own, though they differ in case or ` +
+        "in how their letters are encoded alone",
+    );
+  }
   if (classes.length >= 2 && classes.length <= 65536) return;
   throw new UserError(
     `${folder} holds images of ${
@@ -86,56 +110,6 @@ function checkClasses(classes: readonly string[], folder: string): void {
     ExitCode.data,
     "A classifier needs two classes or more: a folder for each, or a column in the table.",
   );
-}
-
-interface Division {
-  /** Indices of images. */
-  readonly train: number[];
-  readonly validation: number[];
-  readonly test: number[];
-  /** What had to be decided, for the set's description. */
-  readonly how: string;
-}
-
-/** What is trained on and what is tested on; see the header. */
-function divide(listed: readonly Listed[], folder: string): Division {
-  const of = (part?: string) => [...listed.keys()].filter((i) => listed[i].part === part);
-  const all = [...listed.keys()];
-  const labels = (rows: readonly number[]) => new Set(rows.map((i) => listed[i].label));
-  let [train, validation, test] = [of("train"), of("val"), of("test")];
-  if (train.length === 0) return { ...splitTest(all, listed), how: apart };
-  // A folder with train and val alone: that validation set is the one that is kept for the test.
-  if (test.length === 0) [validation, test] = [[], validation];
-  if (test.length === 0) return { ...splitTest(train, listed), how: apart };
-  const [seen, asked] = [labels(train), labels([...validation, ...test])];
-  if (seen.isDisjointFrom(asked)) {
-    return { ...splitTest(all, listed), how: `; classes of disjoint parts, ${apart.slice(2)}` };
-  }
-  const unseen = [...asked].find((label) => !seen.has(label));
-  if (unseen !== undefined) {
-    throw new UserError(
-      `${folder}: the class ${unseen} has images in the test or validation part, but none to train on`,
-      ExitCode.data,
-    );
-  }
-  return { train, validation, test, how: "" };
-}
-
-const apart = `; one in ${TEST_PART} of each class set apart for the test`;
-
-function splitTest(
-  rows: readonly number[],
-  listed: readonly Listed[],
-): { train: number[]; validation: number[]; test: number[] } {
-  const test = new Set<number>();
-  for (const [label, members] of Map.groupBy(rows, (i) => listed[i].label)) {
-    const order = permutation(members.length, 0, streamId(`test/${label}`));
-    order.subarray(0, Math.floor(members.length / TEST_PART) || 1).forEach((i) =>
-      test.add(members[i])
-    );
-  }
-  const [train, kept] = [rows.filter((i) => !test.has(i)), rows.filter((i) => test.has(i))];
-  return { train, validation: [], test: kept };
 }
 
 /** Files whose first bytes are read at a time, and how many bytes: most headers are shorter. */

@@ -1,161 +1,214 @@
 /**
  * Which images a folder holds, with their classes and their part: `class/image.png`, the same
- * inside of train, val and test, or tables (csv) that name file and class.
+ * inside of train, val and test, or tables (csv) that name file and class. Where a folder may be
+ * read in two ways, that is an error which names the flag that settles it.
  */
-import { basename, extname, join, relative } from "node:path";
-import { parse } from "csv-parse/sync";
+import { extname, join, relative } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
-import { fileError, fileExists, readText } from "../io/files.ts";
+import { fromTables } from "./folder_tables.ts";
+import {
+  type Entries,
+  entries,
+  filesUnder,
+  IMAGE_ENDINGS,
+  isImage,
+  type Listed,
+  otherFile,
+} from "./folder_walk.ts";
+import { type Notes, some } from "./notes.ts";
+import { type Part, partOf } from "./part_names.ts";
 
-export type Part = "train" | "val" | "test";
+/** What the folders in a folder are: classes, parts with classes in them, or what they look like. */
+export const LAYOUTS = ["auto", "classes", "parts"] as const;
 
-export interface Listed {
-  readonly path: string;
-  /** The class's name. */
-  readonly label: string;
-  /** undefined where the folder doesn't tell parts apart. */
-  readonly part?: Part;
+export interface ListOptions {
+  readonly layout?: typeof LAYOUTS[number];
+  /** Whether a table may name images outside of its folder. */
+  readonly outside?: boolean;
 }
-
-const PARTS: Readonly<Record<string, Part>> = {
-  train: "train",
-  val: "val",
-  valid: "val",
-  validation: "val",
-  test: "test",
-};
-const FILE_COLUMNS = ["filename", "file", "path", "image", "image_id"];
-const LABEL_COLUMNS = ["label", "class", "category"];
-const PART_COLUMNS = ["split", "part", "subset"];
-
-const isImage = (name: string) => [".png", ".jpg", ".jpeg"].includes(extname(name).toLowerCase());
 
 /**
  * The images of a folder, in the order of their paths or of the tables' rows.
  * @throws UserError (data) that says what the folder or the table lacks
  */
-export async function listImages(folder: string): Promise<Listed[]> {
-  const { files, folders } = await entries(folder);
-  const tables = files.filter((file) => extname(file).toLowerCase() === ".csv");
+export async function listImages(
+  folder: string,
+  { layout = "auto", outside = false }: ListOptions,
+  notes: Notes,
+): Promise<Listed[]> {
+  const found = await entries(folder, notes);
+  const tables = found.files.filter((file) => extname(file).toLowerCase() === ".csv");
   const listed = tables.length > 0
-    ? await fromTables(folder, tables)
-    : await fromFolders(folder, folders);
+    ? await fromTables(folder, tables, outside, notes)
+    : await fromFolders(folder, found, layout, notes);
   if (listed.length === 0) throw noImages(folder);
   return listed;
 }
 
-async function fromFolders(folder: string, folders: readonly string[]): Promise<Listed[]> {
-  const parts = folders.filter((name) => name in PARTS);
-  if (!parts.includes("train")) return await inClasses(folder, folders);
+async function fromFolders(
+  folder: string,
+  { files, folders }: Entries,
+  layout: ListOptions["layout"],
+  notes: Notes,
+): Promise<Listed[]> {
+  for (const file of files) notes.leaveOut(stray(file), join(folder, file));
+  const parts = layout === "classes" ? [] : await findParts(folder, folders, layout, notes);
+  if (parts.length === 0) return await inClasses(folder, folders, notes);
   const listed: Listed[] = [];
-  for (const name of parts) {
+  for (const { name, part } of parts) {
     const inner = join(folder, name);
-    listed.push(...await inClasses(inner, (await entries(inner)).folders, PARTS[name]));
+    const found = await entries(inner, notes);
+    for (const file of found.files) notes.leaveOut(stray(file), join(inner, file));
+    listed.push(...await inClasses(inner, found.folders, notes, part));
   }
   return listed;
 }
+
+const stray = (file: string) => isImage(file) ? "images in no class's folder" : otherFile(file);
 
 /** The images in a folder for each class, at any depth. */
 async function inClasses(
   folder: string,
   classes: readonly string[],
+  notes: Notes,
   part?: Part,
 ): Promise<Listed[]> {
   const listed: Listed[] = [];
   for (const label of classes) {
     const before = listed.length;
-    for await (const path of imagesUnder(join(folder, label))) listed.push({ path, label, part });
+    const visited = new Set([await Deno.realPath(folder)]);
+    for await (const path of filesUnder(join(folder, label), notes, visited)) {
+      if (isImage(path)) listed.push({ path, label, part });
+      else notes.leaveOut(otherFile(path), path);
+    }
     if (listed.length === before) throw noImages(join(folder, label));
   }
   return listed;
 }
 
-async function* imagesUnder(folder: string): AsyncGenerator<string> {
-  const { files, folders } = await entries(folder);
-  for (const file of files) if (isImage(file)) yield join(folder, file);
-  for (const inner of folders) yield* imagesUnder(join(folder, inner));
+interface PartFolder {
+  readonly name: string;
+  readonly part: Part;
 }
 
-/** train.csv with test.csv and val.csv as far as there are any, or one table of any name. */
-async function fromTables(folder: string, tables: readonly string[]): Promise<Listed[]> {
-  const ofParts = tables.filter((file) => basename(file, extname(file)) in PARTS);
-  const used = ofParts.includes("train.csv") ? ofParts : tables;
-  if (used === tables && tables.length > 1) {
-    throw new UserError(
-      `${folder} holds several tables, and it isn't clear which to use: ${tables.join(", ")}`,
-      ExitCode.data,
-      "Leave one of them there, or name them train.csv, val.csv and test.csv.",
+/**
+ * The folders that are parts, or none where they are classes. A part holds a folder for each class;
+ * so a class may well be called train, if its folder holds images.
+ * @throws UserError (data) where both may be meant
+ */
+async function findParts(
+  folder: string,
+  folders: readonly string[],
+  layout: ListOptions["layout"],
+  notes: Notes,
+): Promise<PartFolder[]> {
+  const classesIn = new Map<string, string[]>();
+  for (const name of folders) {
+    classesIn.set(name, (await entries(join(folder, name))).folders);
+  }
+  const named = folders.flatMap((name) => {
+    const part = partOf(name);
+    return part ? [{ name, part }] : [];
+  });
+  const others = folders.filter((name) => !partOf(name));
+  const kinds = new Set(named.map(({ part }) => part));
+  const doubt = (what: string, hint: string) =>
+    new UserError(`${folder}: ${what}`, ExitCode.data, hint);
+  const either = "Name the parts train, val and test; or say what the folders are with --layout " +
+    "classes or --layout parts.";
+
+  if (named.length === 0) {
+    if (layout === "parts") throw doubt("it has no folders train and test", either);
+    const common = folders.length < 2 ? [] : shared([...classesIn.values()]);
+    if (common.length < 2) return [];
+    throw doubt(
+      `the folders ${some(folders)} all hold folders called ${some(common)}: are they the ` +
+        "classes, or parts such as train and test?",
+      either,
     );
   }
-  const listed: Listed[] = [];
-  for (const file of used) {
-    const part = used === tables ? undefined : PARTS[basename(file, extname(file))];
-    listed.push(...await fromTable(folder, join(folder, file), part));
-  }
-  return listed;
-}
-
-async function fromTable(folder: string, table: string, part?: Part): Promise<Listed[]> {
-  const [head = [], ...rest] = parseTable(await readText(table, ExitCode.data), table);
-  const names = head.map((name) => name.trim().toLowerCase());
-  const column = (wanted: readonly string[]) => names.findIndex((name) => wanted.includes(name));
-  const [fileAt, labelAt, partAt] = [FILE_COLUMNS, LABEL_COLUMNS, PART_COLUMNS].map(column);
-  if (fileAt < 0 || labelAt < 0) {
-    throw new UserError(
-      `${table}: its first line names no columns for file and class: ${head.join(", ")}`,
-      ExitCode.data,
-      `It needs a column ${FILE_COLUMNS.join(", ")}, and a column ${LABEL_COLUMNS.join(", ")}; ` +
-        `${PART_COLUMNS[0]} (train, val, test) may be there.`,
+  const holdClasses = named.some(({ name }) => classesIn.get(name)!.length > 0);
+  if (!holdClasses) {
+    if (layout !== "parts" && kinds.size === 1 && others.length > 0) {
+      notes.guess(`${named[0].name} is a class, since it holds images`, "--layout");
+      return [];
+    }
+    throw doubt(
+      `${some(folders)} are called as the parts of a data set, but hold no folder for each class`,
+      "Put each part's images into a folder for each class, or name files and classes in a table " +
+        "(.csv); if these are the classes, say so with --layout classes.",
     );
   }
-  return await Promise.all(rest.map(async (row, i): Promise<Listed> => {
-    const problem = (what: string) =>
-      new UserError(`${table}: line ${i + 2}: ${what}`, ExitCode.data);
-    const [file, label] = [row[fileAt], row[labelAt]];
-    if (!file || !label) throw problem("it has no file or no class");
-    const own = partAt < 0 ? part : PARTS[row[partAt].toLowerCase()];
-    if (partAt >= 0 && !own) throw problem(`there is no part ${row[partAt]}: train, val or test`);
-    for (const path of [join(folder, file), join(folder, "images", file)]) {
-      if (await fileExists(path)) return { path, label, part: own };
-    }
-    throw problem(`there is no ${file} in ${folder} or in its folder images`);
-  }));
-}
+  if (!kinds.has("train")) {
+    throw doubt(`there is ${some(named.map(({ name }) => name))}, but no folder train`, either);
+  }
+  if (named.length > kinds.size) {
+    const twice = named.filter(({ part }, i) => named.some((o, j) => j !== i && o.part === part));
+    const names = twice.map(({ name }) => name).join(" and ");
+    throw doubt(`${names} may be the same part`, "Leave one of them there.");
+  }
+  await refuseFurther(others, layout === "parts" || kinds.size > 1);
+  for (const { name, part } of named) {
+    if (name !== part) notes.guess(`${name} is the ${part} part`, `a folder named ${part}`);
+  }
+  return named;
 
-function parseTable(text: string, table: string): string[][] {
-  try {
-    return parse(text, { bom: true, skip_empty_lines: true, trim: true });
-  } catch (error) {
-    throw new UserError(`${table}: ${(error as Error).message}`, ExitCode.data, undefined, {
-      cause: error,
-    });
+  /** A folder beside the parts may be another part, by its classes, and so belong to the data. */
+  async function refuseFurther(others: readonly string[], sure: boolean): Promise<void> {
+    const trained = classesIn.get(named.find(({ part }) => part === "train")!.name)!;
+    for (const name of others) {
+      const common = shared([trained, classesIn.get(name)!]);
+      if (layout !== "parts" && (!sure || common.length > 0)) {
+        throw doubt(
+          `${name} lies beside ${some(named.map(({ name }) => name))}` +
+            (common.length > 0
+              ? ` and holds classes too (${some(common)}), but its name says no part`
+              : ": is it a class, or does it not belong to the data?"),
+          `Take it out of the folder, or name it as a part. ${either}`,
+        );
+      }
+      let count = 0;
+      for await (const path of filesUnder(join(folder, name), notes)) {
+        notes.leaveOut(`files in ${name}, which is no part`, path);
+        count++;
+      }
+      if (count === 0) notes.leaveOut("folders beside the parts", join(folder, name));
+    }
   }
 }
 
-/** The names in a folder, sorted, without hidden ones. */
-async function entries(folder: string): Promise<{ files: string[]; folders: string[] }> {
-  const [files, folders]: string[][] = [[], []];
-  try {
-    for await (const { name, isDirectory } of Deno.readDir(folder)) {
-      if (!name.startsWith(".")) (isDirectory ? folders : files).push(name);
-    }
-  } catch (error) {
-    throw fileError("read", folder, error, ExitCode.data);
-  }
-  return { files: files.sort(), folders: folders.sort() };
+/** What all lists hold. */
+function shared([first, ...rest]: readonly (readonly string[])[]): string[] {
+  return first.filter((name) => rest.every((names) => names.includes(name)));
 }
 
 /** How an image is spoken of: its path in the folder, without its ending. */
 export function imageName(folder: string, path: string): string {
-  const inside = relative(folder, path).replaceAll("\\", "/");
+  const inside = relative(folder, path).replaceAll("\\", "/").replace(/^(?:\.\.\/)+/, "");
   return inside.slice(0, inside.length - extname(inside).length);
+}
+
+/** The names of images; where two would be called the same, with their endings, then numbers. */
+export function imageNames(folder: string, paths: readonly string[]): string[] {
+  const long = distinct(
+    paths.map((path) => imageName(folder, path)),
+    (name, i) => name + extname(paths[i]),
+  );
+  return distinct(long, (name, i) => `${name}-${i}`);
+}
+
+/** The names with those changed that several have. */
+function distinct(names: readonly string[], change: (name: string, i: number) => string): string[] {
+  const count = new Map<string, number>();
+  for (const name of names) count.set(name, (count.get(name) ?? 0) + 1);
+  return names.map((name, i) => count.get(name) === 1 ? name : change(name, i));
 }
 
 function noImages(folder: string): UserError {
   return new UserError(
     `there are no images in ${folder}`,
     ExitCode.data,
-    "It needs a folder for each class with .png, .jpg or .jpeg files, the same in folders train " +
-      "and test, or a table (.csv) that names file and class.",
+    `It needs a folder for each class with images (${IMAGE_ENDINGS.join(", ")}), the same in ` +
+      "folders train and test, or a table (.csv) that names file and class.",
   );
 }

@@ -5,7 +5,7 @@ import { didYouMean } from "../nearest.ts";
 import { cifar10, cifar100, cifar100Coarse, readCifar } from "./cifar.ts";
 import { type CompositeOptions, figureSets, makeComposite, sceneSet } from "./composite.ts";
 import { type DataSet, type MemorySplit, type Split, storedSize } from "./dataset.ts";
-import { imageFolder, miniImageNet, readFolder } from "./folder.ts";
+import { type FolderOptions, imageFolder, miniImageNet, readFolder } from "./folder.ts";
 import { fashionMnist, mnist, readIdxSet } from "./idx.ts";
 import { makeShapes, ShapesOptions } from "./shapes.ts";
 import { fetchDataSet, FetchOptions, type SourceName } from "./sources.ts";
@@ -16,7 +16,7 @@ import { readSvhn } from "./svhn.ts";
 interface Stored<Set extends DataSet> {
   /** Where the files are published; without it the folder has to be given. */
   readonly source?: SourceName;
-  read(folder: string, size?: number): Promise<Set>;
+  read(folder: string, options?: FolderOptions): Promise<Set>;
 }
 
 /** Those that `composite` is made from. */
@@ -33,12 +33,15 @@ const stored: Readonly<Record<string, Stored<DataSet>>> = {
   "cifar100-coarse": { source: "cifar100", read: (folder) => readCifar(cifar100Coarse, folder) },
   svhn: { source: "svhn", read: readSvhn },
   stl10: { source: "stl10", read: readStl10 },
-  "mini-imagenet": { read: (folder, size) => readFolder(miniImageNet, folder, size) },
-  folder: { read: (folder, size) => readFolder(imageFolder, folder, size) },
+  "mini-imagenet": { read: (folder, options) => readFolder(miniImageNet, folder, options) },
+  folder: { read: (folder, options) => readFolder(imageFolder, folder, options) },
 };
 
 /** Every name that `loadDataSet` takes; the first is the default. */
 export const dataSetNames: readonly string[] = ["shapes", "composite", ...Object.keys(stored)];
+
+/** Those that are folders of images. */
+export const folderSets: readonly string[] = ["folder", "mini-imagenet"];
 
 export interface LoadOptions extends FetchOptions {
   readonly name: string;
@@ -46,6 +49,8 @@ export interface LoadOptions extends FetchOptions {
   readonly dataDir?: string;
   /** Pixels of the network's input along a side; by default the set's own. */
   readonly size?: number;
+  /** For folders of images. */
+  readonly folder?: Omit<FolderOptions, "size">;
   /** For `shapes`, which is made and not read. */
   readonly shapes?: Partial<ShapesOptions>;
   /** For `composite`, and the set that its figures come from. */
@@ -62,7 +67,7 @@ export async function loadDataSet(options: LoadOptions): Promise<DataSet> {
 }
 
 async function load(options: LoadOptions): Promise<DataSet> {
-  const { name, dataDir, shapes, size } = options;
+  const { name, dataDir, shapes, size, folder } = options;
   if (name === "shapes") {
     if (dataDir === undefined) return makeShapes(shapes);
     throw new UserError(
@@ -77,7 +82,7 @@ async function load(options: LoadOptions): Promise<DataSet> {
     return makeComposite(figures, await read(sceneSet), options.composite);
   }
   if (!Object.hasOwn(stored, name)) throw unknown(name);
-  return await stored[name].read(await filesOf(name, options), size);
+  return await stored[name].read(await filesOf(name, options), { ...folder, size });
 }
 
 /** The folder with a set's files: the one given, or that of the downloads. */
@@ -130,6 +135,8 @@ async function chooseFolder(dataDir: string, name: string): Promise<string> {
   if (!await isFolder(dataDir)) {
     throw new UserError(`${name}: there is no folder ${dataDir}`, ExitCode.data);
   }
+  // In a folder of classes, one may well be called folder.
+  if (name === "folder") return dataDir;
   const inner = join(dataDir, name);
   return await isFolder(inner) ? inner : dataDir;
 }

@@ -2,6 +2,7 @@
 import { basename, dirname, join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, makeFolder, removeIfThere, writeFileAtomic } from "../io/files.ts";
+import { inside } from "../io/inside.ts";
 import { readTar } from "../io/tar.ts";
 import { cifar10, cifar100, type CifarSet } from "./cifar.ts";
 import { download, DownloadOptions, RemoteFile } from "./download.ts";
@@ -140,8 +141,9 @@ async function unpackArchive(
   try {
     for await (const { path, chunks } of readTar(stream, archive)) {
       if (!wanted.delete(path)) continue;
-      await makeFolder(dirname(join(folder, path)));
-      await writeFileAtomic(join(folder, path), chunks());
+      const place = inside(folder, path, archive);
+      await makeFolder(dirname(place));
+      await writeFileAtomic(place, chunks());
       if (wanted.size === 0) break;
     }
   } catch (error) {

@@ -5,11 +5,14 @@
  */
 import { dirname, extname, join } from "node:path";
 import { type DataSet, type Size, type Split, storedSize } from "../data/dataset.ts";
+import { isImage } from "../data/folder_walk.ts";
 import { ImageFiles } from "../data/image_files.ts";
 import { BACKGROUND_LABEL } from "../data/labelme.ts";
 import { MANIFEST, PICTURES } from "../data/mask_files.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
+import { inside } from "../io/inside.ts";
+import { isJpeg } from "../io/jpeg.ts";
 import { encodePng } from "../io/png.ts";
 import type { Prediction } from "../train/predictions.ts";
 import type { Sifted } from "./sift.ts";
@@ -78,13 +81,13 @@ async function exportPicture(
   index: number,
 ): Promise<string> {
   const isFile = images instanceof ImageFiles;
-  const ending = isFile ? extname(images.paths[index]) : ".png";
-  const file = join(PICTURES, `${names![index]}${ending}`);
-  const path = join(folder, file);
-  await makeFolder(dirname(path));
   const bytes = isFile
     ? await readBytes(images.paths[index], ExitCode.data)
     : magnified(await pixelsOf(images, index, labels.length), storedSize(set), set.channels);
+  const ending = isFile ? endingOf(images.paths[index], bytes) : ".png";
+  const file = join(PICTURES, `${names![index]}${ending}`);
+  const path = inside(join(folder, PICTURES), `${names![index]}${ending}`, names![index]);
+  await makeFolder(dirname(path));
   await writeFileAtomic(path, bytes);
   return file;
 }
@@ -94,6 +97,11 @@ async function pixelsOf(images: Split["images"], index: number, n: number): Prom
   if (!(images instanceof Uint8Array)) return await images.read(Uint32Array.of(index));
   const size = images.length / n;
   return images.subarray(index * size, (index + 1) * size);
+}
+
+/** A picture's own ending, or where a table named the file, one that says what it is. */
+function endingOf(path: string, bytes: Uint8Array): string {
+  return isImage(path) ? extname(path) : isJpeg(bytes) ? ".jpg" : ".png";
 }
 
 /** An image as a PNG file in which each pixel is a square of them. */

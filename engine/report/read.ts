@@ -9,6 +9,7 @@ import { CORRELATION_VERSION } from "../doctor/studies/correlation.ts";
 import { NOISE_VERSION } from "../doctor/studies/noise.ts";
 import { SWEEP_VERSION } from "../doctor/studies/sweep.ts";
 import { ExitCode, UserError } from "../errors.ts";
+import { inside } from "../io/inside.ts";
 import { fileExists, readBytes, readJson, readJsonLines, readVersioned } from "../io/files.ts";
 import { decodeNpy } from "../io/npy.ts";
 import type { EpochRecord } from "../train/checkpoint.ts";
@@ -72,7 +73,7 @@ async function readConfig(folder: string): Promise<Settings & { command: string 
 async function readLayers(folder: string, names: readonly string[]): Promise<ExaminedLayer[]> {
   return await Promise.all(names.map(async (layer) => {
     const [aggregate, mask] = await Promise.all(["aggregate", "mask"].map(async (what) => {
-      const path = join(folder, `${what}.${layer}.npy`);
+      const path = inside(folder, `${what}.${layer}.npy`, folder);
       return decodeNpy(await readBytes(path), path);
     }));
     const [classes, channels] = aggregate.shape;
@@ -89,12 +90,12 @@ const STUDIES = {
 
 /** The studies in the run's folder and in the folders given. */
 async function readStudies(folder: string, more: readonly string[]): Promise<Study[]> {
-  const inside: string[] = [];
+  const own: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    if (isDirectory) inside.push(join(folder, name));
+    if (isDirectory) own.push(join(folder, name));
   }
   const found: Study[] = [];
-  for (const place of [...inside.sort(), ...more]) {
+  for (const place of [...own.sort(), ...more]) {
     const before = found.length;
     for (const [kind, version] of Object.entries(STUDIES)) {
       const path = join(place, `${kind}.json`);

@@ -1,0 +1,89 @@
+/**
+ * What of a folder's images is trained on and what is tested on: as its parts say, or where there
+ * is no test part a share of each class. What was decided here is noted as a guess.
+ */
+import { ExitCode, UserError } from "../errors.ts";
+import { permutation, streamId } from "../random.ts";
+import type { Listed } from "./folder_walk.ts";
+import { type Notes, some } from "./notes.ts";
+
+/** What a val part is for where there is no test part. */
+export const VAL_USES = ["test", "validation"] as const;
+
+export interface DivideOptions {
+  /** Of each class, rounded down, but at least one image; by default one in six. */
+  readonly testShare?: number;
+  readonly valFor?: typeof VAL_USES[number];
+}
+
+export interface Division {
+  /** Indices of images. */
+  readonly train: number[];
+  readonly validation: number[];
+  readonly test: number[];
+  /** What had to be decided, for the set's description. */
+  readonly how: string;
+}
+
+/** Of each class one in so many images is for the test, where the folder has no such part. */
+const TEST_PART = 6;
+
+/** @throws UserError (data) where a class has images to be tested on, but none to train on */
+export function divide(
+  listed: readonly Listed[],
+  folder: string,
+  { testShare, valFor }: DivideOptions,
+  notes: Notes,
+): Division {
+  const of = (part?: string) => [...listed.keys()].filter((i) => listed[i].part === part);
+  const labels = (rows: readonly number[]) => new Set(rows.map((i) => listed[i].label));
+  const share = testShare === undefined ? `one in ${TEST_PART}` : `${100 * testShare} %`;
+  const apart = `${share} of each class set apart for the test`;
+  const cut = (rows: readonly number[], validation: number[], why = ""): Division => {
+    notes.guess(`${why}${apart}, since there is no test part`, "--test-share, or a test part");
+    return { ...splitTest(rows, listed, testShare, notes), validation, how: `; ${why}${apart}` };
+  };
+  const [train, validation, test] = [of("train"), of("val"), of("test")];
+  if (train.length === 0) return cut([...listed.keys()], []);
+  const [seen, asked] = [labels(train), labels([...validation, ...test])];
+  if (asked.size > 0 && seen.isDisjointFrom(asked)) {
+    return cut([...listed.keys()], [], "classes of disjoint parts, ");
+  }
+  const unseen = [...asked].find((label) => !seen.has(label));
+  if (unseen !== undefined) {
+    throw new UserError(
+      `${folder}: the class ${unseen} has images in the test or validation part, but none to train on`,
+      ExitCode.data,
+    );
+  }
+  if (test.length > 0) return { train, validation, test, how: "" };
+  if (validation.length === 0 || valFor === "validation") return cut(train, validation);
+  if (valFor === undefined) {
+    notes.guess("the val part is the test, since there is no test part", "--val-for validation");
+  }
+  return { train, validation: [], test: validation, how: "" };
+}
+
+function splitTest(
+  rows: readonly number[],
+  listed: readonly Listed[],
+  share: number | undefined,
+  notes: Notes,
+): { train: number[]; test: number[] } {
+  const test = new Set<number>();
+  const single: string[] = [];
+  for (const [label, members] of Map.groupBy(rows, (i) => listed[i].label)) {
+    const n = members.length;
+    const wanted = Math.floor(share === undefined ? n / TEST_PART : n * share) || 1;
+    if (n === 1) single.push(label);
+    const order = permutation(n, 0, streamId(`test/${label}`));
+    order.subarray(0, Math.min(wanted, n - 1)).forEach((i) => test.add(members[i]));
+  }
+  if (single.length > 0) {
+    notes.warn(
+      `${some(single)} ${single.length > 1 ? "have" : "has"} one image, which is trained ` +
+        "on, and none for the test",
+    );
+  }
+  return { train: rows.filter((i) => !test.has(i)), test: rows.filter((i) => test.has(i)) };
+}

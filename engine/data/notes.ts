@@ -1,0 +1,53 @@
+/**
+ * What is noted while a data set is read, for its account: what was left out and why, what was
+ * guessed and which flag settles it, and what a person should look at before training on it.
+ */
+
+/** Files that have no part in the data, for one reason. */
+export interface LeftOut {
+  readonly why: string;
+  readonly count: number;
+  /** Some of them. */
+  readonly examples: readonly string[];
+}
+
+/** What changes what the network learns, and was not said by anybody. */
+export interface Guess {
+  readonly what: string;
+  /** What says it. */
+  readonly settle: string;
+}
+
+/** Of the files that are left out for a reason, so many are named. */
+const EXAMPLES = 3;
+
+export class Notes {
+  private readonly reasons = new Map<string, { count: number; examples: string[] }>();
+  readonly guesses: Guess[] = [];
+  readonly warnings: string[] = [];
+
+  get leftOut(): LeftOut[] {
+    return Array.from(this.reasons, ([why, rest]) => ({ why, ...rest }));
+  }
+
+  leaveOut(why: string, path: string): void {
+    const reason = this.reasons.get(why) ?? { count: 0, examples: [] };
+    reason.count++;
+    if (reason.examples.length < EXAMPLES) reason.examples.push(path);
+    this.reasons.set(why, reason);
+  }
+
+  guess(what: string, settle: string): void {
+    this.guesses.push({ what, settle });
+  }
+
+  warn(what: string): void {
+    this.warnings.push(what);
+  }
+}
+
+/** "a, b, c and 7 more" */
+export function some(names: readonly string[], most = EXAMPLES, count = names.length): string {
+  const more = count - Math.min(most, names.length);
+  return names.slice(0, most).join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
