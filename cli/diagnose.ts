@@ -7,7 +7,7 @@ import { DIAGNOSIS_VERSION, type DiagnosisFile } from "../engine/doctor/diagnosi
 import { examine, type ExaminedLayer, saveExamination } from "../engine/doctor/examine.ts";
 import { doubtfulExhibits, saveExhibits } from "../engine/doctor/exhibits.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
-import { classMeasures } from "../engine/doctor/measures/measure.ts";
+import { classMeasures } from "../engine/doctor/class_measures.ts";
 import { wilson } from "../engine/doctor/significance.ts";
 import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { loadStateDict } from "../engine/nn/state.ts";

@@ -1,7 +1,6 @@
 /** Measures a classifier on a test set. */
 
-import { byGroup, SMALLEST_GROUP, worst } from "../engine/doctor/measures/classes.ts";
-import { classMeasures } from "../engine/doctor/measures/measure.ts";
+import { byGroup, classMeasures, SMALLEST_GROUP, worst } from "../engine/doctor/class_measures.ts";
 import { wilson } from "../engine/doctor/significance.ts";
 import { atMost } from "../engine/data/dataset.ts";
 import { combinationsOf, pairingsOf } from "../engine/data/groups.ts";

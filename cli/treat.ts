@@ -3,9 +3,14 @@
 import { join } from "node:path";
 import type { DataSet } from "../engine/data/dataset.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
-import { probesOf } from "../engine/doctor/measures/measure.ts";
+import { probeOptions, PROBES, probesOf } from "../engine/doctor/probes/probes.ts";
 import { FORMS } from "../engine/doctor/penalty.ts";
-import { readResult, RESULT_VERSION, type ResultFile, summarize } from "../engine/doctor/result.ts";
+import {
+  readResult,
+  RESULT_VERSION,
+  type ResultFile,
+  summarizeSeeds,
+} from "../engine/doctor/result.ts";
 import { checkTreatment, defaultBeta } from "../engine/doctor/stages.ts";
 import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
 import { fileExists } from "../engine/io/files.ts";
@@ -78,8 +83,9 @@ export const treatFlags = flagTable({
   measures: {
     type: "list",
     of: "string",
-    default: ["foreground", "fgsm", "noise"],
-    help: "what takes passes of its own: foreground, fgsm, noise, insertion; or none",
+    default: PROBES.filter(({ usual }) => usual).map(({ name }) => name),
+    help: "what takes passes of its own: " +
+      PROBES.map(({ name, help }) => `${name} (${help})`).join(", ") + "; or none",
   },
   measureImages: {
     type: "integer",
@@ -87,20 +93,7 @@ export const treatFlags = flagTable({
     default: 200,
     help: "test images for those measures",
   },
-  epsilons: {
-    type: "list",
-    of: "number",
-    above: 0,
-    default: [1, 2, 4],
-    help: "largest changes of a pixel by FGSM, of 255",
-  },
-  noiseLevels: {
-    type: "list",
-    of: "number",
-    above: 0,
-    default: [1, 2, 3],
-    help: "noise on the feature map, in its standard deviations",
-  },
+  ...probeOptions,
 });
 type Args = Values<typeof treatFlags>;
 
@@ -176,12 +169,8 @@ export function treatOptions(
     spaceLayers,
     beta: args.beta ?? defaultBeta(network, set, space),
     strength: strengthOf(args),
-    measures: {
-      ...{ epsilons: args.epsilons, noiseLevels: args.noiseLevels, noiseDraws: 3 },
-      ...{ noiseLayer: entry.featureLayer, insertionSteps: 16 },
-      probes: probesOf(args.measures),
-      images: args.measureImages,
-    },
+    featureLayer: entry.featureLayer,
+    measures: { probes: probesOf(args.measures), images: args.measureImages, options: args },
   };
   checkTreatment(network, set, options);
   return options;
@@ -227,7 +216,7 @@ export class Treatments {
       results.push(finished ? await readResult(path) : await this.treat(part, seed));
       if (finished) this.context.print("  finished before");
     }
-    const summary = summarize(results);
+    const summary = summarizeSeeds(results);
     await folder.writeJson("summary.json", summary);
     this.context.print(`\n${describeSummary(summary)}`);
     return await writeReport(folder.path);

@@ -1,5 +1,6 @@
 /** What a treatment found, as tables for the terminal. */
 
+import { probesInWords } from "../engine/doctor/probes/probes.ts";
 import {
   MODELS,
   type Outcome,
@@ -23,6 +24,7 @@ export function describeResult(result: TreatResult): string {
     name === "control" ? "" : points(test.accuracy - control.test.accuracy),
   ];
   const { b, c, p } = mcnemar;
+  const probed = probesInWords(control.measures.probes);
   const header = ["", "validation", "test", "95 % interval", "loss", "vs control"];
   return [
     table(header, MODELS.map((name) => row(name, result[name]))),
@@ -33,7 +35,7 @@ export function describeResult(result: TreatResult): string {
     `p = ${p.toPrecision(2)}: ${p < 0.05 ? "more than chance explains" : "chance explains it"}`,
     "",
     describeMeasures(result),
-    `gradients, FGSM and noise on ${images.probed} of the test images`,
+    ...probed ? [`${probed} on ${images.probed} of the test images`] : [],
   ].join("\n");
 }
 

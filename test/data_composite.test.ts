@@ -4,7 +4,7 @@ import type { DataSet, MemorySplit } from "../engine/data/dataset.ts";
 import { pickBackground } from "../engine/data/backgrounds.ts";
 import { type CompositeOptions, makeComposite } from "../engine/data/composite.ts";
 import { combinationsOf } from "../engine/data/groups.ts";
-import { byGroup, SMALLEST_GROUP, worst } from "../engine/doctor/measures/classes.ts";
+import { byGroup, SMALLEST_GROUP, worst } from "../engine/doctor/class_measures.ts";
 import { loadDataSet } from "../engine/data/registry.ts";
 import { makeShapes } from "../engine/data/shapes.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";

@@ -2,19 +2,27 @@
 
 import assert from "node:assert/strict";
 import { pairingsOf } from "../engine/data/groups.ts";
-import { agreement, NoiseMeasure } from "../engine/doctor/measures/noise.ts";
-import { attack, fgsm, FgsmMeasure, pgd } from "../engine/doctor/measures/attack.ts";
+import { agreement, NoiseMeasure } from "../engine/doctor/probes/noise.ts";
+import { attack, fgsmAttack, pgdAttack } from "../engine/doctor/probes/attack.ts";
+import { FgsmMeasure } from "../engine/doctor/probes/fgsm.ts";
 import {
   byClass,
   byGroup,
   calibration,
   confusionMatrix,
   worst,
-} from "../engine/doctor/measures/classes.ts";
-import { InsertionMeasure, ranksOf } from "../engine/doctor/measures/insertion.ts";
-import { probesOf } from "../engine/doctor/measures/measure.ts";
-import { foreground, ForegroundMeasure } from "../engine/doctor/measures/saliency.ts";
-import type { Subject } from "../engine/doctor/measures/subject.ts";
+} from "../engine/doctor/class_measures.ts";
+import { InsertionMeasure, ranksOf } from "../engine/doctor/probes/insertion.ts";
+import {
+  probeCurves,
+  probeOptions,
+  PROBES,
+  probeScalars,
+  probesInWords,
+  probesOf,
+} from "../engine/doctor/probes/probes.ts";
+import { ForegroundMeasure, foregroundOf } from "../engine/doctor/probes/foreground.ts";
+import type { Subject } from "../engine/doctor/probes/probe.ts";
 import {
   pairedSample,
   sample,
@@ -94,6 +102,21 @@ Deno.test("Student's t: tables, and a paired sample", () => {
   }
 });
 
+Deno.test("probes: names and options are unique, and what was done is said in words", () => {
+  const unique = (names: readonly string[]) => assert.equal(new Set(names).size, names.length);
+  unique(PROBES.map(({ name }) => name));
+  const options = PROBES.flatMap(({ options }) => Object.keys(options));
+  unique(options);
+  assert.deepEqual(Object.keys(probeOptions).sort(), options.sort());
+  const point = [{ strength: 2, accuracy: 0.5 }];
+  const results = { fgsm: point, noise: { layer: "a", unit: 1, points: point } };
+  assert.equal(probesInWords({}), "");
+  assert.equal(probesInWords({ fgsm: point }), "FGSM");
+  assert.equal(probesInWords(results), "FGSM and noise");
+  assert.deepEqual(probeScalars(results), { "FGSM 2/255": 0.5, "noise 2": 0.5 });
+  assert.deepEqual(probeCurves(results).map(({ points }) => points), [[[2, 50]], [[2, 50]]]);
+});
+
 Deno.test("measures are known by their names", async () => {
   assert.deepEqual(probesOf(["noise", "fgsm"]), ["noise", "fgsm"]);
   assert.deepEqual(probesOf(["none"]), []);
@@ -112,7 +135,10 @@ const PIXELS = SIZE * SIZE;
 
 async function subject(): Promise<Subject> {
   const runtime = await freshRuntime();
-  return { runtime, network: tinyNet(3), set: tinySet, split, batch: 8, seed: 5 };
+  return {
+    ...{ runtime, network: tinyNet(3), featureLayer: "features" },
+    ...{ set: tinySet, split, batch: 8, seed: 5 },
+  };
 }
 
 /** All images of the split, normalised. */
@@ -186,9 +212,9 @@ Deno.test("saliency in the foreground and the pointing game follow float64", asy
 
   // Images without gradient, without figure or without background don't count.
   const rows = [2, 1, 0.5, 1, 0, 0, 0.5, 1, 1, 0, 0, 0, 1, 1, 1, 1];
-  const { images: counted, saliency, pointing } = foreground(rows);
+  const { images: counted, saliency, pointing } = foregroundOf(rows);
   assert.deepEqual([counted, saliency, pointing.correct], [1, 0.5, 1]);
-  assert.equal(foreground([]).saliency, null);
+  assert.equal(foregroundOf([]).saliency, null);
   given.runtime.destroy();
 });
 
@@ -199,10 +225,10 @@ Deno.test("FGSM and PGD stay within epsilon and black and white, and raise the l
   const points = await measure.measure();
   measure.destroy();
   const found = {
-    fgsm: await attack(given, fgsm(epsilon)),
-    pgd: await attack(given, pgd(epsilon, 5)),
+    fgsm: await attack(given, fgsmAttack(epsilon)),
+    pgd: await attack(given, pgdAttack(epsilon, 5)),
   };
-  assert.deepEqual(await attack(given, pgd(epsilon, 5)), found.pgd, "the same seed");
+  assert.deepEqual(await attack(given, pgdAttack(epsilon, 5)), found.pgd, "the same seed");
 
   // FGSM by the oracle's gradient.
   const x = new Input("x", images.shape);

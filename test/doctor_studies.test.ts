@@ -47,7 +47,9 @@ Deno.test("noise: kinds of images start where they should, at every layer", asyn
   const network = tinyNet(3);
   await inFolder(async (folder) => void await train(runtime, network, tinyOptions(folder)));
   const split = tinySet.test;
-  const subject = { runtime, network, set: tinySet, split, batch: 8, seed: 5 };
+  const subject = {
+    ...{ runtime, network, featureLayer: "features", set: tinySet, split, batch: 8, seed: 5 },
+  };
   const parts = new Set<string>();
   const options = {
     ...{ layers: ["features.2", "features"], levels: [0.5, 3], draws: 2, imagesPerClass: 4 },

@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type DataSet, NO_MASK } from "../engine/data/dataset.ts";
-import { MODELS, type ResultFile, summarize, type TreatResult } from "../engine/doctor/result.ts";
+import {
+  MODELS,
+  type ResultFile,
+  summarizeSeeds,
+  type TreatResult,
+} from "../engine/doctor/result.ts";
 import { checkTreatment } from "../engine/doctor/stages.ts";
 import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
 import { wilson } from "../engine/doctor/significance.ts";
@@ -48,9 +53,10 @@ const options: TreatOptions = {
   seed: 3,
   validation: 0.2,
   measures: {
-    ...{ probes: [], images: 20, epsilons: [4], noiseLevels: [1, 2], noiseDraws: 2 },
-    ...{ noiseLayer: "features", insertionSteps: 4 },
+    ...{ probes: [], images: 20 },
+    options: { epsilons: [4], noiseLevels: [1, 2], noiseDraws: 2, insertionSteps: 4 },
   },
+  featureLayer: "features",
 };
 
 let runtime: Promise<Runtime> | undefined;
@@ -217,7 +223,7 @@ Deno.test("every measure is there, and agrees with the predictions", () =>
       treated: { ...result.treated, test: { ...result.treated.test, accuracy } },
     });
     const base = result.control.test.accuracy;
-    const { seeds, metrics } = summarize([of(4, base + 0.1), of(5, base + 0.2), of(6, base)]);
+    const { seeds, metrics } = summarizeSeeds([of(4, base + 0.1), of(5, base + 0.2), of(6, base)]);
     assert.deepEqual(seeds, [4, 5, 6]);
     const { control, difference: { mean, deviation, interval } } = metrics.accuracy;
     assert.deepEqual(control.values, [base, base, base]);

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { decode } from "fast-png";
-import { classMeasures } from "../engine/doctor/measures/measure.ts";
+import { classMeasures } from "../engine/doctor/class_measures.ts";
 import type { ModelName, Outcome, ResultFile } from "../engine/doctor/result.ts";
-import { summarize } from "../engine/doctor/result.ts";
+import { summarizeSeeds } from "../engine/doctor/result.ts";
 import { mcnemar, pairedDifference, wilson } from "../engine/doctor/significance.ts";
 import { html } from "../engine/report/html.ts";
 import { matrix, overlay, thumbnail } from "../engine/report/pictures.ts";
@@ -236,7 +236,7 @@ Deno.test("the reports of a diagnosis and of several seeds", () => {
 
   const results = [0, 1, 2].map((seed) => resultOf(3, seed));
   const seeds: SeedsRun = {
-    ...{ kind: "seeds", settings, command, studies: [], summary: summarize(results) },
+    ...{ kind: "seeds", settings, command, studies: [], summary: summarizeSeeds(results) },
     parts: results.map((result) => ({ folder: `seed-${result.seed}`, result })),
   };
   const page = check(seeds);

@@ -5,79 +5,21 @@
  */
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { didYouMean, nearest } from "../../engine/nearest.ts";
+import {
+  type Common,
+  type NumberListOption,
+  type Option,
+  type OptionTable,
+  optionTable,
+  type Range,
+  type TextListOption,
+  type Values,
+} from "../../engine/options.ts";
 
-interface Common<Value> {
-  /** What it is, in a line, with its unit. */
-  readonly help: string;
-  /** The value where the flag is not given; without one the result is undefined. */
-  readonly default?: Value;
-  /** The flag must be given. */
-  readonly required?: boolean;
-  /** A complaint such as "must be a multiple of 8", or undefined where the value is right. */
-  readonly check?: (value: Value) => string | undefined;
-  /** The placeholder for the value in the help text, where its type says too little. */
-  readonly value?: string;
-  /** It is given without a name, `eval FILE`; several are told apart by their order. */
-  readonly positional?: boolean;
-}
-
-/** The range of a number: `min` and `max` are allowed themselves, `above` and `below` are not. */
-interface Range {
-  readonly min?: number;
-  readonly max?: number;
-  readonly above?: number;
-  readonly below?: number;
-}
-
-export interface NumberFlag extends Common<number>, Range {
-  readonly type: "number" | "integer";
-}
-export interface TextFlag extends Common<string> {
-  readonly type: "string";
-}
-export interface BooleanFlag extends Common<boolean> {
-  readonly type: "boolean";
-}
-export interface ChoiceFlag extends Common<string> {
-  readonly type: "choice";
-  readonly choices: readonly string[];
-}
-/** Values with commas between them. */
-export interface TextListFlag extends Common<readonly string[]> {
-  readonly type: "list";
-  readonly of: "string";
-}
-/** Numbers with commas between them; the range holds for each. */
-export interface NumberListFlag extends Common<readonly number[]>, Range {
-  readonly type: "list";
-  readonly of: "number" | "integer";
-}
-
-export type Flag =
-  | NumberFlag
-  | TextFlag
-  | BooleanFlag
-  | ChoiceFlag
-  | TextListFlag
-  | NumberListFlag;
-export type FlagTable = Readonly<Record<string, Flag>>;
-
-type Parsed<F> = F extends { type: "number" | "integer" } ? number
-  : F extends { type: "boolean" } ? boolean
-  : F extends { type: "choice"; choices: readonly (infer Choice)[] } ? Choice
-  : F extends { type: "list"; of: "string" } ? string[]
-  : F extends { type: "list" } ? number[]
-  : string;
-type Always<F> = F extends { default: unknown } | { required: true } | { type: "boolean" } ? never
-  : undefined;
-
-/** The values of a table's flags, by key. */
-export type Values<T extends FlagTable> = {
-  readonly [Key in keyof T]: Parsed<T[Key]> | Always<T[Key]>;
-};
-
-/** Keeps the literal types of a table that several commands share. */
-export const flagTable = <const T extends FlagTable>(table: T): T => table;
+export type { Values };
+export type Flag = Option;
+export type FlagTable = OptionTable;
+export const flagTable = optionTable;
 
 /** `imagesPerClass` -> `--images-per-class` */
 export const flagName = (key: string): string =>
@@ -197,7 +139,7 @@ function parseValue(name: string, flag: Flag, text: string): unknown {
   }
 }
 
-function parseList(name: string, flag: TextListFlag | NumberListFlag, text: string): unknown {
+function parseList(name: string, flag: TextListOption | NumberListOption, text: string): unknown {
   const items = text.split(",").map((item) => item.trim());
   if (items.includes("")) throw usage(`${name} has an empty item in "${text}"`);
   if (flag.of === "string") return checked(name, flag, items, text);

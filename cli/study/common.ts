@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { type DataSet, limit, type Split } from "../../engine/data/dataset.ts";
 import { resolveLayers } from "../../engine/doctor/layers.ts";
-import type { Subject } from "../../engine/doctor/measures/subject.ts";
+import type { Subject } from "../../engine/doctor/probes/probe.ts";
 import { makeFolder, writeFileAtomic } from "../../engine/io/files.ts";
 import { loadStateDict } from "../../engine/nn/state.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
@@ -61,7 +61,10 @@ export async function openStudy(
   const all = of(set);
   const split = args.limit === undefined ? all : limit(all, args.limit, args.seed);
   return {
-    subject: { runtime, network, set, split, batch: args.batch, seed: args.seed },
+    subject: {
+      ...{ runtime, network, featureLayer: entry.featureLayer, set, split },
+      ...{ batch: args.batch, seed: args.seed },
+    },
     ...{ layers, set, folder },
     write: (name, content) => writeFileAtomic(join(folder, name), content),
   };

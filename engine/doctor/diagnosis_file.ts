@@ -1,7 +1,7 @@
 /** What a diagnosis leaves in diagnosis.json, beside the matrices of its layers. */
 
 import type { Accuracy } from "../train/predictions.ts";
-import type { ClassMeasures } from "./measures/measure.ts";
+import type { ClassMeasures } from "./class_measures.ts";
 import type { Interval } from "./significance.ts";
 
 export const DIAGNOSIS_VERSION = 1;

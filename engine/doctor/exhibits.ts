@@ -23,7 +23,7 @@ import { type Prediction, predictions } from "../train/predictions.ts";
 import { RowCollector } from "../train/collect.ts";
 import type { Logits } from "../train/predict.ts";
 import { labelErrors, type Suspect } from "./label_errors.ts";
-import { saliency } from "./measures/saliency.ts";
+import { saliency } from "./probes/saliency.ts";
 import { mapModels, type ModelName, MODELS } from "./result.ts";
 import type { Sifted } from "./sift.ts";
 

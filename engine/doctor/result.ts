@@ -11,9 +11,8 @@
 
 import { readVersioned } from "../io/files.ts";
 import type { Accuracy } from "../train/predictions.ts";
-import { worst } from "./measures/classes.ts";
-import type { Measures } from "./measures/measure.ts";
-import type { Point } from "./measures/subject.ts";
+import { type ClassMeasures, classScalars } from "./class_measures.ts";
+import { type ProbeResults, probeScalars } from "./probes/probes.ts";
 import {
   type Interval,
   type McNemar,
@@ -42,7 +41,7 @@ export interface Outcome {
   /** Accuracy on the validation split in the epoch that was kept; absent for given weights. */
   readonly validation?: number;
   readonly best_epoch?: number;
-  readonly measures: Measures;
+  readonly measures: ClassMeasures & { readonly probes: ProbeResults };
 }
 
 export interface TreatResult extends Readonly<Record<ModelName, Outcome>> {
@@ -101,7 +100,7 @@ export interface SummaryFile {
 }
 
 /** What the results of several seeds, which differ in nothing else, say together. */
-export function summarize(results: readonly ResultFile[]): SummaryFile {
+export function summarizeSeeds(results: readonly ResultFile[]): SummaryFile {
   const all = results.map((result) => ({
     baseline: scalars(result.baseline),
     control: scalars(result.control),
@@ -122,22 +121,8 @@ export function summarize(results: readonly ResultFile[]): SummaryFile {
 
 /** The numbers of a model that are worth comparing, by name; those that it has. */
 export function scalars({ test, measures }: Outcome): Partial<Record<string, number>> {
-  const { classes, groups, calibration, probes } = measures;
-  const { foreground, fgsm, noise, insertion } = probes;
-  const all: Record<string, number | null | undefined> = {
-    "accuracy": test.accuracy,
-    "loss": test.loss,
-    "calibration error": calibration.ece,
-    "worst class": classes[worst(classes)]?.accuracy,
-    "worst group": groups?.shares[groups.worst]?.accuracy,
-    "gradient in foreground": foreground?.saliency,
-    "pointing game": foreground?.pointing.accuracy,
-    "insertion area": insertion?.insertion.auc,
-    "deletion area": insertion?.deletion.auc,
-  };
-  const strong = (points: readonly Point[] = []) => points.filter(({ strength }) => strength > 0);
-  for (const { strength, accuracy } of strong(fgsm)) all[`FGSM ${strength}/255`] = accuracy;
-  for (const { strength, accuracy } of strong(noise?.points)) all[`noise ${strength}`] = accuracy;
+  const { accuracy, loss } = test;
+  const all = { accuracy, loss, ...classScalars(measures), ...probeScalars(measures.probes) };
   const known = Object.entries(all).filter((entry): entry is [string, number] => entry[1] != null);
   return Object.fromEntries(known);
 }

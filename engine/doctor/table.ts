@@ -5,7 +5,8 @@
  */
 
 import { canonicalText } from "../io/canonical.ts";
-import { type MetricSummary, MODELS, type ResultFile, summarize } from "./result.ts";
+import { type MetricSummary, MODELS, type ResultFile, summarizeSeeds } from "./result.ts";
+import { probeOptions } from "./probes/probes.ts";
 import type { Interval } from "./significance.ts";
 
 export const TABLE_VERSION = 1;
@@ -26,7 +27,7 @@ export interface TableRow {
   /** Without what differs between the row's cells. */
   readonly settings: CellSettings;
   readonly seeds: readonly number[];
-  /** Every number of `summarize`, with each seed's value. */
+  /** Every number of `summarizeSeeds`, with each seed's value. */
   readonly metrics: Readonly<Record<string, MetricSummary>>;
   /** Treated minus control in test accuracy. */
   readonly difference: {
@@ -47,7 +48,7 @@ export interface TableFile {
 /** Settings that say where things lie, which seed it is, or what is measured besides accuracy. */
 const IRRELEVANT = [
   ...["out", "resume", "dataDir", "seed", "seeds"],
-  ...["measures", "measureImages", "epsilons", "noiseLevels"],
+  ...["measures", "measureImages", ...Object.keys(probeOptions)],
 ];
 
 /** Eight digits that are the same for the same settings, whatever their order. */
@@ -78,7 +79,7 @@ function rowOf(cells: readonly TableCell[]): TableRow {
   const results = cells.map(({ result }) => result).sort((a, b) => a.seed - b.seed);
   const [{ fingerprint, settings }] = cells;
   const [{ model, data, delta_interval, mcnemar }] = results;
-  const { seeds, metrics } = summarize(results);
+  const { seeds, metrics } = summarizeSeeds(results);
   const { mean, interval, p } = metrics.accuracy.difference;
   return {
     ...{ model, data, fingerprint, settings: relevant(settings), seeds, metrics },

@@ -20,13 +20,8 @@ import {
   type Pool,
   saveExhibits,
 } from "./exhibits.ts";
-import {
-  classMeasures,
-  makeProbe,
-  type MeasureOptions,
-  probedSplit,
-  type ProbeResults,
-} from "./measures/measure.ts";
+import { classMeasures } from "./class_measures.ts";
+import { makeProbe, type MeasureOptions, probedSplit, type ProbeResults } from "./probes/probes.ts";
 import { mapModels, type ModelName, MODELS, type Outcome, type TreatResult } from "./result.ts";
 import {
   constrainedLayers,
@@ -41,6 +36,8 @@ export interface TreatOptions extends StageSettings, ConstraintSettings {
   /** Test images to use; all of them where absent. */
   readonly testLimit?: number;
   readonly measures: MeasureOptions;
+  /** The module whose output is the final map that feeds the head. */
+  readonly featureLayer: string;
 }
 
 /** Runs all stages, or what is left of them in a folder that is resumed. See `checkTreatment`. */
@@ -152,11 +149,11 @@ class Comparison {
 
   /** Every probe that was asked for and can be had. */
   async probe(split: Split): Promise<Record<ModelName, ProbeResults>> {
-    const { runtime, network, set, options: { batch, seed, measures } } = this;
-    const subject = { runtime, network, set, split, batch, seed };
+    const { runtime, network, set, options: { batch, seed, measures, featureLayer } } = this;
+    const subject = { runtime, network, featureLayer, set, split, batch, seed };
     let results = mapModels((): ProbeResults => ({}));
     for (const name of measures.probes) {
-      const probe = await makeProbe(name, subject, measures);
+      const probe = await makeProbe(name, subject, measures.options);
       if (!probe) continue;
       try {
         const found = await this.forEach(name, (observer) => probe.measure(observer));

@@ -18,9 +18,9 @@ import { Variable } from "../../tensor/tensor.ts";
 import { type Prediction, predictions } from "../../train/predictions.ts";
 import type { Observer } from "../../train/observer.ts";
 import { Predictor } from "../../train/predict.ts";
-import { type Attack, attack, fgsm, pgd } from "../measures/attack.ts";
-import { NoiseMeasure } from "../measures/noise.ts";
-import type { Subject } from "../measures/subject.ts";
+import { type Attack, attack, fgsmAttack, pgdAttack } from "../probes/attack.ts";
+import { NoiseMeasure } from "../probes/noise.ts";
+import type { Subject } from "../probes/probe.ts";
 import { type Sifted, siftHigh, siftLow } from "../sift.ts";
 import { sample } from "../significance.ts";
 
@@ -97,7 +97,10 @@ export async function noiseStudy(subject: Subject, options: NoiseStudyOptions) {
     );
   }
   const all = () => true;
-  const attacks = { FGSM: fgsm(options.epsilon), PGD: pgd(options.epsilon, options.pgdSteps) };
+  const attacks = {
+    FGSM: fgsmAttack(options.epsilon),
+    PGD: pgdAttack(options.epsilon, options.pgdSteps),
+  };
   const kinds: Kind[] = [
     { kind: "normal", split: normal, counts: all },
     { kind: "low confidence", split: pick(split, low.right), counts: all },

@@ -18,7 +18,7 @@ import { loadStateDict } from "../../nn/state.ts";
 import { accuracy, type Prediction, predictions } from "../../train/predictions.ts";
 import { Predictor } from "../../train/predict.ts";
 import type { RunFolder, StageResult } from "../../run/run_folder.ts";
-import { classMeasures } from "../measures/measure.ts";
+import { classMeasures } from "../class_measures.ts";
 import { constrainedLayers, type ConstraintSettings, Stages } from "../stages.ts";
 import {
   type Interval,

@@ -1,6 +1,6 @@
 /** What the treatment changed class by class, and which classes are mixed up less or more. */
 
-import type { ClassMeasures } from "../../doctor/measures/measure.ts";
+import type { ClassMeasures } from "../../doctor/class_measures.ts";
 import { MODELS, type ResultFile } from "../../doctor/result.ts";
 import { dotPlot } from "../dot_plot.ts";
 import { type Content, Html, html } from "../html.ts";

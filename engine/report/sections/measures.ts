@@ -1,32 +1,34 @@
 /** What else was measured: calibration, where the gradients lie, attacks, noise. */
 
+import { calibrationCurve } from "../../doctor/class_measures.ts";
+import type { Curve } from "../../doctor/curve.ts";
+import { probeCurves, probesInWords } from "../../doctor/probes/probes.ts";
 import {
   type MetricSummary,
   type ModelName,
   MODELS,
-  type Outcome,
   type ResultFile,
   scalars,
   type SummaryFile,
 } from "../../doctor/result.ts";
-import { Html, html } from "../html.ts";
+import { type Html, html } from "../html.ts";
 import { linePlot } from "../line_plot.ts";
 import { figure, figures, paragraph, type Section, table } from "../pieces.ts";
 import { capital, percent, points, range, signed } from "../text.ts";
-
-type Points = readonly (readonly [number, number])[];
 
 export function measuresSection(result: ResultFile): Section {
   const of = Object.fromEntries(MODELS.map((model) => [model, scalars(result[model])]));
   const names = Object.keys(of.control).filter((name) => name !== "accuracy" && name !== "loss");
   const { images } = result;
+  const probed = probesInWords(result.control.measures.probes);
   return {
     id: "measures",
     title: "Other measures",
     content: html`${
       paragraph(
-        `Calibration and groups are of all test images; what takes gradients, attacks or noise is `,
-        `of ${images.probed} of them.`,
+        "Calibration and groups are of all test images",
+        probed && `; ${probed}: on ${images.probed} of them`,
+        ".",
       )
     }
 ${
@@ -43,43 +45,50 @@ ${
         }),
       })
     }
-${figures(calibration(result), attacks(result), noise(result), insertion(result))}`,
+${figures(...curvesOf(result).map(picture))}`,
   };
 }
 
-interface Curves {
-  readonly title: string;
-  readonly x: string;
-  readonly y: string;
-  readonly caption: string;
-  readonly range?: readonly [number, number];
-  readonly points: (of: Outcome) => Points | undefined;
-  readonly more?: { readonly name: string; readonly points: Points; readonly look: number };
+interface ModelCurve {
+  readonly model: ModelName;
+  readonly look: number;
+  readonly curve: Curve;
 }
 
-/** A line for each model, or nothing where no model has it. */
-function curves(result: Readonly<Record<ModelName, Outcome>>, of: Curves): Html | undefined {
-  const series = MODELS.flatMap((name, look) => {
-    const found = of.points(result[name]);
-    return found && found.length > 0 ? [{ name: name as string, look, points: found }] : [];
+/** The curves of all models that belong into one picture, picture by picture. */
+function curvesOf(result: ResultFile): ModelCurve[][] {
+  const pictures = new Map<string, ModelCurve[]>();
+  MODELS.forEach((model, look) => {
+    const { measures } = result[model];
+    for (const curve of [calibrationCurve(measures), ...probeCurves(measures.probes)]) {
+      if (curve.points.length === 0) continue;
+      pictures.set(curve.title, [...pictures.get(curve.title) ?? [], { model, look, curve }]);
+    }
   });
-  if (series.length === 0) return undefined;
+  return [...pictures.values()];
+}
+
+/** A line for each model. */
+function picture(curves: readonly ModelCurve[]): Html {
+  const [{ curve: { title, x, y, range, caption, diagonal } }] = curves;
+  const series = curves.map(({ model, look, curve: { points } }) => ({
+    ...{ name: model as string, look, points },
+  }));
   const ends = series.map(({ name, points }) => `${name} ${points.at(-1)![1].toFixed(1)}`);
+  const ideal = { name: "ideal", look: 7, points: [[0, 0], [100, 100]] as const };
   const plot = linePlot({
-    ...{ title: of.title, width: 340, height: 190 },
-    description: `${of.caption} At the right end: ${ends.join(", ")}.`,
-    x: { label: of.x },
-    y: { label: of.y, range: of.range },
-    series: of.more ? [...series, of.more] : series,
+    ...{ title, width: 340, height: 190, x: { label: x }, y: { label: y, range } },
+    description: `${caption} At the right end: ${ends.join(", ")}.`,
+    series: diagonal ? [...series, ideal] : series,
   });
   const places = [...new Set(series.flatMap(({ points }) => points.map(([x]) => x)))]
     .sort((a, b) => a - b);
   return figure(
     plot,
-    of.caption,
+    caption,
     table({
-      caption: of.title,
-      header: [capital(of.x), ...series.map(({ name }) => capital(name))],
+      caption: title,
+      header: [capital(x), ...series.map(({ name }) => capital(name))],
       rows: places.map((x) => [
         `${Number(x.toPrecision(4))}`,
         ...series.map(({ points }) => points.find(([at]) => at === x)?.[1].toFixed(2)),
@@ -87,55 +96,6 @@ function curves(result: Readonly<Record<ModelName, Outcome>>, of: Curves): Html 
     }),
   );
 }
-
-const calibration = (result: ResultFile) =>
-  curves(result, {
-    ...{ title: "Calibration", x: "confidence, percent", y: "accuracy, percent", range: [0, 100] },
-    caption: "Accuracy of the images of about the same confidence; on the diagonal, confidence " +
-      "is what it says.",
-    points: ({ measures: { calibration } }) =>
-      calibration.bins.flatMap(({ confidence, accuracy }) =>
-        confidence === null || accuracy === null
-          ? []
-          : [[100 * confidence, 100 * accuracy] as const]
-      ),
-    more: { name: "ideal", look: 7, points: [[0, 0], [100, 100]] },
-  });
-
-const attacks = (result: ResultFile) =>
-  curves(result, {
-    ...{ title: "FGSM", x: "largest change of a pixel, of 255", y: "accuracy, percent" },
-    range: [0, 100],
-    caption: "Accuracy on images that one step along their gradient changed.",
-    points: ({ measures: { probes } }) =>
-      probes.fgsm?.map(({ strength, accuracy }) => [strength, 100 * accuracy] as const),
-  });
-
-const noise = (result: ResultFile) => {
-  const layer = result.control.measures.probes.noise?.layer;
-  return curves(result, {
-    ...{ title: "Feature noise", x: "noise, in standard deviations", y: "accuracy, percent" },
-    range: [0, 100],
-    caption: `Accuracy with noise added to the output of ${layer}.`,
-    points: ({ measures: { probes } }) =>
-      probes.noise?.points.map(({ strength, accuracy }) => [strength, 100 * accuracy] as const),
-  });
-};
-
-const insertion = (result: ResultFile) =>
-  (["insertion", "deletion"] as const).map((kind) =>
-    curves(result, {
-      title: capital(kind),
-      ...{ x: "pixels, percent", y: "label's probability, percent", range: [0, 100] as const },
-      caption: kind === "insertion"
-        ? "The label's probability as the most salient pixels are put into an empty image."
-        : "The label's probability as the most salient pixels are taken out of the image.",
-      points: ({ measures: { probes } }) =>
-        probes.insertion?.[kind].points.map(({ share, probability }) =>
-          [100 * share, 100 * probability] as const
-        ),
-    })
-  );
 
 /** Every measure over several seeds. */
 export function summarySection({ seeds, metrics }: SummaryFile): Section {

@@ -9,13 +9,71 @@ import type { Batches } from "../../data/batch.ts";
 import { observe } from "../../nn/observe.ts";
 import { concat, reshape } from "../../tensor/movement.ts";
 import { add, mul, square } from "../../tensor/pointwise.ts";
-import { noise } from "../../tensor/random.ts";
+import { noise as uniformNoise } from "../../tensor/random.ts";
 import { mean } from "../../tensor/reduce.ts";
 import { Input, type Tensor } from "../../tensor/tensor.ts";
 import { RowCollector } from "../../train/collect.ts";
 import { type Observer, partOf } from "../../train/observer.ts";
 import { predictedColumn } from "./attack.ts";
-import type { Measure, Subject } from "./subject.ts";
+import {
+  accuracyPoints,
+  accuracyScalars,
+  defineProbe,
+  type Measure,
+  type Point,
+  type Subject,
+} from "./probe.ts";
+
+/** Accuracy under feature noise, by its standard deviation in multiples of the layer's own. */
+export interface NoiseResult {
+  readonly layer: string;
+  /** The layer's standard deviation over these images. */
+  readonly unit: number;
+  readonly points: readonly Point[];
+}
+
+export const noise = defineProbe({
+  name: "noise",
+  help: "accuracy under noise on the map that feeds the head",
+  words: "noise",
+  usual: true,
+  options: {
+    noiseLevels: {
+      type: "list",
+      of: "number",
+      above: 0,
+      default: [1, 2, 3],
+      help: "noise: its standard deviations, in those of the feature map",
+    },
+    noiseDraws: {
+      type: "integer",
+      min: 1,
+      default: 3,
+      help: "noise: how often each image is disturbed",
+    },
+  },
+  make: async (subject, { noiseLevels, noiseDraws: draws }): Promise<Measure<NoiseResult>> => {
+    const { featureLayer: layer, split } = subject;
+    const levels = [0, ...noiseLevels];
+    const measure = await NoiseMeasure.make(subject, { layer, levels, draws });
+    return {
+      measure: async (observer) => {
+        const { unit, predicted } = await measure.measure(observer);
+        const accuracy = (i: number) => agreement(predicted[i], split.labels);
+        const points = levels.map((strength, i) => ({ strength, accuracy: accuracy(i) }));
+        return { layer, unit, points };
+      },
+      destroy: () => measure.destroy(),
+    };
+  },
+  scalars: ({ points }) => accuracyScalars(points, (strength) => `noise ${strength}`),
+  curves: ({ layer, points }) => [{
+    ...{ title: "Feature noise", x: "noise, in standard deviations", y: "accuracy, percent" },
+    caption: `Accuracy with noise added to the output of ${layer}.`,
+    range: [0, 100],
+    points: accuracyPoints(points),
+  }],
+});
 
 /** Half the width of uniform noise with a standard deviation of 1. */
 const HALF_WIDTH = Math.sqrt(3);
@@ -58,7 +116,7 @@ export class NoiseMeasure implements Measure<NoisyPredictions> {
       const columns = Array.from({ length: draws }, (_, draw) => {
         const stream = `noise ${draw} at ${disturbed}`;
         const tap = (name: string, x: Tensor) =>
-          name === disturbed ? add(x, mul(noise(x.shape, 1, key, stream), width)) : x;
+          name === disturbed ? add(x, mul(uniformNoise(x.shape, 1, key, stream), width)) : x;
         return predictedColumn(observe(network, images(batches), { training: false, tap }).logits);
       });
       return concat(columns, 1);

@@ -14,9 +14,46 @@ import { Input, type Tensor, Variable } from "../../tensor/tensor.ts";
 import { RowCollector } from "../../train/collect.ts";
 import { type Observer, partOf } from "../../train/observer.ts";
 import { saliency } from "./saliency.ts";
-import type { Measure, Subject } from "./subject.ts";
+import { defineProbe, type Measure, type Subject } from "./probe.ts";
 
-export interface Curve {
+export const insertion = defineProbe({
+  name: "insertion",
+  help: "the label's probability as pixels are put in and taken out",
+  words: "insertion",
+  usual: false,
+  options: {
+    insertionSteps: {
+      type: "integer",
+      min: 1,
+      default: 16,
+      help: "insertion: steps in which the pixels are moved",
+    },
+  },
+  make: (subject, { insertionSteps }) => InsertionMeasure.make(subject, insertionSteps),
+  scalars: ({ insertion, deletion }: InsertionDeletion) => ({
+    "insertion area": insertion.auc,
+    "deletion area": deletion.auc,
+  }),
+  curves: ({ insertion, deletion }) => [
+    {
+      ...{ title: "Insertion", x: "pixels, percent", y: "label's probability, percent" },
+      caption: "The label's probability as the most salient pixels are put into an empty image.",
+      range: [0, 100],
+      points: inPercent(insertion),
+    },
+    {
+      ...{ title: "Deletion", x: "pixels, percent", y: "label's probability, percent" },
+      caption: "The label's probability as the most salient pixels are taken out of the image.",
+      range: [0, 100],
+      points: inPercent(deletion),
+    },
+  ],
+});
+
+const inPercent = ({ points }: Probabilities) =>
+  points.map(({ share, probability }) => [100 * share, 100 * probability] as const);
+
+export interface Probabilities {
   /** Mean probability of the label with `share` of the pixels put in or taken out. */
   readonly points: readonly { readonly share: number; readonly probability: number }[];
   /** Area under the curve, by the trapezoid rule. */
@@ -24,8 +61,8 @@ export interface Curve {
 }
 
 export interface InsertionDeletion {
-  readonly insertion: Curve;
-  readonly deletion: Curve;
+  readonly insertion: Probabilities;
+  readonly deletion: Probabilities;
 }
 
 export class InsertionMeasure implements Measure<InsertionDeletion> {
@@ -83,7 +120,10 @@ export class InsertionMeasure implements Measure<InsertionDeletion> {
       points.insertion.push({ share: count / pixels, probability: insertion });
       points.deletion.push({ share: count / pixels, probability: deletion });
     }
-    const curve = (of: Curve["points"]): Curve => ({ points: of, auc: areaUnder(of) });
+    const curve = (of: Probabilities["points"]): Probabilities => ({
+      points: of,
+      auc: areaUnder(of),
+    });
     return { insertion: curve(points.insertion), deletion: curve(points.deletion) };
   }
 
@@ -111,7 +151,7 @@ function columnMeans(rows: Float32Array, width: number): number[] {
   return sums.map((sum) => sum * width / rows.length);
 }
 
-function areaUnder(points: Curve["points"]): number {
+function areaUnder(points: Probabilities["points"]): number {
   return points.slice(1).reduce((area, { share, probability }, i) => {
     const before = points[i];
     return area + (share - before.share) * (probability + before.probability) / 2;

@@ -1,7 +1,9 @@
 /** What predictions alone say: by class and by group, which classes are mixed up, calibration. */
 
-import type { Prediction } from "../../train/predictions.ts";
-import { type Interval, wilson } from "../significance.ts";
+import type { Groups } from "../data/groups.ts";
+import type { Prediction } from "../train/predictions.ts";
+import type { Curve } from "./curve.ts";
+import { type Interval, wilson } from "./significance.ts";
 
 /** How many of some images are classified right. */
 export interface Share {
@@ -101,4 +103,51 @@ export function calibration(of: readonly Prediction[], count = 15): Calibration 
     0,
   );
   return { ece, bins };
+}
+
+/** What predictions alone say. */
+export interface ClassMeasures {
+  /** By class, in the order of the data set's classes. */
+  readonly classes: readonly Share[];
+  /** Numbers of images: a row for each label, a column for each prediction. */
+  readonly confusion: readonly (readonly number[])[];
+  readonly calibration: Calibration;
+  /** Where the images belong to groups: each one's share that is right, and the worst's place. */
+  readonly groups?: { readonly shares: readonly Share[]; readonly worst: number };
+}
+
+export function classMeasures(
+  of: readonly Prediction[],
+  classes: number,
+  groups?: Groups,
+): ClassMeasures {
+  const shares = groups && byGroup(of, groups.of, groups.names.length);
+  return {
+    classes: byClass(of, classes),
+    confusion: confusionMatrix(of, classes),
+    calibration: calibration(of),
+    ...shares && { groups: { shares, worst: worst(shares) } },
+  };
+}
+
+/** The numbers that are worth comparing, by name; undefined or null where there is none. */
+export function classScalars({ classes, groups, calibration }: ClassMeasures) {
+  return {
+    "calibration error": calibration.ece,
+    "worst class": classes[worst(classes)]?.accuracy,
+    "worst group": groups?.shares[groups.worst]?.accuracy,
+  };
+}
+
+export function calibrationCurve({ calibration: { bins } }: ClassMeasures): Curve {
+  return {
+    ...{ title: "Calibration", x: "confidence, percent", y: "accuracy, percent" },
+    caption: "Accuracy of the images of about the same confidence; on the diagonal, confidence " +
+      "is what it says.",
+    range: [0, 100],
+    diagonal: true,
+    points: bins.flatMap(({ confidence, accuracy }) =>
+      confidence === null || accuracy === null ? [] : [[100 * confidence, 100 * accuracy] as const]
+    ),
+  };
 }

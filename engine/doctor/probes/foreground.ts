@@ -1,29 +1,34 @@
 /**
- * Where a network looks, by the gradient of the label's logit at the image: saliency is |gradient|,
- * summed over the image's channels, [H, W].
+ * Where a network looks, for images with masks:
  *
  * - The share of saliency in the foreground, beside the foreground's share of the area.
  * - The pointing game: how often the most salient pixel lies in the foreground.
  */
 
-import { type Module, run } from "../../nn/module.ts";
 import { argmax, gather } from "../../tensor/indexing.ts";
 import { concat, flatten, reshape } from "../../tensor/movement.ts";
-import { abs, mul, sub } from "../../tensor/pointwise.ts";
+import { mul, sub } from "../../tensor/pointwise.ts";
 import { mean, sum } from "../../tensor/reduce.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
 import { RowCollector } from "../../train/collect.ts";
 import type { Observer } from "../../train/observer.ts";
-import { scoreGradients } from "../constraint.ts";
-import { type Share, share } from "./classes.ts";
-import type { Measure, Subject } from "./subject.ts";
+import { type Share, share } from "../class_measures.ts";
+import { defineProbe, type Measure, type Subject } from "./probe.ts";
+import { saliency } from "./saliency.ts";
 
-/** The saliency of a batch, [B, H W]. */
-export function saliency(network: Module, images: Tensor, labels: Tensor): Tensor {
-  const { output } = run(network, images, { training: false });
-  const [gradient] = scoreGradients(output, labels, [images]);
-  return flatten(sum(abs(gradient), [3]));
-}
+export const foreground = defineProbe({
+  name: "foreground",
+  help: "how much of the gradient lies in the foreground",
+  words: "gradients",
+  usual: true,
+  options: {},
+  isPossible: ({ masks }) => (masks?.count ?? 0) > 0,
+  make: (subject) => ForegroundMeasure.make(subject),
+  scalars: ({ saliency, pointing }: ForegroundResult) => ({
+    "gradient in foreground": saliency,
+    "pointing game": pointing.accuracy,
+  }),
+  curves: () => [],
+});
 
 export interface ForegroundResult {
   /** Images with a foreground and a background. */
@@ -58,7 +63,7 @@ export class ForegroundMeasure implements Measure<ForegroundResult> {
   }
 
   async measure(observer?: Observer): Promise<ForegroundResult> {
-    return foreground(await this.rows.collect(0, observer));
+    return foregroundOf(await this.rows.collect(0, observer));
   }
 
   destroy(): void {
@@ -70,7 +75,7 @@ export class ForegroundMeasure implements Measure<ForegroundResult> {
  * @param rows [n, 4]: an image's saliency, that in the foreground, the foreground's share of the
  * area, and how far the most salient pixel is foreground
  */
-export function foreground(rows: ArrayLike<number>): ForegroundResult {
+export function foregroundOf(rows: ArrayLike<number>): ForegroundResult {
   let [images, inside, area, hits] = [0, 0, 0, 0];
   for (let at = 0; at < rows.length; at += COLUMNS) {
     const [all, figure, size, top] = Array.from({ length: COLUMNS }, (_, c) => rows[at + c]);

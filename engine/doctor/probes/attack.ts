@@ -15,28 +15,28 @@ import { type Module, run } from "../../nn/module.ts";
 import { grad } from "../../tensor/autograd.ts";
 import { argmax, takeRows } from "../../tensor/indexing.ts";
 import { crossEntropyPerSample } from "../../tensor/loss.ts";
-import { concat, flatten, reshape } from "../../tensor/movement.ts";
+import { flatten, reshape } from "../../tensor/movement.ts";
 import { add, div, maximum, mul, neg, sign, sub, toFloat } from "../../tensor/pointwise.ts";
 import { noise } from "../../tensor/random.ts";
 import { sum } from "../../tensor/reduce.ts";
 import { type Tensor, Variable } from "../../tensor/tensor.ts";
 import { RowCollector } from "../../train/collect.ts";
 import { type Observer, partOf } from "../../train/observer.ts";
-import { columnAccuracy, type Measure, type Point, type Subject } from "./subject.ts";
+import type { Subject } from "./probe.ts";
 
 const minimum = (a: Tensor, b: Tensor) => neg(maximum(neg(a), neg(b)));
 const clamp = (x: Tensor, low: Tensor, high: Tensor) => minimum(maximum(x, low), high);
 
 /** Within black and white, which lie where the normalisation puts them. */
-function asImage(x: Tensor, { mean, std }: Batches): Tensor {
+export function asImage(x: Tensor, { mean, std }: Batches): Tensor {
   return clamp(x, div(neg(mean), std), div(sub(1, mean), std));
 }
 
 /** A change of pixels in steps of 255, as a change of normalised values [C]. */
-const change = (steps: number, { std }: Batches) => div(steps / 255, std);
+export const change = (steps: number, { std }: Batches) => div(steps / 255, std);
 
 /** In which direction each pixel raises the loss: -1, 0 or 1, of the images' shape. */
-function uphill(network: Module, images: Tensor, labels: Tensor): Tensor {
+export function uphill(network: Module, images: Tensor, labels: Tensor): Tensor {
   const { output } = run(network, images, { training: false });
   return sign(grad(sum(crossEntropyPerSample(output, labels)), [images])[0]);
 }
@@ -44,42 +44,6 @@ function uphill(network: Module, images: Tensor, labels: Tensor): Tensor {
 /** The predicted classes of images, as a column of floats [B, 1]. */
 export function predictedColumn(logits: Tensor): Tensor {
   return reshape(toFloat(argmax(logits)), [logits.shape[0], 1]);
-}
-
-/** Accuracy under FGSM of several strengths, whose first step they share. */
-export class FgsmMeasure implements Measure<Point[]> {
-  private constructor(
-    private readonly rows: RowCollector,
-    private readonly labels: ArrayLike<number>,
-    private readonly epsilons: readonly number[],
-  ) {}
-
-  static async make(subject: Subject, epsilons: readonly number[]): Promise<FgsmMeasure> {
-    const { runtime, network, set, split, batch } = subject;
-    const rows = await RowCollector.make(runtime, set, split, batch, (batches) => {
-      const { images, labels } = batches;
-      const direction = uphill(network, images, labels);
-      const columns = epsilons.map((epsilon) => {
-        const moved = add(images, mul(direction, change(epsilon, batches)));
-        const attacked = asImage(moved, batches);
-        return predictedColumn(run(network, attacked, { training: false }).output);
-      });
-      return concat(columns, 1);
-    });
-    return new FgsmMeasure(rows, split.labels, epsilons);
-  }
-
-  async measure(observer?: Observer): Promise<Point[]> {
-    const rows = await this.rows.collect(0, observer);
-    return this.epsilons.map((strength, column) => ({
-      strength,
-      accuracy: columnAccuracy(rows, this.labels, column),
-    }));
-  }
-
-  destroy(): void {
-    this.rows.destroy();
-  }
 }
 
 export interface Attack {
@@ -92,11 +56,11 @@ export interface Attack {
   readonly randomStart: boolean;
 }
 
-export const fgsm = (epsilon: number): Attack => ({
+export const fgsmAttack = (epsilon: number): Attack => ({
   ...{ epsilon, steps: 1, stepSize: epsilon, randomStart: false },
 });
 /** With steps long enough to cross from one side to the other, as Madry et al. choose them. */
-export const pgd = (epsilon: number, steps = 10): Attack => ({
+export const pgdAttack = (epsilon: number, steps = 10): Attack => ({
   ...{ epsilon, steps, stepSize: 2.5 * epsilon / steps, randomStart: true },
 });
 

@@ -1,0 +1,77 @@
+/**
+ * Settings as the room that knows them declares them: what each is, its range and its default, in a
+ * table. A command makes flags of them, with their help and their errors (cli/framework/flags.ts).
+ */
+
+export interface Common<Value> {
+  /** What it is, in a line, with its unit. */
+  readonly help: string;
+  /** The value where it is not given; without one the result is undefined. */
+  readonly default?: Value;
+  /** It must be given. */
+  readonly required?: boolean;
+  /** A complaint such as "must be a multiple of 8", or undefined where the value is right. */
+  readonly check?: (value: Value) => string | undefined;
+  /** The placeholder for the value in the help text, where its type says too little. */
+  readonly value?: string;
+  /** It is given without a name, `eval FILE`; several are told apart by their order. */
+  readonly positional?: boolean;
+}
+
+/** The range of a number: `min` and `max` are allowed themselves, `above` and `below` are not. */
+export interface Range {
+  readonly min?: number;
+  readonly max?: number;
+  readonly above?: number;
+  readonly below?: number;
+}
+
+export interface NumberOption extends Common<number>, Range {
+  readonly type: "number" | "integer";
+}
+export interface TextOption extends Common<string> {
+  readonly type: "string";
+}
+export interface BooleanOption extends Common<boolean> {
+  readonly type: "boolean";
+}
+export interface ChoiceOption extends Common<string> {
+  readonly type: "choice";
+  readonly choices: readonly string[];
+}
+/** Values with commas between them. */
+export interface TextListOption extends Common<readonly string[]> {
+  readonly type: "list";
+  readonly of: "string";
+}
+/** Numbers with commas between them; the range holds for each. */
+export interface NumberListOption extends Common<readonly number[]>, Range {
+  readonly type: "list";
+  readonly of: "number" | "integer";
+}
+
+export type Option =
+  | NumberOption
+  | TextOption
+  | BooleanOption
+  | ChoiceOption
+  | TextListOption
+  | NumberListOption;
+export type OptionTable = Readonly<Record<string, Option>>;
+
+type Parsed<F> = F extends { type: "number" | "integer" } ? number
+  : F extends { type: "boolean" } ? boolean
+  : F extends { type: "choice"; choices: readonly (infer Choice)[] } ? Choice
+  : F extends { type: "list"; of: "string" } ? string[]
+  : F extends { type: "list" } ? number[]
+  : string;
+type Always<F> = F extends { default: unknown } | { required: true } | { type: "boolean" } ? never
+  : undefined;
+
+/** The values of a table's options, by key. */
+export type Values<T extends OptionTable> = {
+  readonly [Key in keyof T]: Parsed<T[Key]> | Always<T[Key]>;
+};
+
+/** Keeps the literal types of a table that several commands share. */
+export const optionTable = <const T extends OptionTable>(table: T): T => table;
