@@ -1,0 +1,72 @@
+/**
+ * The engine as a library: tensors, operations and their derivatives of any order, networks, and
+ * what computes and trains them by WebGPU.
+ *
+ *     import { conv2d, grad, requestGpu, Runtime, sum, Variable } from "@model-doctor/engine";
+ *
+ * Nothing that is reached from here asks for more than WebGPU and the language, so it runs in a
+ * browser as it does in Deno (test/library.test.ts holds it to that). What needs a machine around
+ * it is behind one door, host/mod.ts, which is "@model-doctor/engine/host"; the classifiers are
+ * "@model-doctor/engine/models". Shaders are imported as text: bundlers need a loader for .wgsl.
+ */
+
+// Errors that say what was wrong and what to do.
+export { ExitCode, UserError } from "./errors.ts";
+
+// The device, plans on it, and what is read back.
+export { type AdapterName, type Gpu, type GpuOptions, requestGpu } from "./gpu/adapter.ts";
+export type { TargetName } from "./gpu/kernels/target.ts";
+export { type Feed, Plan, type PlanSpec } from "./plan/plan.ts";
+export { Runtime } from "./plan/runtime.ts";
+
+// Tensors, operations, differentiation.
+export * from "./tensor/mod.ts";
+
+// Networks: layers, a pass over them, their state by PyTorch's names.
+export * from "./nn/layers.ts";
+export {
+  type Initializer,
+  Module,
+  Parameter,
+  type Pass,
+  type PassOptions,
+  run,
+  Sequential,
+} from "./nn/module.ts";
+export { observe } from "./nn/observe.ts";
+export {
+  checkStateDict,
+  initialize,
+  loadStateDict,
+  resetState,
+  type StateDict,
+  stateDict,
+} from "./nn/state.ts";
+export { type NetworkSummary, summarizeNetwork } from "./nn/summary.ts";
+
+// State dicts as bytes.
+export type { HostTensor } from "./io/host_tensor.ts";
+export { decodeSafetensors, encodeSafetensors } from "./io/safetensors.ts";
+
+// Data in memory, or read batch by batch.
+export {
+  type Augmentation,
+  type DataSet,
+  type ImageSource,
+  type Labels,
+  limit,
+  type Masks,
+  masksOfAll,
+  NO_MASK,
+  type Split,
+  splitValidation,
+  subset,
+} from "./data/dataset.ts";
+
+// Training: an optimiser's rule, a step, the loop; logits of many images.
+export { sgd, type SgdOptions, type Velocities, zeroVelocities } from "./train/sgd.ts";
+export { type Penalty, type StepGraph, type StepOptions, TrainingStep } from "./train/step.ts";
+export { train, type TrainOptions, type TrainProgress, type TrainResult } from "./train/train.ts";
+export type { Checkpoint, CheckpointStore, EpochRecord } from "./train/checkpoint.ts";
+export { type Logits, Predictor, predictSplit } from "./train/predict.ts";
+export { type Accuracy, accuracy, type Prediction, predictions } from "./train/predictions.ts";
