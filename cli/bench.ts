@@ -13,6 +13,7 @@ import { benchSteps } from "./bench/steps.ts";
 import { comparisonTable, facesTable, judgementsTable, resultsTable } from "./bench/tables.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
+import { stderr, stdout } from "./framework/output.ts";
 import { Progress } from "./framework/progress.ts";
 
 const SHAPES_OF = ["resnet34", "vgg16", "mobilenetv2", "squeezenet"];
@@ -156,7 +157,7 @@ async function withProgress<T>(
   let bar: Progress | undefined;
   try {
     const found = await work((done, total) => {
-      bar ??= new Progress({ label, total, output: json ? Deno.stderr : Deno.stdout });
+      bar ??= new Progress({ label, total, output: json ? stderr : stdout });
       bar.update(done, {});
     });
     bar?.finish();

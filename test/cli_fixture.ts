@@ -28,6 +28,20 @@ await main({
       await pause();
     }
   }),
+  /** Talks while it works; saves, and says so elsewhere, when it is to stop. */
+  talk: define("talk", async (_, { print, signal }) => {
+    try {
+      while (true) {
+        print("working");
+        await pause();
+        signal.throwIfAborted();
+      }
+    } catch (error) {
+      console.error(error === signal.reason ? "saved" : "lost");
+      print("how to go on");
+      throw error;
+    }
+  }),
   mistake: define("mistake", () => {
     throw new UserError("the file is empty: a.gz", ExitCode.data, "get it again");
   }),

@@ -152,7 +152,7 @@ Deno.test(
   "program: Ctrl-C stops in order, once however often it arrives at a time",
   withoutSignals,
   async () => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       const { code, stdout, stderr } = await signalled("work", [signal, 0], [signal, 0]);
       assert.equal(code, ExitCode.interrupted);
       assert.equal(stdout, "working\nsaved\n");
@@ -165,4 +165,45 @@ Deno.test("program: a second Ctrl-C leaves at once", withoutSignals, async () =>
   const { code, stdout } = await signalled("deaf", ["SIGINT", 600], ["SIGINT", 0]);
   assert.equal(code, ExitCode.interrupted);
   assert.equal(stdout, "working\n");
+});
+
+/** Runs a command of the fixture by a line of the shell, in which "$@" stands for it. */
+async function inShell(line: string, command: string) {
+  const deno = [Deno.execPath(), "run", "-A", "--no-check", fixture, command];
+  const { code, stdout, stderr } = await new Deno.Command("sh", {
+    args: ["-c", line, "sh", ...deno],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+const onlyLinux = { ignore: Deno.build.os !== "linux" };
+
+Deno.test(
+  "program: output that the device does not take is an error, after saving",
+  onlyLinux,
+  async () => {
+    for (const command of ["talk", "--help"]) {
+      const { code, stderr } = await inShell('"$@" > /dev/full', command);
+      assert.equal(code, ExitCode.io);
+      assert.match(stderr, /^error: cannot write to the standard output: no space is left$/m);
+      assert.equal(stderr.startsWith("saved\n"), command === "talk");
+    }
+    assert.equal((await inShell('"$@" 2> /dev/full', "mistake")).code, ExitCode.data);
+  },
+);
+
+Deno.test("program: a reader that goes is a reason to save", onlyLinux, async () => {
+  const { stdout, stderr } = await inShell('"$@" | head -n 3', "talk");
+  assert.equal(stdout, "working\n".repeat(3));
+  assert.equal(stderr, "saved\n");
+});
+
+Deno.test("program: what nohup started outlives its terminal", onlyLinux, async () => {
+  const line = 'trap "" HUP; "$@" > /dev/null & sleep 1.5; kill -HUP $!; sleep 0.5; ' +
+    "kill -TERM $!; wait $!";
+  const { code, stderr } = await inShell(line, "talk");
+  assert.equal(code, ExitCode.interrupted);
+  assert.match(stderr, /interrupted \(SIGTERM\)/);
 });

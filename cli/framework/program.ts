@@ -5,7 +5,7 @@ import { nearest } from "../../engine/nearest.ts";
 import type { AnyCommand, Context } from "./command.ts";
 import { givenFlags, withDefaults } from "./flags.ts";
 import { commandHelp, commandLine, programHelp } from "./help.ts";
-import { terminalWidth, write } from "./output.ts";
+import { stderr, stdout, terminalWidth, write } from "./output.ts";
 import { runAgain } from "./restart.ts";
 import { listenForInterrupt } from "./signals.ts";
 
@@ -15,8 +15,8 @@ import { listenForInterrupt } from "./signals.ts";
  */
 export type Commands = Readonly<Record<string, () => Promise<{ readonly command: AnyCommand }>>>;
 
-const print = (line = ""): void => write(Deno.stdout, line + "\n");
-const complain = (line: string): void => write(Deno.stderr, line + "\n");
+const print = (line = ""): void => write(stdout, line + "\n");
+const complain = (line: string): void => write(stderr, line + "\n");
 
 /** Runs the command that `args` name and ends the process with its exit code. */
 export async function main(commands: Commands, args: readonly string[]): Promise<never> {
@@ -67,10 +67,11 @@ const isAskedFor = (arg: string | undefined): boolean =>
 
 async function run(command: AnyCommand, args: readonly string[]): Promise<ExitCode> {
   const { values, given } = parseWithHint(command, args);
-  const { signal, release } = listenForInterrupt(complain);
+  const { work, release } = listenForInterrupt(complain);
+  stdout.work = work;
   let gpu: Promise<Gpu> | undefined;
   const context: Context = {
-    signal,
+    signal: work.signal,
     given,
     print,
     // Loaded late: most mistakes are found before a GPU is needed.
@@ -118,17 +119,15 @@ const isHelp = (arg: string): boolean => arg === "--help" || arg === "-h";
 function report(error: unknown): ExitCode {
   // The reader of stdout has gone (`| head`) and wants no more.
   if (error instanceof Deno.errors.BrokenPipe) return ExitCode.ok;
-  try {
-    if (error instanceof UserError) {
-      complain(`error: ${error.message}`);
-      if (error.hint) complain(`hint: ${error.hint}`);
-    } else {
-      const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      complain(`error: this is a defect of the program: ${message}`);
-      if (!Deno.env.get("MODEL_DOCTOR_DEBUG")) {
-        complain("hint: MODEL_DOCTOR_DEBUG=1 shows where");
-      } else if (error instanceof Error) complain(error.stack ?? "no stack");
-    }
-  } catch { /* nobody reads stderr either */ }
-  return error instanceof UserError ? error.exitCode : ExitCode.failure;
+  if (error instanceof UserError) {
+    complain(`error: ${error.message}`);
+    if (error.hint) complain(`hint: ${error.hint}`);
+    return error.exitCode;
+  }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  complain(`error: this is a defect of the program: ${message}`);
+  if (!Deno.env.get("MODEL_DOCTOR_DEBUG")) {
+    complain("hint: MODEL_DOCTOR_DEBUG=1 shows where");
+  } else if (error instanceof Error) complain(error.stack ?? "no stack");
+  return ExitCode.failure;
 }

@@ -5,7 +5,7 @@
  *     train 1/20 [######----------] 12800/50000  loss 1.234  acc 56.1 %  412 images/s  1:30 left
  */
 import { styleText } from "node:util";
-import { type Output, terminalWidth, write } from "./output.ts";
+import { type Output, stdout, terminalWidth, write } from "./output.ts";
 
 /** What is measured beside the count, in the order of importance: "loss", "acc". */
 export type Metrics = Readonly<Record<string, number | string>>;
@@ -19,7 +19,7 @@ export interface ProgressOptions {
   readonly unit?: string;
   /** The count at which the work begins, where it is resumed. */
   readonly from?: number;
-  /** Where it is written (default Deno.stdout). */
+  /** Where it is written (default the standard output). */
   readonly output?: Output;
   /** The terminal's columns. */
   readonly width?: () => number;
@@ -55,7 +55,7 @@ export class Progress {
     this.#label = options.label;
     this.#total = options.total;
     this.#unit = options.unit ?? "";
-    this.#output = options.output ?? Deno.stdout;
+    this.#output = options.output ?? stdout;
     this.#width = options.width ?? terminalWidth;
     this.#now = options.now ?? (() => performance.now());
     this.#color = options.color;

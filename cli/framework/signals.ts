@@ -1,10 +1,21 @@
 /** Ctrl-C in two steps: the first asks the work to stop in order, the second leaves at once. */
 import { ExitCode, UserError } from "../../engine/errors.ts";
 
-/** Windows knows no SIGTERM. */
+/** Windows knows only the first. */
 const interruptSignals: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
-  : ["SIGINT", "SIGTERM"];
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/** Started by `nohup`: a terminal that closes is no reason to stop. Only Linux tells. */
+const ignoresHangUp = ((): boolean => {
+  try {
+    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
+    // SIGHUP has the number 1, and so the lowest bit.
+    return mask !== undefined && parseInt(mask.at(-1)!, 16) % 2 === 1;
+  } catch {
+    return false;
+  }
+})();
 
 /**
  * One key press can arrive several times: from the terminal, and passed on by npx, by
@@ -13,19 +24,19 @@ const interruptSignals: readonly Deno.Signal[] = Deno.build.os === "windows"
 const onePress = 400;
 
 export interface Interrupt {
-  /** Aborted by the first SIGINT or SIGTERM, with a UserError (interrupted) as its reason. */
-  readonly signal: AbortSignal;
+  /** Aborted by the first signal, with a UserError (interrupted) as its reason. */
+  readonly work: AbortController;
   /** Listens no longer. */
   release(): void;
 }
 
 /**
- * Listens for SIGINT and SIGTERM.
+ * Listens for SIGINT (Ctrl-C), SIGTERM (`kill`) and SIGHUP (the terminal was closed).
  *
  * @param tell is given the line that says how to leave at once
  */
 export function listenForInterrupt(tell: (line: string) => void): Interrupt {
-  const controller = new AbortController();
+  const work = new AbortController();
   let first: number | undefined;
   const onSignal = (name: Deno.Signal) => {
     const now = performance.now();
@@ -33,23 +44,27 @@ export function listenForInterrupt(tell: (line: string) => void): Interrupt {
     if (first !== undefined) return;
     first = now;
     tell("\nStopping at the next step; once more to leave at once.");
-    controller.abort(new UserError(`interrupted (${name})`, ExitCode.interrupted));
+    work.abort(new UserError(`interrupted (${name})`, ExitCode.interrupted));
   };
-  const listeners = interruptSignals.map((name) => [name, () => onSignal(name)] as const);
-  for (const [name, listener] of listeners) Deno.addSignalListener(name, listener);
-  return {
-    signal: controller.signal,
-    release: () => listeners.forEach((listener) => Deno.removeSignalListener(...listener)),
-  };
+  return { work, release: listen(onSignal) };
 }
 
 /** Passes the signals that this process is sent on to `child`. */
 export function passInterruptsTo(child: Deno.ChildProcess): void {
-  for (const name of interruptSignals) {
-    Deno.addSignalListener(name, () => {
-      try {
-        child.kill(name);
-      } catch { /* it has ended */ }
-    });
-  }
+  listen((name) => {
+    try {
+      child.kill(name);
+    } catch { /* it has ended */ }
+  });
+}
+
+/** Listens until what it returns is called. */
+function listen(onSignal: (name: Deno.Signal) => void): () => void {
+  const listeners = interruptSignals.map((name) => {
+    // A signal that is ignored needs a listener too: with any at all, Deno ends at the others.
+    const ignored = name === "SIGHUP" && ignoresHangUp;
+    return [name, ignored ? () => {} : () => onSignal(name)] as const;
+  });
+  for (const listener of listeners) Deno.addSignalListener(...listener);
+  return () => listeners.forEach((listener) => Deno.removeSignalListener(...listener));
 }
