@@ -76,6 +76,16 @@ const wrong: [string, Record<string, Uint8Array<ArrayBuffer> | null>, RegExp][] 
   ["another type", { [images]: raw.with(2, 13) }, /images.*: .*magic number is 3331, not 2051/],
   ["too few pixels", { [images]: raw.slice(0, -1) }, /truncated: 3 x 28 x 28 .* 2352 .* 2351 fol/],
   ["too many pixels", { [images]: concat(raw, [0]) }, /too long: .* 2352 bytes, but 2353 follow/],
+  [
+    "a .gz with more than it states",
+    { [images]: gzip(concat(raw, new Uint8Array(5e7))) },
+    /unfolds to more than the 2368 bytes/,
+  ],
+  [
+    "a .gz that states too much",
+    { [images]: gzip(idx([4e9, 28, 28], [])) },
+    /promises \d+ bytes, but \d+ compressed ones may/,
+  ],
   ["no images", { [images]: idx([0, 28, 28], []) }, /images.*: it is empty: 0 x 28 x 28/],
   ["too few labels", { [labels]: idx([2], [5, 0]) }, /images.* holds 3 .*labels.* holds 2 labels/],
   [

@@ -81,6 +81,23 @@ Deno.test("labelme: shapes of every kind are united, background takes away", () 
   assert.equal(readLabelMe(labelMe([]), "a.json").count, 0);
 });
 
+Deno.test("labelme: what would take minutes is refused, and a thousand shapes take none", () => {
+  const fails = (text: string, message: RegExp) =>
+    assert.throws(() => readLabelMe(text, "a.json"), { name: "UserError", message });
+  const sized = (height: number, width: number) =>
+    JSON.stringify({ ...JSON.parse(labelMe([])), imageHeight: height, imageWidth: width });
+  fails(sized(4294967295, 10), /a\.json: an image of 10 x 4294967295 pixels, more than/);
+  fails(sized(66000, 10), /more than the 65535 along a side/);
+  const boxes = (n: number) =>
+    Array.from({ length: n }, (_, i) => box("a", [i / n, 0], [(i + 0.5) / n, SIZE]));
+  fails(labelMe(boxes(1001)), /1001 shapes, more than the 1000 allowed/);
+  const many = { label: "a", shape_type: "polygon", points: Array(60_000).fill([1, 1]) };
+  fails(labelMe([many]), /60000 points, more than the 50000 allowed/);
+  const begun = performance.now();
+  assert(Math.abs(areaOf(boxes(1000)) - SIZE / 2) < 0.1);
+  assert(performance.now() - begun < 2000);
+});
+
 Deno.test("labelme: what is wrong with a file or shape is named", () => {
   const wrong: [string, RegExp][] = [
     ["{", /^a\.json: no JSON/],

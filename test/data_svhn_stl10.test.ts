@@ -90,14 +90,14 @@ Deno.test("svhn: compressed and plain arrays, columns turned into rows, 10 into 
     assert.deepEqual(set.augmentation, { cropPadding: 4, flip: false });
   }));
 
-Deno.test("mat: long names, other arrays passed over, all types of numbers", () => {
+Deno.test("mat: long names, other arrays passed over, all types of numbers", async () => {
   const file = concat(
     header,
     matrix("text", [1, 2], element(4, [65, 0, 66, 0]), { arrayClass: 4 }),
     matrix("doubles", [2, 1], element(9, new Uint8Array(Float64Array.of(0.5, -3).buffer))),
     matrix("short", [1], element(3, [255, 255])),
   );
-  const arrays = readMat(file, "a.mat");
+  const arrays = await readMat(file, "a.mat");
   assert.deepEqual([...arrays.keys()], ["doubles", "short"]);
   assert.deepEqual([...arrays.get("doubles")!.data], [0.5, -3]);
   assert.deepEqual([...arrays.get("short")!.data], [-1]);
@@ -110,6 +110,16 @@ const wrongSvhn: [string, Uint8Array, RegExp][] = [
   ["a cut array", concat(header, X(2)).subarray(0, 3000), /truncated: .*middle of an array/],
   ["cut compression", svhn["train_32x32.mat"].subarray(0, 200), /truncated/],
   ["corrupt compression", svhn["train_32x32.mat"].with(140, 0).with(137, 3), /corrupt/],
+  [
+    "a bomb",
+    concat(header, compressed(concat(word(14), word(16), new Uint8Array(5e7)))),
+    /more than the 24 bytes/,
+  ],
+  [
+    "a large claim",
+    concat(header, compressed(concat(word(14), word(4e9), new Uint8Array(99)))),
+    /may unfold to/,
+  ],
   ["no labels", concat(header, X(2)), /no array y in it/],
   ["other images", concat(header, matrix("X", [2], small(2, [1, 2])), y(1)), /X is 2, not 32 x 32/],
   ["too few labels", concat(header, X(2), y(1)), /X holds 2 images, but y 1 labels/],

@@ -9,8 +9,8 @@ import {
   readText,
   writeFileAtomic,
 } from "../engine/io/files.ts";
-import { gunzip } from "../engine/io/gzip.ts";
 import type { HostTensor } from "../engine/io/host_tensor.ts";
+import { inflate, inflateBeginning } from "../engine/io/inflate.ts";
 import { decodeNpy, encodeNpy } from "../engine/io/npy.ts";
 import { readTar } from "../engine/io/tar.ts";
 import { gzip, inFolder, tar, userError } from "./support/io.ts";
@@ -120,16 +120,21 @@ Deno.test("npy: what is not a file it can read is named", () => {
   }
 });
 
-Deno.test("gzip: truncated and corrupt files are told apart", () => {
+Deno.test("gzip: what unfolds is as long as it has to be; truncated and corrupt are told apart", async () => {
   const content = Uint8Array.from({ length: 5000 }, (_, i) => (i * i) % 251);
   const packed = gzip(content);
-  assert.deepEqual(gunzip(packed, "a.gz"), content);
-  const fails = (bytes: Uint8Array, message: RegExp) =>
-    assert.throws(() => gunzip(bytes, "a.gz"), { name: "UserError", message });
-  fails(packed.subarray(0, 100), /^a\.gz: truncated: its 100 bytes end in the middle/);
-  fails(packed.subarray(0, packed.length - 3), /^a\.gz: truncated/);
-  fails(packed.with(packed.length - 6, packed[packed.length - 6] ^ 1), /^a\.gz: corrupt: .*check/);
-  fails(packed.with(1, 0), /^a\.gz: corrupt: .*header/);
+  const of = (bytes: Uint8Array) => ({ bytes, format: "gzip", name: "a.gz" }) as const;
+  assert.deepEqual(await inflate(of(packed), 5000), content);
+  assert.deepEqual(await inflateBeginning(of(packed), 7), content.subarray(0, 7));
+  assert.deepEqual(await inflateBeginning(of(packed), 9000), content);
+  const fails = (bytes: Uint8Array, message: RegExp, length = 5000) =>
+    userError(inflate(of(bytes), length), ExitCode.data, message);
+  await fails(packed.subarray(0, 100), /^a\.gz: truncated: its 100 bytes end in the middle/);
+  await fails(packed.subarray(0, packed.length - 3), /^a\.gz: truncated/);
+  await fails(packed.with(packed.length - 6, packed.at(-6)! ^ 1), /^a\.gz: corrupt: .*check/);
+  await fails(packed.with(1, 0), /^a\.gz: corrupt: .*header/);
+  await fails(packed, /corrupt: it unfolds to more than the 4999 bytes it states/, 4999);
+  await fails(packed, /truncated: it unfolds to 5000 of the 5001 bytes it states/, 5001);
 });
 
 async function untar(archive: Uint8Array<ArrayBuffer>): Promise<[string, number[]][]> {

@@ -1,7 +1,6 @@
 /** Reports as pages: what stands in them, escaped, and of bounded size. */
 
 import assert from "node:assert/strict";
-import { decode } from "fast-png";
 import { classMeasures } from "../engine/doctor/class_measures.ts";
 import type { ModelName, Outcome, ResultFile } from "../engine/doctor/result.ts";
 import { summarizeSeeds } from "../engine/doctor/result.ts";
@@ -13,6 +12,7 @@ import type { DiagnosisRun, Run, SeedsRun, TreatmentRun } from "../engine/report
 import { halfShare } from "../engine/report/sections/gallery.ts";
 import { verdict } from "../engine/report/sections/verdict.ts";
 import { correlationMask } from "../engine/doctor/diagnose.ts";
+import { decodePng } from "../engine/io/png.ts";
 import { accuracy } from "../engine/train/predictions.ts";
 import { tags } from "./support/markup.ts";
 
@@ -245,8 +245,7 @@ Deno.test("the reports of a diagnosis and of several seeds", () => {
   assert.match(page, /<a href="seed-2\/report\.html">/);
 });
 
-const pixelsOf = (uri: string) =>
-  decode(Uint8Array.from(atob(uri.split(",")[1]), (c) => c.charCodeAt(0)));
+const pixelsOf = (uri: string) => decodePng(Uint8Array.fromBase64(uri.split(",")[1]), "a.png");
 
 Deno.test("pictures hold the pixels; large ones are averaged, gradients scaled to their peak", () => {
   const small = {

@@ -6,6 +6,7 @@ import { basename, extname, isAbsolute, join, resolve } from "node:path";
 import { parse } from "csv-parse/sync";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes } from "../io/files.ts";
+import { LIMITS } from "../io/limits.ts";
 import { inside, isInside } from "../io/inside.ts";
 import { filesUnder, isImage, type Listed, otherFile } from "./folder_walk.ts";
 import type { Notes } from "./notes.ts";
@@ -90,7 +91,7 @@ class Table {
   ) {}
 
   async read(part: Part | undefined): Promise<Listed[]> {
-    const text = decodeText(await readBytes(this.path, ExitCode.data), this.path);
+    const text = decodeText(await readBytes(this.path, ExitCode.data, LIMITS.text), this.path);
     const [head = [], ...rest] = parseTable(text, this.path);
     const names = head.map((name) => name.trim().toLowerCase());
     const at = [FILE_COLUMNS, LABEL_COLUMNS, PART_COLUMNS].map((wanted) => {

@@ -7,7 +7,8 @@
 import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes } from "../io/files.ts";
-import { gunzip, isGzip } from "../io/gzip.ts";
+import { inflate, inflateBeginning, isGzip } from "../io/inflate.ts";
+import { dataExpansion } from "../io/limits.ts";
 import type { DataSet, MemorySplit, Preparation, Size } from "./dataset.ts";
 
 /** What distinguishes one set of the family from another. */
@@ -131,8 +132,24 @@ async function readIdx(
   const bytes = await readBytes(path, ExitCode.data);
   return {
     path,
-    ...decodeIdx(isGzip(bytes) ? gunzip(bytes, path) : bytes, path, dimensions),
+    ...decodeIdx(isGzip(bytes) ? await unfolded(bytes, path, dimensions) : bytes, path, dimensions),
   };
+}
+
+/** The bytes of a gzipped file, as many as its header promises. */
+async function unfolded(bytes: Uint8Array, name: string, dimensions: number) {
+  const compressed = { bytes, format: "gzip", name } as const;
+  const start = await inflateBeginning(compressed, headerBytes(dimensions));
+  const { needed } = readHeader(start, name, dimensions);
+  const length = start.length + needed;
+  const most = dataExpansion(bytes.length);
+  if (length <= most) return await inflate(compressed, length);
+  throw new UserError(
+    `${name}: its header promises ${length} bytes, but ${bytes.length} compressed ones may ` +
+      `unfold to ${most} at most`,
+    ExitCode.data,
+    "If the file is right, unpack it.",
+  );
 }
 
 /** The file under any of its common names: gzipped or not, and `images.idx3` for `images-idx3`. */
@@ -161,7 +178,27 @@ export function decodeIdx(
   name: string,
   dimensions: number,
 ): { shape: number[]; data: Uint8Array<ArrayBuffer> } {
-  const start = 4 + 4 * dimensions;
+  const start = headerBytes(dimensions);
+  const { shape, needed } = readHeader(bytes, name, dimensions);
+  if (bytes.length - start !== needed) {
+    throw new UserError(
+      `${name}: ${bytes.length - start < needed ? "truncated" : "too long"}: ` +
+        `${shape.join(" x ")} values take ${needed} bytes, but ${bytes.length - start} follow`,
+      ExitCode.data,
+    );
+  }
+  return { shape, data: bytes.subarray(start) };
+}
+
+const headerBytes = (dimensions: number) => 4 + 4 * dimensions;
+
+/** The dimensions that the header states, and the bytes that have to follow it. */
+function readHeader(
+  bytes: Uint8Array,
+  name: string,
+  dimensions: number,
+): { shape: number[]; needed: number } {
+  const start = headerBytes(dimensions);
   if (bytes.length < start) {
     throw new UserError(
       `${name}: truncated: ${bytes.length} bytes, but an idx header takes ${start}`,
@@ -181,12 +218,5 @@ export function decodeIdx(
   if (needed === 0) {
     throw new UserError(`${name}: it is empty: ${shape.join(" x ")}`, ExitCode.data);
   }
-  if (bytes.length - start !== needed) {
-    throw new UserError(
-      `${name}: ${bytes.length - start < needed ? "truncated" : "too long"}: ` +
-        `${shape.join(" x ")} values take ${needed} bytes, but ${bytes.length - start} follow`,
-      ExitCode.data,
-    );
-  }
-  return { shape, data: bytes.subarray(start) };
+  return { shape, needed };
 }

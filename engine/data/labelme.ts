@@ -6,6 +6,8 @@
  * Source: github.com/wkentaro/labelme, labelme/_label_file.py
  */
 import { ExitCode, UserError } from "../errors.ts";
+import { LIMITS } from "../io/limits.ts";
+import { checkSize } from "../io/pixels.ts";
 import { decodePng } from "../io/png.ts";
 import type { Size } from "./dataset.ts";
 import {
@@ -58,16 +60,44 @@ export function readLabelMe(text: string, name: string): Drawing {
   if (!isPositive(height) || !isPositive(width)) {
     throw wrong("it doesn't say how large its image is (imageHeight, imageWidth)");
   }
-  const shape = shapes.reduce((all: Shape, of, i) => {
+  checkSize(name, height, width);
+  checkCounts(shapes, wrong);
+  // What stands between two changes of mind is one group, in whatever order.
+  const groups: { readonly takesAway: boolean; readonly shapes: Shape[] }[] = [];
+  let painted = 0;
+  for (const [i, of] of shapes.entries()) {
     const { label, shape_type = "polygon" } = Object(of);
     const place = `shape ${i + 1} (${label})`;
-    const drawn = shape_type === "mask"
-      ? drawnMask(of, `${name}: ${place}`)
-      : outline(of, shape_type, (problem, hint) => wrong(`${place} ${problem}`, hint));
+    const { shape, pixels } = shape_type === "mask" ? drawnMask(of, `${name}: ${place}`) : {
+      shape: outline(of, shape_type, (problem, hint) => wrong(`${place} ${problem}`, hint)),
+      pixels: 0,
+    };
+    if ((painted += pixels) > LIMITS.pixels) {
+      throw wrong(`its masks have more than ${LIMITS.pixels / 1e6} million pixels`);
+    }
     const takesAway = String(label).toLowerCase() === BACKGROUND_LABEL;
-    return takesAway ? without(all, drawn) : union(all, drawn);
-  }, nothing);
+    if (groups.at(-1)?.takesAway !== takesAway) groups.push({ takesAway, shapes: [] });
+    groups.at(-1)!.shapes.push(shape);
+  }
+  const shape = groups.reduce(
+    (all, { takesAway, shapes }) => (takesAway ? without : union)(all, union(...shapes)),
+    nothing,
+  );
   return { shape, size: { height, width }, count: shapes.length };
+}
+
+/** Each line of a mask goes over all points of all shapes. */
+function checkCounts(shapes: readonly unknown[], wrong: (problem: string) => UserError): void {
+  if (shapes.length > LIMITS.shapes) {
+    throw wrong(`it has ${shapes.length} shapes, more than the ${LIMITS.shapes} allowed`);
+  }
+  const points = shapes.reduce((sum: number, of) => {
+    const { points } = Object(of);
+    return sum + (Array.isArray(points) ? points.length : 0);
+  }, 0);
+  if (points > LIMITS.points) {
+    throw wrong(`its shapes have ${points} points, more than the ${LIMITS.points} allowed`);
+  }
 }
 
 const isPositive = (value: unknown): value is number =>
@@ -99,7 +129,7 @@ function pointsOf(value: unknown): Point[] | undefined {
 }
 
 /** A shape painted pixel by pixel: a PNG file in the JSON, and the corners of its place. */
-function drawnMask({ mask, points }: { mask?: unknown; points?: unknown }, name: string): Shape {
+function drawnMask({ mask, points }: { mask?: unknown; points?: unknown }, name: string) {
   const corners = pointsOf(points);
   if (typeof mask !== "string" || !corners || corners.length < 1) {
     throw new UserError(`${name} is a mask without pixels or place`, ExitCode.data);
@@ -110,7 +140,8 @@ function drawnMask({ mask, points }: { mask?: unknown; points?: unknown }, name:
   } catch {
     throw new UserError(`${name}: its pixels are no base64`, ExitCode.data);
   }
-  return pngShape(bytes, name, corners[0]).shape;
+  const { shape, size } = pngShape(bytes, name, corners[0]);
+  return { shape, pixels: size.height * size.width };
 }
 
 /**

@@ -6,6 +6,7 @@
 import { basename, dirname, extname, join, relative } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileError, fileExists, readBytes, readText } from "../io/files.ts";
+import { LIMITS } from "../io/limits.ts";
 import { type DataSet, type Masks, NO_MASK, type Size, type Split, storedSize } from "./dataset.ts";
 import { ImageFiles } from "./image_files.ts";
 import { type Drawing, pngShape, readLabelMe } from "./labelme.ts";
@@ -122,7 +123,7 @@ function finder(splits: Readonly<Record<string, Split | undefined>>) {
 async function readMask(path: string): Promise<Drawing> {
   return extname(path).toLowerCase() === ".json"
     ? readLabelMe(await readText(path, ExitCode.data), path)
-    : pngShape(await readBytes(path, ExitCode.data), path);
+    : pngShape(await readBytes(path, ExitCode.data, LIMITS.imageFile), path);
 }
 
 /** A mask may be larger than its image, as a magnified picture is, but not of another form. */

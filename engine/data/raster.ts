@@ -17,10 +17,11 @@ export type Point = readonly [x: number, y: number];
 export function polygon(points: readonly Point[]): Shape {
   return (y) => {
     const crossings: number[] = [];
-    points.forEach(([x1, y1], i) => {
-      const [x2, y2] = points[(i + 1) % points.length];
+    let [x1, y1] = points[points.length - 1] ?? [0, 0];
+    for (const [x2, y2] of points) {
       if ((y1 > y) !== (y2 > y)) crossings.push(x1 + (y - y1) / (y2 - y1) * (x2 - x1));
-    });
+      [x1, y1] = [x2, y2];
+    }
     crossings.sort((a, b) => a - b);
     return Array.from({ length: crossings.length / 2 }, (_, i) => [
       crossings[2 * i],
@@ -63,30 +64,36 @@ export function bitmap(
   };
 }
 
-/** What is inside of a or of b. */
-export const union = (a: Shape, b: Shape): Shape => combine(a, b, (inA, inB) => inA || inB);
+/** What is inside of any of the shapes. */
+export const union = (...shapes: readonly Shape[]): Shape => (y) => {
+  const all = shapes.flatMap((shape) => shape(y)).sort(([a], [b]) => a - b);
+  const spans: [number, number][] = [];
+  for (const [from, to] of all) {
+    const last = spans.at(-1);
+    if (last && from <= last[1]) last[1] = Math.max(last[1], to);
+    else spans.push([from, to]);
+  }
+  return spans;
+};
 
 /** What is inside of a but not of b. */
-export const without = (a: Shape, b: Shape): Shape => combine(a, b, (inA, inB) => inA && !inB);
+export const without = (a: Shape, b: Shape): Shape => (y) => {
+  const cuts = b(y);
+  const spans: [number, number][] = [];
+  let next = 0;
+  for (const [from, to] of a(y)) {
+    while (next < cuts.length && cuts[next][1] <= from) next++;
+    let start = from;
+    for (let i = next; i < cuts.length && cuts[i][0] < to; i++) {
+      if (cuts[i][0] > start) spans.push([start, cuts[i][0]]);
+      start = Math.max(start, cuts[i][1]);
+    }
+    if (start < to) spans.push([start, to]);
+  }
+  return spans;
+};
 
 export const nothing: Shape = () => [];
-
-function combine(a: Shape, b: Shape, inside: (inA: boolean, inB: boolean) => boolean): Shape {
-  return (y) => {
-    const [ofA, ofB] = [a(y), b(y)];
-    const within = (spans: Spans, x: number) => spans.some(([from, to]) => from <= x && x < to);
-    const edges = [...new Set([...ofA, ...ofB].flat())].sort((p, q) => p - q);
-    const spans: [number, number][] = [];
-    for (let i = 0; i + 1 < edges.length; i++) {
-      const middle = (edges[i] + edges[i + 1]) / 2;
-      if (!inside(within(ofA, middle), within(ofB, middle))) continue;
-      const last = spans.at(-1);
-      if (last && last[1] === edges[i]) last[1] = edges[i + 1];
-      else spans.push([edges[i], edges[i + 1]]);
-    }
-    return spans;
-  };
-}
 
 const LINES = 16;
 

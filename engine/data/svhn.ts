@@ -41,7 +41,7 @@ async function readSplit(path: string): Promise<MemorySplit> {
       `The folder needs the cropped digits: ${Object.values(svhnFiles).join(" and ")}.`,
     );
   }
-  const arrays = readMat(await readBytes(path, ExitCode.data), path);
+  const arrays = await readMat(await readBytes(path, ExitCode.data), path);
   const [images, labels] = [arrays.get("X"), arrays.get("y")];
   const problem = (what: string) =>
     new UserError(

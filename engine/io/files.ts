@@ -4,6 +4,7 @@
  */
 import { dirname } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
+import { LIMITS } from "./limits.ts";
 
 /**
  * Writes a file whole or not at all; an existing one is replaced only by the complete new one.
@@ -41,12 +42,27 @@ export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<vo
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }
 
-/** Reads a whole file. @throws UserError that names it, with the exit code given (default io) */
+/**
+ * Reads a whole file.
+ * @param most bytes that it may have
+ * @throws UserError that names it, with the exit code given (default io)
+ */
 export async function readBytes(
   path: string,
   exitCode: ExitCode = ExitCode.io,
+  most: number = LIMITS.file,
 ): Promise<Uint8Array<ArrayBuffer>> {
   try {
+    const { size, isCharDevice } = await Deno.stat(path);
+    if (isCharDevice) {
+      throw new UserError(`cannot read ${path}: it is a device, not a file`, exitCode);
+    }
+    if (size > most) {
+      throw new UserError(
+        `cannot read ${path}: it has ${size} bytes, more than the ${most} allowed`,
+        exitCode,
+      );
+    }
     return await Deno.readFile(path);
   } catch (error) {
     throw fileError("read", path, error, exitCode);
@@ -55,7 +71,7 @@ export async function readBytes(
 
 /** Reads a whole UTF-8 file. @throws UserError that names it, with the exit code (default io) */
 export async function readText(path: string, exitCode?: ExitCode): Promise<string> {
-  return new TextDecoder().decode(await readBytes(path, exitCode));
+  return new TextDecoder().decode(await readBytes(path, exitCode, LIMITS.text));
 }
 
 /** The JSON value of a file. @throws UserError (io) where it is none */

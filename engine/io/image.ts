@@ -1,6 +1,6 @@
 /**
  * PNG and JPEG files as pixels. What a file is follows from its first bytes and not from its name.
- * An image larger than `MOST_PIXELS` is refused before anything is allocated for it.
+ * An image larger than the limits is refused before anything is allocated for it.
  */
 import { decodeJpeg, frameSize, isJpeg } from "./jpeg.ts";
 import { checkSize, imageError, type RgbImage } from "./pixels.ts";
@@ -14,13 +14,10 @@ import { decodePng, headerSize, isPng } from "./png.ts";
 export function decodeImage(bytes: Uint8Array, name: string): RgbImage {
   if (isJpeg(bytes)) return decodeJpeg(bytes, name);
   if (!isPng(bytes)) throw notAnImage(name, bytes);
-  const { height, width, channels, data } = decodePng(bytes, name);
+  const { height, width, channels, data } = decodePng(bytes, name, false);
   if (channels === 3) return { height, width, data };
-  const colours = Math.min(3, channels);
-  const rgb = new Uint8Array(3 * height * width);
-  for (let p = 0; p < height * width; p++) {
-    for (let c = 0; c < 3; c++) rgb[3 * p + c] = data[channels * p + (colours === 3 ? c : 0)];
-  }
+  const rgb = new Uint8Array(3 * data.length);
+  for (let p = 0; p < data.length; p++) rgb.fill(data[p], 3 * p, 3 * p + 3);
   return { height, width, data: rgb };
 }
 

@@ -6,8 +6,9 @@
  *
  * Source: MathWorks, "MAT-File Format" (version 5), chapter 1.
  */
-import { inflateSync } from "node:zlib";
 import { ExitCode, UserError } from "../errors.ts";
+import { inflate, inflateBeginning } from "./inflate.ts";
+import { dataExpansion } from "./limits.ts";
 
 /** An array, its first dimension running fastest. */
 export interface MatArray {
@@ -36,8 +37,8 @@ const isNumeric = (arrayClass: number) => arrayClass >= 6 && arrayClass <= 13;
 const COMPLEX = 0x08;
 
 const HEADER = 128;
-/** What one array may unfold to: SVHN's largest file takes 1.7 GB. */
-const MOST_BYTES = 2 ** 31 - 1;
+/** Bytes of an element before its data. */
+const TAG = 8;
 
 interface Element {
   readonly type: number;
@@ -51,14 +52,17 @@ interface Element {
  * @param name the file, for messages
  * @throws UserError (data) that names the file: another version, truncated or corrupt
  */
-export function readMat(bytes: Uint8Array<ArrayBuffer>, name: string): Map<string, MatArray> {
+export async function readMat(
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+): Promise<Map<string, MatArray>> {
   checkHeader(bytes, name);
   const arrays = new Map<string, MatArray>();
   for (let at = HEADER; at < bytes.length;) {
     const outer = element(bytes, at, name);
     at = outer.next;
     const { type, data } = outer.type === COMPRESSED
-      ? element(inflate(outer.data, name), 0, name)
+      ? element(await unfolded(outer.data, name), 0, name)
       : outer;
     if (type !== MATRIX) continue;
     const array = matrix(data, name);
@@ -83,8 +87,8 @@ function checkHeader(bytes: Uint8Array, name: string): void {
 
 /** An element; a small one has its number of bytes and up to four of them in its first word. */
 function element(bytes: Uint8Array<ArrayBuffer>, at: number, name: string): Element {
-  if (at + 8 > bytes.length) throw truncated(name);
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  if (at + TAG > bytes.length) throw truncated(name);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const word = view.getUint32(at, true);
   const small = word >>> 16;
   if (small > 4) throw wrong(name, `corrupt: a small element of ${small} bytes at byte ${at}`);
@@ -92,7 +96,7 @@ function element(bytes: Uint8Array<ArrayBuffer>, at: number, name: string): Elem
     return { type: word & 0xffff, data: bytes.subarray(at + 4, at + 4 + small), next: at + 8 };
   }
   const length = view.getUint32(at + 4, true);
-  const end = at + 8 + length;
+  const end = at + TAG + length;
   if (end > bytes.length) throw truncated(name);
   // Compressed elements are not padded.
   const next = word === COMPRESSED ? end : Math.ceil(end / 8) * 8;
@@ -131,16 +135,21 @@ function numbers({ type, data }: Element, name: string): MatData {
   return new Numbers(data.slice().buffer);
 }
 
-function inflate(data: Uint8Array, name: string): Uint8Array<ArrayBuffer> {
-  try {
-    const { buffer, byteOffset, length } = inflateSync(data, { maxOutputLength: MOST_BYTES });
-    return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);
-  } catch (error) {
-    const { code, message } = error as Error & { code?: string };
-    if (code === "Z_BUF_ERROR") throw truncated(name);
-    const large = code === "ERR_BUFFER_TOO_LARGE";
-    throw wrong(name, large ? "too large: an array of more than 2 GiB" : `corrupt: ${message}`);
-  }
+/** A compressed element: its first bytes say how long it is. */
+async function unfolded(bytes: Uint8Array, name: string): Promise<Uint8Array<ArrayBuffer>> {
+  const compressed = { bytes, format: "deflate", name } as const;
+  const tag = await inflateBeginning(compressed, TAG);
+  if (tag.length < TAG) throw truncated(name);
+  const small = new DataView(tag.buffer).getUint32(0, true) >>> 16 > 0;
+  const length = TAG + (small ? 0 : new DataView(tag.buffer).getUint32(4, true));
+  const most = dataExpansion(bytes.length);
+  if (length <= most) return await inflate(compressed, length);
+  throw wrong(
+    name,
+    `it holds an array of ${length} bytes, but its ${bytes.length} compressed ones may unfold ` +
+      `to ${most} at most`,
+    "If the file is right, save it without compression (-v6).",
+  );
 }
 
 const truncated = (name: string) => wrong(name, "truncated: it ends in the middle of an array");

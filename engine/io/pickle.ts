@@ -14,6 +14,7 @@
  * Source: the comments of Lib/pickletools.py; protocols 2 to 5 (older ones are text).
  */
 import { ExitCode, UserError } from "../errors.ts";
+import { LIMITS } from "./limits.ts";
 
 export interface PickleRules {
   /** What the pickle may name, by "module.name"; a function is what the pickle may call. */
@@ -25,7 +26,6 @@ export interface PickleRules {
 /** A function of the table of globals. It checks its arguments itself. */
 export type PickleFunction = (...args: unknown[]) => unknown;
 
-const mostSteps = 2_000_000;
 const mostArguments = 16;
 const longestInteger = 32;
 const maximumSafe = BigInt(Number.MAX_SAFE_INTEGER);
@@ -76,7 +76,9 @@ class Machine {
 
   private spend(steps: number): void {
     this.steps += steps;
-    if (this.steps > mostSteps) throw this.refuse(`it takes more than ${mostSteps} steps`);
+    if (this.steps > LIMITS.pickleSteps) {
+      throw this.refuse(`it takes more than ${LIMITS.pickleSteps} steps`);
+    }
   }
 
   push(value: unknown): void {

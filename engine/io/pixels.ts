@@ -1,5 +1,6 @@
 /** What the formats of images have in common: pixels, how many there may be, and their errors. */
 import { ExitCode, UserError } from "../errors.ts";
+import { LIMITS } from "./limits.ts";
 
 /** An image of bytes (H, W, 3): red, green, blue. */
 export interface RgbImage {
@@ -8,16 +9,16 @@ export interface RgbImage {
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
-/** Pixels of an image at most: it takes 4 bytes a pixel or more while it is decoded. */
-export const MOST_PIXELS = 50_000_000;
-
 /** @throws UserError (data) where an image of this size is not to be decoded */
 export function checkSize(name: string, height: number, width: number): void {
   if (height === 0 || width === 0) throw imageError(name, `an empty image of ${width} x ${height}`);
-  if (height * width <= MOST_PIXELS) return;
+  const { pixels, side } = LIMITS;
+  const tooMany = height * width > pixels;
+  if (!tooMany && Math.max(height, width) <= side) return;
+  const most = tooMany ? `${pixels / 1e6} million` : `${side} along a side`;
   throw imageError(
     name,
-    `an image of ${width} x ${height} pixels, more than the ${MOST_PIXELS / 1e6} million allowed`,
+    `an image of ${width} x ${height} pixels, more than the ${most} allowed`,
     "Make it smaller, or take it out of the data set.",
   );
 }

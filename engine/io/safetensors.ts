@@ -17,6 +17,7 @@ import {
   fileElementSize,
   HostTensor,
 } from "./host_tensor.ts";
+import { LIMITS } from "./limits.ts";
 
 /** What a file holds: the tensors in the header's order, and its free text entries. */
 export interface Safetensors {
@@ -31,7 +32,6 @@ interface Entry {
 }
 
 const lengthBytes = 8;
-const maxHeader = 100_000_000;
 
 /**
  * Encodes tensors as one safetensors file, which PyTorch's `safetensors.torch.load_file` reads.
@@ -102,7 +102,9 @@ function splitHeader(bytes: Uint8Array, name: string) {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
-  if (length > maxHeader) throw invalid(name, `it states a header of ${length} bytes`);
+  if (length > LIMITS.safetensorsHeader) {
+    throw invalid(name, `it states a header of ${length} bytes`);
+  }
   if (length > bytes.length - lengthBytes) {
     throw invalid(
       name,

@@ -15,8 +15,8 @@ import {
   type HostArray,
   type HostTensor,
 } from "./host_tensor.ts";
+import { weightsExpansion } from "./limits.ts";
 import { PickleError, type PickleFunction, type PickleRules } from "./pickle.ts";
-import { expansionLimit } from "./zip.ts";
 
 /** A storage that a pickle refers to. */
 export class TorchStorage {
@@ -138,7 +138,7 @@ export function readTensors(
   where: string,
 ): Map<string, HostTensor> {
   const total = [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
-  if (!(total <= expansionLimit(fileSize))) {
+  if (!(total <= weightsExpansion(fileSize))) {
     throw unreadable(where, `its tensors take ${total} bytes, but the file has ${fileSize}`);
   }
   return new Map(

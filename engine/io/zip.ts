@@ -7,6 +7,7 @@
  */
 import { crc32, inflateRawSync } from "node:zlib";
 import { ExitCode, UserError } from "../errors.ts";
+import { WEIGHTS_EXPANSION, weightsExpansion } from "./limits.ts";
 
 const signature = { end: 0x06054b50, end64: 0x06064b50, locator64: 0x07064b50 };
 const entrySignature = { central: 0x02014b50, local: 0x04034b50 };
@@ -21,14 +22,6 @@ const [in64, in64short] = [0xffffffff, 0xffff];
 const stored = 0;
 const deflated = 8;
 const encryptedFlag = 1;
-
-/** How many times its own size a file may expand to: weights hardly compress. */
-const largestExpansion = 8;
-
-/** The most bytes that may be made of a file of `size` bytes. */
-export function expansionLimit(size: number): number {
-  return largestExpansion * size + 2 ** 20;
-}
 
 interface Entry {
   readonly method: number;
@@ -52,9 +45,9 @@ export class ZipArchive {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.readDirectory();
     const total = [...this.entries.values()].reduce((sum, { size }) => sum + size, 0);
-    if (total > expansionLimit(bytes.length)) {
+    if (total > weightsExpansion(bytes.length)) {
       throw this.damaged(
-        `it claims to hold ${total} bytes, more than ${largestExpansion} times its own ` +
+        `it claims to hold ${total} bytes, more than ${WEIGHTS_EXPANSION} times its own ` +
           `${bytes.length}`,
         "PyTorch doesn't compress; if this file is right, unpack it and pack it without compression.",
       );
