@@ -1,6 +1,7 @@
 /** Finds the convolution kernels each class lives on. */
 
 import { join } from "node:path";
+import { ACCOUNT, accountOf } from "../engine/data/account.ts";
 import { trainingImages } from "../engine/data/dataset.ts";
 import { pairingsOf } from "../engine/data/groups.ts";
 import { DIAGNOSIS_VERSION, type DiagnosisFile } from "../engine/doctor/diagnosis_file.ts";
@@ -13,6 +14,7 @@ import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy } from "../engine/train/predictions.ts";
+import { describeAccount } from "./account.ts";
 import {
   batchFlag,
   dataFlags,
@@ -78,6 +80,9 @@ export const command = defineCommand({
     await save("config.json", { command: "diagnose", ...args });
 
     const images = trainingImages(set, args);
+    const account = accountOf(set, { training: images });
+    context.print(describeAccount(account));
+    await save(ACCOUNT, account);
     const bars = new StageBars();
     const found = await examine(runtime, network, set, images, {
       ...args,

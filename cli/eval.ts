@@ -2,12 +2,14 @@
 
 import { byGroup, classMeasures, SMALLEST_GROUP, worst } from "../engine/doctor/class_measures.ts";
 import { wilson } from "../engine/doctor/significance.ts";
+import { accountOf } from "../engine/data/account.ts";
 import { atMost } from "../engine/data/dataset.ts";
 import { combinationsOf, pairingsOf } from "../engine/data/groups.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
+import { describeAccount } from "./account.ts";
 import {
   batchFlag,
   dataFlags,
@@ -48,6 +50,8 @@ export const command = defineCommand({
     loadStateDict(network, weights.state, runtime, weights.path);
 
     const test = atMost(set.test, args.limit, args.seed);
+    const account = accountOf(set, { test });
+    if (!args.json) context.print(`${describeAccount(account)}\n`);
     const predictor = await Predictor.make(runtime, network, set, test, args.batch);
     const bars = new StageBars();
     const predicted = predictions(
@@ -70,7 +74,7 @@ export const command = defineCommand({
     if (args.json) {
       const facts = { model: args.model, data: set.name, adapter: gpu.adapter.name };
       const groups = { group_names: pairings?.names, worst_combination: worstCombination };
-      const found = { ...facts, test: total, interval, ...measures, classes, ...groups };
+      const found = { ...facts, test: total, interval, ...measures, classes, ...groups, account };
       context.print(JSON.stringify(found, null, 2));
       return;
     }

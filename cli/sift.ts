@@ -1,6 +1,7 @@
 /** Exports the images that want a mask, and takes the drawn masks back. */
 
 import { join } from "node:path";
+import { ACCOUNT, accountOf } from "../engine/data/account.ts";
 import { type DataSet, NO_MASK, type Split, trainingImages } from "../engine/data/dataset.ts";
 import { PICTURES, withMaskFiles } from "../engine/data/mask_files.ts";
 import { siftLow } from "../engine/doctor/sift.ts";
@@ -11,6 +12,7 @@ import { Runtime } from "../engine/plan/runtime.ts";
 import { predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
+import { describeAccount } from "./account.ts";
 import {
   batchFlag,
   dataFlags,
@@ -90,9 +92,12 @@ export const command = defineCommand({
     const runtime = new Runtime(gpu);
     loadStateDict(network, weights.state, runtime, weights.path);
     const folder = args.out ?? await freeFolder("sift", args);
-    await RunFolder.create(folder, { command: "sift", ...args });
+    const run = await RunFolder.create(folder, { command: "sift", ...args });
 
     const images = trainingImages(set, args);
+    const account = accountOf(set, { training: images });
+    context.print(describeAccount(account));
+    await run.writeJson(ACCOUNT, account);
     const bars = new StageBars();
     const predictor = await Predictor.make(runtime, network, set, images, args.batch);
     const predicted = predictions(

@@ -26,10 +26,11 @@ import { Runtime } from "../engine/plan/runtime.ts";
 import { didYouMean } from "../engine/nearest.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { classifiers } from "../models/registry.ts";
+import { describeAccount } from "./account.ts";
 import { openData } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
-import { treatFlags, Treatments, treatOptions } from "./treat.ts";
+import { treatAccount, treatFlags, Treatments, treatOptions } from "./treat.ts";
 
 const { model: _, data: __, out: ___, resume: ____, weights: _____, ...cellFlags } = treatFlags;
 
@@ -132,7 +133,8 @@ class Cells {
   private async open(name: string): Promise<DataSet> {
     const { args, context, seeds: [seed] } = this;
     const set = await openData({ ...args, data: name }, context.signal);
-    for (const model of args.models) treatOptions(this.settings(model, name, seed), set);
+    const options = args.models.map((model) => treatOptions(this.settings(model, name, seed), set));
+    context.print(describeAccount(treatAccount(set, { ...options[0], seed })));
     return set;
   }
 

@@ -1,8 +1,10 @@
 /** Trains a classifier and leaves its best epoch's weights. */
 
+import { ACCOUNT, accountOf } from "../engine/data/account.ts";
 import { trainingSplits } from "../engine/data/dataset.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { trainStage } from "../engine/run/stage.ts";
+import { describeAccount } from "./account.ts";
 import {
   adviseResume,
   dataFlags,
@@ -46,11 +48,12 @@ export const command = defineCommand({
     const { network } = openModel(args, set, args.seed);
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
+    const split = trainingSplits(set, args);
+    const account = accountOf(set, { training: split.train, validation: split.validation });
+    context.print(describeAccount(account));
+    await folder.writeJson(ACCOUNT, account);
 
-    const options = {
-      ...{ ...args, stage: STAGE, set, settings: args },
-      ...trainingSplits(set, args),
-    };
+    const options = { ...{ ...args, stage: STAGE, set, settings: args }, ...split };
     const bars = new StageBars();
     try {
       const result = await trainStage(new Runtime(gpu), network, folder, options, {

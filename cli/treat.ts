@@ -1,7 +1,8 @@
 /** The main job: a baseline, its diagnosis, and its treatment beside an untreated control. */
 
 import { join } from "node:path";
-import type { DataSet } from "../engine/data/dataset.ts";
+import { ACCOUNT, type Account, accountOf } from "../engine/data/account.ts";
+import { atMost, type DataSet, trainingSplits } from "../engine/data/dataset.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { probeOptions, PROBES, probesOf } from "../engine/doctor/probes/probes.ts";
 import { FORMS } from "../engine/doctor/penalty.ts";
@@ -17,6 +18,7 @@ import { fileExists } from "../engine/io/files.ts";
 import { constraintInWords } from "../engine/report/text.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import type { RunFolder } from "../engine/run/run_folder.ts";
+import { describeAccount } from "./account.ts";
 import {
   adviseResume,
   dataFlags,
@@ -132,6 +134,7 @@ export const command = defineCommand({
     const folder = await open();
     const { network } = openModel(args, set, args.seed);
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
+    context.print(describeAccount(treatAccount(set, { ...options, seed: args.seed })));
     context.print(`treat    ${constraintInWords(options)}`);
 
     const run = new Treatments(args, options, set, new Runtime(gpu), context);
@@ -174,6 +177,13 @@ export function treatOptions(
   };
   checkTreatment(network, set, options);
   return options;
+}
+
+/** What of the data a treatment uses. @throws UserError as `trainingSplits` does */
+export function treatAccount(set: DataSet, options: TreatOptions): Account {
+  const { train, validation } = trainingSplits(set, options);
+  const test = atMost(set.test, options.testLimit, options.seed);
+  return accountOf(set, { training: train, validation, test });
 }
 
 const seedFolder = (seed: number) => `seed-${seed}`;
@@ -227,6 +237,7 @@ export class Treatments {
     const { network } = openModel(args, set, seed);
     const options = { ...this.options, seed };
     const bars = new StageBars();
+    await folder.writeJson(ACCOUNT, treatAccount(set, options));
     try {
       const found = await treat(runtime, network, set, folder, options, {
         signal,

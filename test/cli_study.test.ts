@@ -42,7 +42,13 @@ Deno.test("study correlation and noise: tables, JSON, CSV and pictures", () =>
     assert.match(curves, /^attacks of 8\/255 that succeed: FGSM .* %, PGD .* %$/m);
     assert.match(curves, /^normal +\d+ +100\.0 %/m);
     assert.deepEqual(names(noise), [
-      ...["accuracy.features.svg", "noise.csv", "noise.json", "unchanged.features.svg"],
+      ...[
+        "account.json",
+        "accuracy.features.svg",
+        "noise.csv",
+        "noise.json",
+        "unchanged.features.svg",
+      ],
     ]);
     assert.equal(json(noise, "noise.json").layers[0].kinds.length, 5);
   }));

@@ -28,7 +28,7 @@ Deno.test("train, eval, diagnose", () =>
     const best = printed.match(/^best epoch \d: validation accuracy ([\d.]+) %$/m)!;
     assert.ok(Number(best[1]) > 50, "it learns the bars");
     assert.deepEqual(names(folder), [
-      ...["config.json", "metrics.jsonl", "model.safetensors", "tensorboard"],
+      ...["account.json", "config.json", "metrics.jsonl", "model.safetensors", "tensorboard"],
     ]);
     const bytes = await Deno.readFile(weights);
     assert.match(await succeed("train", "--resume", folder), /^training: finished before$/m);

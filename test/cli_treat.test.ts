@@ -33,6 +33,7 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
     );
 
     assert.deepEqual(names(folder), [
+      "account.json",
       ...["aggregate.features.0.npy", "aggregate.features.8.npy", "baseline.safetensors"],
       ...["config.json", "control.safetensors", "exhibits.json", "exhibits.safetensors"],
       ...["mask.features.0.npy", "mask.features.8.npy", "metrics.jsonl", "predictions.json"],
@@ -327,7 +328,7 @@ Deno.test("a loss that is no number ends a run with its code and no weights", ()
       /the (validation )?loss became \S+ in epoch 1 of stage baseline, within its first \d of 1 steps/,
       ...["treat", ...settings, "--lr", "1e30"],
     );
-    assert.deepEqual(names(folder), ["config.json"]);
+    assert.deepEqual(names(folder), ["account.json", "config.json"]);
   }));
 
 /** Mounts a file system of a size at a folder; false where that is not allowed here. */
@@ -367,7 +368,7 @@ Deno.test(`a full disk stops a run, which goes on when there is room${mountNote}
         ...["treat", ...settings, "--epochs", "1", "--out", folder],
       );
       assert.match(stdout, /^stopped; continue with: deno task treat --resume .*disk.run$/m);
-      assert.deepEqual(names(folder), ["config.json"]);
+      assert.deepEqual(names(folder), ["account.json", "config.json"]);
       mount(disk, "remount,size=40m");
       await succeed("treat", "--resume", folder);
       assert.equal(json(folder, "result.json").treated.test.total, 60);

@@ -1,7 +1,8 @@
 /** What the studies of given weights share: their flags, and what they begin and end with. */
 
 import { join } from "node:path";
-import { type DataSet, limit, type Split } from "../../engine/data/dataset.ts";
+import { ACCOUNT, accountOf } from "../../engine/data/account.ts";
+import { type DataSet, limit } from "../../engine/data/dataset.ts";
 import { resolveLayers } from "../../engine/doctor/layers.ts";
 import type { Subject } from "../../engine/doctor/probes/probe.ts";
 import { makeFolder, writeFileAtomic } from "../../engine/io/files.ts";
@@ -18,6 +19,7 @@ import {
   seedFlag,
   weightsFlag,
 } from "../common.ts";
+import { describeAccount } from "../account.ts";
 import type { Context } from "../framework/command.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 
@@ -42,13 +44,13 @@ export interface Study {
 
 /**
  * Opens the network, its weights and the images.
- * @param of the part of the data to be looked at
+ * @param part of the data, which is looked at
  */
 export async function openStudy(
   name: string,
   args: Values<typeof studyFlags> & { layer: readonly string[] },
   context: Context,
-  of: (set: DataSet) => Split,
+  part: "training" | "test",
 ): Promise<Study> {
   const runtime = new Runtime(await context.gpu());
   const weights = await openWeights(args.weights);
@@ -58,8 +60,11 @@ export async function openStudy(
   loadStateDict(network, weights.state, runtime, weights.path);
   const folder = args.out ?? await freeFolder(name, args);
   await makeFolder(folder);
-  const all = of(set);
+  const all = part === "test" ? set.test : set.train;
   const split = args.limit === undefined ? all : limit(all, args.limit, args.seed);
+  const account = accountOf(set, { [part]: split });
+  context.print(describeAccount(account));
+  await writeFileAtomic(join(folder, ACCOUNT), json(account));
   return {
     subject: {
       ...{ runtime, network, featureLayer: entry.featureLayer, set, split },

@@ -34,7 +34,7 @@ export const command = defineCommand({
     does: "every convolution of the small network",
   }],
   async run(args, context) {
-    const study = await openStudy("study correlation", args, context, (set) => set.train);
+    const study = await openStudy("study correlation", args, context, "training");
     const { subject: { runtime, network, split }, set, layers } = study;
     const bars = new StageBars();
     const found = await examine(runtime, network, set, split, {

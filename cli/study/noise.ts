@@ -53,7 +53,7 @@ export const command = defineCommand({
     does: "noise on the map that feeds the head",
   }],
   async run(args, context) {
-    const study = await openStudy("study noise", args, context, (set) => set.test);
+    const study = await openStudy("study noise", args, context, "test");
     const { set, subject, layers } = study;
     const bars = new StageBars();
     const found = await noiseStudy(subject, {

@@ -1,5 +1,7 @@
 /** Which settings of the constraint gain over the control, on the validation split. */
 
+import { ACCOUNT, accountOf } from "../../engine/data/account.ts";
+import { trainingSplits } from "../../engine/data/dataset.ts";
 import { resolveLayers } from "../../engine/doctor/layers.ts";
 import { FORMS } from "../../engine/doctor/penalty.ts";
 import { checkTreatment, Stages } from "../../engine/doctor/stages.ts";
@@ -35,6 +37,7 @@ import {
   StageBars,
   trainFlags,
 } from "../common.ts";
+import { describeAccount } from "../account.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
@@ -123,6 +126,10 @@ export const command = defineCommand({
     }
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
+    const { train: training, validation } = trainingSplits(set, args);
+    const account = accountOf(set, { training, validation });
+    context.print(describeAccount(account));
+    await folder.writeJson(ACCOUNT, account);
     const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
     context.print(
       `cells    ${cells.length}, with ${

@@ -71,6 +71,10 @@ export async function readFolder(
     );
   }
   const target = { height: own, width: own };
+  if (!common) notes.resized = "stretched from several sizes (bilinear)";
+  else if (common.height !== own || common.width !== own) {
+    notes.resized = `stretched from ${common.width} x ${common.height} (bilinear)`;
+  }
   // Small images of one size travel as they are, and the GPU enlarges them.
   const isSmall = common && common.height * common.width < own * own;
   const stored = isSmall ? common : target;

@@ -25,6 +25,8 @@ export class Notes {
   private readonly reasons = new Map<string, { count: number; examples: string[] }>();
   readonly guesses: Guess[] = [];
   readonly warnings: string[] = [];
+  /** How images of several sizes came to one; undefined where one size became another. */
+  resized?: string;
 
   get leftOut(): LeftOut[] {
     return Array.from(this.reasons, ([why, rest]) => ({ why, ...rest }));

@@ -5,7 +5,9 @@ import { didYouMean } from "../nearest.ts";
 import { cifar10, cifar100, cifar100Coarse, readCifar } from "./cifar.ts";
 import { type CompositeOptions, figureSets, makeComposite, sceneSet } from "./composite.ts";
 import { type DataSet, type MemorySplit, type Split, storedSize } from "./dataset.ts";
+import { warnOfDuplicates } from "./duplicates.ts";
 import { type FolderOptions, imageFolder, miniImageNet, readFolder } from "./folder.ts";
+import { Notes } from "./notes.ts";
 import { fashionMnist, mnist, readIdxSet } from "./idx.ts";
 import { makeShapes, ShapesOptions } from "./shapes.ts";
 import { fetchDataSet, FetchOptions, type SourceName } from "./sources.ts";
@@ -82,7 +84,10 @@ async function load(options: LoadOptions): Promise<DataSet> {
     return makeComposite(figures, await read(sceneSet), options.composite);
   }
   if (!Object.hasOwn(stored, name)) throw unknown(name);
-  return await stored[name].read(await filesOf(name, options), { ...folder, size });
+  const set = await stored[name].read(await filesOf(name, options), { ...folder, size });
+  const notes = set.notes ?? new Notes();
+  await warnOfDuplicates(set, notes);
+  return { ...set, notes };
 }
 
 /** The folder with a set's files: the one given, or that of the downloads. */

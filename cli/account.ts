@@ -1,0 +1,69 @@
+/** The account of a run's data, as it is printed before the run begins. */
+
+import { ACCOUNT, type Account, sizeText } from "../engine/data/account.ts";
+import { some } from "../engine/data/notes.ts";
+import { table } from "./framework/table.ts";
+
+const COLUMNS = 80;
+const INDENT = 9;
+/** Classes of different numbers of images are listed, those with the fewest. */
+const LISTED = 20;
+
+/** What was found, used, left out, guessed and found odd. */
+export function describeAccount(account: Account): string {
+  const { input, resized, normalisation: { mean, std }, masked, used } = account;
+  const numbers = (values: readonly number[]) => values.map((x) => +x.toPrecision(6)).join(", ");
+  const lines = [
+    entry("images", `${sizeText(input)}, ${resized}; mean ${numbers(mean)}, std ${numbers(std)}`),
+    entry("used", describeUsed(account)),
+    describeClasses(account),
+    ...Object.entries(masked).map(([part, count]) =>
+      entry("masks", `${count} of ${total(used[part])} ${part} images have masks`)
+    ),
+    ...account.left_out.map(({ why, count, examples }) =>
+      entry("left out", `${count} ${why}: ${some(examples, examples.length, count)}`)
+    ),
+    ...account.guesses.map(({ what, settle }) => entry("guessed", `${what} (settle: ${settle})`)),
+    ...account.warnings.map((what) => entry("warning", what)),
+  ];
+  return lines.filter((line) => line !== undefined).join("\n");
+}
+
+/** Numbers of images by part. */
+function describeUsed({ classes, used, found }: Account): string {
+  const parts = Object.entries(used).map(([part, counts]) => {
+    const [n, of] = [total(counts), total(found[part] ?? counts)];
+    const [least, most] = [Math.min(...counts), Math.max(...counts)];
+    const each = least === most ? `${least}` : `${least} to ${most}`;
+    return `${n} ${part} images${n < of ? ` of ${of}` : ""}, ${each} of a class`;
+  });
+  return `${classes.length} classes; ${parts.join("; ")}`;
+}
+
+/** The classes with their numbers of images, where those differ by more than chance makes them. */
+function describeClasses({ classes, used }: Account): string | undefined {
+  const parts = Object.entries(used);
+  if (parts.every(([, counts]) => Math.max(...counts) - Math.min(...counts) <= 1)) return undefined;
+  const [[, first]] = parts;
+  const fewest = [...classes.keys()].sort((a, b) => first[a] - first[b]);
+  const listed = fewest.slice(0, LISTED).sort((a, b) => a - b);
+  const rows = listed.map((k) => [classes[k], ...parts.map(([, counts]) => `${counts[k]}`)]);
+  const left = classes.length - listed.length;
+  const text = table(["class", ...parts.map(([part]) => part)], rows) +
+    (left > 0 ? `\n${left} classes with more images, see ${ACCOUNT}` : "");
+  return text.replace(/^/gm, " ".repeat(INDENT));
+}
+
+const total = (counts: readonly number[]) => counts.reduce((sum, n) => sum + n, 0);
+
+/** A line that begins with what it is, broken at words. */
+function entry(label: string, text: string): string {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 1 + word.length <= COLUMNS - INDENT) {
+      lines[lines.length - 1] = `${line} ${word}`;
+    } else lines.push(word);
+  }
+  return lines.map((line, i) => (i === 0 ? label : "").padEnd(INDENT) + line).join("\n");
+}
