@@ -5,7 +5,7 @@ import { Input, Variable } from "../tensor/tensor.ts";
 import { createBuffer } from "./buffers.ts";
 import { bytesTogether, type Lifetime, placeValues } from "./memory.ts";
 import type { Resources } from "./resources.ts";
-import type { Dispatch, Storage } from "./schedule.ts";
+import type { Dispatch, Storage } from "./dispatch.ts";
 import { placeTextures, type TextureCopy } from "./textures.ts";
 
 /** Bytes of a kind of memory, as it is and as it would be if every value had its own. */

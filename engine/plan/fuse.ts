@@ -1,6 +1,6 @@
 /**
- * Decides which nodes of a graph get memory of their own, and writes the rest as chains inside the
- * kernels that use them.
+ * Decides which nodes of a graph get memory of their own; the others are computed on the way, by
+ * the kernels that use them (chain.ts).
  *
  * A pointwise node is computed on the way, inside its consumers, if all of them are pointwise or
  * reductions and either there is only one or computing it again costs no more loads than reading
@@ -8,60 +8,58 @@
  * unless a kernel of its own kind wants the repeated tensor.
  */
 
-import type { Chain } from "../gpu/kernels/chain.ts";
-import { floatLiteral } from "../gpu/kernel.ts";
-import { type Shape, showShape } from "../tensor/shape.ts";
-import { constantValue, type Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** Operands of one kernel, so that with the output eight bindings, WebGPU's default, suffice. */
 export const MAX_LEAVES = 7;
+/**
+ * Operations of one chain. So many take longer than the store and the load that a cut costs, and
+ * shader compilers take their time for long texts. No network here comes near: the longest chain
+ * of a training step has twelve.
+ */
+export const MAX_VALUES = 64;
 
-/** What a chain reads from memory: a tensor, seen under a shape that aligns with the chain's. */
-export interface ChainLeaf {
-  readonly tensor: Tensor;
-  readonly shape: Shape;
+/** What it takes to compute a node on the way. */
+interface Cost {
+  /** What is read from memory. */
+  readonly reads: ReadonlySet<Tensor>;
+  /** The pointwise nodes that are computed, itself among them. */
+  readonly values: ReadonlySet<Tensor>;
 }
 
-export interface FusedChain {
-  readonly chain: Chain;
-  readonly leaves: readonly ChainLeaf[];
-  /** The nodes whose values the chain's results are. */
-  readonly nodes: readonly Tensor[];
-}
-
-export interface Fusion {
-  /** Whether the node's value lies in memory (its own, its alias' source or a leaf's). */
-  inMemory(node: Tensor): boolean;
-  /**
-   * The chain that computes a pointwise or repeated node, or what a reduction reduces.
-   * @param before a stored pointwise node that `node` reads and that the chain computes too, as its
-   *   first result
-   */
-  chainOf(node: Tensor, before?: Tensor): FusedChain;
-}
+const FREE: Cost = { reads: new Set(), values: new Set() };
 
 /**
+ * The nodes whose values lie in memory.
  * @param nodes all nodes, inputs before results
  * @param wanted nodes whose value must be in memory: outputs and assigned values
  */
-export function fuse(nodes: readonly Tensor[], wanted: ReadonlySet<Tensor>): Fusion {
+export function storedNodes(
+  nodes: readonly Tensor[],
+  wanted: ReadonlySet<Tensor>,
+): ReadonlySet<Tensor> {
   const stored = new Set<Tensor>();
   const consumers = consumersOf(nodes);
-  const operands = new Map<Tensor, ReadonlySet<Tensor>>();
+  const costs = new Map<Tensor, Cost>();
 
-  /** What a consumer of `node` reads from memory on its behalf. */
-  const reads = (node: Tensor): ReadonlySet<Tensor> => {
-    if (stored.has(node)) return new Set([node]);
-    if (node.operation.kind === "broadcast") return reads(node.inputs[0]);
-    return operands.get(node) ?? new Set();
+  /** What a consumer of `node` reads and computes on its behalf. */
+  const costOf = (node: Tensor): Cost => {
+    const repeats = node.operation.kind === "broadcast" && !stored.has(node);
+    const source = repeats ? node.inputs[0] : node;
+    if (stored.has(source)) return { ...FREE, reads: new Set([source]) };
+    return costs.get(source) ?? FREE;
   };
 
-  /** What a pointwise node reads, after storing as many of its inputs as it takes. */
-  const fittingOperands = (node: Tensor): ReadonlySet<Tensor> => {
+  /** The cost of a pointwise node, after storing as many of its inputs as it takes. */
+  const fittingCost = (node: Tensor): Cost => {
     for (;;) {
-      const all = new Set(node.inputs.flatMap((input) => [...reads(input)]));
-      if (all.size <= MAX_LEAVES) return all;
-      stored.add(node.inputs.reduce((a, b) => (reads(b).size > reads(a).size ? b : a)));
+      const inputs = node.inputs.map(costOf);
+      const reads = new Set(inputs.flatMap((input) => [...input.reads]));
+      const values = new Set([node, ...inputs.flatMap((input) => [...input.values])]);
+      if (reads.size <= MAX_LEAVES && values.size <= MAX_VALUES) return { reads, values };
+      const what = reads.size > MAX_LEAVES ? "reads" : "values";
+      const sizes = inputs.map((input) => input[what].size);
+      stored.add(node.inputs[sizes.indexOf(Math.max(...sizes))]);
     }
   };
 
@@ -75,7 +73,7 @@ export function fuse(nodes: readonly Tensor[], wanted: ReadonlySet<Tensor>): Fus
       case "alias":
         return stored.has(node.inputs[0]);
       case "pointwise": {
-        const fullSize = [...operands.get(node)!].filter((leaf) => leaf.size === node.size);
+        const fullSize = [...costs.get(node)!.reads].filter((leaf) => leaf.size === node.size);
         const places = uses.flatMap((use) =>
           use.operation.kind === "alias" ? consumers.get(use)! : [use]
         );
@@ -92,14 +90,11 @@ export function fuse(nodes: readonly Tensor[], wanted: ReadonlySet<Tensor>): Fus
   for (let before = -1; before < stored.size;) {
     before = stored.size;
     for (const node of nodes) {
-      if (node.operation.kind === "pointwise") operands.set(node, fittingOperands(node));
+      if (node.operation.kind === "pointwise") costs.set(node, fittingCost(node));
       if (mustStore(node)) stored.add(node);
     }
   }
-  return {
-    inMemory: (node) => stored.has(node),
-    chainOf: (node, before) => new ChainWriter(stored, node, before).write(),
-  };
+  return stored;
 }
 
 function consumersOf(nodes: readonly Tensor[]): Map<Tensor, Tensor[]> {
@@ -123,90 +118,4 @@ function needsMemory(use: Tensor, consumers: ReadonlyMap<Tensor, readonly Tensor
   if (operation.kind !== "alias") return operation.kind === "kernels";
   const next = consumers.get(use);
   return !next?.every((node) => node.operation.kind === "reduce" && !needsMemory(node, consumers));
-}
-
-/** The node computed on the way that a reshape renames, if it is such a reshape. */
-function inlineSource(node: Tensor, stored: ReadonlySet<Tensor>): Tensor | undefined {
-  const [source] = node.inputs;
-  return node.operation.kind === "alias" && !stored.has(source) ? source : undefined;
-}
-
-/** Writes one chain, operands and values numbered in the order in which they are met. */
-class ChainWriter {
-  private readonly leaves: ChainLeaf[] = [];
-  private readonly values: string[] = [];
-  private readonly names = new Map<Tensor, string>();
-
-  constructor(
-    private readonly stored: ReadonlySet<Tensor>,
-    private readonly node: Tensor,
-    private readonly before?: Tensor,
-  ) {}
-
-  write(): FusedChain {
-    const { node } = this;
-    const reduction = node.operation.kind === "reduce";
-    const [input] = node.inputs;
-    const root = reduction ? inlineSource(input, this.stored) ?? input : node;
-    const first = this.before ? [this.valueOf(this.before, root.shape)] : [];
-    const result = reduction ? this.valueOf(root, root.shape) : this.compute(root, root.shape);
-    const chain: Chain = {
-      label: this.label(root),
-      shape: root.shape,
-      leaves: this.leaves.map(({ tensor, shape }) => ({ shape, dtype: tensor.dtype })),
-      values: this.values,
-      results: [...first, result],
-      dtype: root.dtype,
-    };
-    return { chain, leaves: this.leaves, nodes: this.before ? [this.before, node] : [node] };
-  }
-
-  private valueOf(node: Tensor, shape: Shape): string {
-    let name = this.names.get(node);
-    if (!name) {
-      const read = this.stored.has(node) && node !== this.before;
-      name = read ? this.leaf(node, shape) : this.compute(node, shape);
-      this.names.set(node, name);
-    }
-    return name;
-  }
-
-  private compute(node: Tensor, shape: Shape): string {
-    const literal = constantValue(node);
-    if (literal !== undefined) {
-      return node.dtype === "f32" ? `F(${floatLiteral(literal)})` : `U(${literal}u)`;
-    }
-    switch (node.operation.kind) {
-      case "broadcast":
-        return this.leaf(node.inputs[0], node.inputs[0].shape);
-      case "pointwise": {
-        const operands = node.inputs.map((input) => this.valueOf(input, shape));
-        return `v${this.values.push(node.operation.wgsl(...operands)) - 1}`;
-      }
-      default:
-        throw new Error(`${node} has no memory and is not computed on the way`);
-    }
-  }
-
-  private leaf(tensor: Tensor, shape: Shape): string {
-    const known = this.leaves.findIndex((l) => l.tensor === tensor && l.shape === shape);
-    return `x${known >= 0 ? known : this.leaves.push({ tensor, shape }) - 1}`;
-  }
-
-  private label(root: Tensor): string {
-    const names = new Set<string>();
-    const visit = (node: Tensor) => {
-      if (node.operation.kind === "pointwise") names.add(node.operation.name);
-      for (const input of node.inputs) {
-        const computed = !this.stored.has(input) || input === this.before;
-        if (computed && this.names.has(input)) visit(input);
-      }
-    };
-    visit(root);
-    const text = [...names].reverse().join(" ") || "copy";
-    const reduction = this.node.operation.kind === "reduce"
-      ? `${this.node.operation.name} of `
-      : "";
-    return `${reduction}${text} ${showShape(root.shape)}`;
-  }
 }

@@ -3,7 +3,7 @@
 import type { TextureInput } from "../gpu/kernel.ts";
 import { bytesOf, type Memory } from "./allocate.ts";
 import type { Resources } from "./resources.ts";
-import type { Dispatch, Storage } from "./schedule.ts";
+import type { Dispatch, Storage } from "./dispatch.ts";
 import type { TextureCopy } from "./textures.ts";
 
 /** A dispatch, ready to be recorded, and the copies to textures that come before it. */

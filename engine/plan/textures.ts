@@ -10,7 +10,7 @@
 import { TEXTURE_WIDTH, type TextureInput } from "../gpu/kernel.ts";
 import { numel } from "../tensor/shape.ts";
 import { bytesTogether, type Lifetime, placeValues } from "./memory.ts";
-import { type Dispatch, type Storage, written } from "./schedule.ts";
+import { type Dispatch, type Storage, written } from "./dispatch.ts";
 
 type Format = TextureInput["format"];
 

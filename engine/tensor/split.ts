@@ -1,23 +1,32 @@
 /**
  * Long reductions inside a kernel (a weight gradient's sum over batch and space) are split over
- * workgroups; a second kernel adds the parts in a fixed order, so the same bits come out each time.
+ * workgroups; a second kernel combines the parts in a fixed order, so the same bits come out each
+ * time.
  */
 
 import type { SplitKernel } from "../gpu/kernel.ts";
-import { reduceKernel } from "../gpu/kernels/reduce.ts";
+import { type Combine, reduceKernel } from "../gpu/kernels/reduce.ts";
 import type { Target } from "../gpu/kernels/target.ts";
 import { Scratch, type Step, type Tensor } from "./tensor.ts";
 
-/** The steps that compute `node` from its inputs by a split kernel. */
-export function splitSum(
-  node: Tensor,
+/** The steps that compute `node` from its inputs by a kernel that sums. */
+export function splitSum(node: Tensor, split: SplitKernel, target: Target): Step[] {
+  return splitReduction(node.inputs, node, split, "sum", target);
+}
+
+/** The steps that compute `result` from `inputs` by a kernel that writes it, or parts of it. */
+export function splitReduction(
+  inputs: readonly Tensor[],
+  result: Tensor,
   { kernel, splits }: SplitKernel,
+  combine: Combine,
   target: Target,
 ): Step[] {
-  if (splits === 1) return [{ kernel, buffers: [...node.inputs, node] }];
-  const parts = new Scratch([splits, ...node.shape]);
+  if (splits === 1) return [{ kernel, buffers: [...inputs, result] }];
+  const parts = new Scratch([splits, ...result.shape]);
+  const last = reduceKernel(combine, [1, splits, result.size], target);
   return [
-    { kernel, buffers: [...node.inputs, parts] },
-    { kernel: reduceKernel("sum", [1, splits, node.size], target), buffers: [parts, node] },
+    { kernel, buffers: [...inputs, parts] },
+    { kernel: last, buffers: [parts, result] },
   ];
 }

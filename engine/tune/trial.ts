@@ -11,7 +11,7 @@ import { allocate, type Memory } from "../plan/allocate.ts";
 import { readBuffers } from "../plan/buffers.ts";
 import { type Command, prepare, recordDispatch } from "../plan/record.ts";
 import type { Runtime } from "../plan/runtime.ts";
-import type { Dispatch } from "../plan/schedule.ts";
+import type { Dispatch } from "../plan/dispatch.ts";
 import { recordCopy } from "../plan/textures.ts";
 import { draws, uniform } from "../random.ts";
 import { median, relativeError } from "../averages.ts";

@@ -5,7 +5,7 @@
 import type { Choice } from "../gpu/tuning.ts";
 import type { Gpu } from "../gpu/adapter.ts";
 import { Runtime } from "../plan/runtime.ts";
-import type { Dispatch } from "../plan/schedule.ts";
+import type { Dispatch } from "../plan/dispatch.ts";
 import { type Measured, tryVariants } from "./trial.ts";
 
 /** What was found for a class of shapes. */

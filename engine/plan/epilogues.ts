@@ -1,0 +1,59 @@
+/**
+ * A pass: a chain is put at the end of the kernel that computes one of its operands, where nothing
+ * else reads that: the bias and the ReLU behind a convolution. The kernel then runs when the chain
+ * would.
+ */
+
+import { withEpilogue } from "../gpu/kernels/epilogue.ts";
+import type { Target } from "../gpu/kernels/target.ts";
+import { sameShape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type ChainItem, type Item, type KernelItem, kernelItem, readersOf } from "./item.ts";
+
+/** @param wanted nodes whose values must be in memory, whoever reads them */
+export function joinEpilogues(
+  items: readonly Item[],
+  wanted: ReadonlySet<Tensor>,
+  target: Target,
+): Item[] {
+  const readers = readersOf(items);
+  /** Items of one kernel, by what it computes for nobody but one reader. */
+  const open = new Map<Tensor, KernelItem>();
+  const gone = new Set<Item>();
+  const joined = items.map((item) => {
+    if (item.kind === "kernels") {
+      const [result] = item.writes;
+      const read = readers.get(result) ?? [];
+      if (item.steps.length === 1 && read.length === 1 && !wanted.has(result)) {
+        open.set(result, item);
+      }
+      return item;
+    }
+    const { node, leaves, writes } = item;
+    const fits = node.operation.kind === "pointwise" && writes.length === 1 && node.dtype === "f32";
+    for (const [own, { tensor }] of fits ? leaves.entries() : []) {
+      const host = sameShape(tensor.shape, node.shape) ? open.get(tensor) : undefined;
+      const longer = host && withChain(host, item, own, target);
+      if (!longer) continue;
+      gone.add(host);
+      return longer;
+    }
+    return item;
+  });
+  return joined.filter((item) => !gone.has(item));
+}
+
+/** The kernel with the chain behind it, whose leaf `own` it computes; undefined if it takes none. */
+function withChain(
+  host: KernelItem,
+  { chain, leaves, writes }: ChainItem,
+  own: number,
+  target: Target,
+): KernelItem | undefined {
+  const [{ kernel, buffers }] = host.steps;
+  const inputs = buffers.slice(0, -1);
+  const longer = withEpilogue(kernel, inputs.length, chain, own, target);
+  const others = leaves.filter((_, k) => k !== own).map(({ tensor }) => tensor);
+  return longer &&
+    kernelItem([{ kernel: longer, buffers: [...inputs, ...others, ...writes] }], host.node);
+}

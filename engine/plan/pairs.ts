@@ -1,0 +1,35 @@
+/**
+ * A pass: each pointwise node that has memory, because it is wanted, is joined with its only reader,
+ * an optimiser's velocity with the weights that it moves. One kernel then computes both.
+ */
+
+import { sameShape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { chainOf } from "./chain.ts";
+import { MAX_LEAVES, MAX_VALUES } from "./fuse.ts";
+import { type ChainItem, chainItem, type Item, readersOf } from "./item.ts";
+
+/** @param stored the nodes whose values lie in memory; see fuse.ts */
+export function joinPairs(items: readonly Item[], stored: ReadonlySet<Tensor>): Item[] {
+  const readers = readersOf(items);
+  /** Pointwise nodes so far that no other is joined with, and their items. */
+  const single = new Map<Tensor, ChainItem>();
+  const gone = new Set<Item>();
+  const joined = items.map((item) => {
+    const { node } = item;
+    if (item.kind !== "chain" || node.operation.kind !== "pointwise") return item;
+    const before = item.leaves.map(({ tensor }) => tensor).find((tensor) =>
+      single.has(tensor) && readers.get(tensor)!.length === 1 &&
+      tensor.dtype === node.dtype && sameShape(tensor.shape, node.shape)
+    );
+    const both = before && chainOf(node, stored, before);
+    if (both && both.leaves.length < MAX_LEAVES && both.chain.values.length <= MAX_VALUES) {
+      gone.add(single.get(before)!);
+      single.delete(before);
+      return chainItem(both);
+    }
+    single.set(node, item);
+    return item;
+  });
+  return joined.filter((item) => !gone.has(item));
+}
