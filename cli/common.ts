@@ -238,10 +238,14 @@ export class StageBars {
   private label = "";
   private metrics: Readonly<Record<string, number | string>> = {};
 
+  /** @param context is told as soon as there is work to lose */
+  constructor(private readonly context: Context) {}
+
   progress(stage: string, p: TrainProgress): void {
     const { batch, epoch, epochs, step, steps, metrics } = p;
     const bar = this.show(`${stage} ${epoch}/${epochs}`, step * batch, steps * batch);
     if (Object.keys(metrics).length === 0) return;
+    this.context.working();
     const { loss, accuracy, ...terms } = metrics;
     this.metrics = { loss, acc: percent(accuracy, 1), ...terms };
     bar.update(step * batch, this.metrics);
@@ -255,6 +259,7 @@ export class StageBars {
 
   /** Images that are looked at without training on them. */
   looked(stage: string, done: number, total: number): void {
+    this.context.working();
     this.show(stage, 0, total).update(done);
     if (done < total) return;
     this.bar?.finish();

@@ -83,7 +83,7 @@ export const command = defineCommand({
     const account = accountOf(set, { training: images });
     context.print(describeAccount(account));
     await save(ACCOUNT, account);
-    const bars = new StageBars();
+    const bars = new StageBars(context);
     const found = await examine(runtime, network, set, images, {
       ...args,
       layers,

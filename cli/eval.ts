@@ -53,7 +53,7 @@ export const command = defineCommand({
     const account = accountOf(set, { test });
     if (!args.json) context.print(`${describeAccount(account)}\n`);
     const predictor = await Predictor.make(runtime, network, set, test, args.batch);
-    const bars = new StageBars();
+    const bars = new StageBars(context);
     const predicted = predictions(
       await predictor.predict({
         signal: context.signal,

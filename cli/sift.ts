@@ -98,7 +98,7 @@ export const command = defineCommand({
     const account = accountOf(set, { training: images });
     context.print(describeAccount(account));
     await run.writeJson(ACCOUNT, account);
-    const bars = new StageBars();
+    const bars = new StageBars(context);
     const predictor = await Predictor.make(runtime, network, set, images, args.batch);
     const predicted = predictions(
       await predictor.predict({

@@ -54,7 +54,7 @@ export const command = defineCommand({
     await folder.writeJson(ACCOUNT, account);
 
     const options = { ...{ ...args, stage: STAGE, set, settings: args }, ...split };
-    const bars = new StageBars();
+    const bars = new StageBars(context);
     try {
       const result = await trainStage(new Runtime(gpu), network, folder, options, {
         signal: context.signal,

@@ -236,7 +236,7 @@ export class Treatments {
     const { args, set, runtime, context: { print, signal } } = this;
     const { network } = openModel(args, set, seed);
     const options = { ...this.options, seed };
-    const bars = new StageBars();
+    const bars = new StageBars(this.context);
     await folder.writeJson(ACCOUNT, treatAccount(set, options));
     try {
       const found = await treat(runtime, network, set, folder, options, {

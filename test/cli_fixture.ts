@@ -11,16 +11,26 @@ const define = (name: string, run: Parameters<typeof defineCommand>[0]["run"]) =
 
 await main({
   /** Works until it is interrupted, and saves. */
-  work: define("work", async (_, { print, signal }) => {
+  work: define("work", async (_, { print, signal, working }) => {
+    working();
     print("working");
     while (!signal.aborted) await pause();
     print("saved");
     signal.throwIfAborted();
   }),
   /** Never looks at the signal. */
-  deaf: define("deaf", async (_, { print }) => {
+  deaf: define("deaf", async (_, { print, working }) => {
+    working();
     print("working");
     while (true) await pause();
+  }),
+  /** Has nothing to lose yet, and does not let the event loop turn. */
+  prepare: define("prepare", async (_, { print }) => {
+    await pause();
+    print("working");
+    const begun = performance.now();
+    while (performance.now() - begun < 10_000);
+    print("prepared");
   }),
   flood: define("flood", async (_, { print }) => {
     while (true) {
@@ -29,7 +39,8 @@ await main({
     }
   }),
   /** Talks while it works; saves, and says so elsewhere, when it is to stop. */
-  talk: define("talk", async (_, { print, signal }) => {
+  talk: define("talk", async (_, { print, signal, working }) => {
+    working();
     try {
       while (true) {
         print("working");

@@ -167,6 +167,18 @@ Deno.test("program: a second Ctrl-C leaves at once", withoutSignals, async () =>
   assert.equal(stdout, "working\n");
 });
 
+Deno.test(
+  "program: a signal before there is work to lose ends it at once",
+  withoutSignals,
+  async () => {
+    for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]] as const) {
+      const { code, stdout } = await signalled("prepare", [signal, 0]);
+      assert.equal(code, 128 + number);
+      assert.equal(stdout, "working\n");
+    }
+  },
+);
+
 /** Runs a command of the fixture by a line of the shell, in which "$@" stands for it. */
 async function inShell(line: string, command: string) {
   const deno = [Deno.execPath(), "run", "-A", "--no-check", fixture, command];

@@ -6,12 +6,17 @@ import type { FlagTable, Values } from "./flags.ts";
 /** What a command is given beside its flags. */
 export interface Context {
   /**
-   * Aborted by the first Ctrl-C (SIGINT), SIGTERM or SIGHUP, with a UserError (interrupted) as its
-   * reason, and by output that cannot be written: `context.signal.throwIfAborted()` between steps
-   * leaves in order. Signals arrive only when the event loop turns, so long work must await a timer
-   * or a readback now and then.
+   * Aborted by output that cannot be written, and once `working` was called by the first Ctrl-C
+   * (SIGINT), SIGTERM or SIGHUP, with a UserError (interrupted) as its reason:
+   * `context.signal.throwIfAborted()` between steps leaves in order. Signals arrive only when the
+   * event loop turns, so long work must await a timer or a readback now and then.
    */
   readonly signal: AbortSignal;
+  /**
+   * Says that there is work to lose. Before, a signal ends the process at once, even where the
+   * event loop stands still for long: kernels compile, data is made.
+   */
+  working(): void;
   /** The keys of the flags that the command line names; the others have their defaults. */
   readonly given: ReadonlySet<string>;
   /**

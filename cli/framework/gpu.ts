@@ -15,14 +15,9 @@ const startedAgain = "MODEL_DOCTOR_STARTED_AGAIN";
  * The GPU; does not return where the command was started again, but leaves with its exit code.
  *
  * @param tell is given each line for the user
- * @param release is called before the command is started again: from then on it is the new
- *   process that listens for Ctrl-C
  * @throws UserError (noAdapter, gpu)
  */
-export async function openOrInstallGpu(
-  tell: (line: string) => void,
-  release: () => void,
-): Promise<Gpu> {
+export async function openOrInstallGpu(tell: (line: string) => void): Promise<Gpu> {
   try {
     return await openGpu();
   } catch (error) {
@@ -40,6 +35,5 @@ export async function openOrInstallGpu(
   const begun = performance.now();
   await installSoftwareAdapter(tell);
   tell(`Installed in ${((performance.now() - begun) / 1000).toFixed(0)} s.`);
-  release();
   Deno.exit(await runAgain(startedAgain));
 }

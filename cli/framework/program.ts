@@ -67,17 +67,20 @@ const isAskedFor = (arg: string | undefined): boolean =>
 
 async function run(command: AnyCommand, args: readonly string[]): Promise<ExitCode> {
   const { values, given } = parseWithHint(command, args);
-  const { work, release } = listenForInterrupt(complain);
-  stdout.work = work;
+  const work = stdout.work = new AbortController();
+  let release: (() => void) | undefined;
   let gpu: Promise<Gpu> | undefined;
   const context: Context = {
     signal: work.signal,
+    working: () => {
+      release ??= listenForInterrupt(work, complain);
+    },
     given,
     print,
     // Loaded late: most mistakes are found before a GPU is needed.
-    gpu: () => gpu ??= import("./gpu.ts").then((door) => door.openOrInstallGpu(complain, release)),
+    gpu: () => gpu ??= import("./gpu.ts").then((door) => door.openOrInstallGpu(complain)),
     startAgain: async (marker, flags) => {
-      release();
+      release?.();
       return Deno.exit(await runAgain(marker, flags));
     },
   };

@@ -23,20 +23,17 @@ const ignoresHangUp = ((): boolean => {
  */
 const onePress = 400;
 
-export interface Interrupt {
-  /** Aborted by the first signal, with a UserError (interrupted) as its reason. */
-  readonly work: AbortController;
-  /** Listens no longer. */
-  release(): void;
-}
-
 /**
  * Listens for SIGINT (Ctrl-C), SIGTERM (`kill`) and SIGHUP (the terminal was closed).
  *
+ * @param work is aborted by the first, with a UserError (interrupted) as its reason
  * @param tell is given the line that says how to leave at once
+ * @returns what ends it: from then on signals end the process
  */
-export function listenForInterrupt(tell: (line: string) => void): Interrupt {
-  const work = new AbortController();
+export function listenForInterrupt(
+  work: AbortController,
+  tell: (line: string) => void,
+): () => void {
   let first: number | undefined;
   const onSignal = (name: Deno.Signal) => {
     const now = performance.now();
@@ -46,7 +43,7 @@ export function listenForInterrupt(tell: (line: string) => void): Interrupt {
     tell("\nStopping at the next step; once more to leave at once.");
     work.abort(new UserError(`interrupted (${name})`, ExitCode.interrupted));
   };
-  return { work, release: listen(onSignal) };
+  return listen(onSignal);
 }
 
 /** Passes the signals that this process is sent on to `child`. */

@@ -36,7 +36,7 @@ export const command = defineCommand({
   async run(args, context) {
     const study = await openStudy("study correlation", args, context, "training");
     const { subject: { runtime, network, split }, set, layers } = study;
-    const bars = new StageBars();
+    const bars = new StageBars(context);
     const found = await examine(runtime, network, set, split, {
       ...args,
       layers,

@@ -55,7 +55,7 @@ export const command = defineCommand({
   async run(args, context) {
     const study = await openStudy("study noise", args, context, "test");
     const { set, subject, layers } = study;
-    const bars = new StageBars();
+    const bars = new StageBars(context);
     const found = await noiseStudy(subject, {
       ...args,
       layers,

@@ -139,7 +139,7 @@ export const command = defineCommand({
 
     const runtime = new Runtime(gpu);
     const results: CellResult[] = [];
-    const bars = new StageBars();
+    const bars = new StageBars(context);
     try {
       for (const [i, seed] of seeds.entries()) {
         const part = await folder.part(`seed-${seed}`, { command: "study sweep part", seed });
