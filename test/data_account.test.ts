@@ -6,7 +6,7 @@ import { trainingSplits } from "../engine/data/dataset.ts";
 import { warnOfDuplicates } from "../engine/data/duplicates.ts";
 import { Notes } from "../engine/data/notes.ts";
 import { loadDataSet } from "../engine/data/registry.ts";
-import { encodePng } from "../engine/io/png.ts";
+import { encodePng } from "../engine/io/image.ts";
 import { inFolderWith } from "./support/io.ts";
 import { tinySet } from "./support/train.ts";
 

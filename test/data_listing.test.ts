@@ -7,7 +7,7 @@ import { partOf } from "../engine/data/part_names.ts";
 import { loadDataSet, type LoadOptions } from "../engine/data/registry.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { inside, isInside } from "../engine/io/inside.ts";
-import { encodePng } from "../engine/io/png.ts";
+import { encodePng } from "../engine/io/image.ts";
 import { concat, inFolder, inFolderWith, userError } from "./support/io.ts";
 
 /** A picture that no other number gives. */

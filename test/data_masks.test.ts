@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { NO_MASK } from "../engine/data/dataset.ts";
-import { pngShape, readLabelMe } from "../engine/data/labelme.ts";
+import { pictureShape, readLabelMe } from "../engine/data/labelme.ts";
 import { withMaskFiles } from "../engine/data/mask_files.ts";
 import { circle, polygon, rasterise, rectangle, union, without } from "../engine/data/raster.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
-import { encodePng } from "../engine/io/png.ts";
+import { encodePng } from "../engine/io/image.ts";
 import { inFolderWith, userError } from "./support/io.ts";
 import { SIZE, tinySet } from "./support/train.ts";
 
@@ -55,50 +55,52 @@ const labelMe = (shapes: unknown[], size = SIZE) =>
     ...{ imageHeight: size, imageWidth: size },
   });
 const box = (label: string, ...points: number[][]) => ({ label, points, shape_type: "rectangle" });
-const areaOf = (shapes: unknown[]) => {
-  const { shape, size } = readLabelMe(labelMe(shapes), "a.json");
+const areaOf = async (shapes: unknown[]) => {
+  const { shape, size } = await readLabelMe(labelMe(shapes), "a.json");
   return area(rasterise(shape, size, square(SIZE)));
 };
 
-Deno.test("labelme: shapes of every kind are united, background takes away", () => {
+Deno.test("labelme: shapes of every kind are united, background takes away", async () => {
   const figure = box("cat", [0, 0], [6, 6]);
-  assert.equal(areaOf([figure]), 36);
-  assert.equal(areaOf([figure, box("tail", [5, 5], [8, 8])]), 36 + 9 - 1);
-  assert.equal(areaOf([figure, box("Background", [1, 1], [3, 3])]), 32);
+  assert.equal(await areaOf([figure]), 36);
+  assert.equal(await areaOf([figure, box("tail", [5, 5], [8, 8])]), 36 + 9 - 1);
+  assert.equal(await areaOf([figure, box("Background", [1, 1], [3, 3])]), 32);
   // In the order in which they were drawn: a figure in the hole.
   assert.equal(
-    areaOf([figure, box("background", [1, 1], [4, 4]), box("cat", [2, 2], [3, 3])]),
+    await areaOf([figure, box("background", [1, 1], [4, 4]), box("cat", [2, 2], [3, 3])]),
     36 - 9 + 1,
   );
   const points = [[0, 0], [4, 0], [4, 4], [0, 4]];
-  assert.equal(areaOf([{ label: "a", points }]), 16, "a polygon where no type is given");
-  assert.equal(areaOf([{ label: "a", points, shape_type: "oriented_rectangle" }]), 16);
+  assert.equal(await areaOf([{ label: "a", points }]), 16, "a polygon where no type is given");
+  assert.equal(await areaOf([{ label: "a", points, shape_type: "oriented_rectangle" }]), 16);
   const round = { label: "a", points: [[4, 4], [4, 6]], shape_type: "circle" };
-  assert(Math.abs(areaOf([round]) - 4 * Math.PI) < 0.2);
+  assert(Math.abs(await areaOf([round]) - 4 * Math.PI) < 0.2);
   const data = Uint8Array.of(0, 1, 255, 0, 9, 0);
   const mask = encodePng({ height: 2, width: 3, channels: 1, data }).toBase64();
-  assert.equal(areaOf([{ label: "a", points: [[5, 1], [7, 2]], shape_type: "mask", mask }]), 3);
-  assert.equal(readLabelMe(labelMe([]), "a.json").count, 0);
+  assert.equal(
+    await areaOf([{ label: "a", points: [[5, 1], [7, 2]], shape_type: "mask", mask }]),
+    3,
+  );
+  assert.equal((await readLabelMe(labelMe([]), "a.json")).count, 0);
 });
 
-Deno.test("labelme: what would take minutes is refused, and a thousand shapes take none", () => {
+Deno.test("labelme: what would take minutes is refused, and a thousand shapes take none", async () => {
   const fails = (text: string, message: RegExp) =>
-    assert.throws(() => readLabelMe(text, "a.json"), { name: "UserError", message });
+    assert.rejects(readLabelMe(text, "a.json"), { name: "UserError", message });
   const sized = (height: number, width: number) =>
     JSON.stringify({ ...JSON.parse(labelMe([])), imageHeight: height, imageWidth: width });
-  fails(sized(4294967295, 10), /a\.json: an image of 10 x 4294967295 pixels, more than/);
-  fails(sized(66000, 10), /more than the 65535 along a side/);
+  await fails(sized(4294967295, 10), /a\.json: an image of 10 x 4294967295 pixels, more than/);
   const boxes = (n: number) =>
     Array.from({ length: n }, (_, i) => box("a", [i / n, 0], [(i + 0.5) / n, SIZE]));
-  fails(labelMe(boxes(1001)), /1001 shapes, more than the 1000 allowed/);
+  await fails(labelMe(boxes(1001)), /1001 shapes, more than the 1000 allowed/);
   const many = { label: "a", shape_type: "polygon", points: Array(60_000).fill([1, 1]) };
-  fails(labelMe([many]), /60000 points, more than the 50000 allowed/);
+  await fails(labelMe([many]), /60000 points, more than the 50000 allowed/);
   const begun = performance.now();
-  assert(Math.abs(areaOf(boxes(1000)) - SIZE / 2) < 0.1);
+  assert(Math.abs(await areaOf(boxes(1000)) - SIZE / 2) < 0.1);
   assert(performance.now() - begun < 2000);
 });
 
-Deno.test("labelme: what is wrong with a file or shape is named", () => {
+Deno.test("labelme: what is wrong with a file or shape is named", async () => {
   const wrong: [string, RegExp][] = [
     ["{", /^a\.json: no JSON/],
     ["[]", /^a\.json: no file of LabelMe/],
@@ -109,10 +111,10 @@ Deno.test("labelme: what is wrong with a file or shape is named", () => {
     [labelMe([{ label: "a", points: [[0, 0], ["1", 0], [1, 1]] }]), /needs 3 points/],
     [labelMe([{ label: "a", points: [[0, 0]], shape_type: "mask" }]), /mask without pixels/],
     [labelMe([{ label: "a", points: [[0, 0]], shape_type: "mask", mask: "?" }]), /no base64/],
-    [labelMe([{ label: "a", points: [[0, 0]], shape_type: "mask", mask: "aaaa" }]), /truncated/],
+    [labelMe([{ label: "a", points: [[0, 0]], shape_type: "mask", mask: "aaaa" }]), /no image/],
   ];
   for (const [text, message] of wrong) {
-    assert.throws(() => readLabelMe(text, "a.json"), (error) => {
+    await assert.rejects(readLabelMe(text, "a.json"), (error) => {
       assert(error instanceof UserError && error.exitCode === ExitCode.data, String(error));
       assert.match(error.message, message);
       return true;
@@ -120,16 +122,16 @@ Deno.test("labelme: what is wrong with a file or shape is named", () => {
   }
 });
 
-Deno.test("png masks: every pixel that isn't black or transparent", () => {
-  const mask = (channels: number, ...data: number[]) => {
+Deno.test("drawn masks: every pixel that isn't black or transparent", async () => {
+  const mask = async (channels: number, ...data: number[]) => {
     const file = encodePng({ height: 1, width: 2, channels, data: Uint8Array.from(data) });
-    const { shape, size } = pngShape(file, "a.png");
+    const { shape, size } = await pictureShape(file, "a.png");
     return [...rasterise(shape, size, size)];
   };
-  assert.deepEqual(mask(1, 0, 1), [0, 255]);
-  assert.deepEqual(mask(3, 0, 0, 7, 0, 0, 0), [255, 0]);
-  assert.deepEqual(mask(4, 9, 9, 9, 0, 0, 0, 0, 255), [0, 0]);
-  assert.deepEqual(mask(2, 9, 0, 9, 1), [0, 255]);
+  assert.deepEqual(await mask(1, 0, 1), [0, 255]);
+  assert.deepEqual(await mask(3, 0, 0, 7, 0, 0, 0), [255, 0]);
+  assert.deepEqual(await mask(4, 9, 9, 9, 0, 0, 0, 0, 255), [0, 0]);
+  assert.deepEqual(await mask(2, 9, 0, 9, 1), [0, 255]);
 });
 
 const { masks: _, ...train } = tinySet.train;

@@ -8,7 +8,7 @@ import { constraintPenalty } from "../engine/doctor/penalty.ts";
 import { siftLow } from "../engine/doctor/sift.ts";
 import { exportSift, readManifest } from "../engine/doctor/sift_folder.ts";
 import { ExitCode } from "../engine/errors.ts";
-import { decodePng } from "../engine/io/png.ts";
+import { decodePixels } from "../engine/io/image.ts";
 import { encodeSafetensors } from "../engine/io/safetensors.ts";
 import { initialize, stateDict } from "../engine/nn/state.ts";
 import { Input } from "../engine/tensor/mod.ts";
@@ -112,10 +112,10 @@ Deno.test("sift folder: pictures with their reasons, drawn on, and taken back", 
       "middle",
       "wrong, and most sure",
     ]);
-    const picture = decodePng(await Deno.readFile(join(folder, last.file)), last.file);
-    assert.deepEqual([picture.height, picture.width, picture.channels], [256, 256, 1]);
+    const picture = await decodePixels(await Deno.readFile(join(folder, last.file)), last.file);
+    assert.deepEqual([picture.height, picture.width, picture.channels], [256, 256, 3]);
     // Each pixel is a square of 32.
-    const at = (h: number, w: number) => picture.data[h * 256 + w];
+    const at = (h: number, w: number) => picture.data[3 * (h * 256 + w)];
     const own = grey.images.subarray(57 * 64, 58 * 64);
     assert.deepEqual([at(0, 0), at(31, 31), at(32, 255), at(255, 0)], [
       own[0],

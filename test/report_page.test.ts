@@ -12,7 +12,7 @@ import type { DiagnosisRun, Run, SeedsRun, TreatmentRun } from "../engine/report
 import { halfShare } from "../engine/report/sections/gallery.ts";
 import { verdict } from "../engine/report/sections/verdict.ts";
 import { correlationMask } from "../engine/doctor/diagnose.ts";
-import { decodePng } from "../engine/io/png.ts";
+import { decodePixels } from "../engine/io/image.ts";
 import { accuracy } from "../engine/train/predictions.ts";
 import { tags } from "./support/markup.ts";
 
@@ -245,22 +245,27 @@ Deno.test("the reports of a diagnosis and of several seeds", () => {
   assert.match(page, /<a href="seed-2\/report\.html">/);
 });
 
-const pixelsOf = (uri: string) => decodePng(Uint8Array.fromBase64(uri.split(",")[1]), "a.png");
+const pixelsOf = (uri: string) => decodePixels(Uint8Array.fromBase64(uri.split(",")[1]), "a.png");
 
-Deno.test("pictures hold the pixels; large ones are averaged, gradients scaled to their peak", () => {
+Deno.test("pictures hold the pixels; large ones are averaged, gradients scaled to their peak", async () => {
   const small = {
     dtype: "U8" as const,
     shape: [2, 2, 2, 1],
     data: Uint8Array.from([9, 9, 9, 9, 0, 50, 100, 255]),
   };
-  const { width, height, channels, data } = pixelsOf(thumbnail(small, 1));
-  assert.deepEqual([width, height, channels, [...data]], [2, 2, 1, [0, 50, 100, 255]]);
+  const { width, height, channels, data } = await pixelsOf(thumbnail(small, 1));
+  assert.deepEqual([width, height, channels, [...data]], [
+    2,
+    2,
+    3,
+    [0, 50, 100, 255].flatMap((v) => [v, v, v]),
+  ]);
   const large = {
     ...small,
     shape: [1, 144, 144, 1],
     data: new Uint8Array(144 * 144).map((_, i) => i % 2 * 100),
   };
-  const shrunk = pixelsOf(thumbnail(large, 0));
+  const shrunk = await pixelsOf(thumbnail(large, 0));
   assert.deepEqual([shrunk.width, shrunk.height], [72, 72]);
   assert.ok(shrunk.data.every((value) => value === 50));
 
@@ -269,12 +274,12 @@ Deno.test("pictures hold the pixels; large ones are averaged, gradients scaled t
     shape: [2, 2, 2],
     data: Float32Array.from([0, 0, 0, 0, 0, 0, 7, 7]),
   };
-  const over = pixelsOf(overlay(small, map, 1));
+  const over = await pixelsOf(overlay(small, map, 1));
   assert.deepEqual([...over.data.slice(0, 3)], [0, 0, 0], "no gradient: the image in grey");
   const peak = over.data.slice(6, 9);
   assert.ok(peak[0] > 200 && peak[2] < 120, `${peak} is bright yellow`);
-  assert.deepEqual([...pixelsOf(overlay(small, map, 0)).data.slice(0, 3)], [6, 6, 6]);
-  assert.equal(pixelsOf(matrix([[0, 1, 0.5]], 0.2, "dark")).width, 3);
+  assert.deepEqual([...(await pixelsOf(overlay(small, map, 0))).data.slice(0, 3)], [6, 6, 6]);
+  assert.equal((await pixelsOf(matrix([[0, 1, 0.5]], 0.2, "dark"))).width, 3);
 });
 
 Deno.test("half of a gradient lies in the fewest pixels that make it", () => {

@@ -1,19 +1,14 @@
 /** A worker of decoders.ts. */
 import { parentPort } from "node:worker_threads";
-import { ExitCode, UserError } from "../errors.ts";
-import { readBytes } from "../io/files.ts";
-import { decodeImage } from "../io/image.ts";
-import { LIMITS } from "../io/limits.ts";
+import { UserError } from "../errors.ts";
+import { decodeImage, imageBytes } from "../io/image.ts";
 import type { DecodeAnswer, DecodeRequest } from "./decoders.ts";
 import { resizeBilinear } from "./resize.ts";
 
 parentPort!.on("message", async ({ id, path, size }: DecodeRequest) => {
   let answer: DecodeAnswer;
   try {
-    const { data, ...from } = decodeImage(
-      await readBytes(path, ExitCode.data, LIMITS.imageFile),
-      path,
-    );
+    const { data, ...from } = await decodeImage(await imageBytes(path), path);
     const fits = from.height === size.height && from.width === size.width;
     answer = { id, image: fits ? data : resizeBilinear(data, from, size, 3) };
   } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * Image folders: PNG and JPEG files of any size in a folder for each class, or with tables. The
+ * Image folders: image files of any size in a folder for each class, or with tables. The
  * files stay where they are and are read batch by batch.
  *
  * mini-ImageNet comes so, with images and train.csv, val.csv, test.csv, whose classes are disjoint
@@ -8,7 +8,6 @@
  */
 import { ExitCode, UserError } from "../errors.ts";
 import { imageSize } from "../io/image.ts";
-import { fileError } from "../io/files.ts";
 import type { DataSet, Preparation, Size, Split } from "./dataset.ts";
 import { divide, type DivideOptions } from "./division.ts";
 import { imageNames, listImages, type ListOptions } from "./folder_listing.ts";
@@ -116,32 +115,18 @@ function checkClasses(classes: readonly string[], folder: string, notes: Notes):
   );
 }
 
-/** Files whose first bytes are read at a time, and how many bytes: most headers are shorter. */
+/** Files whose headers are read at a time. */
 const AT_ONCE = 64;
-const HEAD = 1 << 16;
 
 /** The size that all images have, or undefined; every file is looked into. */
 async function commonSize(paths: readonly string[]): Promise<Size | undefined> {
   let common: Size | undefined;
   let same = true;
   for (let i = 0; i < paths.length; i += AT_ONCE) {
-    for (const size of await Promise.all(paths.slice(i, i + AT_ONCE).map(sizeOf))) {
+    for (const size of await Promise.all(paths.slice(i, i + AT_ONCE).map(imageSize))) {
       common ??= size;
       same &&= size.height === common.height && size.width === common.width;
     }
   }
   return same ? common : undefined;
-}
-
-async function sizeOf(path: string): Promise<Size> {
-  try {
-    using file = await Deno.open(path);
-    const head = new Uint8Array(HEAD);
-    let have = 0;
-    for (let n; have < HEAD && (n = await file.read(head.subarray(have))) !== null;) have += n;
-    return imageSize(head.subarray(0, have), path) ??
-      imageSize(await Deno.readFile(path), path, true)!;
-  } catch (error) {
-    throw fileError("read", path, error, ExitCode.data);
-  }
 }

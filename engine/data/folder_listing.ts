@@ -5,12 +5,12 @@
  */
 import { extname, join, relative } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
+import { IMAGE_ENDINGS } from "../io/image.ts";
 import { fromTables } from "./folder_tables.ts";
 import {
   type Entries,
   entries,
   filesUnder,
-  IMAGE_ENDINGS,
   isImage,
   type Listed,
   otherFile,

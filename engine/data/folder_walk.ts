@@ -5,6 +5,7 @@
 import { extname, join } from "node:path";
 import { ExitCode } from "../errors.ts";
 import { fileError } from "../io/files.ts";
+import { IMAGE_ENDINGS } from "../io/image.ts";
 import type { Notes } from "./notes.ts";
 import type { Part } from "./part_names.ts";
 
@@ -16,9 +17,6 @@ export interface Listed {
   /** undefined where the folder doesn't tell parts apart. */
   readonly part?: Part;
 }
-
-/** Endings of the files that are read as images. */
-export const IMAGE_ENDINGS: readonly string[] = [".png", ".jpg", ".jpeg"];
 
 export const isImage = (name: string) => IMAGE_ENDINGS.includes(extname(name).toLowerCase());
 
@@ -78,9 +76,9 @@ export async function* filesUnder(
 }
 
 /** Formats of images that are not read. */
-const OTHER_FORMATS =
-  ".avif .bmp .dng .gif .heic .heif .jp2 .jxl .pbm .pgm .pnm .ppm .svg .tga .tif .tiff .webp"
-    .split(" ");
+const OTHER_FORMATS = ".avif .bmp .dng .heic .heif .jp2 .jxl .pbm .pgm .pnm .ppm .svg .tga".split(
+  " ",
+);
 
 /** Why a file is no image. */
 export function otherFile(name: string): string {

@@ -7,8 +7,7 @@
  */
 import { ExitCode, UserError } from "../errors.ts";
 import { LIMITS } from "../io/limits.ts";
-import { checkSize } from "../io/pixels.ts";
-import { decodePng } from "../io/png.ts";
+import { checkSize, decodePixels } from "../io/image.ts";
 import type { Size } from "./dataset.ts";
 import {
   bitmap,
@@ -46,7 +45,7 @@ const KINDS: Readonly<Record<string, [points: number, make: (points: Point[]) =>
  * @param name the file, for messages
  * @throws UserError (data) that names the file, the shape and what is wrong with it
  */
-export function readLabelMe(text: string, name: string): Drawing {
+export async function readLabelMe(text: string, name: string): Promise<Drawing> {
   const wrong = (problem: string, hint?: string) =>
     new UserError(`${name}: ${problem}`, ExitCode.data, hint);
   let file: Record<string, unknown>;
@@ -60,7 +59,7 @@ export function readLabelMe(text: string, name: string): Drawing {
   if (!isPositive(height) || !isPositive(width)) {
     throw wrong("it doesn't say how large its image is (imageHeight, imageWidth)");
   }
-  checkSize(name, height, width);
+  checkSize(name, { height, width });
   checkCounts(shapes, wrong);
   // What stands between two changes of mind is one group, in whatever order.
   const groups: { readonly takesAway: boolean; readonly shapes: Shape[] }[] = [];
@@ -68,7 +67,7 @@ export function readLabelMe(text: string, name: string): Drawing {
   for (const [i, of] of shapes.entries()) {
     const { label, shape_type = "polygon" } = Object(of);
     const place = `shape ${i + 1} (${label})`;
-    const { shape, pixels } = shape_type === "mask" ? drawnMask(of, `${name}: ${place}`) : {
+    const { shape, pixels } = shape_type === "mask" ? await drawnMask(of, `${name}: ${place}`) : {
       shape: outline(of, shape_type, (problem, hint) => wrong(`${place} ${problem}`, hint)),
       pixels: 0,
     };
@@ -129,7 +128,7 @@ function pointsOf(value: unknown): Point[] | undefined {
 }
 
 /** A shape painted pixel by pixel: a PNG file in the JSON, and the corners of its place. */
-function drawnMask({ mask, points }: { mask?: unknown; points?: unknown }, name: string) {
+async function drawnMask({ mask, points }: { mask?: unknown; points?: unknown }, name: string) {
   const corners = pointsOf(points);
   if (typeof mask !== "string" || !corners || corners.length < 1) {
     throw new UserError(`${name} is a mask without pixels or place`, ExitCode.data);
@@ -140,24 +139,25 @@ function drawnMask({ mask, points }: { mask?: unknown; points?: unknown }, name:
   } catch {
     throw new UserError(`${name}: its pixels are no base64`, ExitCode.data);
   }
-  const { shape, size } = pngShape(bytes, name, corners[0]);
+  const { shape, size } = await pictureShape(bytes, name, corners[0]);
   return { shape, pixels: size.height * size.width };
 }
 
 /**
- * A PNG file as a drawing: every pixel is figure that isn't black (or of the palette's colour 0) or
+ * A picture as a drawing: every pixel is figure that isn't black (or of the palette's colour 0) or
  * wholly transparent.
  * @throws UserError (data) that names the file and what is wrong with it
  */
-export function pngShape(bytes: Uint8Array, name: string, corner?: Point): Drawing {
-  const { data, channels, ...size } = decodePng(bytes, name);
-  const hasAlpha = channels === 2 || channels === 4;
-  const colours = hasAlpha ? channels - 1 : channels;
+export async function pictureShape(
+  bytes: Uint8Array,
+  name: string,
+  corner?: Point,
+): Promise<Drawing> {
+  const { data, channels, ...size } = await decodePixels(bytes, name);
   const inside = (pixel: number) => {
     const at = pixel * channels;
-    if (hasAlpha && data[at + colours] === 0) return false;
-    for (let c = 0; c < colours; c++) if (data[at + c] !== 0) return true;
-    return false;
+    const [red, green, blue, alpha = 255] = data.subarray(at, at + channels);
+    return alpha !== 0 && (red | green | blue) !== 0;
   };
   return { shape: bitmap(size, inside, corner), size, count: 1 };
 }

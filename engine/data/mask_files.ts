@@ -9,7 +9,7 @@ import { fileError, fileExists, readBytes, readText } from "../io/files.ts";
 import { LIMITS } from "../io/limits.ts";
 import { type DataSet, type Masks, NO_MASK, type Size, type Split, storedSize } from "./dataset.ts";
 import { ImageFiles } from "./image_files.ts";
-import { type Drawing, pngShape, readLabelMe } from "./labelme.ts";
+import { type Drawing, pictureShape, readLabelMe } from "./labelme.ts";
 import { rasterise } from "./raster.ts";
 
 /** What `sift` leaves in a folder. */
@@ -123,7 +123,7 @@ function finder(splits: Readonly<Record<string, Split | undefined>>) {
 async function readMask(path: string): Promise<Drawing> {
   return extname(path).toLowerCase() === ".json"
     ? readLabelMe(await readText(path, ExitCode.data), path)
-    : pngShape(await readBytes(path, ExitCode.data, LIMITS.imageFile), path);
+    : pictureShape(await readBytes(path, ExitCode.data, LIMITS.imageFile), path);
 }
 
 /** A mask may be larger than its image, as a magnified picture is, but not of another form. */

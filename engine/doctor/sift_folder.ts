@@ -12,8 +12,7 @@ import { MANIFEST, PICTURES } from "../data/mask_files.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
 import { inside } from "../io/inside.ts";
-import { isJpeg } from "../io/jpeg.ts";
-import { encodePng } from "../io/png.ts";
+import { encodePng, imageEnding } from "../io/image.ts";
 import type { Prediction } from "../train/predictions.ts";
 import type { Sifted } from "./sift.ts";
 
@@ -84,7 +83,7 @@ async function exportPicture(
   const bytes = isFile
     ? await readBytes(images.paths[index], ExitCode.data)
     : magnified(await pixelsOf(images, index, labels.length), storedSize(set), set.channels);
-  const ending = isFile ? endingOf(images.paths[index], bytes) : ".png";
+  const ending = isFile ? await endingOf(images.paths[index], bytes) : ".png";
   const file = join(PICTURES, `${names![index]}${ending}`);
   const path = inside(join(folder, PICTURES), `${names![index]}${ending}`, names![index]);
   await makeFolder(dirname(path));
@@ -100,8 +99,8 @@ async function pixelsOf(images: Split["images"], index: number, n: number): Prom
 }
 
 /** A picture's own ending, or where a table named the file, one that says what it is. */
-function endingOf(path: string, bytes: Uint8Array): string {
-  return isImage(path) ? extname(path) : isJpeg(bytes) ? ".jpg" : ".png";
+async function endingOf(path: string, bytes: Uint8Array): Promise<string> {
+  return isImage(path) ? extname(path) : await imageEnding(bytes, path);
 }
 
 /** An image as a PNG file in which each pixel is a square of them. */

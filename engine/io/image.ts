@@ -1,40 +1,153 @@
 /**
- * PNG and JPEG files as pixels. What a file is follows from its first bytes and not from its name.
- * An image larger than the limits is refused before anything is allocated for it.
+ * Image files as pixels, by libvips (the package `sharp`): JPEG, PNG, WebP, GIF and TIFF. What a
+ * file is follows from its bytes and not from its name. Decoding runs on threads of its own, and
+ * what is larger than limits.ts allows is refused by its header.
+ *
+ * Images are upright: how a camera was held (EXIF's orientation) is followed, as all viewers do and
+ * tools that draw masks. Colour profiles are left aside and of several pictures the first is taken,
+ * as Pillow and so torchvision have it. Of 16 bits the upper 8 are kept.
  */
-import { decodeJpeg, frameSize, isJpeg } from "./jpeg.ts";
-import { checkSize, imageError, type RgbImage } from "./pixels.ts";
-import { decodePng, headerSize, isPng } from "./png.ts";
+import { encode } from "fast-png";
+import sharp from "sharp";
+import { ExitCode, UserError } from "../errors.ts";
+import { readBytes } from "./files.ts";
+import { LIMITS } from "./limits.ts";
+
+/** Height and width in pixels. */
+export interface ImageSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** An image of bytes (H, W, 3): red, green, blue. */
+export interface RgbImage extends ImageSize {
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
+/** An image of bytes (H, W, C): grey, grey and alpha, colour, colour and alpha. */
+export interface Pixels extends ImageSize {
+  readonly channels: number;
+  readonly data: Uint8Array;
+}
+
+/** The endings of the files that are read. */
+export const IMAGE_ENDINGS: readonly string[] = [
+  ".png",
+  ".jpg",
+  ".jpeg",
+  ".webp",
+  ".gif",
+  ".tif",
+  ".tiff",
+];
+
+// Other loaders (SVG is one) follow references to further files.
+sharp.block({ operation: ["VipsForeignLoad"] });
+sharp.unblock({
+  operation: ["Jpeg", "Png", "Webp", "Nsgif", "Tiff"].map((name) => `VipsForeignLoad${name}`),
+});
+sharp.cache(false);
 
 /**
- * Decodes a PNG or JPEG file; a transparent pixel counts as what lies under its transparency.
+ * Decodes an image; a transparent pixel counts as what lies under its transparency.
  * @param name the file, for messages
- * @throws UserError (data) that names the file: neither, truncated, corrupt, or too large
+ * @throws UserError (data) that names the file: no image, truncated, corrupt, or too large
  */
-export function decodeImage(bytes: Uint8Array, name: string): RgbImage {
-  if (isJpeg(bytes)) return decodeJpeg(bytes, name);
-  if (!isPng(bytes)) throw notAnImage(name, bytes);
-  const { height, width, channels, data } = decodePng(bytes, name, false);
-  if (channels === 3) return { height, width, data };
-  const rgb = new Uint8Array(3 * data.length);
-  for (let p = 0; p < data.length; p++) rgb.fill(data[p], 3 * p, 3 * p + 3);
-  return { height, width, data: rgb };
+export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbImage> {
+  const image = await open(bytes, name);
+  const { height, width, data } = await pixelsOf(image.removeAlpha(), name);
+  return { height, width, data };
+}
+
+/** The same with what says how transparent each pixel is, where the file does: [H, W, 3 or 4]. */
+export async function decodePixels(bytes: Uint8Array, name: string): Promise<Pixels> {
+  return await pixelsOf(await open(bytes, name), name);
 }
 
 /**
- * The size that a PNG or JPEG file states, without decoding it.
- * @param whole whether `bytes` is the whole file, or only its beginning
- * @returns undefined where the beginning says too little
- * @throws UserError (data) that names the file: neither, truncated or too large
+ * The upright size of the image in a file, by its header.
+ * @throws UserError (data) that names the file: not there, no image, or too large
  */
-export function imageSize(bytes: Uint8Array, name: string, whole = false) {
-  const format = isJpeg(bytes) ? "JPEG" : isPng(bytes) ? "PNG" : undefined;
-  if (!format) throw notAnImage(name, bytes);
-  const size = format === "JPEG" ? frameSize(bytes) : headerSize(bytes);
-  if (size) checkSize(name, size.height, size.width);
-  else if (whole) throw imageError(name, "truncated: the file ends before its image begins");
+export async function imageSize(path: string): Promise<ImageSize> {
+  const found = await sharp(path, ofHeaders).metadata().then(uprightSize, () => undefined);
+  // What is wrong with a file is told by its bytes.
+  const size = found ?? uprightSize(await metadataOf(await imageBytes(path), path));
+  checkSize(path, size);
   return size;
 }
 
-const notAnImage = (name: string, bytes: Uint8Array) =>
-  imageError(name, bytes.length === 0 ? "an empty file" : "neither a PNG nor a JPEG file");
+/** The ending of a file with such an image: ".jpg". @throws UserError (data) where it is none */
+export async function imageEnding(bytes: Uint8Array, name: string): Promise<string> {
+  const { format } = await metadataOf(bytes, name);
+  return format === "jpeg" ? ".jpg" : `.${format}`;
+}
+
+/** The bytes of a file with an image. @throws UserError (data) */
+export const imageBytes = (path: string): Promise<Uint8Array> =>
+  readBytes(path, ExitCode.data, LIMITS.imageFile);
+
+/** A PNG file of an image. */
+export function encodePng({ height, width, channels, data }: Pixels): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(encode({ height, width, channels, data, depth: 8 }));
+}
+
+const options: sharp.SharpOptions = {
+  limitInputPixels: LIMITS.pixels,
+  failOn: "error",
+  ignoreIcc: true,
+};
+
+/** A header's claim is held against the limits by `checkSize`, which names the file. */
+const ofHeaders: sharp.SharpOptions = { ...options, limitInputPixels: false };
+
+async function open(bytes: Uint8Array, name: string): Promise<sharp.Sharp> {
+  checkSize(name, uprightSize(await metadataOf(bytes, name)));
+  return sharp(bytes, options).autoOrient().toColourspace("srgb");
+}
+
+async function metadataOf(bytes: Uint8Array, name: string): Promise<sharp.Metadata> {
+  if (bytes.length === 0) throw imageError(name, "an empty file");
+  try {
+    return await sharp(bytes, ofHeaders).metadata();
+  } catch (error) {
+    const { message } = error as Error;
+    throw /unsupported image format/.test(message)
+      ? imageError(name, "no image of a kind that is read (JPEG, PNG, WebP, GIF, TIFF)")
+      : imageError(name, `corrupt: ${message}`, undefined, error);
+  }
+}
+
+const uprightSize = ({ autoOrient: { height, width } }: sharp.Metadata): ImageSize => ({
+  height,
+  width,
+});
+
+async function pixelsOf(image: sharp.Sharp, name: string) {
+  try {
+    const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
+    const { height, width, channels } = info;
+    return { height, width, channels, data: Uint8Array.from(data) };
+  } catch (error) {
+    throw imageError(name, `corrupt: ${(error as Error).message}`, undefined, error);
+  }
+}
+
+/** @throws UserError (data) where an image of this size is not to be decoded */
+export function checkSize(name: string, { height, width }: ImageSize): void {
+  const { pixels } = LIMITS;
+  if (height * width <= pixels) return;
+  throw imageError(
+    name,
+    `an image of ${width} x ${height} pixels, more than the ${pixels / 1e6} million allowed`,
+    "Make it smaller, or take it out of the data set.",
+  );
+}
+
+function imageError(name: string, problem: string, hint?: string, cause?: unknown) {
+  return new UserError(
+    `${name}: ${problem.split("\n")[0].replace("Input buffer has corrupt header: ", "")}`,
+    ExitCode.data,
+    hint ?? "Get the file again, or take it out of the data set.",
+    { cause },
+  );
+}

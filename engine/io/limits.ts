@@ -15,15 +15,8 @@ export const LIMITS = {
   /** Bytes of a file with an image. */
   imageFile: 256 * MiB,
 
-  /** Pixels of an image, and pixels along a side (as of JPEG's own 16 bits). */
+  /** Pixels of an image. */
   pixels: 50_000_000,
-  side: 65_535,
-  /** Bytes of an image's rows before they become red, green and blue: 16 bits take two a sample. */
-  imageRows: 200_000_000 + MiB,
-  /** Scans of a progressive JPEG file; encoders write about ten. Each goes over the whole image. */
-  jpegScans: 100,
-  /** Scans times pixels. */
-  jpegScanPixels: 1_000_000_000,
 
   /** Bytes that a compressed data set or array may unfold to. */
   unfolded: 2 * GiB - 1,

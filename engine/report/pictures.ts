@@ -1,7 +1,7 @@
 /** Pixels as pictures that stand in the page itself: PNG in a data URI. */
 
 import type { HostTensor } from "../io/host_tensor.ts";
-import { encodePng } from "../io/png.ts";
+import { encodePng } from "../io/image.ts";
 import { heatColour, type Scheme, shareColour } from "./colours.ts";
 
 /** An image of bytes (H, W, C), C being 1 or 3. */
