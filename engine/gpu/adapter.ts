@@ -4,6 +4,7 @@
  * here the first one waits as a UserError until `check()` throws it, so that nothing is silent.
  */
 import { ExitCode, UserError } from "../errors.ts";
+import { guardDevice } from "./guard.ts";
 import type { TargetName } from "./kernels/target.ts";
 
 /** An adapter as a person wants it named. */
@@ -123,7 +124,7 @@ export interface GpuOptions {
  */
 export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
   // Without a preference the first adapter in the system's order comes, be it the slowest.
-  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  const adapter = await requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new UserError(
       "no GPU adapter answers",
@@ -134,6 +135,14 @@ export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
   const name = nameOf(adapter.info, options.backend);
   const tuning = await options.tuning?.(name) ?? new Map();
   return new OpenGpu(adapter, name, tuning, options, await requestDevice(adapter));
+}
+
+async function requestAdapter(options: GPURequestAdapterOptions) {
+  try {
+    return await navigator.gpu?.requestAdapter(options);
+  } catch (error) {
+    throw gpuError(error, "requestAdapter");
+  }
 }
 
 async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
@@ -204,6 +213,7 @@ class OpenGpu implements Gpu {
       this.#error ??= error;
       resolve(this.#error);
     };
+    guardDevice(device, gpuError);
     device.addEventListener("uncapturederror", (event) => {
       this.#report(gpuError((event as GPUUncapturedErrorEvent).error));
     });
@@ -229,7 +239,7 @@ class OpenGpu implements Gpu {
     const errors = await Promise.all(filters.map(() => this.device.popErrorScope()));
     const error = errors.find((error) => error !== null);
     if (error) throw gpuError(error, label);
-    if (threw) throw thrown instanceof UserError ? thrown : gpuError(thrown, label);
+    if (threw) throw gpuError(thrown, label);
     return made as T;
   }
 
@@ -250,6 +260,7 @@ function readLimits(limits: GPUSupportedLimits): Record<LimitName, number> {
 }
 
 function gpuError(error: unknown, label?: string): UserError {
+  if (error instanceof UserError) return error;
   const outOfMemory = error instanceof GPUOutOfMemoryError;
   const what = outOfMemory ? "the GPU has no memory left" : "the GPU reported an error";
   return new UserError(

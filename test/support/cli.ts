@@ -17,6 +17,8 @@ export interface Output {
 export interface Surroundings {
   /** A signal that it is sent as soon as it prints what the pattern matches. */
   readonly interrupt?: { readonly at: RegExp; readonly signal: Deno.Signal };
+  /** A module that runs before the program. */
+  readonly preload?: URL;
   /** More environment variables. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -24,10 +26,11 @@ export interface Surroundings {
 /** Runs a command. */
 export async function cli(
   args: readonly string[],
-  { interrupt, env }: Surroundings = {},
+  { interrupt, preload, env }: Surroundings = {},
 ): Promise<Output> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", main, ...args],
+    args: ["run", "-A", "--no-check", ...(preload ? ["--preload", preload.pathname] : []), main]
+      .concat(args),
     env: { NO_COLOR: "1", MODEL_DOCTOR_DEBUG: "", ...env },
     stdin: "null",
     stdout: "piped",
