@@ -1,14 +1,15 @@
 /** The GPU family of convolutions: every face against float64, every variant against the others. */
 import assert from "node:assert/strict";
 import { convForward, convInputGrad, convWeightGrad } from "../engine/gpu/kernels/conv.ts";
-import { takesBlock } from "../engine/gpu/kernels/conv_block.ts";
+import { block } from "../engine/gpu/kernels/conv_block.ts";
+import { convSizes } from "../engine/gpu/kernels/conv_shape.ts";
 import { BLOCKS } from "../engine/gpu/kernels/target.ts";
 import type { SplitKernel } from "../engine/gpu/kernel.ts";
-import { checkFaces, chosenFaces, conv, lengths, SHAPES } from "./support/conv.ts";
+import { checkFaces, chosenFaces, conv, SHAPES } from "./support/conv.ts";
 import { noise, runKernel } from "./support/gpu.ts";
 
 for (const [name, s] of Object.entries(SHAPES)) {
-  if (!takesBlock(s, BLOCKS)) continue;
+  if (!block.takes(s, BLOCKS)) continue;
   Deno.test(`blocks: ${name}`, () => checkFaces(s, [chosenFaces(s, BLOCKS)]));
 }
 
@@ -58,16 +59,16 @@ async function checkBits(
 const LARGE = { ...BLOCKS, workgroupMemory: 1 << 15 };
 
 Deno.test("blocks: variants of forward give the same bits", async () => {
-  const { x, w, y } = lengths(DEEP);
+  const { x, w, y } = convSizes(DEEP);
   await checkBits(convForward(DEEP, LARGE), [x, w], y, 0);
 });
 
 Deno.test("blocks: variants of the input gradient give the same bits", async () => {
-  const { x, w, y } = lengths(GROUPED);
+  const { x, w, y } = convSizes(GROUPED);
   await checkBits(convInputGrad(GROUPED, LARGE), [y, w], x, 1);
 });
 
 Deno.test("blocks: variants of the weight gradient give the same bits", async () => {
-  const { x, w, y } = lengths(MANY);
+  const { x, w, y } = convSizes(MANY);
   await checkBits(convWeightGrad(MANY, LARGE), [x, y], w, 2);
 });

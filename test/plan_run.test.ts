@@ -2,6 +2,7 @@
 
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { ExitCode, UserError } from "../engine/errors.ts";
+import { type Kernel, written } from "../engine/gpu/kernel.ts";
 import { PLAIN } from "../engine/gpu/kernels/target.ts";
 import { createBuffer, readBuffers } from "../engine/plan/buffers.ts";
 import { schedule } from "../engine/plan/schedule.ts";
@@ -334,14 +335,15 @@ Deno.test("a buffer beyond the adapter's limit is refused with the limit", async
 
 Deno.test("a broken kernel is named, and the device works on", async () => {
   const runtime = await testRuntime();
-  const broken = (source: string): t.Tensor => {
-    const kernel = {
+  const broken = (main: string): t.Tensor => {
+    const kernel: Kernel = {
       label: "broken [3]",
-      source,
-      workgroups: [1, 1, 1],
+      shader: `// begin operands\n// end operands\n${main}`,
+      operands: [written("y", "f32")],
+      workgroups: 1,
       flops: 0,
       bytes: 0,
-    } as const;
+    };
     const operation: t.Operation = {
       name: "broken",
       kind: "kernels",
@@ -350,8 +352,8 @@ Deno.test("a broken kernel is named, and the device works on", async () => {
     return new t.Tensor(operation, [], [3]);
   };
   const main = "@compute @workgroup_size(1) fn main() {";
-  for (const source of [`${main} let x = ; }`, `${main} y[0] = 1.0; }`, `${main} }`]) {
-    await rejects(runtime.evaluate([broken(source)]), (error: UserError) => {
+  for (const text of [`${main} let x = ; }`, `${main} z[0] = 1.0; }`, `${main} }`]) {
+    await rejects(runtime.evaluate([broken(text)]), (error: UserError) => {
       ok(error instanceof UserError, `${error}`);
       equal(error.exitCode, ExitCode.gpu);
       ok(error.message.includes("broken [3]"), error.message);

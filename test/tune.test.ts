@@ -8,6 +8,7 @@ import { BLOCKS, type Target } from "../engine/gpu/kernels/target.ts";
 import { type Choices, variantsOf } from "../engine/gpu/tuning.ts";
 import { openGpu } from "../engine/host/gpu.ts";
 import { readTuning, tuningFile, tuningKey, writeTuning } from "../engine/host/tuning.ts";
+import { render } from "../engine/gpu/render.ts";
 import { initialize } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import type { Dispatch } from "../engine/plan/dispatch.ts";
@@ -127,7 +128,7 @@ Deno.test("tune: measures all classes of a plan; the choices change no bit", asy
   }
   const tuned = { ...FEW, tuning: choices };
   const sources = (target: Target) =>
-    new Set(schedule(graph(), [], target).dispatches.map(({ kernel }) => kernel.source));
+    new Set(schedule(graph(), [], target).dispatches.map(({ kernel }) => render(kernel)));
   assert.notDeepEqual(sources(tuned), sources(FEW));
   const values = [];
   for (const target of [FEW, tuned]) {
@@ -176,16 +177,12 @@ function changed(change: (tunable: Tunable, kernel: Kernel) => Partial<Tunable>)
 
 Deno.test("tune: variants that compute something else or don't compile are refused", async () => {
   const runtime = new Runtime(await testGpu());
-  const replaced = (kernel: Kernel, from: string, to: string) => () => {
-    assert.ok(kernel.source.includes(from));
-    return { ...kernel, source: kernel.source.replace(from, to) };
-  };
   const dispatch = changed(({ variants }, kernel) => ({
     variants: [
       ...variants,
-      { name: "wrong", make: replaced(kernel, "PADDING_H: i32 = 1i", "PADDING_H: i32 = 0i") },
-      { name: "idle", make: () => ({ ...kernel, workgroups: [1, 1, 1] as const, source: IDLE }) },
-      { name: "broken", make: replaced(kernel, "fn main", "fn main main") },
+      { name: "wrong", make: () => padded(kernel, 0) },
+      { name: "idle", make: () => ({ ...kernel, ...IDLE }) },
+      { name: "broken", make: () => ({ ...kernel, shader: `${kernel.shader}}` }) },
     ],
   }));
   const [first, ...others] = await tryVariants(runtime, dispatch);
@@ -200,23 +197,29 @@ Deno.test("tune: variants that compute something else or don't compile are refus
   assert.match(others[2].refused!, /GPU reported an error/);
 });
 
-const IDLE = `
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-@group(0) @binding(2) var<storage, read_write> c: array<f32>;
+/** The kernel of a convolution with another padding. */
+function padded(kernel: Kernel, padding: number): Kernel {
+  return { ...kernel, constants: { ...kernel.constants, PADDING_H: padding } };
+}
+
+const IDLE = {
+  shader: `
+// begin operands
+// end operands
 @compute @workgroup_size(1) fn main() {
-  if (a[0] + b[0] > 1e30) { c[0] = 1; }
-}`;
+  if (load_own(0u)[0] + load_joint(0u)[0] > 1e30) { result[0] = vec4f(); }
+}`,
+  slots: {},
+  constants: {},
+  workgroups: 1,
+};
 
 Deno.test("tune: a first variant that is wrong is an error, not a choice", async () => {
   const runtime = new Runtime(await testGpu());
   const dispatch = changed((tunable, kernel) => ({
     variants: [{
       name: "wrong",
-      make: () => ({
-        ...kernel,
-        source: kernel.source.replace("PADDING_W: i32 = 1i", "PADDING_W: i32 = 0i"),
-      }),
+      make: () => padded(kernel, 0),
     }],
     reference: tunable.reference,
   }));

@@ -5,6 +5,7 @@ import { glob } from "node:fs/promises";
 import { openStage, type Stage, syntheticData } from "../cli/profile/stage.ts";
 import { expand } from "../engine/gpu/expand.ts";
 import type { Kernel } from "../engine/gpu/kernel.ts";
+import { render } from "../engine/gpu/render.ts";
 import { BLOCKS, PLAIN, type Target } from "../engine/gpu/kernels/target.ts";
 import type { PlanSpec } from "../engine/plan/plan.ts";
 import type { Runtime } from "../engine/plan/runtime.ts";
@@ -42,21 +43,21 @@ for (const [what, target] of Object.entries(targets)) {
     const kernels = new Map<string, Kernel>();
     for (const stage of ["train", "treat", "eval"] as const) {
       for (const kernel of await kernelsOf("small", stage, target)) {
-        kernels.set(kernel.source, kernel);
+        kernels.set(render(kernel), kernel);
       }
     }
     // Of kernels that differ in nothing but numbers, one.
     const seen = new Set<string>();
     for (const model of ["resnet18", "mobilenetv2", "squeezenet"]) {
       for (const kernel of await kernelsOf(model, "train", target)) {
-        const structure = kernel.source.replace(/\d+/g, "");
-        if (!seen.has(structure)) kernels.set(kernel.source, kernel);
+        const structure = render(kernel).replace(/\d+/g, "");
+        if (!seen.has(structure)) kernels.set(render(kernel), kernel);
         seen.add(structure);
       }
     }
     assert.ok(kernels.size > 120, `${kernels.size} kernels`);
     const all = [...kernels.values()];
-    await assertValid(all.map(({ label }) => label), all.map(({ source }) => expand(source)));
+    await assertValid(all.map(({ label }) => label), all.map((kernel) => expand(render(kernel))));
   });
 }
 

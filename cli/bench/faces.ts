@@ -3,10 +3,14 @@
  * it is timed, which the tests hold to float64.
  */
 
-import { generalFace } from "../../engine/gpu/kernels/conv_general.ts";
-import { convCost, convLabel, type Face } from "../../engine/gpu/kernels/conv_shape.ts";
-import type { ConvShape } from "../../engine/gpu/kernels/conv.ts";
-import type { Target } from "../../engine/gpu/kernels/target.ts";
+import { general } from "../../engine/gpu/kernels/conv_general.ts";
+import {
+  convCost,
+  convLabel,
+  type ConvShape,
+  type Face,
+} from "../../engine/gpu/kernels/conv_shape.ts";
+import { PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
 import { leastTime, type Roofline } from "../../engine/gpu/roofline.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
@@ -136,9 +140,9 @@ function graphOf(shape: ConvShape, face: Face) {
   const output = [shape.batch, shape.outHeight, shape.outWidth, shape.outChannels];
   const filter = [kernelHeight, kernelWidth, shape.inChannels / groups, shape.outChannels];
   const [x, w, dy] = [random("x", image), random("w", filter), random("dy", output)];
-  const general = (inputs: Variable[], of: Shape) => {
+  const reference = (inputs: Variable[], of: Shape) => {
     const lower = (node: Tensor, target: Target) =>
-      splitSum(node, generalFace(shape, face), target);
+      splitSum(node, general.faces[face](shape, PLAIN), target);
     return new Tensor({ name: `general ${face}`, kind: "kernels", lower }, inputs, of);
   };
   switch (face) {
@@ -146,19 +150,19 @@ function graphOf(shape: ConvShape, face: Face) {
       return {
         operands: [x, w],
         result: conv2d(x, w, options),
-        reference: general([x, w], output),
+        reference: reference([x, w], output),
       };
     case "input gradient":
       return {
         operands: [dy, w],
         result: conv2dInputGrad(dy, w, image, options),
-        reference: general([dy, w], image),
+        reference: reference([dy, w], image),
       };
     case "weight gradient":
       return {
         operands: [x, dy],
         result: conv2dWeightGrad(x, dy, filter, options),
-        reference: general([x, dy], filter),
+        reference: reference([x, dy], filter),
       };
   }
 }

@@ -3,8 +3,7 @@
  * told as data, so that another program (pytorch.py) can do the same and answer with the same list.
  */
 
-import type { ConvShape } from "../../engine/gpu/kernels/conv.ts";
-import type { Face } from "../../engine/gpu/kernels/conv_shape.ts";
+import type { ConvShape, Face } from "../../engine/gpu/kernels/conv_shape.ts";
 import type { Roofline } from "../../engine/gpu/roofline.ts";
 
 /** A piece of work, completely. All images are 32 x 32 x 3 and all values float32. */

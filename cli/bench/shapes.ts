@@ -1,6 +1,6 @@
 /** The convolutions of classifiers, traced from the classifiers themselves. */
 
-import type { ConvShape } from "../../engine/gpu/kernels/conv.ts";
+import type { ConvShape } from "../../engine/gpu/kernels/conv_shape.ts";
 import { Parameter, run } from "../../engine/nn/module.ts";
 import { ancestors } from "../../engine/tensor/autograd.ts";
 import { Input } from "../../engine/tensor/tensor.ts";

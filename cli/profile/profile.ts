@@ -1,6 +1,7 @@
 /** Profiles a step: runs it, and brings together what was measured. */
 
 import { expand } from "../../engine/gpu/expand.ts";
+import { render } from "../../engine/gpu/render.ts";
 import { better, measureRoofline, type Roofline } from "../../engine/gpu/roofline.ts";
 import type { MemoryUse } from "../../engine/plan/allocate.ts";
 import type { Plan } from "../../engine/plan/plan.ts";
@@ -136,17 +137,17 @@ function countsOf({ dispatches }: Plan): Profile["counts"] {
 }
 
 function pipelinesOf({ compileTimes }: Runtime, { dispatches }: Plan): Profile["pipelines"] {
-  const sources = [...new Set(dispatches.map(({ kernel }) => kernel.source))];
-  const ms = sources.reduce((sum, source) => sum + (compileTimes.get(source) ?? 0), 0);
-  return { count: sources.length, ms };
+  const texts = [...new Set(dispatches.map(({ kernel }) => render(kernel)))];
+  const ms = texts.reduce((sum, text) => sum + (compileTimes.get(text) ?? 0), 0);
+  return { count: texts.length, ms };
 }
 
 /** The plan's shaders as the driver gets them, each with a file name of its own. */
 export function shadersOf({ dispatches }: Plan): { name: string; text: string }[] {
-  const kernels = new Map(dispatches.map(({ kernel }) => [kernel.source, kernel]));
-  return [...kernels.values()].map(({ label, source }, k) => {
+  const kernels = new Map(dispatches.map(({ kernel }) => [render(kernel), kernel]));
+  return [...kernels].map(([text, { label }], k) => {
     const title = label.replaceAll("->", "to").replace(/[^\w.]+/g, "-").slice(0, 80);
     const number = String(k + 1).padStart(3, "0");
-    return { name: `${number}-${title}.wgsl`, text: `// ${label}\n\n${expand(source)}` };
+    return { name: `${number}-${title}.wgsl`, text: `// ${label}\n\n${expand(text)}` };
   });
 }

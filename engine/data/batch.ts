@@ -5,7 +5,7 @@
  * next batch are read meanwhile.
  */
 
-import { batchKernel, type BatchShape } from "../gpu/kernels/indexing.ts";
+import { batchKernel, type BatchShape } from "../gpu/kernels/batch.ts";
 import type { Feed } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { takeRows } from "../tensor/indexing.ts";

@@ -79,6 +79,7 @@ const wantedLimits = [
   "maxComputeWorkgroupSizeY",
   "maxComputeWorkgroupSizeZ",
   "maxComputeWorkgroupsPerDimension",
+  "maxTextureDimension2D",
   "minStorageBufferOffsetAlignment",
   "minUniformBufferOffsetAlignment",
 ] as const satisfies readonly LimitName[];

@@ -1,38 +1,110 @@
 /**
- * A kernel is a WGSL compute shader specialised to fixed shapes: every size is a constant of the
- * text, so the driver's compiler folds the index arithmetic and no uniform buffer is needed.
+ * A kernel is data until it is dispatched: a shader of shaders/, the operands it is bound to, text
+ * for the shader's slots, values for its constants. What runs (a plan) may join a chain of
+ * operations to it by adding operands and filling a slot (kernels/epilogue.ts); text is made of it
+ * once, when that is decided (render.ts).
  *
- * A shader file is legal WGSL as it stands and declares its sizes as module constants,
- *
- *     const CHANNELS: u32 = 64u;
- *
- * with example values; `specialize` puts the values at hand in their place. Where a kernel is made
- * from parts that are known only when a graph is planned, the file holds an example of the part
- * between `// begin NAME` and `// end NAME`, and `replaceRegion` puts the real one there.
- *
- * Buffers are bound in group 0, inputs first, then outputs, numbered from 0.
+ * Every size is a constant of the text, so the driver's compiler folds the index arithmetic and no
+ * uniform buffer is needed. Operands are bound in group 0 in order, those that are read first.
  */
 
-/** One specialised shader with the size of its dispatch and what that dispatch costs. */
+/** A specialised shader with the size of its dispatch and what that dispatch costs. */
 export interface Kernel {
   /** The operation and its shapes, for error messages and profiles. */
   readonly label: string;
-  /** Complete WGSL with an entry point `main`. */
-  readonly source: string;
-  /** Number of workgroups in x, y and z. */
-  readonly workgroups: readonly [number, number, number];
+  /** WGSL with an entry point `main`, legal as it stands; see render.ts. */
+  readonly shader: string;
+  /** In binding order. */
+  readonly operands: readonly Operand[];
+  /** What stands in the place of the shader's examples, by the slot's name. */
+  readonly slots?: Slots;
+  /** Values of the shader's module constants. */
+  readonly constants?: Constants;
+  /** Number of workgroups; see `spread`. */
+  readonly workgroups: number;
   /** Floating-point operations of one dispatch. */
   readonly flops: number;
   /** Bytes that one dispatch has to move at least: every operand once. */
   readonly bytes: number;
-  /** Inputs that the shader reads as textures; all others are storage buffers. */
-  readonly textures?: readonly TextureInput[];
-  /** How many of the last buffers are written; one where absent. */
-  readonly outputs?: number;
   /** Whether a chain of pointwise operations can stand at its end; see kernels/epilogue.ts. */
   readonly takesEpilogue?: boolean;
   /** Other ways to compute the same; see kernels/variant.ts. */
   readonly tunable?: Tunable;
+}
+
+export type Constant = number | boolean;
+export type Constants = Readonly<Record<string, Constant>>;
+export type Slots = Readonly<Record<string, string>>;
+
+/** What one index of an operand means: a WGSL type. */
+export type Element = Scalar | `vec4<${Scalar}>` | "atomic<u32>";
+
+/** The types of numbers. */
+export type Scalar = "f32" | "u32";
+
+/** One number or four as an element. */
+export function elementOf(scalar: Scalar, width: 1 | 4): Element {
+  return width === 4 ? `vec4<${scalar}>` : scalar;
+}
+
+/** A buffer or texture that a kernel is bound to. */
+export interface Operand {
+  readonly name: string;
+  readonly element: Element;
+  readonly storage: Storage;
+  readonly role: "read" | "written";
+}
+
+/**
+ * Where an operand lies: in a storage buffer or, if it is read, in a two-dimensional storage texture,
+ * its elements in order, one a texel, in rows of TEXTURE_WIDTH. (A CPU adapter loads texels several
+ * times faster than elements of buffers.) The target decides it: kernels/target.ts.
+ */
+export type Storage = "buffer" | "texture";
+
+/** Texels of a row. */
+export const TEXTURE_WIDTH = 4096;
+
+/** The textures' formats; other elements lie in buffers. */
+export const TEXTURE_FORMATS = {
+  "f32": "r32float",
+  "vec4<f32>": "rgba32float",
+  "vec4<u32>": "rgba32uint",
+} as const satisfies Partial<Record<Element, GPUTextureFormat>>;
+
+export type TextureFormat = (typeof TEXTURE_FORMATS)[keyof typeof TEXTURE_FORMATS];
+
+/** The format of an element's texture, if there is one. */
+export function textureFormat(element: Element): TextureFormat | undefined {
+  return (TEXTURE_FORMATS as Partial<Record<Element, TextureFormat>>)[element];
+}
+
+/** An operand that is read, from a buffer unless `storage` says something else. */
+export function read(name: string, element: Element, storage: Storage = "buffer"): Operand {
+  return { name, element, storage, role: "read" };
+}
+
+/** An operand that is written. */
+export function written(name: string, element: Element): Operand {
+  return { name, element, storage: "buffer", role: "written" };
+}
+
+/** How many operands the kernel writes; they are the last. */
+export function outputCount({ operands }: Kernel): number {
+  return operands.filter(({ role }) => role === "written").length;
+}
+
+/** An operand that is read as a texture. */
+export interface TextureInput {
+  readonly binding: number;
+  readonly format: TextureFormat;
+}
+
+/** The operands that the kernel reads as textures; all others are storage buffers. */
+export function textureInputs({ operands }: Kernel): TextureInput[] {
+  return operands.flatMap(({ storage, element }, binding) =>
+    storage === "texture" ? [{ binding, format: textureFormat(element)! }] : []
+  );
 }
 
 /** A kernel whose result is a sum over `splits` parts, to be added in order by another kernel. */
@@ -62,68 +134,18 @@ export interface Tunable {
   reference(): SplitKernel;
 }
 
-/**
- * An operand that a kernel reads as a two-dimensional storage texture: its elements in order, in
- * rows of TEXTURE_WIDTH texels of one or four of them. (A CPU adapter loads texels several times
- * faster than elements of buffers.)
- */
-export interface TextureInput {
-  readonly binding: number;
-  readonly format: "r32float" | "rgba32float" | "rgba32uint";
-}
-
-/** Texels of a row. */
-export const TEXTURE_WIDTH = 4096;
-
-export type Constant = number | boolean;
+/** Most workgroups that every device lets a dispatch have in one dimension. */
+export const WORKGROUPS_PER_DIMENSION = 65535;
 
 /**
- * Replaces the values of `const NAME: type = value;` declarations at module level.
- * Every name given must be declared in the shader, so a renamed constant can't go unnoticed.
+ * A dispatch of at least `count` workgroups over x and y, at most `limit` of them in each. Shaders
+ * number them by their `workgroup_number` and ignore those past the end.
  */
-export function specialize(source: string, constants: Record<string, Constant>): string {
-  let text = source;
-  for (const [name, value] of Object.entries(constants)) {
-    const declaration = new RegExp(`^(const ${name}: (u32|i32|f32|bool) = )[^;]*;`, "m");
-    const match = declaration.exec(text);
-    if (!match) throw new Error(`the shader declares no constant ${name}`);
-    text = text.replace(declaration, () => `${match[1]}${literal(value, match[2])};`);
-  }
-  return text;
-}
-
-function literal(value: Constant, type: string): string {
-  if (type === "bool") return value ? "true" : "false";
-  const number = Number(value);
-  if (!Number.isFinite(number)) throw new Error(`${value} is no WGSL literal`);
-  if (type === "u32") return `${number}u`;
-  if (type === "i32") return `${number}i`;
-  return floatLiteral(number);
-}
-
-/** A finite number as a WGSL f32 literal. */
-export function floatLiteral(value: number): string {
-  return `${Math.fround(value)}f`;
-}
-
-/** Replaces what stands between the lines `// begin name` and `// end name`. */
-export function replaceRegion(source: string, name: string, text: string): string {
-  const region = new RegExp(`^([ \\t]*)// begin ${name}\\n[^]*?^[ \\t]*// end ${name}\\n`, "m");
-  const match = region.exec(source);
-  if (!match) throw new Error(`the shader has no region ${name}`);
-  const lines = text.split("\n").map((line) => `${match[1]}${line}\n`).join("");
-  return source.replace(region, () => lines);
-}
-
-/** Most workgroups WebGPU lets a dispatch have in one dimension. */
-const MAX_WORKGROUPS = 65535;
-
-/**
- * Spreads `count` workgroups over x and y. The shader's linear workgroup index is
- * `id.x + id.y * num_workgroups.x`, and it must ignore those past the end.
- */
-export function linearWorkgroups(count: number): [number, number, number] {
-  if (count <= MAX_WORKGROUPS) return [Math.max(count, 1), 1, 1];
-  const y = Math.ceil(count / MAX_WORKGROUPS);
-  return [Math.ceil(count / y), y, 1];
+export function spread(
+  count: number,
+  limit = WORKGROUPS_PER_DIMENSION,
+): [x: number, y: number, z: 1] {
+  const y = Math.max(1, Math.ceil(count / limit));
+  if (y > limit) throw new Error(`${count} workgroups don't fit ${limit} x ${limit}`);
+  return [Math.max(1, Math.ceil(count / y)), y, 1];
 }

@@ -9,7 +9,8 @@ import copyShader from "../../shaders/roofline/copy.wgsl" with { type: "text" };
 import fmaShader from "../../shaders/roofline/fma.wgsl" with { type: "text" };
 import type { Gpu } from "./adapter.ts";
 import { expand } from "./expand.ts";
-import { linearWorkgroups, specialize } from "./kernel.ts";
+import { type Kernel, read, spread, written } from "./kernel.ts";
+import { render } from "./render.ts";
 import { Timestamps } from "./timestamps.ts";
 
 export interface Roofline {
@@ -64,6 +65,28 @@ const ENOUGH = 5;
 const TIMES = 10;
 const MAX_WORKGROUPS = 32768;
 
+/** For one workgroup: what is measured finds out how many it takes. */
+function fmaKernel(chains: number): Kernel {
+  return {
+    label: "roofline: multiply-adds",
+    shader: fmaShader,
+    operands: [read("x", "f32"), written("y", "f32")],
+    constants: { CHAINS: chains, ROUNDS, STEPS },
+    workgroups: 1,
+    flops: 2 * chains * ROUNDS * STEPS * 64,
+    bytes: 4 * 64,
+  };
+}
+
+const COPY: Kernel = {
+  label: "roofline: copy",
+  shader: copyShader,
+  operands: [read("x", "vec4<f32>"), written("y", "vec4<f32>")],
+  workgroups: 1,
+  flops: 0,
+  bytes: 2 * 16 * 64,
+};
+
 async function fmaPeak(gpu: Gpu, clock: Timestamps, chains: number): Promise<number> {
   const { device } = gpu;
   const { STORAGE, COPY_DST } = GPUBufferUsage;
@@ -71,12 +94,12 @@ async function fmaPeak(gpu: Gpu, clock: Timestamps, chains: number): Promise<num
   device.queue.writeBuffer(x, 0, Float32Array.of(0.999, 0.001));
   const y = device.createBuffer({ size: 4 * 64 * MAX_WORKGROUPS, usage: STORAGE });
   try {
-    const source = specialize(fmaShader, { CHAINS: chains, ROUNDS, STEPS });
-    const record = await kernel(gpu, "roofline: multiply-adds", source, [x, y]);
+    const kernel = fmaKernel(chains);
+    const record = await compiled(gpu, kernel, [x, y]);
     for (let groups = 64;; groups *= 4) {
       const ms = await bestTime(device, clock, record(groups, clock));
       if (ms < ENOUGH && groups < MAX_WORKGROUPS) continue;
-      return 2 * chains * ROUNDS * STEPS * 64 * groups / ms / 1e6;
+      return kernel.flops * groups / ms / 1e6;
     }
   } finally {
     x.destroy();
@@ -94,7 +117,7 @@ async function copyBandwidth(gpu: Gpu, clock: Timestamps): Promise<number> {
   const x = device.createBuffer({ size, usage: STORAGE | COPY_SRC });
   const y = device.createBuffer({ size, usage: STORAGE | COPY_DST });
   try {
-    const record = await kernel(gpu, "roofline: copy", copyShader, [x, y]);
+    const record = await compiled(gpu, COPY, [x, y]);
     const byKernel = await bestTime(device, clock, record(Math.ceil(size / 16 / 64), clock));
     const byDriver = await bestTime(device, clock, (encoder, span) => {
       clock.around(encoder, span, () => encoder.copyBufferToBuffer(x, 0, y, 0, size));
@@ -109,11 +132,12 @@ async function copyBandwidth(gpu: Gpu, clock: Timestamps): Promise<number> {
 /** Records what is timed as the span of a number. */
 type Record = (encoder: GPUCommandEncoder, span: number) => void;
 
-/** A compiled shader on buffers: for a number of workgroups, what records its timed pass. */
-async function kernel(gpu: Gpu, label: string, source: string, buffers: readonly GPUBuffer[]) {
-  const { device } = gpu;
+/** A compiled kernel on buffers: for a number of workgroups, what records its timed pass. */
+async function compiled(gpu: Gpu, kernel: Kernel, buffers: readonly GPUBuffer[]) {
+  const { device, limits } = gpu;
+  const { label } = kernel;
   const { pipeline, bindGroup } = await gpu.scoped(label, () => {
-    const module = device.createShaderModule({ label, code: expand(source) });
+    const module = device.createShaderModule({ label, code: expand(render(kernel)) });
     const pipeline = device.createComputePipeline({ label, layout: "auto", compute: { module } });
     const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
     const layout = pipeline.getBindGroupLayout(0);
@@ -123,7 +147,7 @@ async function kernel(gpu: Gpu, label: string, source: string, buffers: readonly
     const pass = encoder.beginComputePass({ timestampWrites: clock.pass(span) });
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, bindGroup);
-    pass.dispatchWorkgroups(...linearWorkgroups(workgroups));
+    pass.dispatchWorkgroups(...spread(workgroups, limits.maxComputeWorkgroupsPerDimension));
     pass.end();
   };
 }

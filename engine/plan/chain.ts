@@ -1,7 +1,7 @@
 /** Writes nodes that are computed on the way as one chain of operations over operands in memory. */
 
 import type { Chain } from "../gpu/kernels/chain.ts";
-import { floatLiteral } from "../gpu/kernel.ts";
+import { floatLiteral } from "../gpu/render.ts";
 import { type Shape, showShape } from "../tensor/shape.ts";
 import { constantValue, type Tensor } from "../tensor/tensor.ts";
 

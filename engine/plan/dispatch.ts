@@ -1,5 +1,6 @@
 /** What a plan runs: kernels on memory, one after the other. */
 
+import { outputCount } from "../gpu/kernel.ts";
 import type { Scratch, Step, Tensor } from "../tensor/tensor.ts";
 
 /** Where a value lies: a leaf, a node with memory of its own, or scratch memory. */
@@ -13,5 +14,5 @@ export interface Dispatch extends Step {
 
 /** What a step writes. */
 export function written({ kernel, buffers }: Step): readonly Storage[] {
-  return buffers.slice(-(kernel.outputs ?? 1));
+  return buffers.slice(-outputCount(kernel));
 }

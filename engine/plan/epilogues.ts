@@ -52,7 +52,7 @@ function withChain(
 ): KernelItem | undefined {
   const [{ kernel, buffers }] = host.steps;
   const inputs = buffers.slice(0, -1);
-  const longer = withEpilogue(kernel, inputs.length, chain, own, target);
+  const longer = withEpilogue(kernel, chain, own, target);
   const others = leaves.filter((_, k) => k !== own).map(({ tensor }) => tensor);
   return longer &&
     kernelItem([{ kernel: longer, buffers: [...inputs, ...others, ...writes] }], host.node);

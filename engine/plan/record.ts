@@ -1,6 +1,6 @@
 /** Dispatches with their pipelines and bind groups, made once, and how they are recorded. */
 
-import type { TextureInput } from "../gpu/kernel.ts";
+import { spread, type TextureInput, textureInputs } from "../gpu/kernel.ts";
 import { bytesOf, type Memory } from "./allocate.ts";
 import type { Resources } from "./resources.ts";
 import type { Dispatch, Storage } from "./dispatch.ts";
@@ -9,6 +9,8 @@ import type { TextureCopy } from "./textures.ts";
 /** A dispatch, ready to be recorded, and the copies to textures that come before it. */
 export interface Command extends Dispatch {
   readonly copies: readonly BufferCopy[];
+  /** Workgroups in x, y and z. */
+  readonly workgroups: readonly [number, number, number];
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
 }
@@ -32,7 +34,8 @@ export async function prepare(
     const { pipeline, bindGroup } = await bind(resources, dispatch, place, texture);
     const due = copies.filter(({ before }) => before === at)
       .map((copy) => ({ ...copy, buffer: place.get(copy.storage)! }));
-    commands.push({ ...dispatch, copies: due, pipeline, bindGroup });
+    const workgroups = spread(dispatch.kernel.workgroups, resources.target.workgroupsPerDimension);
+    commands.push({ ...dispatch, copies: due, workgroups, pipeline, bindGroup });
   }
   return commands;
 }
@@ -43,10 +46,11 @@ async function bind(
   place: Memory["place"],
   texture: (storage: Storage, input: TextureInput) => GPUTexture,
 ) {
-  const { label, textures } = kernel;
+  const { label } = kernel;
+  const textures = textureInputs(kernel);
   const pipeline = await resources.pipeline(kernel);
   const entries = buffers.map((storage, binding) => {
-    const input = textures?.find((texture) => texture.binding === binding);
+    const input = textures.find((texture) => texture.binding === binding);
     const resource = input
       ? texture(storage, input).createView()
       : { buffer: place.get(storage)!, size: bytesOf(storage) };
@@ -64,5 +68,5 @@ async function bind(
 export function recordDispatch(pass: GPUComputePassEncoder, command: Command): void {
   pass.setPipeline(command.pipeline);
   pass.setBindGroup(0, command.bindGroup);
-  pass.dispatchWorkgroups(...command.kernel.workgroups);
+  pass.dispatchWorkgroups(...command.workgroups);
 }

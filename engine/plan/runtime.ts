@@ -6,6 +6,7 @@
 import type { Gpu } from "../gpu/adapter.ts";
 import { expand } from "../gpu/expand.ts";
 import type { Kernel } from "../gpu/kernel.ts";
+import { render } from "../gpu/render.ts";
 import { type Target, targetFor } from "../gpu/kernels/target.ts";
 import { showShape } from "../tensor/shape.ts";
 import { type HostArray, Tensor, type Variable } from "../tensor/tensor.ts";
@@ -16,7 +17,7 @@ import type { Resources } from "./resources.ts";
 export class Runtime implements Resources {
   private readonly variables = new Map<Variable, GPUBuffer>();
   private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  /** Milliseconds that each pipeline took to make, by its kernel's source. */
+  /** Milliseconds that each pipeline took to make, by its kernel's text. */
   readonly compileTimes = new Map<string, number>();
 
   /** @param target what kernels may count on here, where that is not for the device to say */
@@ -63,12 +64,13 @@ export class Runtime implements Resources {
 
   /** The compiled kernel, made once for each text. */
   pipeline(kernel: Kernel): Promise<GPUComputePipeline> {
-    let pipeline = this.pipelines.get(kernel.source);
+    const text = render(kernel);
+    let pipeline = this.pipelines.get(text);
     if (!pipeline) {
       pipeline = this.gpu.scoped(kernel.label, () => {
         const begun = performance.now();
         const { device } = this.gpu;
-        const code = expand(kernel.source);
+        const code = expand(text);
         const module = device.createShaderModule({ label: kernel.label, code });
         const compute = { module, entryPoint: "main" };
         const made = device.createComputePipeline({
@@ -76,10 +78,10 @@ export class Runtime implements Resources {
           layout: "auto",
           compute,
         });
-        this.compileTimes.set(kernel.source, performance.now() - begun);
+        this.compileTimes.set(text, performance.now() - begun);
         return made;
       });
-      this.pipelines.set(kernel.source, pipeline);
+      this.pipelines.set(text, pipeline);
     }
     return pipeline;
   }

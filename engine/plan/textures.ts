@@ -1,5 +1,5 @@
 /**
- * Operands that a kernel reads as textures (see `TextureInput`): each value is copied to a texture
+ * Operands that a kernel reads as textures (see `Storage` of a kernel): each value is copied to a texture
  * once a run, and the texture is reused like any other memory when its last reader is done.
  *
  * A copy interrupts the compute pass, which costs the host as much as five dispatches. So copies
@@ -7,23 +7,26 @@
  * is there already.
  */
 
-import { TEXTURE_WIDTH, type TextureInput } from "../gpu/kernel.ts";
+import {
+  TEXTURE_FORMATS,
+  TEXTURE_WIDTH,
+  type TextureFormat,
+  textureInputs,
+} from "../gpu/kernel.ts";
 import { numel } from "../tensor/shape.ts";
 import { bytesTogether, type Lifetime, placeValues } from "./memory.ts";
 import { type Dispatch, type Storage, written } from "./dispatch.ts";
-
-type Format = TextureInput["format"];
 
 /** Copies a value's floats into a texture, before the dispatch numbered `before`. */
 export interface TextureCopy {
   readonly storage: Storage;
   readonly texture: GPUTexture;
-  readonly format: Format;
+  readonly format: TextureFormat;
   readonly before: number;
 }
 
-const floatsOf = (format: Format) => (format === "r32float" ? 1 : 4);
-const rowBytes = (format: Format) => 4 * floatsOf(format) * TEXTURE_WIDTH;
+const floatsOf = (format: TextureFormat) => (format === "r32float" ? 1 : 4);
+const rowBytes = (format: TextureFormat) => 4 * floatsOf(format) * TEXTURE_WIDTH;
 
 /** The copies that the dispatches need, in order, and the textures they go to, made here. */
 export function placeTextures(device: GPUDevice, dispatches: readonly Dispatch[]) {
@@ -31,7 +34,7 @@ export function placeTextures(device: GPUDevice, dispatches: readonly Dispatch[]
   const owned: GPUTexture[] = [];
   const use = { bytes: 0, withoutReuse: 0 };
   const needs = together(needsOf(dispatches));
-  for (const format of ["r32float", "rgba32float", "rgba32uint"] as const) {
+  for (const format of Object.values(TEXTURE_FORMATS)) {
     const own = needs.filter((need) => need.format === format);
     const lifetimes = own.map(({ storage, from, to }): Lifetime => {
       const rows = Math.ceil(numel(storage.shape) / floatsOf(format) / TEXTURE_WIDTH);
@@ -56,7 +59,7 @@ export function placeTextures(device: GPUDevice, dispatches: readonly Dispatch[]
 /** A value that dispatches read as a texture, the first of them `from`, the last `to`. */
 interface Need {
   readonly storage: Storage;
-  readonly format: Format;
+  readonly format: TextureFormat;
   /** The first dispatch before which the value is there. */
   readonly ready: number;
   readonly from: number;
@@ -69,7 +72,7 @@ function needsOf(dispatches: readonly Dispatch[]): Need[] {
   const ready = new Map<Storage, number>();
   dispatches.forEach((dispatch, at) => {
     const { kernel, buffers } = dispatch;
-    for (const { binding, format } of kernel.textures ?? []) {
+    for (const { binding, format } of textureInputs(kernel)) {
       const storage = buffers[binding];
       const last = needs.findLast((need) => need.storage === storage && need.format === format);
       const since = ready.get(storage) ?? 0;

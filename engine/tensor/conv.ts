@@ -10,7 +10,8 @@
  * Layouts: x [N, H, W, C], w [R, S, C/groups, K], y [N, P, Q, K].
  */
 
-import { convForward, convInputGrad, type ConvShape, convWeightGrad } from "../gpu/kernels/conv.ts";
+import { convForward, convInputGrad, convWeightGrad } from "../gpu/kernels/conv.ts";
+import type { ConvShape } from "../gpu/kernels/conv_shape.ts";
 import { splitSum } from "./split.ts";
 import { sameShape, type Shape, shapeError } from "./shape.ts";
 import { type Operation, Tensor } from "./tensor.ts";

@@ -1,6 +1,7 @@
 /** Operations by label and by row. Indices are u32 tensors and constant to every gradient. */
 
-import { argmaxKernel, oneHotKernel, takeRowsKernel } from "../gpu/kernels/indexing.ts";
+import { takeRowsKernel } from "../gpu/kernels/batch.ts";
+import { argmaxKernel, oneHotKernel } from "../gpu/kernels/labels.ts";
 import { matmul } from "./matmul.ts";
 import { mul, where } from "./pointwise.ts";
 import { sum } from "./reduce.ts";

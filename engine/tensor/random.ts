@@ -3,7 +3,7 @@
  * carries seed and step, and each use in a graph has a stream of its own, named after its place.
  */
 
-import { uniformKernel } from "../gpu/kernels/indexing.ts";
+import { uniformKernel } from "../gpu/kernels/random.ts";
 import { streamId } from "../random.ts";
 import { greater, mul, sub } from "./pointwise.ts";
 import { numel, type Shape, shapeError } from "./shape.ts";

@@ -24,7 +24,7 @@ export function splitReduction(
 ): Step[] {
   if (splits === 1) return [{ kernel, buffers: [...inputs, result] }];
   const parts = new Scratch([splits, ...result.shape]);
-  const last = reduceKernel(combine, [1, splits, result.size], target);
+  const last = reduceKernel(combine, [1, splits, result.size], result.dtype, target);
   return [
     { kernel, buffers: [...inputs, parts] },
     { kernel: last, buffers: [parts, result] },

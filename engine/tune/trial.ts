@@ -5,7 +5,7 @@
  */
 import differencesShader from "../../shaders/tune/differences.wgsl" with { type: "text" };
 import { ExitCode, UserError } from "../errors.ts";
-import { type Kernel, linearWorkgroups, specialize, type Tunable } from "../gpu/kernel.ts";
+import { type Kernel, read, type Tunable, written } from "../gpu/kernel.ts";
 import { Timestamps } from "../gpu/timestamps.ts";
 import { allocate, type Memory } from "../plan/allocate.ts";
 import { readBuffers } from "../plan/buffers.ts";
@@ -212,8 +212,10 @@ class Trial {
 function differences(count: number): Kernel {
   return {
     label: `differences [${count}]`,
-    source: specialize(differencesShader, { COUNT: count }),
-    workgroups: linearWorkgroups(Math.ceil(count / 64)),
+    shader: differencesShader,
+    operands: [read("a", "u32"), read("b", "u32"), written("differing", "atomic<u32>")],
+    constants: { COUNT: count },
+    workgroups: Math.ceil(count / 64),
     flops: 0,
     bytes: 8 * count,
   };

@@ -10,8 +10,8 @@
 //
 // The idea. The result is a matrix of pixels by output channels, a product over the inner
 // dimension (tap row, tap column, input channel). A workgroup computes a block of it, and walks along
-// the inner dimension in slabs of DEPTH vec4s: all threads load the slab of both operands into
-// workgroup memory, each element once; then each thread multiplies what its own PIXELS x 4 VECTORS
+// the inner dimension in slabs of DEPTH: all threads load the slab of both operands into
+// workgroup memory, each element once; then each thread multiplies what its own ROWS x COLUMNS
 // sums need. While a slab is multiplied, the loads of the next are under way to registers: nothing
 // touches a loaded value before it is stored, not even to put zeros in the place of padding.
 // Four input by four output channels of weights are a 4 x 4 block; the adjoint reads it transposed.
@@ -29,8 +29,8 @@
 //
 // Mapping: workgroup -> (channel tile, phase, group, pixel tile, split), channel tiles first, so that
 // workgroups which run together read the same pixels.
-// Cost: 2 N P Q C R S K / GROUPS operations. A thread loads PIXELS + 4 VECTORS vec4s from workgroup
-// memory for 16 PIXELS VECTORS multiply-adds: with 8 x 8 sums 1 to 16; from buffers the workgroup
+// Cost: 2 N P Q C R S K / GROUPS operations. A thread loads ROWS + COLUMNS vec4s from workgroup
+// memory for 4 ROWS COLUMNS multiply-adds: with 8 x 8 sums 1 to 16; from buffers the workgroup
 // loads 1 / (4 block width) + 1 / (4 block height) vec4s a multiply-add.
 //
 // Compiled for a Radeon of 2020 by Mesa 22.3 (no GPU was at hand), a 128 x 64 block with 8 x 8 sums
@@ -67,14 +67,16 @@ const TAP_STRIDE_W: u32 = 1u;
 const SPLITS: u32 = 1u;
 const SPLIT_VECTORS: u32 = 144u; // inner vec4s of a split, a multiple of every DEPTH
 // The block.
-const PIXELS: u32 = 8u;
-const VECTORS: u32 = 2u;
+const ROWS: u32 = 8u; // of a thread's sums: pixels
+const COLUMNS: u32 = 8u; // of a thread's sums: output channels
 const THREADS_X: u32 = 8u; // along channels
 const THREADS_Y: u32 = 16u; // along pixels
 const WARP_X: u32 = 8u; // threads of a warp that lie side by side
-const DEPTH: u32 = 2u;
+const DEPTH: u32 = 8u; // of a slab: elements of the inner dimension
 const BUFFERS: u32 = 2u; // with two, one barrier a slab is enough
 
+const COLUMN_VECTORS: u32 = COLUMNS / 4u;
+const DEPTH_VECTORS: u32 = DEPTH / 4u;
 const THREADS: u32 = THREADS_X * THREADS_Y;
 const WARP_Y: u32 = 32u / WARP_X;
 const GROUP_IN: u32 = IN_CHANNELS / GROUPS;
@@ -82,18 +84,17 @@ const GROUP_OUT: u32 = OUT_CHANNELS / GROUPS;
 const IN_VECTORS: u32 = (GROUP_IN + 3u) / 4u;
 const OUT_VECTORS: u32 = (GROUP_OUT + 3u) / 4u;
 const PIXEL_VECTORS: u32 = IN_CHANNELS / 4u;
-const TILE_PIXELS: u32 = THREADS_Y * PIXELS;
-const TILE_VECTORS: u32 = THREADS_X * VECTORS;
+const TILE_PIXELS: u32 = THREADS_Y * ROWS;
+const TILE_VECTORS: u32 = THREADS_X * COLUMN_VECTORS;
 const CHANNEL_TILES: u32 = (OUT_VECTORS + TILE_VECTORS - 1u) / TILE_VECTORS;
 const PHASE_ROWS: u32 = (OUT_HEIGHT + PHASES_H - 1u) / PHASES_H;
 const PHASE_COLUMNS: u32 = (OUT_WIDTH + PHASES_W - 1u) / PHASES_W;
 const PHASE_PIXELS: u32 = BATCH * PHASE_ROWS * PHASE_COLUMNS;
 const PIXEL_TILES: u32 = (PHASE_PIXELS + TILE_PIXELS - 1u) / TILE_PIXELS;
-const OWN_LOADS: u32 = (TILE_PIXELS * DEPTH + THREADS - 1u) / THREADS;
-const JOINT_LOADS: u32 = (4u * DEPTH * TILE_VECTORS + THREADS - 1u) / THREADS;
-const OWN_ROW: u32 = PIXELS * DEPTH + 1u;
-const JOINT_ROW: u32 = 4u * DEPTH * VECTORS + 1u;
-const NO_TAP: u32 = 1000000u;
+const OWN_LOADS: u32 = (TILE_PIXELS * DEPTH_VECTORS + THREADS - 1u) / THREADS;
+const JOINT_LOADS: u32 = (4u * DEPTH_VECTORS * TILE_VECTORS + THREADS - 1u) / THREADS;
+const OWN_ROW: u32 = ROWS * DEPTH_VECTORS + 1u;
+const JOINT_ROW: u32 = 4u * DEPTH_VECTORS * COLUMN_VECTORS + 1u;
 const OUTSIDE: i32 = -1000000i;
 
 // What a workgroup works on: channel group, first output vector, the first tap of its phase and how
@@ -144,25 +145,31 @@ struct Loaded {
   inside: vec4<bool>,
 }
 
-// begin own
+// begin operands
 @group(0) @binding(0) var<storage, read> own: array<vec4<f32>>;
+fn load_own(i: u32) -> vec4<f32> {
+  return own[i];
+}
+@group(0) @binding(1) var<storage, read> joint: array<vec4<f32>>;
+fn load_joint(i: u32) -> vec4<f32> {
+  return joint[i];
+}
+@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
+// end operands
 
-fn load_own(window: Window, inner: Inner, block: Block) -> Loaded {
+// begin own
+fn slab_own(window: Window, inner: Inner, block: Block) -> Loaded {
   let down = step_h(inner.row);
   let right = step_w(inner.column);
   let pixel = u32(window.pixel + down * i32(IN_WIDTH) + right);
   let inside = inner.index < block.end &&
     u32(window.top + down) < IN_HEIGHT && u32(window.left + right) < IN_WIDTH;
   return Loaded(
-    own[pixel * PIXEL_VECTORS + block.group * IN_VECTORS + inner.vector], vec4<bool>(inside));
+    load_own(pixel * PIXEL_VECTORS + block.group * IN_VECTORS + inner.vector), vec4<bool>(inside));
 }
 // end own
 
-@group(0) @binding(1) var<storage, read> joint: array<vec4<f32>>;
-
 // begin result
-@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
-
 // What all pixels of an output vector share.
 struct Column {
   vector: u32,
@@ -180,18 +187,18 @@ fn store(pixel: u32, column: Column, value: vec4<f32>) {
 // The n-th vec4 of a slab's weights. Forward: by inner channel, then output vector; rows of the
 // weights' matrix are the inner dimension itself where all taps of a kernel row are in use.
 // Adjoint: by output channel, then inner vector, which is the thread's own.
-fn load_joint(n: u32, inner: Inner, block: Block) -> Loaded {
+fn slab_joint(n: u32, inner: Inner, block: Block) -> Loaded {
   var index = 0u;
   var inside = false;
   if (ADJOINT) {
     let r = FIRST_TAP_H + block.first_row + inner.row * TAP_STRIDE_H;
     let s = FIRST_TAP_W + block.first_column + inner.column * TAP_STRIDE_W;
-    let channel = 4u * block.vector + n / DEPTH;
+    let channel = 4u * block.vector + n / DEPTH_VECTORS;
     index = ((r * WEIGHT_WIDTH + s) * GROUP_OUT + channel) * PIXEL_VECTORS;
     index += block.group * IN_VECTORS + inner.vector;
     inside = inner.index < block.end && channel < GROUP_OUT;
   } else {
-    let channel = 4u * (inner.index - n % DEPTH) + n / TILE_VECTORS;
+    let channel = 4u * (inner.index - n % DEPTH_VECTORS) + n / TILE_VECTORS;
     let vector = block.vector + n % TILE_VECTORS;
     var row = FIRST_TAP_H * WEIGHT_WIDTH * GROUP_IN + channel;
     if (KERNEL_WIDTH != WEIGHT_WIDTH) {
@@ -202,21 +209,21 @@ fn load_joint(n: u32, inner: Inner, block: Block) -> Loaded {
     inside = channel < min(4u * block.end, KERNEL_HEIGHT * KERNEL_WIDTH * GROUP_IN) &&
       vector < OUT_VECTORS;
   }
-  return Loaded(joint[index], vec4<bool>(inside));
+  return Loaded(load_joint(index), vec4<bool>(inside));
 }
 
 // The same place of the next slab.
 fn next(inner: Inner, columns: u32) -> Inner {
   var to = inner;
-  to.index += DEPTH;
-  to.vector += DEPTH % IN_VECTORS;
-  to.column += DEPTH / IN_VECTORS;
+  to.index += DEPTH_VECTORS;
+  to.vector += DEPTH_VECTORS % IN_VECTORS;
+  to.column += DEPTH_VECTORS / IN_VECTORS;
   if (to.vector >= IN_VECTORS) {
     to.vector -= IN_VECTORS;
     to.column += 1u;
   }
   // @unroll
-  for (var i = 0u; i < DEPTH / IN_VECTORS + 1u; i++) {
+  for (var i = 0u; i < DEPTH_VECTORS / IN_VECTORS + 1u; i++) {
     if (to.column >= columns) {
       to.column -= columns;
       to.row += 1u;
@@ -224,6 +231,9 @@ fn next(inner: Inner, columns: u32) -> Inner {
   }
   return to;
 }
+
+// begin first_tap
+const NO_TAP: u32 = 1000000u;
 
 // The first tap that reaches the phase whose (phase + padding) is given.
 fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
@@ -235,6 +245,7 @@ fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
   }
   return tap;
 }
+// end first_tap
 
 // How many taps of `count` a phase has that begins with tap `first`.
 fn phase_taps(first: u32, count: u32, stride: u32) -> u32 {
@@ -244,13 +255,20 @@ fn phase_taps(first: u32, count: u32, stride: u32) -> u32 {
 var<workgroup> own_slab: array<array<array<vec4<f32>, OWN_ROW>, THREADS_Y>, BUFFERS>;
 var<workgroup> joint_slab: array<array<array<vec4<f32>, JOINT_ROW>, THREADS_X>, BUFFERS>;
 
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
+
 @compute @workgroup_size(THREADS)
 fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let number = id.x + id.y * groups.x;
+  let number = workgroup_number(workgroup, workgroups);
   let phase_w = number / CHANNEL_TILES % PHASES_W;
   let phase_h = number / (CHANNEL_TILES * PHASES_W) % PHASES_H;
   let rest = number / (CHANNEL_TILES * PHASES_W * PHASES_H);
@@ -278,9 +296,7 @@ fn main(
     start_h = (i32(phase_h) + PADDING_H - i32(block.first_row) * DILATION_H) / STRIDE_H;
     start_w = (i32(phase_w) + PADDING_W - i32(block.first_column) * DILATION_W) / STRIDE_W;
   }
-  // begin inner
-  let inner_vectors = rows * block.columns * IN_VECTORS;
-  // end inner
+  let inner_vectors = (rows * block.columns * GROUP_IN + 3u) / 4u;
   let begin = split * SPLIT_VECTORS;
   block.end = min(begin + SPLIT_VECTORS, inner_vectors);
 
@@ -289,7 +305,7 @@ fn main(
   var window: array<Window, OWN_LOADS>;
   // @unroll
   for (var l = 0u; l < OWN_LOADS; l++) {
-    let at = first_pixel + l * (THREADS / DEPTH) + local / DEPTH;
+    let at = first_pixel + l * (THREADS / DEPTH_VECTORS) + local / DEPTH_VECTORS;
     let row = i32(at / PHASE_COLUMNS % PHASE_ROWS);
     let column = i32(at % PHASE_COLUMNS);
     let image = i32(at / (PHASE_COLUMNS * PHASE_ROWS));
@@ -303,7 +319,7 @@ fn main(
     window[l] = Window(select(OUTSIDE, top, at < PHASE_PIXELS), left, pixel);
   }
   var inner: Inner;
-  inner.index = begin + local % DEPTH;
+  inner.index = begin + local % DEPTH_VECTORS;
   inner.vector = inner.index % IN_VECTORS;
   inner.column = inner.index / IN_VECTORS % max(block.columns, 1u);
   inner.row = inner.index / (IN_VECTORS * max(block.columns, 1u));
@@ -314,23 +330,23 @@ fn main(
   var joint_held: array<Loaded, JOINT_LOADS>;
   // @unroll
   for (var l = 0u; l < OWN_LOADS; l++) {
-    own_held[l] = load_own(window[l], inner, block);
+    own_held[l] = slab_own(window[l], inner, block);
   }
   // @unroll
   for (var l = 0u; l < JOINT_LOADS; l++) {
-    joint_held[l] = load_joint(l * THREADS + local, inner, block);
+    joint_held[l] = slab_joint(l * THREADS + local, inner, block);
   }
 
   // @registers
-  var sum: array<vec4<f32>, PIXELS * VECTORS>;
-  let slabs = (max(block.end, begin) - begin + DEPTH - 1u) / DEPTH;
+  var sum: array<vec4<f32>, ROWS * COLUMN_VECTORS>;
+  let slabs = (max(block.end, begin) - begin + DEPTH_VECTORS - 1u) / DEPTH_VECTORS;
   for (var slab = 0u; slab < slabs; slab++) {
     let buffer = slab % BUFFERS;
     // @unroll
     for (var l = 0u; l < OWN_LOADS; l++) {
-      let at = l * (THREADS / DEPTH) + local / DEPTH;
-      if (TILE_PIXELS * DEPTH % THREADS == 0u || at < TILE_PIXELS) {
-        own_slab[buffer][at / PIXELS][at % PIXELS * DEPTH + local % DEPTH] =
+      let at = l * (THREADS / DEPTH_VECTORS) + local / DEPTH_VECTORS;
+      if (TILE_PIXELS * DEPTH_VECTORS % THREADS == 0u || at < TILE_PIXELS) {
+        own_slab[buffer][at / ROWS][at % ROWS * DEPTH_VECTORS + local % DEPTH_VECTORS] =
           select(vec4<f32>(), own_held[l].value, own_held[l].inside);
       }
     }
@@ -338,12 +354,12 @@ fn main(
     for (var l = 0u; l < JOINT_LOADS; l++) {
       let n = l * THREADS + local;
       var vector = n % TILE_VECTORS;
-      var place = n / TILE_VECTORS * VECTORS + vector / THREADS_X;
+      var place = n / TILE_VECTORS * COLUMN_VECTORS + vector / THREADS_X;
       if (ADJOINT) {
-        vector = n / (4u * DEPTH);
-        place = (vector / THREADS_X * 4u + n / DEPTH % 4u) * DEPTH + n % DEPTH;
+        vector = n / (4u * DEPTH_VECTORS);
+        place = (vector / THREADS_X * 4u + n / DEPTH_VECTORS % 4u) * DEPTH_VECTORS + n % DEPTH_VECTORS;
       }
-      if (4u * DEPTH * TILE_VECTORS % THREADS == 0u || n < 4u * DEPTH * TILE_VECTORS) {
+      if (4u * DEPTH_VECTORS * TILE_VECTORS % THREADS == 0u || n < 4u * DEPTH_VECTORS * TILE_VECTORS) {
         joint_slab[buffer][vector % THREADS_X][place] =
           select(vec4<f32>(), joint_held[l].value, joint_held[l].inside);
       }
@@ -355,23 +371,23 @@ fn main(
     inner = next(inner, block.columns);
     // @unroll
     for (var l = 0u; l < OWN_LOADS; l++) {
-      own_held[l] = load_own(window[l], inner, block);
+      own_held[l] = slab_own(window[l], inner, block);
     }
     // @unroll
     for (var l = 0u; l < JOINT_LOADS; l++) {
-      joint_held[l] = load_joint(l * THREADS + local, inner, block);
+      joint_held[l] = slab_joint(l * THREADS + local, inner, block);
     }
 
     // @unroll
-    for (var d = 0u; d < DEPTH; d++) {
+    for (var d = 0u; d < DEPTH_VECTORS; d++) {
       // @registers
-      var pixel: array<vec4<f32>, PIXELS>;
+      var pixel: array<vec4<f32>, ROWS>;
       // @unroll
-      for (var i = 0u; i < PIXELS; i++) {
-        pixel[i] = own_slab[buffer][y][i * DEPTH + d];
+      for (var i = 0u; i < ROWS; i++) {
+        pixel[i] = own_slab[buffer][y][i * DEPTH_VECTORS + d];
       }
       // @unroll
-      for (var v = 0u; v < VECTORS; v++) {
+      for (var v = 0u; v < COLUMN_VECTORS; v++) {
         // @registers
         var weight: array<vec4<f32>, 4>;
         // @registers
@@ -379,9 +395,9 @@ fn main(
         // @unroll
         for (var c = 0u; c < 4u; c++) {
           if (ADJOINT) {
-            line[c] = joint_slab[buffer][x][(v * 4 + c) * DEPTH + d];
+            line[c] = joint_slab[buffer][x][(v * 4 + c) * DEPTH_VECTORS + d];
           } else {
-            weight[c] = joint_slab[buffer][x][(d * 4 + c) * VECTORS + v];
+            weight[c] = joint_slab[buffer][x][(d * 4 + c) * COLUMN_VECTORS + v];
           }
         }
         if (ADJOINT) {
@@ -393,8 +409,8 @@ fn main(
         // @unroll
         for (var c = 0u; c < 4u; c++) {
           // @unroll
-          for (var i = 0u; i < PIXELS; i++) {
-            sum[i * VECTORS + v] = fma(vec4<f32>(pixel[i][c]), weight[c], sum[i * VECTORS + v]);
+          for (var i = 0u; i < ROWS; i++) {
+            sum[i * COLUMN_VECTORS + v] = fma(vec4<f32>(pixel[i][c]), weight[c], sum[i * COLUMN_VECTORS + v]);
           }
         }
       }
@@ -405,24 +421,24 @@ fn main(
   }
 
   // @registers
-  var stored: array<Column, VECTORS>;
+  var stored: array<Column, COLUMN_VECTORS>;
   // @unroll
-  for (var v = 0u; v < VECTORS; v++) {
+  for (var v = 0u; v < COLUMN_VECTORS; v++) {
     stored[v] = load_column(block.group * OUT_VECTORS + block.vector + v * THREADS_X + x);
   }
   // @unroll
-  for (var i = 0u; i < PIXELS; i++) {
-    let at = first_pixel + y * PIXELS + i;
+  for (var i = 0u; i < ROWS; i++) {
+    let at = first_pixel + y * ROWS + i;
     let row = at / PHASE_COLUMNS % PHASE_ROWS * PHASES_H + phase_h;
     let column = at % PHASE_COLUMNS * PHASES_W + phase_w;
     let image = split * BATCH + at / (PHASE_COLUMNS * PHASE_ROWS);
     if (at < PHASE_PIXELS && row < OUT_HEIGHT && column < OUT_WIDTH) {
       let pixel = (image * OUT_HEIGHT + row) * OUT_WIDTH + column;
       // @unroll
-      for (var v = 0u; v < VECTORS; v++) {
+      for (var v = 0u; v < COLUMN_VECTORS; v++) {
         let vector = block.vector + v * THREADS_X + x;
         if (vector < OUT_VECTORS) {
-          store(pixel, stored[v], sum[i * VECTORS + v]);
+          store(pixel, stored[v], sum[i * COLUMN_VECTORS + v]);
         }
       }
     }

@@ -46,20 +46,21 @@ const SPAN: u32 = (PIXELS - 1u) * PIXEL_STEP + (SLOTS - 1u) * SLOT_STEP + 1u;
 const PHASE_ROWS: u32 = (OUT_HEIGHT + PHASES_H - 1u) / PHASES_H;
 const PHASE_COLUMNS: u32 = (OUT_WIDTH + PHASES_W - 1u) / PHASES_W;
 const COLUMN_TILES: u32 = (PHASE_COLUMNS + PIXELS - 1u) / PIXELS;
-const NO_TAP: u32 = 1000000u;
 
-// begin memory
-alias F = vec4<f32>;
-@group(0) @binding(0) var<storage, read> own: array<F>;
-fn load_own(i: u32) -> F {
+// begin operands
+@group(0) @binding(0) var<storage, read> own: array<vec4<f32>>;
+fn load_own(i: u32) -> vec4<f32> {
   return own[i];
 }
-@group(0) @binding(1) var<storage, read> weight: array<F>;
-fn load_weight(i: u32) -> F {
+@group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>;
+fn load_weight(i: u32) -> vec4<f32> {
   return weight[i];
 }
-@group(0) @binding(2) var<storage, read_write> result: array<F>;
-// end memory
+@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
+// end operands
+
+// begin first_tap
+const NO_TAP: u32 = 1000000u;
 
 // The first tap that reaches the phase whose (phase + padding) is given.
 fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
@@ -71,13 +72,22 @@ fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
   }
   return tap;
 }
+// end first_tap
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(64)
 fn main(
-  @builtin(global_invocation_id) id: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let thread = id.x + id.y * groups.x * 64u;
+  let thread = workgroup_number(workgroup, workgroups) * 64u + local;
   let vector = thread % VECTORS;
   let phase_w = thread / VECTORS % PHASES_W;
   let phase_h = thread / (VECTORS * PHASES_W) % PHASES_H;

@@ -33,25 +33,32 @@ const SPAN: u32 = (PIXELS - 1u) * STRIDE_W + (KERNEL_WIDTH - 1u) * DILATION_W + 
 const ROWS: u32 = BATCH * OUT_HEIGHT;
 const SPLIT_ROWS: u32 = (ROWS + SPLITS - 1u) / SPLITS;
 
-// begin memory
-alias F = vec4<f32>;
-@group(0) @binding(0) var<storage, read> x: array<F>;
-fn load_x(i: u32) -> F {
+// begin operands
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+fn load_x(i: u32) -> vec4<f32> {
   return x[i];
 }
-@group(0) @binding(1) var<storage, read> dy: array<F>;
-fn load_dy(i: u32) -> F {
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
+fn load_dy(i: u32) -> vec4<f32> {
   return dy[i];
 }
-@group(0) @binding(2) var<storage, read_write> parts: array<F>;
-// end memory
+@group(0) @binding(2) var<storage, read_write> parts: array<vec4<f32>>;
+// end operands
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(64)
 fn main(
-  @builtin(global_invocation_id) id: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let thread = id.x + id.y * groups.x * 64u;
+  let thread = workgroup_number(workgroup, workgroups) * 64u + local;
   let vector = thread % VECTORS;
   let r = thread / VECTORS % KERNEL_HEIGHT;
   let split = thread / (VECTORS * KERNEL_HEIGHT);

@@ -28,16 +28,32 @@ const GROUPS: u32 = 1u;
 const GROUP_IN: u32 = IN_CHANNELS / GROUPS;
 const GROUP_OUT: u32 = OUT_CHANNELS / GROUPS;
 
+// begin operands
 @group(0) @binding(0) var<storage, read> x: array<f32>;
+fn load_x(i: u32) -> f32 {
+  return x[i];
+}
 @group(0) @binding(1) var<storage, read> w: array<f32>;
+fn load_w(i: u32) -> f32 {
+  return w[i];
+}
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
+// end operands
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(64)
 fn main(
-  @builtin(global_invocation_id) id: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let at = id.x + id.y * groups.x * 64u;
+  let at = workgroup_number(workgroup, workgroups) * 64u + local;
   let k = at % OUT_CHANNELS;
   let q = at / OUT_CHANNELS % OUT_WIDTH;
   let p = at / (OUT_CHANNELS * OUT_WIDTH) % OUT_HEIGHT;
@@ -57,7 +73,7 @@ fn main(
       let source = ((n * IN_HEIGHT + u32(row)) * IN_WIDTH + u32(column)) * IN_CHANNELS + first;
       let weight = (r * KERNEL_WIDTH + s) * GROUP_IN * OUT_CHANNELS + k;
       for (var c = 0u; c < GROUP_IN; c++) {
-        sum += x[source + c] * w[weight + c * OUT_CHANNELS];
+        sum += load_x(source + c) * load_w(weight + c * OUT_CHANNELS);
       }
     }
   }

@@ -28,16 +28,32 @@ const GROUPS: u32 = 1u;
 const GROUP_IN: u32 = IN_CHANNELS / GROUPS;
 const GROUP_OUT: u32 = OUT_CHANNELS / GROUPS;
 
+// begin operands
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
+fn load_dy(i: u32) -> f32 {
+  return dy[i];
+}
 @group(0) @binding(1) var<storage, read> w: array<f32>;
+fn load_w(i: u32) -> f32 {
+  return w[i];
+}
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+// end operands
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(64)
 fn main(
-  @builtin(global_invocation_id) id: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let at = id.x + id.y * groups.x * 64u;
+  let at = workgroup_number(workgroup, workgroups) * 64u + local;
   let c = at % IN_CHANNELS;
   let column = at / IN_CHANNELS % IN_WIDTH;
   let row = at / (IN_CHANNELS * IN_WIDTH) % IN_HEIGHT;
@@ -63,7 +79,7 @@ fn main(
       let tap = r * KERNEL_WIDTH + s;
       let weight = (tap * GROUP_IN + c % GROUP_IN) * OUT_CHANNELS + first;
       for (var k = 0u; k < GROUP_OUT; k++) {
-        sum += dy[source + k] * w[weight + k];
+        sum += load_dy(source + k) * load_w(weight + k);
       }
     }
   }

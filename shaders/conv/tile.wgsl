@@ -14,16 +14,17 @@
 //
 // Lanes. LANES threads of one subgroup take different pixels but the same output channels, so they
 // need the same weights: each lane loads every LANES-th vec4 of them, and a broadcast hands it to
-// the others. That saves most loads, which are dear on a CPU adapter: see engine/gpu/kernels/target.ts,
-// which also puts textures in the place of the buffers. With LANES = 1 nothing is shared.
+// the others. That saves most loads, which are dear on a CPU adapter (engine/gpu/kernels/target.ts),
+// where operands are textures too. With LANES = 1 nothing is shared (lanes_alone.wgsl).
 //
 // Stride. The adjoint of stride t falls into t phases (h mod t): within one phase it is a plain
 // correlation of stride 1 with every TAP_STRIDE-th tap. A subgroup works in one phase, so no tap
 // is tested in vain. Forward has one phase. A phase's taps in a kernel row are its SLOTS, in the
 // order of the input columns they read; a phase with fewer taps has zero weights in the others.
 //
-// Few channels. The run of pixels that a thread loads lies in one piece: with fewer than four input
-// channels it is loaded as whole vec4s, which are then cut into pixels (engine/gpu/kernels/target.ts).
+// Few channels. Channels that are no whole vec4s are loaded and stored one by one (tile_scalars.wgsl).
+// But the run of pixels that a thread loads lies in one piece: with fewer than four input channels
+// it is loaded as whole vec4s, which are then cut into pixels (tile_packed.wgsl).
 //
 // Groups. A thread's output channels lie in one group and meet that group's input channels only.
 //
@@ -94,28 +95,27 @@ const PHASE_ROWS: u32 = (OUT_HEIGHT + PHASES_H - 1u) / PHASES_H;
 const PHASE_COLUMNS: u32 = (OUT_WIDTH + PHASES_W - 1u) / PHASES_W;
 const COLUMN_TILES: u32 = (PHASE_COLUMNS + PIXELS - 1u) / PIXELS;
 const TILES: u32 = IMAGE_TILES * COLUMN_TILES * PHASE_ROWS;
-const NO_TAP: u32 = 1000000u;
 
 // "own" is what each lane loads for itself, "joint" what the lanes share.
-// begin own
+// begin operands
 @group(0) @binding(0) var<storage, read> own: array<vec4<f32>>;
+fn load_own(i: u32) -> vec4<f32> {
+  return own[i];
+}
+@group(0) @binding(1) var<storage, read> joint: array<vec4<f32>>;
+fn load_joint(i: u32) -> vec4<f32> {
+  return joint[i];
+}
+@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
+// end operands
 
-fn load_own(pixel: u32, vector: u32) -> vec4<f32> {
-  return own[pixel * IN_VECTORS + vector];
+// begin own
+fn own_at(pixel: u32, vector: u32) -> vec4<f32> {
+  return load_own(pixel * IN_VECTORS + vector);
 }
 // end own
 
-// begin joint
-@group(0) @binding(1) var<storage, read> joint: array<vec4<f32>>;
-
-fn load_joint(index: u32) -> vec4<f32> {
-  return joint[index];
-}
-// end joint
-
 // begin result
-@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
-
 // What all pixels of an output vector share.
 struct Column {
   vector: u32,
@@ -131,8 +131,11 @@ fn store(pixel: u32, column: Column, value: vec4<f32>) {
 // end result
 
 // begin lanes
-// Where LANES is 1 this declares subgroup functions for a subgroup of one.
+// Where LANES is 1, the text of lanes_alone.wgsl stands here.
 // end lanes
+
+// begin first_tap
+const NO_TAP: u32 = 1000000u;
 
 // The first tap that reaches the phase whose (phase + padding) is given.
 fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
@@ -144,6 +147,7 @@ fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
   }
   return tap;
 }
+// end first_tap
 
 // The n-th vec4 of the weights that one kernel row and one input vector need: by slot, then
 // forward (input channel, output vector), adjoint (output channel). Weights count the channels of
@@ -166,14 +170,24 @@ fn load_weight(n: u32, r: u32, first: u32, group: u32, input: u32, output: u32) 
   return select(vec4<f32>(), value, s < KERNEL_WIDTH);
 }
 
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
+  // begin lane
+  @builtin(subgroup_invocation_id) lane: u32,
+  // end lane
 ) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP + local;
-  let lane = thread % LANES;
+  // A workgroup is one subgroup where lanes share.
+  let thread = workgroup_number(workgroup, workgroups) * WORKGROUP + local;
   let unit = thread / LANES;
   let group_tile = unit % CHANNEL_TILES;
   let group = group_tile / GROUP_TILES;
@@ -229,7 +243,7 @@ fn main(
         for (var i = 0u; i < SPAN; i++) {
           let w = left + i32(i);
           let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);
-          let value = load_own(u32(line + i32(j * IN_HEIGHT * IN_WIDTH + i)), input);
+          let value = own_at(u32(line + i32(j * IN_HEIGHT * IN_WIDTH + i)), input);
           pixel[j * SPAN + i] = select(vec4<f32>(), value, inside);
         }
       }

@@ -30,16 +30,32 @@ const GROUP_OUT: u32 = OUT_CHANNELS / GROUPS;
 const ROWS: u32 = BATCH * OUT_HEIGHT;
 const SPLIT_ROWS: u32 = (ROWS + SPLITS - 1u) / SPLITS;
 
+// begin operands
 @group(0) @binding(0) var<storage, read> x: array<f32>;
+fn load_x(i: u32) -> f32 {
+  return x[i];
+}
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
+fn load_dy(i: u32) -> f32 {
+  return dy[i];
+}
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
+// end operands
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(64)
 fn main(
-  @builtin(global_invocation_id) id: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let at = id.x + id.y * groups.x * 64u;
+  let at = workgroup_number(workgroup, workgroups) * 64u + local;
   let k = at % OUT_CHANNELS;
   let c = at / OUT_CHANNELS % GROUP_IN + k / GROUP_OUT * GROUP_IN;
   let s = at / (OUT_CHANNELS * GROUP_IN) % KERNEL_WIDTH;
@@ -61,8 +77,8 @@ fn main(
       if (column < 0 || column >= i32(IN_WIDTH)) {
         continue;
       }
-      sum += x[(source + u32(column)) * IN_CHANNELS + c]
-        * dy[(line * OUT_WIDTH + q) * OUT_CHANNELS + k];
+      sum += load_x((source + u32(column)) * IN_CHANNELS + c)
+        * load_dy((line * OUT_WIDTH + q) * OUT_CHANNELS + k);
     }
   }
   parts[at] = sum;

@@ -63,36 +63,46 @@ const RUNS: u32 = BATCH * OUT_HEIGHT * COLUMN_TILES;
 const SPLIT_RUNS: u32 = (RUNS + SPLITS - 1u) / SPLITS;
 
 // "own" is what each lane loads for itself (x), "joint" what the lanes share (dy).
-// begin own
+// begin operands
 @group(0) @binding(0) var<storage, read> own: array<vec4<f32>>;
+fn load_own(i: u32) -> vec4<f32> {
+  return own[i];
+}
+@group(0) @binding(1) var<storage, read> joint: array<vec4<f32>>;
+fn load_joint(i: u32) -> vec4<f32> {
+  return joint[i];
+}
+@group(0) @binding(2) var<storage, read_write> parts: array<vec4<f32>>;
+// end operands
 
-fn load_own(pixel: u32, vector: u32) -> vec4<f32> {
-  return own[pixel * IN_VECTORS + vector];
+// begin own
+fn own_at(pixel: u32, vector: u32) -> vec4<f32> {
+  return load_own(pixel * IN_VECTORS + vector);
 }
 // end own
 
-// begin joint
-@group(0) @binding(1) var<storage, read> joint: array<vec4<f32>>;
-
-fn load_joint(index: u32) -> vec4<f32> {
-  return joint[index];
-}
-// end joint
-
-@group(0) @binding(2) var<storage, read_write> parts: array<vec4<f32>>;
-
 // begin lanes
-// Where LANES is 1 this declares subgroup functions for a subgroup of one.
+// Where LANES is 1, the text of lanes_alone.wgsl stands here.
 // end lanes
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
+  // begin lane
+  @builtin(subgroup_invocation_id) lane: u32,
+  // end lane
 ) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP + local;
-  let lane = thread % LANES;
+  // A workgroup is one subgroup where lanes share.
+  let thread = workgroup_number(workgroup, workgroups) * WORKGROUP + local;
   let unit = thread / LANES;
   let group_tile = unit % CHANNEL_TILES;
   let group = group_tile / GROUP_TILES;
@@ -131,7 +141,7 @@ fn main(
     for (var i = 0u; i < SPAN; i++) {
       let w = left + i32(i);
       let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);
-      pixel[i] = select(vec4<f32>(), load_own(u32(line + w), group * GROUP_IN + input), inside);
+      pixel[i] = select(vec4<f32>(), own_at(u32(line + w), group * GROUP_IN + input), inside);
     }
     // One sum takes all pixels of the run before the next has its turn: it stays in a register.
     // @unroll

@@ -31,17 +31,34 @@ const NONE: u32 = 0xffffffffu;
 const FRACTION: u32 = 22u;
 const HALF: u32 = 1u << (FRACTION - 1u);
 
+// begin operands
 @group(0) @binding(0) var<storage, read> bytes: array<u32>;
+fn load_bytes(i: u32) -> u32 {
+  return bytes[i];
+}
 @group(0) @binding(1) var<storage, read> indices: array<u32>;
+fn load_indices(i: u32) -> u32 {
+  return indices[i];
+}
 @group(0) @binding(2) var<storage, read> draws: array<f32>;
+fn load_draws(i: u32) -> f32 {
+  return draws[i];
+}
 @group(0) @binding(3) var<storage, read> down: array<u32>;
+fn load_down(i: u32) -> u32 {
+  return down[i];
+}
 @group(0) @binding(4) var<storage, read> right: array<u32>;
+fn load_right(i: u32) -> u32 {
+  return right[i];
+}
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
+// end operands
 
 // A byte of the image that begins at pixel `first`.
 fn byteAt(first: u32, row: u32, column: u32, channel: u32) -> u32 {
   let at = (first + row * FROM_WIDTH + column) * CHANNELS + channel;
-  return (bytes[at / 4u] >> (8u * (at % 4u))) & 0xffu;
+  return (load_bytes(at / 4u) >> (8u * (at % 4u))) & 0xffu;
 }
 
 // A byte of the resized image.
@@ -49,8 +66,8 @@ fn resized(image: u32, row: u32, column: u32, channel: u32) -> u32 {
   let first = image * FROM_HEIGHT * FROM_WIDTH;
   let fromRow = row * (1u + DOWN);
   let fromColumn = column * (1u + RIGHT);
-  let top = down[fromRow];
-  let left = right[fromColumn];
+  let top = load_down(fromRow);
+  let left = load_right(fromColumn);
   var sum = HALF;
   for (var r = 0u; r < DOWN; r++) {
     // Past the edge the weights are 0.
@@ -58,20 +75,27 @@ fn resized(image: u32, row: u32, column: u32, channel: u32) -> u32 {
     var line = HALF;
     for (var t = 0u; t < RIGHT; t++) {
       let sourceColumn = min(left + t, FROM_WIDTH - 1u);
-      line += right[fromColumn + 1u + t] * byteAt(first, sourceRow, sourceColumn, channel);
+      line += load_right(fromColumn + 1u + t) * byteAt(first, sourceRow, sourceColumn, channel);
     }
-    sum += down[fromRow + 1u + r] * (line >> FRACTION);
+    sum += load_down(fromRow + 1u + r) * (line >> FRACTION);
   }
   return sum >> FRACTION;
 }
 
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
+
 @compute @workgroup_size(64)
 fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
+  let i = workgroup_number(workgroup, workgroups) * 64u + local;
   if (i >= COUNT) {
     return;
   }
@@ -79,17 +103,17 @@ fn main(
   let w = i / CHANNELS % WIDTH;
   let h = i / (CHANNELS * WIDTH) % HEIGHT;
   let b = i / (CHANNELS * WIDTH * HEIGHT);
-  if (indices[b] == NONE) {
+  if (load_indices(b) == NONE) {
     y[i] = 1.0;
     return;
   }
 
   // A crop starts at one of 2 CROP + 1 places each way; -CROP .. CROP around the image's corner.
   let places = f32(2u * CROP + 1u);
-  let downBy = i32(draws[3u * b] * places) - i32(CROP);
-  let rightBy = i32(draws[3u * b + 1u] * places) - i32(CROP);
+  let downBy = i32(load_draws(3u * b) * places) - i32(CROP);
+  let rightBy = i32(load_draws(3u * b + 1u) * places) - i32(CROP);
   // The first binary digit of a draw and its second are independent.
-  let flips = draws[3u * b + 2u];
+  let flips = load_draws(3u * b + 2u);
   let mirrored = FLIP && flips < 0.5;
   let upended = FLIP_VERTICAL && fract(2.0 * flips) < 0.5;
 
@@ -97,7 +121,7 @@ fn main(
   let column = i32(select(w, WIDTH - 1u - w, mirrored)) + rightBy;
   var value = 0.0;
   if (row >= 0 && row < i32(HEIGHT) && column >= 0 && column < i32(WIDTH)) {
-    value = f32(resized(indices[b], u32(row), u32(column), c));
+    value = f32(resized(load_indices(b), u32(row), u32(column), c));
   }
   y[i] = value / 255.0;
 }

@@ -4,26 +4,39 @@
 // Threads  one invocation an element of y
 // Cost     8 bytes an element
 //
-// The region holds an example; the caller puts the element type at hand there.
+// The operands are an example; the element type at hand stands in its place.
 
 const COUNT: u32 = 640u; // elements of y
 const WIDTH: u32 = 10u;
 
-// begin buffers
+// begin operands
 @group(0) @binding(0) var<storage, read> table: array<f32>;
+fn load_table(i: u32) -> f32 {
+  return table[i];
+}
 @group(0) @binding(1) var<storage, read> indices: array<u32>;
+fn load_indices(i: u32) -> u32 {
+  return indices[i];
+}
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
-// end buffers
+// end operands
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(64)
 fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
+  let i = workgroup_number(workgroup, workgroups) * 64u + local;
   if (i >= COUNT) {
     return;
   }
-  y[i] = table[indices[i / WIDTH] * WIDTH + i % WIDTH];
+  y[i] = load_table(load_indices(i / WIDTH) * WIDTH + i % WIDTH);
 }

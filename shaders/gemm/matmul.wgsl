@@ -22,26 +22,42 @@ const TILES_M: u32 = (M + 3u) / 4u;
 const TILES_N: u32 = (N + 3u) / 4u;
 const SPLIT: u32 = (K + SPLITS - 1u) / SPLITS;
 
+// begin operands
 @group(0) @binding(0) var<storage, read> a: array<f32>;
+fn load_a(i: u32) -> f32 {
+  return a[i];
+}
 @group(0) @binding(1) var<storage, read> b: array<f32>;
+fn load_b(i: u32) -> f32 {
+  return b[i];
+}
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
+// end operands
 
-fn load_a(i: u32, l: u32) -> f32 {
+fn a_at(i: u32, l: u32) -> f32 {
   let row = min(i, M - 1u);
-  return a[select(row * K + l, l * M + row, TRANSPOSE_A)];
+  return load_a(select(row * K + l, l * M + row, TRANSPOSE_A));
 }
 
-fn load_b(l: u32, j: u32) -> f32 {
+fn b_at(l: u32, j: u32) -> f32 {
   let column = min(j, N - 1u);
-  return b[select(l * N + column, column * K + l, TRANSPOSE_B)];
+  return load_b(select(l * N + column, column * K + l, TRANSPOSE_B));
 }
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(64)
 fn main(
-  @builtin(global_invocation_id) id: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let thread = id.x + id.y * groups.x * 64u;
+  let thread = workgroup_number(workgroup, workgroups) * 64u + local;
   let column = thread % TILES_N * 4u;
   let row = thread / TILES_N % TILES_M * 4u;
   let split = thread / (TILES_N * TILES_M);
@@ -53,10 +69,10 @@ fn main(
   let end = min((split + 1u) * SPLIT, K);
   for (var l = split * SPLIT; l < end; l++) {
     let right = vec4<f32>(
-      load_b(l, column), load_b(l, column + 1u), load_b(l, column + 2u), load_b(l, column + 3u));
+      b_at(l, column), b_at(l, column + 1u), b_at(l, column + 2u), b_at(l, column + 3u));
     // @unroll
     for (var i = 0u; i < 4u; i++) {
-      sum[i] += load_a(row + i, l) * right;
+      sum[i] += a_at(row + i, l) * right;
     }
   }
   // @unroll

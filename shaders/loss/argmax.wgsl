@@ -7,23 +7,35 @@
 const ROWS: u32 = 32u;
 const COLUMNS: u32 = 10u;
 
+// begin operands
 @group(0) @binding(0) var<storage, read> x: array<f32>;
+fn load_x(i: u32) -> f32 {
+  return x[i];
+}
 @group(0) @binding(1) var<storage, read_write> y: array<u32>;
+// end operands
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(64)
 fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let row = (group.x + group.y * groups.x) * 64u + lane;
+  let row = workgroup_number(workgroup, workgroups) * 64u + local;
   if (row >= ROWS) {
     return;
   }
   var best = 0u;
-  var largest = x[row * COLUMNS];
+  var largest = load_x(row * COLUMNS);
   for (var column = 1u; column < COLUMNS; column++) {
-    let value = x[row * COLUMNS + column];
+    let value = load_x(row * COLUMNS + column);
     if (value > largest) {
       largest = value;
       best = column;

@@ -19,35 +19,48 @@ const ROWS_PER_THREAD: u32 = 4u;
 const WORKGROUP: u32 = 64u;
 
 // begin types
-alias F = vec4f;
-alias U = vec4u;
+alias F = vec4<f32>;
+alias U = vec4<u32>;
 // end types
 
-// begin buffers
-@group(0) @binding(0) var<storage, read> x0: array<vec4f>;
-@group(0) @binding(1) var<storage, read> x1: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y0: array<vec4f>;
-// end buffers
+// begin operands
+@group(0) @binding(0) var<storage, read> x0: array<vec4<f32>>;
+fn load_x0(i: u32) -> vec4<f32> {
+  return x0[i];
+}
+@group(0) @binding(1) var<storage, read> x1: array<vec4<f32>>;
+fn load_x1(i: u32) -> vec4<f32> {
+  return x1[i];
+}
+@group(0) @binding(2) var<storage, read_write> y0: array<vec4<f32>>;
+// end operands
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let thread = (group.x + group.y * groups.x) * WORKGROUP + lane;
+  let thread = workgroup_number(workgroup, workgroups) * WORKGROUP + local;
   let n = thread % COLUMNS;
   let first = thread / COLUMNS * ROWS_PER_THREAD;
   // begin steady
-  let b = x1[n];
+  let x1 = load_x1(n);
   // end steady
   for (var row = first; row < min(first + ROWS_PER_THREAD, ROWS); row++) {
     let i = row * COLUMNS + n;
     // begin chain
-    let a = x0[i];
-    let c = a + b;
-    let d = max(c, F(0.0));
-    y0[i] = d;
+    let x0 = load_x0(i);
+    let v0 = x0 + x1;
+    let v1 = max(v0, F(0.0));
+    y0[i] = v1;
     // end chain
   }
 }

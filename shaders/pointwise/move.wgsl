@@ -11,19 +11,32 @@
 
 const COUNT: u32 = 512u;
 
-// begin buffers
+// begin types
 alias E = f32;
-@group(0) @binding(0) var<storage, read> x: array<E>;
-@group(0) @binding(1) var<storage, read_write> y: array<E>;
-// end buffers
+// end types
+
+// begin operands
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+fn load_x(i: u32) -> f32 {
+  return x[i];
+}
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+// end operands
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(64)
 fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
+  let i = workgroup_number(workgroup, workgroups) * 64u + local;
   if (i >= COUNT) {
     return;
   }
@@ -35,7 +48,7 @@ fn main(
   let target_ = i;
   // end movement
   if (inside) {
-    y[target_] = x[source];
+    y[target_] = load_x(source);
   } else {
     y[target_] = E();
   }

@@ -21,23 +21,33 @@ const PAD_H: u32 = 0u;
 const PAD_W: u32 = 0u;
 const WORKGROUP: u32 = 64u;
 
-// begin memory
-alias F = vec4f;
-alias U = vec4u;
-@group(0) @binding(0) var<storage, read> x: array<F>;
-@group(0) @binding(1) var<storage, read_write> y: array<U>;
-fn load_x(i: u32) -> F {
+// begin types
+alias F = vec4<f32>;
+alias U = vec4<u32>;
+// end types
+
+// begin operands
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+fn load_x(i: u32) -> vec4<f32> {
   return x[i];
 }
-// end memory
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<u32>>;
+// end operands
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * WORKGROUP + lane;
+  let i = workgroup_number(workgroup, workgroups) * WORKGROUP + local;
   if (i >= COUNT) {
     return;
   }

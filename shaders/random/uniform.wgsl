@@ -9,8 +9,13 @@
 const COUNT: u32 = 1024u;
 const STREAM: u32 = 1u;
 
+// begin operands
 @group(0) @binding(0) var<storage, read> key: array<u32>;
+fn load_key(i: u32) -> u32 {
+  return key[i];
+}
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+// end operands
 
 fn mix_(x0: u32) -> u32 {
   var x = x0;
@@ -25,16 +30,23 @@ fn hash(seed: u32, stream: u32, counter: u32) -> u32 {
   return mix_(mix_(counter + k1) ^ k2);
 }
 
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
+
 @compute @workgroup_size(64)
 fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
+  let i = workgroup_number(workgroup, workgroups) * 64u + local;
   if (i >= COUNT) {
     return;
   }
-  let word = hash(hash(key[0], STREAM, key[1]), STREAM, i);
+  let word = hash(hash(load_key(0), STREAM, load_key(1)), STREAM, i);
   y[i] = f32(word >> 8u) / 16777216.0;
 }

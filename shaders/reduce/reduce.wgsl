@@ -20,32 +20,45 @@ const SPLITS: u32 = 4u;
 const WORKGROUP: u32 = 64u;
 
 // begin types
-alias F = vec4f;
-alias U = vec4u;
+alias F = vec4<f32>;
+alias U = vec4<u32>;
 // end types
 
-// begin buffers
-@group(0) @binding(0) var<storage, read> x0: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
-// end buffers
+// begin operands
+@group(0) @binding(0) var<storage, read> x0: array<vec4<f32>>;
+fn load_x0(i: u32) -> vec4<f32> {
+  return x0[i];
+}
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+// end operands
 
 // begin combine
-const IDENTITY: f32 = 0.0;
-fn combine(a: F, b: F) -> F {
+alias E = F;
+fn identity() -> E {
+  return E(0.0);
+}
+fn combine(a: E, b: E) -> E {
   return a + b;
 }
-fn finish(a: F) -> F {
+fn finish(a: E) -> E {
   return a;
 }
 // end combine
 
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let thread = (group.x + group.y * groups.x) * WORKGROUP + lane;
+  let thread = workgroup_number(workgroup, workgroups) * WORKGROUP + local;
   if (thread >= SPLITS * OUTER * INNER) {
     return;
   }
@@ -55,13 +68,13 @@ fn main(
   // begin steady
   // Operands that depend on n alone.
   // end steady
-  var total = F(IDENTITY);
+  var total = identity();
   for (var l = s; l < LENGTH; l += SPLITS) {
     let i = (o * LENGTH + l) * INNER + n;
     // begin chain
-    let a = x0[i];
-    let b = a * a;
-    let value = b;
+    let x0 = load_x0(i);
+    let v0 = x0 * x0;
+    let value = v0;
     // end chain
     total = combine(total, value);
   }

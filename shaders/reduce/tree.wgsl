@@ -27,34 +27,47 @@ const COLUMN_TILES: u32 = (INNER + COLUMNS - 1u) / COLUMNS;
 const PART: u32 = (LENGTH + SPLITS - 1u) / SPLITS;
 
 // begin types
-alias F = vec4f;
-alias U = vec4u;
+alias F = vec4<f32>;
+alias U = vec4<u32>;
 // end types
 
-// begin buffers
-@group(0) @binding(0) var<storage, read> x0: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
-// end buffers
+// begin operands
+@group(0) @binding(0) var<storage, read> x0: array<vec4<f32>>;
+fn load_x0(i: u32) -> vec4<f32> {
+  return x0[i];
+}
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+// end operands
 
 // begin combine
-const IDENTITY: f32 = 0.0;
-fn combine(a: F, b: F) -> F {
+alias E = F;
+fn identity() -> E {
+  return E(0.0);
+}
+fn combine(a: E, b: E) -> E {
   return a + b;
 }
-fn finish(a: F) -> F {
+fn finish(a: E) -> E {
   return a;
 }
 // end combine
 
-var<workgroup> partial: array<F, THREADS>;
+var<workgroup> partial: array<E, THREADS>;
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(THREADS)
 fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let block = group.x + group.y * groups.x;
+  let block = workgroup_number(workgroup, workgroups);
   let column = block % COLUMN_TILES * COLUMNS + local % COLUMNS;
   let o = block / COLUMN_TILES % OUTER;
   let s = block / (COLUMN_TILES * OUTER);
@@ -68,10 +81,10 @@ fn main(
   // Operands that depend on n alone.
   // end steady
   // @registers
-  var total: array<F, UNROLL>;
+  var total: array<E, UNROLL>;
   // @unroll
   for (var u = 0u; u < UNROLL; u++) {
-    total[u] = F(IDENTITY);
+    total[u] = identity();
   }
   let end = min((s + 1u) * PART, LENGTH);
   for (var first = s * PART + lane; first < end; first += UNROLL * LANES) {
@@ -81,9 +94,9 @@ fn main(
       let l = min(first + u * LANES, end - 1u);
       let i = (o * LENGTH + l) * INNER + n;
       // begin chain
-      let a = x0[i];
-      let b = a * a;
-      let value = b;
+      let x0 = load_x0(i);
+      let v0 = x0 * x0;
+      let value = v0;
       // end chain
       total[u] = select(total[u], combine(total[u], value), first + u * LANES < end);
     }

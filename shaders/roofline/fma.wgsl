@@ -15,18 +15,35 @@ const CHAINS: u32 = 8u;
 const ROUNDS: u32 = 64u;
 const STEPS: u32 = 64u;
 
-@group(0) @binding(0) var<storage, read> x: array<f32, 2>;
+// begin operands
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+fn load_x(i: u32) -> f32 {
+  return x[i];
+}
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+// end operands
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let a = x[0];
-  let b = x[1];
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = workgroup_number(workgroup, workgroups) * 64u + local;
+  let a = load_x(0u);
+  let b = load_x(1u);
   // @registers
   var s: array<f32, CHAINS>;
   // @unroll
   for (var k = 0u; k < CHAINS; k++) {
-    s[k] = f32(id.x + k);
+    s[k] = f32(i + k);
   }
   for (var round = 0u; round < ROUNDS; round++) {
     // @unroll
@@ -42,5 +59,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var k = 0u; k < CHAINS; k++) {
     sum += s[k];
   }
-  y[id.x] = sum;
+  y[i] = sum;
 }

@@ -7,18 +7,33 @@
 
 const COUNT: u32 = 1024u;
 
+// begin operands
 @group(0) @binding(0) var<storage, read> a: array<u32>;
+fn load_a(i: u32) -> u32 {
+  return a[i];
+}
 @group(0) @binding(1) var<storage, read> b: array<u32>;
+fn load_b(i: u32) -> u32 {
+  return b[i];
+}
 @group(0) @binding(2) var<storage, read_write> differing: array<atomic<u32>>;
+// end operands
+
+// begin workgroup_number
+// The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
+fn workgroup_number(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+// end workgroup_number
 
 @compute @workgroup_size(64)
 fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i < COUNT && a[i] != b[i]) {
+  let i = workgroup_number(workgroup, workgroups) * 64u + local;
+  if (i < COUNT && load_a(i) != load_b(i)) {
     atomicAdd(&differing[0], 1u);
   }
 }

@@ -1,16 +1,8 @@
 /** Convolution shapes, and their three faces against a plain float64 loop. */
 import assert from "node:assert/strict";
-import {
-  convForward,
-  convInputGrad,
-  type ConvShape,
-  convWeightGrad,
-} from "../../engine/gpu/kernels/conv.ts";
-import {
-  generalForward,
-  generalInputGrad,
-  generalWeightGrad,
-} from "../../engine/gpu/kernels/conv_general.ts";
+import { convForward, convInputGrad, convWeightGrad } from "../../engine/gpu/kernels/conv.ts";
+import { general } from "../../engine/gpu/kernels/conv_general.ts";
+import { type ConvShape, convSizes } from "../../engine/gpu/kernels/conv_shape.ts";
 import type { SplitKernel } from "../../engine/gpu/kernel.ts";
 import { PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
 import { noise, relativeError, runKernel } from "./gpu.ts";
@@ -104,20 +96,6 @@ export const SHAPES: Record<string, ConvShape> = {
   "depthwise, 3 channels": conv([5, 6, 3], [3, 3, 3], { groups: 3, padding: [1, 1] }),
 };
 
-interface Lengths {
-  readonly x: number;
-  readonly w: number;
-  readonly y: number;
-}
-
-export function lengths(s: ConvShape): Lengths {
-  return {
-    x: s.batch * s.inHeight * s.inWidth * s.inChannels,
-    w: s.kernelHeight * s.kernelWidth * s.inChannels / s.groups * s.outChannels,
-    y: s.batch * s.outHeight * s.outWidth * s.outChannels,
-  };
-}
-
 /** Calls `visit` with the indices of x, w and y for every product of the trilinear form. */
 function forEachProduct(s: ConvShape, visit: (x: number, w: number, y: number) => void): void {
   const groupIn = s.inChannels / s.groups;
@@ -183,9 +161,9 @@ export function chosenFaces(s: ConvShape, target: Target): Faces {
 
 export function generalFaces(s: ConvShape): Faces {
   return {
-    forward: generalForward(s),
-    inputGrad: generalInputGrad(s),
-    weightGrad: generalWeightGrad(s, PLAIN),
+    forward: general.faces.forward(s, PLAIN),
+    inputGrad: general.faces["input gradient"](s, PLAIN),
+    weightGrad: general.faces["weight gradient"](s, PLAIN),
   };
 }
 
@@ -205,7 +183,7 @@ async function check(
 
 /** Checks faces made in several ways against the reference and, where that isn't zero, each other. */
 export async function checkFaces(s: ConvShape, ways: readonly Faces[]): Promise<void> {
-  const length = lengths(s);
+  const length = convSizes(s);
   const x = noise(length.x, 1), w = noise(length.w, 2), dy = noise(length.y, 3);
   const { y, dx, dw } = reference(s, x, w, dy);
   const results: Float32Array[][] = [];

@@ -11,7 +11,7 @@
 import { simplify } from "../../engine/plan/simplify.ts";
 import { ancestors, type Shape, type Tensor, Variable } from "../../engine/tensor/mod.ts";
 import { rowMajorStrides } from "../../engine/tensor/shape.ts";
-import type { ConvShape } from "../../engine/gpu/kernels/conv.ts";
+import type { ConvShape } from "../../engine/gpu/kernels/conv_shape.ts";
 import type { PoolShape } from "../../engine/gpu/kernels/pool.ts";
 import { operations } from "../reference/interpreter.ts";
 import { scalars } from "../reference/pointwise.ts";

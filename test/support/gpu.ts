@@ -1,7 +1,8 @@
 /** Runs single kernels for tests: one device for the whole file, arrays in, array out. */
 import type { Gpu } from "../../engine/gpu/adapter.ts";
 import { expand } from "../../engine/gpu/expand.ts";
-import { type Kernel, TEXTURE_WIDTH } from "../../engine/gpu/kernel.ts";
+import { type Kernel, spread, TEXTURE_WIDTH, textureFormat } from "../../engine/gpu/kernel.ts";
+import { render } from "../../engine/gpu/render.ts";
 import { BLOCKS, PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
 import { openGpu } from "../../engine/host/gpu.ts";
 
@@ -27,7 +28,7 @@ export async function testTargets(): Promise<Target[]> {
 /** The kernel's pipeline, its shader expanded; throws with the shader's messages if it is wrong. */
 export async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
   device.pushErrorScope("validation");
-  const module = device.createShaderModule({ label: kernel.label, code: expand(kernel.source) });
+  const module = device.createShaderModule({ label: kernel.label, code: expand(render(kernel)) });
   const layout = device.createPipelineLayout({ bindGroupLayouts: [bindings(device, kernel)] });
   const pipeline = device.createComputePipeline({ layout, compute: { module } });
   const error = await device.popErrorScope();
@@ -35,24 +36,17 @@ export async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUCom
   return pipeline;
 }
 
-/** The layout of group 0: textures and read-only buffers, the last binding is written. */
-function bindings(device: GPUDevice, kernel: Kernel): GPUBindGroupLayout {
-  const { COMPUTE } = GPUShaderStage;
-  const count = [...kernel.source.matchAll(/^\s*@group\(0\) @binding/gm)].length;
-  const entries: GPUBindGroupLayoutEntry[] = [];
-  for (let binding = 0; binding < count; binding++) {
-    const type = binding < count - 1 ? "read-only-storage" : "storage";
-    const texture = kernel.textures?.find((texture) => texture.binding === binding);
-    entries.push(
-      texture
-        ? {
-          binding,
-          visibility: COMPUTE,
-          storageTexture: { access: "read-only", format: texture.format },
-        }
-        : { binding, visibility: COMPUTE, buffer: { type } },
-    );
-  }
+/** The layout of group 0. */
+function bindings(device: GPUDevice, { operands }: Kernel): GPUBindGroupLayout {
+  const visibility = GPUShaderStage.COMPUTE;
+  const entries = operands.map(({ element, storage, role }, binding): GPUBindGroupLayoutEntry => {
+    if (storage === "texture") {
+      const format = textureFormat(element)!;
+      return { binding, visibility, storageTexture: { access: "read-only", format } };
+    }
+    const type = role === "read" ? "read-only-storage" : "storage";
+    return { binding, visibility, buffer: { type } };
+  });
   return device.createBindGroupLayout({ entries });
 }
 
@@ -63,8 +57,9 @@ export function upload(
   binding: number,
   data: Float32Array<ArrayBuffer>,
 ): GPUBuffer | GPUTexture {
-  const format = kernel.textures?.find((texture) => texture.binding === binding)?.format;
-  if (!format) {
+  const { element, storage } = kernel.operands[binding];
+  const format = textureFormat(element);
+  if (storage === "buffer" || !format) {
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
     const buffer = device.createBuffer({ size: data.byteLength, usage });
     device.queue.writeBuffer(buffer, 0, data);
@@ -116,7 +111,7 @@ export async function runKernel(
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(...kernel.workgroups);
+    pass.dispatchWorkgroups(...spread(kernel.workgroups));
     pass.end();
     encoder.copyBufferToBuffer(output, 0, readback, size * run, size);
     device.queue.submit([encoder.finish()]);

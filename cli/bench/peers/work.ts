@@ -4,8 +4,7 @@
  * door, untimed, and their results are turned back before they are compared.
  */
 
-import type { ConvShape } from "../../../engine/gpu/kernels/conv.ts";
-import { convCost } from "../../../engine/gpu/kernels/conv_shape.ts";
+import { convCost, type ConvShape } from "../../../engine/gpu/kernels/conv_shape.ts";
 import { below, draws, streamId } from "../../../engine/random.ts";
 import { numel, type Shape } from "../../../engine/tensor/shape.ts";
 import type { PlainStepSpec, WorkSpec } from "../result.ts";

@@ -3,17 +3,14 @@
  * one iteration space, with operands read from memory wherever broadcasting says they lie.
  */
 
-import type { TextureInput } from "../kernel.ts";
+import { elementOf, type Operand, read, type Scalar } from "../kernel.ts";
 import { product } from "./cost.ts";
-import { texel, textureOf } from "./operands.ts";
-import type { Target } from "./target.ts";
-
-export type ElementType = "f32" | "u32";
+import { storageOf, type Target } from "./target.ts";
 
 /** An operand in memory; its shape is right-aligned with the iteration space and may have ones. */
 export interface Leaf {
   readonly shape: readonly number[];
-  readonly dtype: ElementType;
+  readonly dtype: Scalar;
 }
 
 /** Operations in order, over the elements of `shape`. */
@@ -25,18 +22,15 @@ export interface Chain {
   readonly values: readonly string[];
   /** The names of the values that the chain is for. */
   readonly results: readonly string[];
-  readonly dtype: ElementType;
+  readonly dtype: Scalar;
 }
 
 /** How a chain is laid out in WGSL: the vector width, and the loads of its operands. */
 export interface ChainText {
   /** Floats in one element: 4 or 1. */
   readonly width: 1 | 4;
-  readonly types: string;
-  /** Declarations of the operands' buffers, in binding order. */
-  readonly buffers: string[];
-  /** Those of them that are textures. */
-  readonly textures: TextureInput[];
+  /** What the chain reads from memory, in binding order. */
+  readonly operands: readonly Operand[];
   /** The loads of operands that depend on the column `n` alone. */
   readonly steady: readonly { readonly name: string; readonly value: string }[];
   /** `let` lines that load the other operands at element `i` and compute every value. */
@@ -55,59 +49,45 @@ export interface ChainLayout {
   readonly inPlace?: readonly (number | undefined)[];
   /** The leaf that the kernel has computed, as `value`. */
   readonly computed?: number;
-  /** How many large operands may be read as textures; see `Target`. */
-  readonly textures: number;
+  /** How many operands the kernel binds as textures already. */
+  readonly textures?: number;
 }
 
-/** Floats from which a copy to a texture costs less than it saves. */
-const MIN_TEXTURE = 1 << 14;
 /** Storage textures that WebGPU promises to each shader stage. */
 const MAX_TEXTURES = 4;
-/** How many operands a kernel for the target reads as textures, if it binds no others. */
-export const texturesFor = (target: Target) => (target.chainTextures ? MAX_TEXTURES : 0);
 
-export function chainText(chain: Chain, layout: ChainLayout): ChainText {
+/** The types that a chain's expressions are written in: one number each, or four. */
+export function types(width: 1 | 4): string {
+  return `alias F = ${elementOf("f32", width)};\nalias U = ${elementOf("u32", width)};`;
+}
+
+export function chainText(chain: Chain, layout: ChainLayout, target: Target): ChainText {
   const axes = mergedAxes(chain);
   const last = axes.at(-1)?.extent ?? 1;
   const width = last % 4 === 0 && (layout.along ?? last) % 4 === 0 ? 4 : 1;
-  let { textures: free } = layout;
   const overwritten = layout.inPlace ?? [];
+  let free = MAX_TEXTURES - (layout.textures ?? 0);
   const loads = chain.leaves.map((leaf, k) => {
-    if (k === layout.computed) {
-      return { steady: false, texture: false, memory: "", name: `x${k}`, value: "value" };
-    }
+    const name = `x${k}`;
     const own = overwritten.indexOf(k);
+    if (k === layout.computed) return { name, steady: false, value: "value" };
+    if (own >= 0) return { name, steady: false, value: `y${own}[i]` };
     const vector = width === 4 && axes.at(-1)!.strides[k] !== 0;
-    const steady = own < 0 && repeatsByRow(axes, k, layout.row);
+    const steady = repeatsByRow(axes, k, layout.row);
     const index = steady
       ? (axes.at(-1)?.strides[k] ? "n" : "0u")
       : elementIndex(axes, k, width, vector);
-    const texture = free > 0 && vector && !steady && own < 0 &&
-      leaf.dtype === "f32" && product(leaf.shape) >= MIN_TEXTURE;
-    if (texture) free--;
-    const element = vector ? `vec4<${leaf.dtype}>` : leaf.dtype;
-    const memory = texture
-      ? textureOf(`x${k}_in`, "rgba32float")
-      : `var<storage, read> x${k}_in: array<${element}>;`;
-    const load = texture ? texel(`x${k}_in`, index) : `x${k}_in[${index}]`;
+    const element = elementOf(leaf.dtype, vector ? 4 : 1);
+    const length = product(leaf.shape) / (vector ? 4 : 1);
+    const storage = steady || free === 0 ? "buffer" : storageOf(element, length, "one", target);
+    if (storage === "texture") free--;
+    const load = `load_${name}(${index})`;
     const value = vector || width === 1 ? load : `${leaf.dtype === "f32" ? "F" : "U"}(${load})`;
-    return {
-      steady,
-      texture,
-      memory,
-      name: `x${k}`,
-      value: own >= 0 ? `y${own}[i]` : value,
-    };
+    return { name, steady, value, operand: read(name, element, storage) };
   });
-  const bound = loads.filter((_, k) => k !== layout.computed && !overwritten.includes(k));
-  const vectorOf = (type: string) => (width === 4 ? `vec4<${type}>` : type);
   return {
     width,
-    types: `alias F = ${vectorOf("f32")};\nalias U = ${vectorOf("u32")};`,
-    buffers: bound.map(({ memory }) => memory),
-    textures: bound.flatMap(({ texture }, binding) =>
-      texture ? [{ binding, format: "rgba32float" }] : []
-    ),
+    operands: loads.flatMap(({ operand }) => operand ?? []),
     steady: loads.filter(({ steady }) => steady),
     lines: [
       ...loads.filter(({ steady }) => !steady).map(letLine),
@@ -131,11 +111,6 @@ function repeatsByRow(axes: readonly Axis[], k: number, row: number): boolean {
   if (axes.slice(0, -1).some(({ strides }) => strides[k] !== 0)) return false;
   const last = axes.at(-1);
   return !last || last.strides[k] === 0 || (axes.length > 1 && last.extent === row);
-}
-
-/** Puts group and binding before buffer declarations, counting from `first`. */
-export function bindBuffers(declarations: readonly string[], first = 0): string {
-  return declarations.map((text, k) => `@group(0) @binding(${first + k}) ${text}`).join("\n");
 }
 
 interface Axis {

@@ -3,18 +3,19 @@ import weightGradShader from "../../../shaders/conv/depthwise_weight_grad.wgsl" 
   type: "text",
 };
 import depthwiseShader from "../../../shaders/conv/depthwise.wgsl" with { type: "text" };
-import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
-import type { ConvShape, SplitKernel } from "./conv.ts";
+import { type Operand, read, type SplitKernel, written } from "../kernel.ts";
+import { directionConstants, directionOf, phaseExtent, runConstants } from "./conv_direction.ts";
 import {
   convCost,
   convLabel,
-  directedConstants,
+  type ConvShape,
+  convSizes,
   evenTile,
+  type Family,
   splitRows,
   windowConstants,
 } from "./conv_shape.ts";
-import { declareOperands, type Operand } from "./operands.ts";
-import type { Target } from "./target.ts";
+import { storageOf, type Target } from "./target.ts";
 
 const WORKGROUP = 64;
 const PIXELS = 8;
@@ -23,63 +24,70 @@ const THREADS_A_WORKGROUP = 128;
 /** Wider kernels would unroll into too much code. */
 const MAX_KERNEL_WIDTH = 9;
 
-export function takesDepthwise(s: ConvShape): boolean {
-  return s.groups === s.inChannels && s.groups === s.outChannels && s.groups % 4 === 0 &&
-    s.kernelWidth <= MAX_KERNEL_WIDTH;
-}
+export const depthwise: Family = {
+  takes: (s) =>
+    s.groups === s.inChannels && s.groups === s.outChannels && s.groups % 4 === 0 &&
+    s.kernelWidth <= MAX_KERNEL_WIDTH,
+  faces: {
+    forward: (s, target) => directed(s, false, target),
+    "input gradient": (s, target) => directed(s, true, target),
+    "weight gradient": weightGrad,
+  },
+};
 
-export function depthwiseForward(s: ConvShape, target: Target): Kernel {
-  return directed(s, false, target);
-}
-
-export function depthwiseInputGrad(s: ConvShape, target: Target): Kernel {
-  return directed(s, true, target);
-}
-
-function directed(s: ConvShape, adjoint: boolean, target: Target): Kernel {
-  const [height, width] = adjoint ? [s.inHeight, s.inWidth] : [s.outHeight, s.outWidth];
-  const [phasesH, phasesW] = adjoint ? s.stride : [1, 1];
-  const columns = Math.ceil(width / phasesW);
-  const pixels = evenTile(columns, PIXELS);
-  const threads = s.batch * s.groups / 4 * phasesH * phasesW *
-    Math.ceil(height / phasesH) * Math.ceil(columns / pixels);
-  const { source, textures } = declare(depthwiseShader, ["own", "weight"], "result", target);
-  return {
+function directed(s: ConvShape, adjoint: boolean, target: Target): SplitKernel {
+  const direction = directionOf(s, adjoint);
+  const { height, width } = direction;
+  const pixels = evenTile(phaseExtent(width), PIXELS);
+  const threads = s.batch * s.groups / 4 * height.phases * width.phases *
+    phaseExtent(height) * Math.ceil(phaseExtent(width) / pixels);
+  const { x, w, y } = convSizes(s);
+  const kernel = {
     label: convLabel(s, adjoint ? "input gradient" : "forward"),
-    source: specialize(source, {
-      ...directedConstants(s, adjoint),
+    shader: depthwiseShader,
+    operands: [
+      vectors("own", adjoint ? y : x, target),
+      vectors("weight", w, target),
+      written("result", "vec4<f32>"),
+    ],
+    constants: {
+      ...directionConstants(direction),
+      ...runConstants(direction),
       CHANNELS: s.groups,
       PIXELS: pixels,
-    }),
-    workgroups: linearWorkgroups(Math.ceil(threads / WORKGROUP)),
-    textures,
+    },
+    workgroups: Math.ceil(threads / WORKGROUP),
     ...convCost(s),
   };
+  return { kernel, splits: 1 };
 }
 
-export function depthwiseWeightGrad(s: ConvShape, target: Target): SplitKernel {
+function weightGrad(s: ConvShape, target: Target): SplitKernel {
   const threads = s.groups / 4 * s.kernelHeight;
   const wanted = target.threads / THREADS_A_WORKGROUP;
   const splits = splitRows(s.batch * s.outHeight, threads / WORKGROUP, wanted);
-  const { source, textures } = declare(weightGradShader, ["x", "dy"], "parts", target);
+  const { x, y } = convSizes(s);
   const kernel = {
     label: convLabel(s, "weight gradient"),
-    source: specialize(source, {
+    shader: weightGradShader,
+    operands: [
+      vectors("x", x, target),
+      vectors("dy", y, target),
+      written("parts", "vec4<f32>"),
+    ],
+    constants: {
       ...windowConstants(s),
       CHANNELS: s.groups,
       SPLITS: splits,
       PIXELS: evenTile(s.outWidth, PIXELS),
-    }),
-    workgroups: linearWorkgroups(Math.ceil(splits * threads / WORKGROUP)),
-    textures,
+    },
+    workgroups: Math.ceil(splits * threads / WORKGROUP),
     ...convCost(s, splits),
   };
   return { kernel, splits };
 }
 
-/** The shader with its operands declared for the target. */
-function declare(shader: string, inputs: readonly string[], output: string, target: Target) {
-  const operand = (name: string): Operand => ({ name, dtype: "f32" });
-  const { text, textures } = declareOperands(inputs.map(operand), operand(output), 4, target);
-  return { source: replaceRegion(shader, "memory", text), textures };
+/** An operand of `count` values, read as vec4s. */
+function vectors(name: string, count: number, target: Target): Operand {
+  return read(name, "vec4<f32>", storageOf("vec4<f32>", count / 4, "few", target));
 }

@@ -1,8 +1,48 @@
-/** What all convolution kernels say alike of their shapes: constants, costs, labels, phases. */
-import type { Constant } from "../kernel.ts";
-import type { ConvShape } from "./conv.ts";
+/** What all convolution kernels say alike of their shapes: constants, costs, labels. */
+import type { Constants, SplitKernel } from "../kernel.ts";
+import type { Target } from "./target.ts";
 
+/** The sizes of a convolution; pairs are (height, width). */
+export interface ConvShape {
+  readonly batch: number;
+  readonly inHeight: number;
+  readonly inWidth: number;
+  readonly inChannels: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly outChannels: number;
+  readonly kernelHeight: number;
+  readonly kernelWidth: number;
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+}
+
+/** Which of the three is computed from the other two: y, dx or dw. */
 export type Face = "forward" | "input gradient" | "weight gradient";
+
+/** Kernels for the three faces of some convolutions. */
+export interface Family {
+  /** Whether the family has kernels for this shape on the target. */
+  takes(s: ConvShape, target: Target): boolean;
+  readonly faces: Readonly<Record<Face, (s: ConvShape, target: Target) => SplitKernel>>;
+}
+
+/** Whether output channels, and where there are groups those of every group, are whole vec4s. */
+export function wholeVectors(s: ConvShape): boolean {
+  const [groupIn, groupOut] = [s.inChannels / s.groups, s.outChannels / s.groups];
+  return groupOut % 4 === 0 && (s.groups === 1 || groupIn % 4 === 0);
+}
+
+/** Values of x, of w and of y. */
+export function convSizes(s: ConvShape): { x: number; w: number; y: number } {
+  return {
+    x: s.batch * s.inHeight * s.inWidth * s.inChannels,
+    w: s.kernelHeight * s.kernelWidth * (s.inChannels / s.groups) * s.outChannels,
+    y: s.batch * s.outHeight * s.outWidth * s.outChannels,
+  };
+}
 
 /** "conv 3x3/2 forward 8x32x32x64 -> 8x16x16x128". */
 export function convLabel(s: ConvShape, face: Face): string {
@@ -20,14 +60,12 @@ export function convLabel(s: ConvShape, face: Face): string {
 
 /** Operations and least bytes of one face; `splits` counts copies of the weights' gradient. */
 export function convCost(s: ConvShape, splits = 1): { flops: number; bytes: number } {
-  const x = s.batch * s.inHeight * s.inWidth * s.inChannels;
-  const y = s.batch * s.outHeight * s.outWidth * s.outChannels;
-  const taps = s.kernelHeight * s.kernelWidth * (s.inChannels / s.groups);
-  return { flops: 2 * y * taps, bytes: 4 * (x + y + splits * taps * s.outChannels) };
+  const { x, w, y } = convSizes(s);
+  return { flops: 2 * y * (w / s.outChannels), bytes: 4 * (x + y + splits * w) };
 }
 
 /** Constants of the shaders that see the shape as it is, apart from the channels. */
-export function windowConstants(s: ConvShape): Record<string, Constant> {
+export function windowConstants(s: ConvShape): Constants {
   return {
     BATCH: s.batch,
     IN_HEIGHT: s.inHeight,
@@ -45,65 +83,11 @@ export function windowConstants(s: ConvShape): Record<string, Constant> {
   };
 }
 
-/**
- * Constants of the shaders that compute either direction, apart from the channels: `adjoint` swaps
- * input and output, and the phases of its stride take the place of the stride.
- */
-export function directedConstants(s: ConvShape, adjoint: boolean): Record<string, Constant> {
-  const rows = usedTaps(s, 0);
-  const columns = usedTaps(s, 1);
-  const x = { height: s.inHeight, width: s.inWidth };
-  const y = { height: s.outHeight, width: s.outWidth };
-  const [source, result] = adjoint ? [y, x] : [x, y];
-  const [h, w] = [0, 1].map((axis) => {
-    const stride = s.stride[axis], dilation = s.dilation[axis];
-    const divisor = gcd(stride, dilation);
-    return adjoint
-      ? { phases: stride, tapStride: stride / divisor, pixelStep: 1, slotStep: dilation / divisor }
-      : { phases: 1, tapStride: 1, pixelStep: stride, slotStep: dilation };
-  });
-  return {
-    ...windowConstants(s),
-    ADJOINT: adjoint,
-    IN_HEIGHT: source.height,
-    IN_WIDTH: source.width,
-    OUT_HEIGHT: result.height,
-    OUT_WIDTH: result.width,
-    KERNEL_HEIGHT: rows.count,
-    KERNEL_WIDTH: columns.count,
-    FIRST_TAP_H: rows.first,
-    FIRST_TAP_W: columns.first,
-    WEIGHT_WIDTH: s.kernelWidth,
-    PADDING_H: s.padding[0] - rows.first * s.dilation[0],
-    PADDING_W: s.padding[1] - columns.first * s.dilation[1],
-    PHASES_H: h.phases,
-    PHASES_W: w.phases,
-    TAP_STRIDE_H: h.tapStride,
-    TAP_STRIDE_W: w.tapStride,
-    PIXEL_STEP: w.pixelStep,
-    SLOT_STEP: w.slotStep,
-  };
-}
-
-/** The run of taps that meet the input for some output; the others only ever see padding. */
-export function usedTaps(s: ConvShape, axis: 0 | 1): { first: number; count: number } {
-  const taps = axis === 0 ? s.kernelHeight : s.kernelWidth;
-  const inside = axis === 0 ? s.inHeight : s.inWidth;
-  const outputs = axis === 0 ? s.outHeight : s.outWidth;
-  let first = taps, last = -1;
-  for (let tap = 0; tap < taps; tap++) {
-    const start = tap * s.dilation[axis] - s.padding[axis];
-    const hit = Math.max(0, Math.ceil(-start / s.stride[axis]));
-    if (hit < outputs && start + hit * s.stride[axis] < inside) {
-      first = Math.min(first, tap);
-      last = tap;
-    }
-  }
-  return last < 0 ? { first: 0, count: 1 } : { first, count: last - first + 1 };
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
+/** Constants of the channels; "in" and "out" may be meant as a direction sees them. */
+export function channelConstants(
+  { inChannels, outChannels, groups }: Pick<ConvShape, "inChannels" | "outChannels" | "groups">,
+): Constants {
+  return { IN_CHANNELS: inChannels, OUT_CHANNELS: outChannels, GROUPS: groups };
 }
 
 /** The smallest extent of equal tiles of at most `limit` that cover `extent` with as few tiles. */

@@ -2,21 +2,44 @@
  * Convolution as register tiles: shaders/conv/tile.wgsl for forward and input
  * gradient, weight_tile.wgsl for the weight gradient. Here the sizes of the tiles are chosen.
  */
+import aloneShader from "../../../shaders/conv/lanes_alone.wgsl" with { type: "text" };
+import packedShader from "../../../shaders/conv/tile_packed.wgsl" with { type: "text" };
+import scalarsShader from "../../../shaders/conv/tile_scalars.wgsl" with { type: "text" };
 import tileShader from "../../../shaders/conv/tile.wgsl" with { type: "text" };
 import weightTileShader from "../../../shaders/conv/weight_tile.wgsl" with { type: "text" };
-import { type Constant, type Kernel, linearWorkgroups, specialize } from "../kernel.ts";
-import type { ConvShape, SplitKernel } from "./conv.ts";
-import { generalFace } from "./conv_general.ts";
 import {
+  elementOf,
+  type Kernel,
+  type Operand,
+  read,
+  type Slots,
+  type SplitKernel,
+  written,
+} from "../kernel.ts";
+import { slotOf } from "../render.ts";
+import {
+  type Direction,
+  directionConstants,
+  directionOf,
+  phaseExtent,
+  phaseTaps,
+  runConstants,
+} from "./conv_direction.ts";
+import { general } from "./conv_general.ts";
+import {
+  channelConstants,
   convCost,
   convLabel,
-  directedConstants,
+  type ConvShape,
+  convSizes,
   evenTile,
+  type Family,
   splitRows,
+  wholeVectors,
   windowConstants,
 } from "./conv_shape.ts";
-import { retarget, type Target, workgroupSize } from "./target.ts";
-import { choose } from "./variant.ts";
+import { PLAIN, storageOf, type Target, workgroupSize } from "./target.ts";
+import { tuned } from "./variant.ts";
 
 /** Pixels of a tile: more share the weights better, but their sums no longer fit the registers. */
 const PIXELS = 8;
@@ -27,80 +50,109 @@ const MAX_TAPS = 4;
 /** Workgroups that keep an adapter busy. */
 const WANTED_WORKGROUPS = 64;
 
-/** Whether the tiles take this shape: output channels, and those of every group, in whole vec4s. */
-export function takesTile(s: ConvShape): boolean {
-  const groupIn = s.inChannels / s.groups, groupOut = s.outChannels / s.groups;
-  return groupOut % 4 === 0 && (s.groups === 1 || groupIn % 4 === 0);
-}
+export const tile: Family = {
+  takes: wholeVectors,
+  faces: {
+    forward: (s, target) => directed(s, false, target),
+    "input gradient": (s, target) => directed(s, true, target),
+    "weight gradient": weightGrad,
+  },
+};
 
-export function tileForward(s: ConvShape, target: Target): Kernel {
-  return directed(s, false, target);
-}
-
-export function tileInputGrad(s: ConvShape, target: Target): Kernel {
-  return directed(s, true, target);
-}
-
-function directed(shape: ConvShape, adjoint: boolean, target: Target): Kernel {
-  const s = flatten(shape);
-  const window = directedConstants(s, adjoint);
-  const [inChannels, outChannels] = adjoint
-    ? [s.outChannels, s.inChannels]
-    : [s.inChannels, s.outChannels];
-  const rows = Math.ceil(Number(window.OUT_HEIGHT) / Number(window.PHASES_H));
-  const columns = Math.ceil(Number(window.OUT_WIDTH) / Number(window.PHASES_W));
-  const slots = Math.ceil(Number(window.KERNEL_WIDTH) / Number(window.TAP_STRIDE_W));
-  const groupOut = Math.ceil(outChannels / s.groups / 4);
+function directed(shape: ConvShape, adjoint: boolean, target: Target): SplitKernel {
+  const direction = directionOf(flatten(shape), adjoint);
   const face = adjoint ? "input gradient" : "forward";
   const label = convLabel(shape, face);
-  const make = (tile: Tile): Kernel => {
-    const own = ownLayout(inChannels, window, tile.pixels);
-    const result = outChannels % 4 === 0 ? "vectors" : "scalars";
-    const { source, textures } = retarget(tileShader, target, { own, result });
-    const channelTiles = s.groups * Math.ceil(groupOut / tile.vectors);
-    const lanes = Math.ceil(tile.count / target.lanes) * target.lanes;
-    const threads = channelTiles * Number(window.PHASES_H) * Number(window.PHASES_W) * lanes;
-    return {
-      label,
-      source: specialize(source, {
-        ...window,
-        IN_CHANNELS: inChannels,
-        OUT_CHANNELS: outChannels,
-        GROUPS: s.groups,
-        SKEW: own === "packed" ? (4 - Number(window.PADDING_W) * inChannels % 4) % 4 : 0,
-        IMAGES: tile.images,
-        PIXELS: tile.pixels,
-        VECTORS: tile.vectors,
-        LANES: target.lanes,
-        WORKGROUP: workgroupSize(target),
-      }),
-      workgroups: linearWorkgroups(Math.ceil(threads / workgroupSize(target))),
-      textures,
-      takesEpilogue: result === "vectors",
-      ...convCost(shape),
-    };
-  };
-  const limits = [{ pixels: PIXELS, vectors: maxVectors(target, slots) }, ...OTHER_LIMITS];
-  const variants = new Map(limits.map((limit) => {
-    const tile = chooseTile(s.batch, rows, columns, slots, groupOut, target, limit);
-    const name = `${tile.images} x ${tile.pixels} pixels by ${4 * tile.vectors} channels`;
-    return [name, { name, make: () => make(tile) }];
+  const limits = [{ pixels: PIXELS, vectors: maxVectors(target, phaseTaps(direction.width)) }];
+  const variants = new Map([...limits, ...OTHER_LIMITS].map((limit) => {
+    const size = chooseTile(direction, target, limit);
+    const name = `${size.images} x ${size.pixels} pixels by ${4 * size.vectors} channels`;
+    return [name, { name, make: () => ({ label, ...tileKernel(shape, direction, size, target) }) }];
   }));
-  return choose({
+  const kernel = tuned({
     shapeClass: label,
     variants: [...variants.values()],
     splits: 1,
-    reference: () => generalFace(shape, face),
+    reference: () => general.faces[face](shape, PLAIN),
   }, target);
+  return { kernel, splits: 1 };
 }
 
+function tileKernel(
+  shape: ConvShape,
+  direction: Direction,
+  size: Tile,
+  target: Target,
+): Omit<Kernel, "label"> {
+  const { adjoint, inChannels, outChannels, height, width } = direction;
+  const own = ownLayout(direction, size.pixels);
+  const result = outChannels % 4 === 0 ? "vectors" : "scalars";
+  const { x, w, y } = convSizes(shape);
+  const lanes = Math.ceil(size.count / target.lanes) * target.lanes;
+  const threads = channelTiles(direction, size) * height.phases * width.phases * lanes;
+  return {
+    shader: tileShader,
+    operands: [
+      operand("own", own, adjoint ? y : x, target),
+      operand("joint", "vectors", w, target),
+      written("result", elementOf("f32", result === "vectors" ? 4 : 1)),
+    ],
+    slots: {
+      ...ownSlots(own),
+      ...(result === "scalars" && { result: slotOf(scalarsShader, "result") }),
+      ...laneSlots(target),
+    },
+    constants: {
+      ...directionConstants(direction),
+      ...runConstants(direction),
+      ...channelConstants(direction),
+      SKEW: own === "packed" ? (4 - width.padding * inChannels % 4) % 4 : 0,
+      IMAGES: size.images,
+      PIXELS: size.pixels,
+      VECTORS: size.vectors,
+      LANES: target.lanes,
+      WORKGROUP: workgroupSize(target),
+    },
+    workgroups: Math.ceil(threads / workgroupSize(target)),
+    takesEpilogue: result === "vectors",
+    ...convCost(shape),
+  };
+}
+
+/**
+ * How the channels of an operand lie in elements: whole vec4s, single values, or fewer than four
+ * channels in pixels packed into vec4s.
+ */
+type Layout = "vectors" | "scalars" | "packed";
+
 /** How the pixels of a run, at least `pixels` of them, lie in memory. */
-function ownLayout(channels: number, window: Record<string, Constant>, pixels: number) {
-  if (channels % 4 === 0) return "vectors";
-  const step = pixels * Number(window.PIXEL_STEP);
-  const aligned = [step, Number(window.IN_WIDTH)].every((n) => n * channels % 4 === 0);
-  if (window.ADJOINT || channels > 3 || !aligned) return "scalars";
-  return "packed";
+function ownLayout({ adjoint, inChannels, width }: Direction, pixels: number): Layout {
+  if (inChannels % 4 === 0) return "vectors";
+  const aligned = [pixels * width.pixelStep, width.in].every((n) => n * inChannels % 4 === 0);
+  return adjoint || inChannels > 3 || !aligned ? "scalars" : "packed";
+}
+
+/** An operand of `count` values. */
+function operand(name: string, layout: Layout, count: number, target: Target): Operand {
+  const width = layout === "scalars" ? 1 : 4;
+  const element = elementOf("f32", width);
+  return read(name, element, storageOf(element, count / width, "many", target));
+}
+
+function ownSlots(layout: Layout): Slots {
+  switch (layout) {
+    case "vectors":
+      return {};
+    case "scalars":
+      return { own: slotOf(scalarsShader, "own") };
+    case "packed":
+      return { run: slotOf(packedShader, "run") };
+  }
+}
+
+function laneSlots({ lanes }: Target): Slots {
+  if (lanes > 1) return {};
+  return { lanes: slotOf(aloneShader, "lanes"), lane: slotOf(aloneShader, "lane") };
 }
 
 /** Most pixels and vectors of channels of a thread's tile. */
@@ -126,15 +178,9 @@ interface Tile {
   readonly count: number;
 }
 
-function chooseTile(
-  batch: number,
-  rows: number,
-  columns: number,
-  slots: number,
-  channelVectors: number,
-  target: Target,
-  limit: Limit,
-): Tile {
+function chooseTile(direction: Direction, target: Target, limit: Limit): Tile {
+  const { batch, height, width } = direction;
+  const rows = phaseExtent(height), columns = phaseExtent(width), slots = phaseTaps(width);
   const unrolled = (pixels: number, vectors: number) => 4 * slots * pixels * vectors;
   const count = (pixels: number, images: number) =>
     Math.ceil(batch / images) * rows * Math.ceil(columns / pixels);
@@ -143,7 +189,7 @@ function chooseTile(
     pixels = Math.ceil(pixels / 2);
   }
   const fitting = Math.max(1, Math.floor(MAX_UNROLLED / unrolled(pixels, 1)));
-  const vectors = evenTile(channelVectors, Math.min(fitting, limit.vectors));
+  const vectors = evenTile(groupVectors(direction), Math.min(fitting, limit.vectors));
   let images = 1;
   while (
     2 * images * pixels <= limit.pixels && count(pixels, 2 * images) >= 2 * target.lanes &&
@@ -151,6 +197,12 @@ function chooseTile(
   ) images *= 2;
   return { images, pixels, vectors, count: count(pixels, images) };
 }
+
+/** Vectors of output channels in a group. */
+const groupVectors = ({ outChannels, groups }: Direction) => Math.ceil(outChannels / groups / 4);
+
+const channelTiles = (direction: Direction, { vectors }: Tile) =>
+  direction.groups * Math.ceil(groupVectors(direction) / vectors);
 
 /**
  * Output vectors of a tile, where `taps` of a kernel row share a load. Shared loads pay for more sums
@@ -170,7 +222,7 @@ function flatten(s: ConvShape): ConvShape {
   return { ...s, batch: 1, inHeight: 1, outHeight: 1, inWidth: pixels, outWidth: pixels };
 }
 
-export function tileWeightGrad(s: ConvShape, target: Target): SplitKernel {
+function weightGrad(s: ConvShape, target: Target): SplitKernel {
   const groupIn = Math.ceil(s.inChannels / s.groups / 4);
   const groupOut = s.outChannels / s.groups / 4;
   // Taps on their own fill the lanes where there are few input channels.
@@ -183,26 +235,28 @@ export function tileWeightGrad(s: ConvShape, target: Target): SplitKernel {
   const pixels = evenTile(s.outWidth, PIXELS);
   const runs = s.batch * s.outHeight * Math.ceil(s.outWidth / pixels);
   const splits = splitRows(runs, threads / workgroup, WANTED_WORKGROUPS);
-  const { source, textures } = retarget(weightTileShader, target, {
-    own: s.inChannels % 4 === 0 ? "vectors" : "scalars",
-    result: "vectors",
-  });
+  const own = s.inChannels % 4 === 0 ? "vectors" : "scalars";
+  const { x, y } = convSizes(s);
   const kernel = {
     label: convLabel(s, "weight gradient"),
-    source: specialize(source, {
+    shader: weightTileShader,
+    operands: [
+      operand("own", own, x, target),
+      operand("joint", "vectors", y, target),
+      written("parts", "vec4<f32>"),
+    ],
+    slots: { ...ownSlots(own), ...laneSlots(target) },
+    constants: {
       ...windowConstants(s),
-      IN_CHANNELS: s.inChannels,
-      OUT_CHANNELS: s.outChannels,
-      GROUPS: s.groups,
+      ...channelConstants(s),
       SPLITS: splits,
       TAPS: taps,
       PIXELS: pixels,
       VECTORS: vectors,
       LANES: target.lanes,
       WORKGROUP: workgroup,
-    }),
-    workgroups: linearWorkgroups(Math.ceil(splits * threads / workgroup)),
-    textures,
+    },
+    workgroups: Math.ceil(splits * threads / workgroup),
     ...convCost(s, splits),
   };
   return { kernel, splits };

@@ -5,11 +5,11 @@
  *
  * A shader that can take one stores every vec4 of its result by `store(pixel, column, value)`, where
  * the column is what `load_column(vector)` has loaded once for all pixels of a thread. Both stand in
- * its region `result`, with the binding of the result, the last one.
+ * its slot `result`; its last operand is the result.
  */
 
-import { type Kernel, replaceRegion } from "../kernel.ts";
-import { bindBuffers, type Chain, chainText, texturesFor } from "./chain.ts";
+import { type Kernel, textureInputs, written } from "../kernel.ts";
+import { type Chain, chainText, types } from "./chain.ts";
 import { chainBytes, product } from "./cost.ts";
 import type { Target } from "./target.ts";
 
@@ -18,51 +18,43 @@ const MAX_BINDINGS = 8;
 
 /**
  * The kernel with a chain at its end, or undefined where it takes none or not this one.
- * Buffers: the kernel's inputs, the chain's other leaves in order, the chain's result.
- * @param inputs how many inputs the kernel has
+ * Operands: the kernel's inputs, the chain's other leaves in order, the chain's result.
  * @param own the leaf that the kernel computes, of the chain's full shape
  */
 export function withEpilogue(
   kernel: Kernel,
-  inputs: number,
   chain: Chain,
   own: number,
   target: Target,
 ): Kernel | undefined {
-  if (!kernel.takesEpilogue || inputs + chain.leaves.length > MAX_BINDINGS) return undefined;
+  const inputs = kernel.operands.slice(0, -1);
+  if (!kernel.takesEpilogue || inputs.length + chain.leaves.length > MAX_BINDINGS) return undefined;
   const channels = chain.shape.at(-1)!;
-  const read = kernel.textures ?? [];
-  const text = chainText(chain, {
-    row: channels,
-    textures: texturesFor(target) - read.length,
-    computed: own,
-  });
-  if (text.width !== 4) return undefined;
-  const result = "var<storage, read_write> result: array<vec4<f32>>;";
-  const region = [
-    text.types,
-    bindBuffers([...text.buffers, result], inputs),
+  const layout = { row: channels, textures: textureInputs(kernel).length, computed: own };
+  const { width, operands, steady, lines } = chainText(chain, layout, target);
+  if (width !== 4) return undefined;
+  const result = [
+    types(width),
     "struct Column {",
     "  vector: u32,",
-    ...text.steady.map(({ name }) => `  ${name}: F,`),
+    ...steady.map(({ name }) => `  ${name}: F,`),
     "}",
     "fn load_column(n: u32) -> Column {",
-    `  return Column(${["n", ...text.steady.map(({ value }) => value)].join(", ")});`,
+    `  return Column(${["n", ...steady.map(({ value }) => value)].join(", ")});`,
     "}",
     "fn store(pixel: u32, column: Column, value: vec4<f32>) {",
     `  let i = pixel * ${channels / 4}u + column.vector;`,
-    ...text.steady.map(({ name }) => `  let ${name} = column.${name};`),
-    ...text.lines.map((line) => `  ${line}`),
+    ...steady.map(({ name }) => `  let ${name} = column.${name};`),
+    ...lines.map((line) => `  ${line}`),
     `  result[i] = ${chain.results[0]};`,
     "}",
   ];
   const size = product(chain.shape);
-  const textures = text.textures.map((input) => ({ ...input, binding: inputs + input.binding }));
   return {
     ...kernel,
     label: `${kernel.label}, ${chain.label}`,
-    source: replaceRegion(kernel.source, "result", region.join("\n")),
-    textures: [...read, ...textures],
+    operands: [...inputs, ...operands, written("result", "vec4<f32>")],
+    slots: { ...kernel.slots, result: result.join("\n") },
     flops: kernel.flops + chain.values.length * size,
     bytes: kernel.bytes + chainBytes(chain) - 4 * size,
   };

@@ -7,9 +7,9 @@
  *     aT b   = weight gradient  x [k, m], dy [k, n]
  */
 import matmulShader from "../../../shaders/gemm/matmul.wgsl" with { type: "text" };
-import { linearWorkgroups, specialize, type SplitKernel } from "../kernel.ts";
-import { convForward, convInputGrad, type ConvShape, convWeightGrad } from "./conv.ts";
-import { splitRows } from "./conv_shape.ts";
+import { read, type SplitKernel, written } from "../kernel.ts";
+import { convForward, convInputGrad, convWeightGrad } from "./conv.ts";
+import { type ConvShape, splitRows } from "./conv_shape.ts";
 import { PLAIN, type Target } from "./target.ts";
 
 /** c [m, n] = a b, with a [m, k] or, if transA, [k, m]; b [k, n] or, if transB, [n, k]. */
@@ -28,15 +28,16 @@ const THREADS_A_WORKGROUP = 128;
 const MIN_SPLIT = 64;
 
 /**
- * Bindings a, b, parts [splits, m, n]; with one split, parts is the product itself, otherwise
+ * Operands a, b, parts [splits, m, n]; with one split, parts is the product itself, otherwise
  * adding the parts in order gives it.
  */
 export function matmul(s: MatmulShape, target: Target = PLAIN): SplitKernel {
-  const { kernel, splits } = choose(s, target);
+  const { kernel, splits } = faceOf(s, target);
   return { kernel: { ...kernel, label: matmulLabel(s), ...matmulCost(s, splits) }, splits };
 }
 
-function choose(s: MatmulShape, target: Target): SplitKernel {
+/** The face of a 1 x 1 convolution that the product is, or the general kernel. */
+function faceOf(s: MatmulShape, target: Target): SplitKernel {
   const { m, n, k, transA, transB } = s;
   if (!transA && !transB && n % 4 === 0) return convForward(pointwise(1, m, k, n), target);
   if (!transA && transB && k % 4 === 0) return convInputGrad(pointwise(1, m, n, k), target);
@@ -81,15 +82,17 @@ export function generalMatmul(s: MatmulShape, target: Target = PLAIN): SplitKern
   const splits = splitRows(runs, tiles / WORKGROUP, target.threads / THREADS_A_WORKGROUP);
   const kernel = {
     label: matmulLabel(s),
-    source: specialize(matmulShader, {
+    shader: matmulShader,
+    operands: [read("a", "f32"), read("b", "f32"), written("parts", "f32")],
+    constants: {
       M: s.m,
       N: s.n,
       K: s.k,
       TRANSPOSE_A: s.transA,
       TRANSPOSE_B: s.transB,
       SPLITS: splits,
-    }),
-    workgroups: linearWorkgroups(Math.ceil(splits * tiles / WORKGROUP)),
+    },
+    workgroups: Math.ceil(splits * tiles / WORKGROUP),
     ...matmulCost(s, splits),
   };
   return { kernel, splits };

@@ -1,8 +1,7 @@
 /** Permutation, windows (slices and padding) and concatenation; see shaders/pointwise/move.wgsl. */
 
-import moveSource from "../../../shaders/pointwise/move.wgsl" with { type: "text" };
-import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
-import { bindBuffers, type ElementType } from "./chain.ts";
+import moveShader from "../../../shaders/pointwise/move.wgsl" with { type: "text" };
+import { elementOf, type Kernel, read, type Scalar, written } from "../kernel.ts";
 import { product } from "./cost.ts";
 
 type Shape = readonly number[];
@@ -10,7 +9,7 @@ type Shape = readonly number[];
 /** A copy over `shape`: for each axis the steps it takes in source and target. */
 interface Movement {
   label: string;
-  dtype: ElementType;
+  dtype: Scalar;
   shape: Shape;
   sourceStrides: Shape;
   targetStrides: Shape;
@@ -52,7 +51,7 @@ function inVectors(m: Movement): Movement | undefined {
 function moveKernel(movement: Movement): Kernel {
   const vectors = inVectors(movement);
   const m = vectors ?? movement;
-  const element = vectors ? `vec4<${m.dtype}>` : m.dtype;
+  const element = elementOf(m.dtype, vectors ? 4 : 1);
   const own = strides(m.shape);
   const axes = m.shape.map((_, d) => d);
   const starts = m.starts ?? axes.map(() => 0);
@@ -69,23 +68,20 @@ function moveKernel(movement: Movement): Kernel {
     `let target_ = ${affine((d) => `d${d}`, m.targetStrides)} + ${m.targetOffset}u;`,
   ];
   const size = product(m.shape);
-  const buffers = `alias E = ${element};\n` + bindBuffers([
-    "var<storage, read> x: array<E>;",
-    "var<storage, read_write> y: array<E>;",
-  ]);
-  let source = replaceRegion(moveSource, "buffers", buffers);
-  source = replaceRegion(source, "movement", text.join("\n"));
   return {
     label: m.label,
-    source: specialize(source, { COUNT: size }),
-    workgroups: linearWorkgroups(Math.ceil(size / 64)),
+    shader: moveShader,
+    operands: [read("x", element), written("y", element)],
+    slots: { types: `alias E = ${element};`, movement: text.join("\n") },
+    constants: { COUNT: size },
+    workgroups: Math.ceil(size / 64),
     flops: 0,
     bytes: 8 * product(movement.shape),
   };
 }
 
-/** Axis d of y is axis `axes[d]` of x. Buffers: x, y. */
-export function permuteKernel(shape: Shape, axes: Shape, dtype: ElementType): Kernel {
+/** Axis d of y is axis `axes[d]` of x. Operands: x, y. */
+export function permuteKernel(shape: Shape, axes: Shape, dtype: Scalar): Kernel {
   const permuted = axes.map((axis) => shape[axis]);
   const source = strides(shape);
   return moveKernel({
@@ -98,12 +94,12 @@ export function permuteKernel(shape: Shape, axes: Shape, dtype: ElementType): Ke
   });
 }
 
-/** y = the block of `shape` at `starts`, zero outside of x. Buffers: x, y. */
+/** y = the block of `shape` at `starts`, zero outside of x. Operands: x, y. */
 export function windowKernel(
   sourceShape: Shape,
   starts: Shape,
   shape: Shape,
-  dtype: ElementType,
+  dtype: Scalar,
 ): Kernel {
   return moveKernel({
     label: `window [${shape.join(", ")}] at [${starts.join(", ")}] of [${sourceShape.join(", ")}]`,
@@ -117,13 +113,13 @@ export function windowKernel(
   });
 }
 
-/** Copies x to the place in y that starts at `start` along `axis`. Buffers: x, y. */
+/** Copies x to the place in y that starts at `start` along `axis`. Operands: x, y. */
 export function concatPart(
   shape: Shape,
   axis: number,
   start: number,
   whole: Shape,
-  dtype: ElementType,
+  dtype: Scalar,
 ): Kernel {
   const target = strides(whole);
   return moveKernel({

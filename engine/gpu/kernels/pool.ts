@@ -1,11 +1,21 @@
 /** Max pooling and its gradients; see shaders/pool. */
 
-import gatherSource from "../../../shaders/pool/gather.wgsl" with { type: "text" };
-import indicesSource from "../../../shaders/pool/indices.wgsl" with { type: "text" };
-import scatterSource from "../../../shaders/pool/scatter.wgsl" with { type: "text" };
-import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
-import { declareOperands, type Operand } from "./operands.ts";
-import { streamThreads, type Target } from "./target.ts";
+import gatherScalarsShader from "../../../shaders/pool/gather_scalars.wgsl" with { type: "text" };
+import gatherShader from "../../../shaders/pool/gather.wgsl" with { type: "text" };
+import indicesShader from "../../../shaders/pool/indices.wgsl" with { type: "text" };
+import scatterShader from "../../../shaders/pool/scatter.wgsl" with { type: "text" };
+import {
+  type Constants,
+  elementOf,
+  type Kernel,
+  read,
+  type Scalar,
+  type Slots,
+  written,
+} from "../kernel.ts";
+import { slotOf } from "../render.ts";
+import { types } from "./chain.ts";
+import { storageOf, streamThreads, type Target } from "./target.ts";
 
 export interface PoolShape {
   readonly batch: number;
@@ -42,77 +52,71 @@ function describe(name: string, p: PoolShape): string {
   return `${name} ${image} by ${p.kernel.join(" x ")}, stride ${p.stride.join(" x ")}`;
 }
 
-const F32 = (name: string): Operand => ({ name, dtype: "f32" });
-const U32 = (name: string): Operand => ({ name, dtype: "u32" });
+/** A name, a type and a number of values. */
+type Values = readonly [name: string, scalar: Scalar, count: number];
 
-/** A pooling shader for a target; `count` values are written, `width` to an element. */
+/** What all pooling shaders have alike; elements are four channels where they come in fours. */
 function poolKernel(
-  p: PoolShape,
   name: string,
   shader: string,
-  inputs: readonly Operand[],
-  output: Operand,
-  count: number,
-  constants: Record<string, number>,
+  p: PoolShape,
+  inputs: readonly Values[],
+  [output, scalar, count]: Values,
+  constants: Constants,
   target: Target,
 ) {
   const width = p.channels % 4 === 0 ? 4 : 1;
-  const { text, textures } = declareOperands(inputs, output, width, target);
-  const elements = count / width;
+  const operands = inputs.map(([name, scalar, count]) => {
+    const element = elementOf(scalar, width);
+    return read(name, element, storageOf(element, count / width, "few", target));
+  });
   return {
     label: describe(name, p),
-    source: specialize(replaceRegion(shader, "memory", text), {
-      COUNT: elements,
+    shader,
+    operands: [...operands, written(output, elementOf(scalar, width))],
+    slots: { types: types(width) },
+    constants: {
+      COUNT: count / width,
       ...constants,
       CHANNELS: p.channels / width,
       WORKGROUP: streamThreads(target),
-    }),
-    textures,
-    workgroups: linearWorkgroups(Math.ceil(elements / streamThreads(target))),
+    },
+    workgroups: Math.ceil(count / width / streamThreads(target)),
   };
 }
 
-/** Buffers: x, indices. */
+/** Operands: x, indices. */
 export function poolIndicesKernel(p: PoolShape, target: Target): Kernel {
-  const count = outSize(p);
+  const x: Values = ["x", "f32", inSize(p)], y: Values = ["y", "u32", outSize(p)];
   return {
-    ...poolKernel(
-      p,
-      "maxPoolIndices",
-      indicesSource,
-      [F32("x")],
-      U32("y"),
-      count,
-      geometry(p),
-      target,
-    ),
-    flops: count * p.kernel[0] * p.kernel[1],
-    bytes: 4 * (inSize(p) + count),
+    ...poolKernel("maxPoolIndices", indicesShader, p, [x], y, geometry(p), target),
+    flops: outSize(p) * p.kernel[0] * p.kernel[1],
+    bytes: 4 * (inSize(p) + outSize(p)),
   };
 }
 
-/** Buffers: x, indices, y. */
+/** Operands: x, indices, y. */
 export function poolGatherKernel(p: PoolShape, target: Target): Kernel {
-  const constants = { IN_PIXELS: p.inHeight * p.inWidth, OUT_PIXELS: p.outHeight * p.outWidth };
-  const inputs = [F32("x"), U32("indices")];
-  const count = outSize(p);
-  const shader = p.channels % 4 === 0
-    ? gatherSource
-    : replaceRegion(gatherSource, "pick", "y[i] = load_x(at);");
+  const pixels = { IN_PIXELS: p.inHeight * p.inWidth, OUT_PIXELS: p.outHeight * p.outWidth };
+  const x: Values = ["x", "f32", inSize(p)], y: Values = ["y", "f32", outSize(p)];
+  const indices: Values = ["indices", "u32", outSize(p)];
+  const kernel = poolKernel("poolGather", gatherShader, p, [x, indices], y, pixels, target);
+  const pick: Slots = p.channels % 4 === 0 ? {} : { pick: slotOf(gatherScalarsShader, "pick") };
   return {
-    ...poolKernel(p, "poolGather", shader, inputs, F32("y"), count, constants, target),
+    ...kernel,
+    slots: { ...kernel.slots, ...pick },
     flops: 0,
-    bytes: 4 * 3 * count,
+    bytes: 4 * 3 * outSize(p),
   };
 }
 
-/** Buffers: y, indices, x. */
+/** Operands: y, indices, x. */
 export function poolScatterKernel(p: PoolShape, target: Target): Kernel {
-  const inputs = [F32("y"), U32("indices")];
-  const count = inSize(p);
+  const x: Values = ["x", "f32", inSize(p)], y: Values = ["y", "f32", outSize(p)];
+  const indices: Values = ["indices", "u32", outSize(p)];
   return {
-    ...poolKernel(p, "poolScatter", scatterSource, inputs, F32("x"), count, geometry(p), target),
+    ...poolKernel("poolScatter", scatterShader, p, [y, indices], x, geometry(p), target),
     flops: outSize(p),
-    bytes: 4 * (2 * outSize(p) + count),
+    bytes: 4 * (2 * outSize(p) + inSize(p)),
   };
 }

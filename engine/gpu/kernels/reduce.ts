@@ -3,10 +3,10 @@
  * (shaders/reduce/reduce.wgsl) or, on GPUs where results are few, by workgroups (tree.wgsl).
  */
 
-import reduceSource from "../../../shaders/reduce/reduce.wgsl" with { type: "text" };
-import treeSource from "../../../shaders/reduce/tree.wgsl" with { type: "text" };
-import { type Kernel, linearWorkgroups, replaceRegion, specialize } from "../kernel.ts";
-import { bindBuffers, type Chain, chainText, letLine, texturesFor } from "./chain.ts";
+import reduceShader from "../../../shaders/reduce/reduce.wgsl" with { type: "text" };
+import treeShader from "../../../shaders/reduce/tree.wgsl" with { type: "text" };
+import { elementOf, type Kernel, type Scalar, type SplitKernel, written } from "../kernel.ts";
+import { type Chain, chainText, letLine, types } from "./chain.ts";
 import { streamThreads, type Target } from "./target.ts";
 import { chainBytes, product } from "./cost.ts";
 
@@ -14,14 +14,37 @@ export type Combine = "sum" | "max";
 /** What is combined is the middle of these three extents. */
 export type Middle = readonly [outer: number, length: number, inner: number];
 
+/** What two elements of type E combine to, what the lanes of one do, and where both begin. */
 const COMBINE = {
-  sum: { identity: "0.0", vector: "a + b", lanes: "a.x + a.y + a.z + a.w" },
+  sum: {
+    identity: { f32: "E(0.0)", u32: "E(0u)" },
+    declarations: "",
+    vector: "a + b",
+    lanes: "a.x + a.y + a.z + a.w",
+  },
   max: {
-    identity: "-3.4028234e38",
+    // WGSL has no literal for -infinity, and no constant may become one: a variable may.
+    identity: { f32: "E(bitcast<f32>(lowest))", u32: "E(0u)" },
+    declarations: "var<private> lowest: u32 = 0xff800000u;",
     vector: "max(a, b)",
     lanes: "max(max(a.x, a.y), max(a.z, a.w))",
   },
 };
+
+/**
+ * The slot `combine`: F or U as E, and how E's are combined.
+ * @param fold whether the lanes of an E are combined at the end
+ */
+function combineText(combine: Combine, scalar: Scalar, result: string, fold: boolean): string {
+  const { identity, declarations, vector, lanes } = COMBINE[combine];
+  return [
+    `alias E = ${scalar === "f32" ? "F" : "U"};`,
+    ...(scalar === "f32" && declarations ? [declarations] : []),
+    `fn identity() -> E { return ${identity[scalar]}; }`,
+    `fn combine(a: E, b: E) -> E { return ${vector}; }`,
+    `fn finish(a: E) -> ${result} { return ${fold ? lanes : "a"}; }`,
+  ].join("\n");
+}
 
 /** How a reduction is laid out: its shader with the constants of the layout. */
 interface Layout {
@@ -41,7 +64,7 @@ function byThread([outer, length, inner]: Middle, target: Target, splitting: boo
   const splits = Math.max(1, Math.min(wanted, Math.ceil(length / MIN_LENGTH), MAX_SPLITS));
   const workgroup = streamThreads(target);
   const workgroups = Math.ceil(splits * outer * inner / workgroup);
-  return { shader: reduceSource, splits, constants: { WORKGROUP: workgroup }, workgroups };
+  return { shader: reduceShader, splits, constants: { WORKGROUP: workgroup }, workgroups };
 }
 
 /** Threads of a workgroup, the most of them side by side, and sums of each. */
@@ -67,12 +90,12 @@ function byTree(
   const part = Math.ceil(length / Math.max(1, Math.min(wanted, most)));
   const splits = Math.ceil(length / part);
   const constants = { COLUMNS: columns, LANES: lanes, UNROLL: TREE_UNROLL };
-  return { shader: treeSource, splits, constants, workgroups: splits * tiles };
+  return { shader: treeShader, splits, constants, workgroups: splits * tiles };
 }
 
 /**
  * Combines a chain over the middle of `extents`, under which its elements are seen in row-major
- * order. Buffers: the leaves in order, then the parts [splits, outer, inner], which are the result
+ * order. Operands: the leaves in order, then the parts [splits, outer, inner], which are the result
  * if `splits` is 1.
  */
 export function chainReduceKernel(
@@ -81,65 +104,55 @@ export function chainReduceKernel(
   combine: Combine,
   target: Target,
   splitting = true,
-) {
+): SplitKernel {
   const alongLength = inner === 1;
-  const { width, steady, lines, ...text } = chainText(chain, {
-    textures: texturesFor(target),
-    row: inner,
-    along: alongLength ? length : inner,
-  });
+  const along = { row: inner, along: alongLength ? length : inner };
+  const { width, steady, lines, operands } = chainText(chain, along, target);
   const middle: Middle = alongLength ? [outer, length / width, 1] : [outer, length, inner / width];
   const { shader, splits, constants, workgroups } = byTree(middle, target, splitting) ??
     byThread(middle, target, splitting);
-  const { identity, vector, lanes } = COMBINE[combine];
-  const foldLanes = alongLength && width === 4;
-  const outElement = width === 4 && !foldLanes ? "vec4f" : "f32";
-  const output = `var<storage, read_write> y: array<${outElement}>;`;
-  let source = replaceRegion(shader, "types", text.types);
-  source = replaceRegion(source, "buffers", bindBuffers([...text.buffers, output]));
-  source = replaceRegion(
-    source,
-    "combine",
-    [
-      `const IDENTITY: f32 = ${identity};`,
-      `fn combine(a: F, b: F) -> F { return ${vector}; }`,
-      `fn finish(a: F) -> ${outElement} { return ${foldLanes ? lanes : "a"}; }`,
-    ].join("\n"),
-  );
-  source = replaceRegion(source, "steady", steady.map(letLine).join("\n"));
-  source = replaceRegion(
-    source,
-    "chain",
-    [...lines, `let value = ${chain.results[0]};`].join("\n"),
-  );
+  const fold = alongLength && width === 4;
+  const result = elementOf(chain.dtype, fold ? 1 : width);
   const size = product(chain.shape);
   const parts = splits * outer * inner;
   const kernel: Kernel = {
     label: chain.label,
-    source: specialize(source, {
+    shader,
+    operands: [...operands, written("y", result)],
+    slots: {
+      types: types(width),
+      combine: combineText(combine, chain.dtype, result, fold),
+      steady: steady.map(letLine).join("\n"),
+      chain: [...lines, `let value = ${chain.results[0]};`].join("\n"),
+    },
+    constants: {
       OUTER: middle[0],
       LENGTH: middle[1],
       INNER: middle[2],
       SPLITS: splits,
       ...constants,
-    }),
-    textures: text.textures,
-    workgroups: linearWorkgroups(workgroups),
+    },
+    workgroups,
     flops: (chain.values.length + 1) * size,
     bytes: chainBytes(chain) + 4 * parts,
   };
   return { kernel, splits };
 }
 
-/** Combines the middle of one buffer in a single pass. Buffers: x, y. */
-export function reduceKernel(combine: Combine, shape: Middle, target: Target): Kernel {
+/** Combines the middle of one buffer in a single pass. Operands: x, y. */
+export function reduceKernel(
+  combine: Combine,
+  shape: Middle,
+  dtype: Scalar,
+  target: Target,
+): Kernel {
   const chain: Chain = {
     label: `${combine} [${shape.join(", ")}]`,
     shape,
-    leaves: [{ shape, dtype: "f32" }],
+    leaves: [{ shape, dtype }],
     values: [],
     results: ["x0"],
-    dtype: "f32",
+    dtype,
   };
   return chainReduceKernel(chain, shape, combine, { ...target, chainTextures: false }, false)
     .kernel;

@@ -7,9 +7,9 @@ import type { Kernel, Tunable } from "../kernel.ts";
 import type { Target } from "./target.ts";
 
 /** The variant that was measured as the fastest for this class of shapes, else the first. */
-export function choose(tunable: Omit<Tunable, "chosen">, { tuning }: Target): Kernel {
+export function tuned(tunable: Omit<Tunable, "chosen">, { tuning }: Target): Kernel {
   const { shapeClass, variants } = tunable;
-  const tuned = tuning?.get(shapeClass);
-  const { name, make } = variants.find(({ name }) => name === tuned) ?? variants[0];
+  const fastest = tuning?.get(shapeClass);
+  const { name, make } = variants.find(({ name }) => name === fastest) ?? variants[0];
   return { ...make(), tunable: { ...tunable, chosen: name } };
 }
