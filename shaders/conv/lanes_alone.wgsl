@@ -2,7 +2,9 @@
 // devices without subgroups, where the functions and the lane's number may not even be named, and for
 // GPUs, whose caches share what is loaded. Compilers see through it, and nothing is left.
 
+// begin operands
 @group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>;
+// end operands
 
 // begin lanes
 const lane: u32 = 0u;
