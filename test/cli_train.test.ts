@@ -57,7 +57,13 @@ Deno.test("train, eval, diagnose", () =>
       names(out),
       [
         ...layers.flatMap((l) => [`aggregate.${l}.npy`, `mask.${l}.npy`]),
-        ...["config.json", "diagnosis.json", "exhibits.json", "exhibits.safetensors"],
+        ...[
+          "account.json",
+          "config.json",
+          "diagnosis.json",
+          "exhibits.json",
+          "exhibits.safetensors",
+        ],
         ...["report.html", "sift.json"],
       ].sort(),
     );

@@ -3,14 +3,17 @@ import { parentPort } from "node:worker_threads";
 import { UserError } from "../errors.ts";
 import { decodeImage, imageBytes } from "../io/image.ts";
 import type { DecodeAnswer, DecodeRequest } from "./decoders.ts";
+import { fitted, framed } from "./fit.ts";
 import { resizeBilinear } from "./resize.ts";
 
-parentPort!.on("message", async ({ id, path, size }: DecodeRequest) => {
+parentPort!.on("message", async ({ id, path, size, mode }: DecodeRequest) => {
   let answer: DecodeAnswer;
   try {
     const { data, ...from } = await decodeImage(await imageBytes(path), path);
-    const fits = from.height === size.height && from.width === size.width;
-    answer = { id, image: fits ? data : resizeBilinear(data, from, size, 3) };
+    const fit = fitted(mode, from, size, path);
+    const fits = from.height === fit.scaled.height && from.width === fit.scaled.width;
+    const scaled = fits ? data : resizeBilinear(data, from, fit.scaled, 3);
+    answer = { id, image: framed(scaled, fit, size) };
   } catch (error) {
     const { message } = error as Error;
     const known = error instanceof UserError ? { exitCode: error.exitCode, hint: error.hint } : {};

@@ -106,7 +106,7 @@ async function imagesOf(part: Place["split"], split: Split): Promise<Image[]> {
   }
   if (!(images instanceof ImageFiles)) return [];
   return await Promise.all(places.map(async (place, i) => {
-    const path = images.paths[i];
+    const path = images.files[i].path;
     const info = await Deno.stat(path).catch((error) => {
       throw fileError("read", path, error, ExitCode.data);
     });

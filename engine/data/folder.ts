@@ -7,9 +7,10 @@
  * A classifier needs all classes in both parts; so the parts are put together and divided anew.
  */
 import { ExitCode, UserError } from "../errors.ts";
-import { imageSize } from "../io/image.ts";
+import { type ImageHeader, imageHeader } from "../io/image.ts";
 import type { DataSet, Preparation, Size, Split } from "./dataset.ts";
 import { divide, type DivideOptions } from "./division.ts";
+import type { ResizeMode } from "./fit.ts";
 import { imageNames, listImages, type ListOptions } from "./folder_listing.ts";
 import { ImageFiles } from "./image_files.ts";
 import { Notes } from "./notes.ts";
@@ -45,6 +46,8 @@ export interface FolderOptions extends ListOptions, DivideOptions {
    * are of one smaller size and the set is not defined otherwise.
    */
   readonly size?: number;
+  /** How an image of another form becomes a square; stretched by default. */
+  readonly resizeMode?: ResizeMode;
 }
 
 /** @throws UserError (data) that names the file or folder and what is wrong with it */
@@ -59,7 +62,8 @@ export async function readFolder(
   checkClasses(classes, folder, notes);
   const { train, validation, test, how } = divide(listed, folder, options, notes);
   const paths = listed.map(({ path }) => path);
-  const common = await commonSize(paths);
+  const headers = await readHeaders(paths);
+  const common = commonSize(headers.map(({ size }) => size));
   const square = common && common.height === common.width && common.height <= size;
   const own = options.size ?? (set.smaller && square ? common.height : size);
   if (options.size === undefined && set.smaller && !square) {
@@ -70,15 +74,18 @@ export async function readFolder(
     );
   }
   const target = { height: own, width: own };
-  if (!common) notes.resized = "stretched from several sizes (bilinear)";
-  else if (common.height !== own || common.width !== own) {
-    notes.resized = `stretched from ${common.width} x ${common.height} (bilinear)`;
+  const mode = options.resizeMode ?? "stretch";
+  const isSquare = common && common.height === common.width;
+  notes.resized = describeResizing(headers, common, own, mode);
+  if (!isSquare && options.resizeMode === undefined) {
+    notes.guess("images of another form are stretched", "--resize-mode");
   }
   // Small images of one size travel as they are, and the GPU enlarges them.
   const isSmall = common && common.height * common.width < own * own;
-  const stored = isSmall ? common : target;
+  const stored = isSmall && (isSquare || mode === "stretch") ? common : target;
   const indices = new Map(classes.map((name, k) => [name, k]));
-  const files = new ImageFiles(paths, stored);
+  const all = paths.map((path, i) => ({ path, size: headers[i].size }));
+  const files = new ImageFiles(all, stored, mode);
   const names = imageNames(folder, paths);
   const split = (rows: readonly number[]): Split => ({
     images: files.subset(Uint32Array.from(rows)),
@@ -118,15 +125,32 @@ function checkClasses(classes: readonly string[], folder: string, notes: Notes):
 /** Files whose headers are read at a time. */
 const AT_ONCE = 64;
 
-/** The size that all images have, or undefined; every file is looked into. */
-async function commonSize(paths: readonly string[]): Promise<Size | undefined> {
-  let common: Size | undefined;
-  let same = true;
+/** Looks into every file. */
+async function readHeaders(paths: readonly string[]): Promise<ImageHeader[]> {
+  const headers: ImageHeader[] = [];
   for (let i = 0; i < paths.length; i += AT_ONCE) {
-    for (const size of await Promise.all(paths.slice(i, i + AT_ONCE).map(imageSize))) {
-      common ??= size;
-      same &&= size.height === common.height && size.width === common.width;
-    }
+    headers.push(...await Promise.all(paths.slice(i, i + AT_ONCE).map(imageHeader)));
   }
-  return same ? common : undefined;
+  return headers;
+}
+
+/** The size that all images have, or undefined. */
+function commonSize([first, ...rest]: readonly Size[]): Size | undefined {
+  const same = rest.every(({ height, width }) => height === first.height && width === first.width);
+  return same ? first : undefined;
+}
+
+/** What becomes of the images before they are the network's input. */
+function describeResizing(
+  headers: readonly ImageHeader[],
+  common: Size | undefined,
+  side: number,
+  mode: ResizeMode,
+): string {
+  const how = { stretch: "stretched", crop: "scaled and cropped", pad: "scaled and padded" }[mode];
+  const isOwn = common?.height === side && common.width === side;
+  const from = common ? `${common.width} x ${common.height}` : "several sizes";
+  const resized = isOwn ? "as they are" : `${how} from ${from} (bilinear)`;
+  const turned = headers.filter(({ isTurned }) => isTurned).length;
+  return turned === 0 ? resized : `${resized}, ${turned} turned upright as EXIF says`;
 }

@@ -4,6 +4,7 @@
  */
 import { decode } from "./decoders.ts";
 import type { ImageSource, Size } from "./dataset.ts";
+import type { ResizeMode } from "./fit.ts";
 
 /** What decoded images of a set may take of the memory that is free, and at most (bytes). */
 const KEPT_SHARE = 0.25;
@@ -25,24 +26,33 @@ class Kept {
   }
 }
 
+/** An image's file. */
+export interface ImageFile {
+  readonly path: string;
+  /** Of the upright image in it. */
+  readonly size: Size;
+}
+
 export class ImageFiles implements ImageSource {
   /** Bytes of an image. */
   private readonly imageBytes: number;
 
   /**
-   * @param paths a file each, PNG or JPEG
-   * @param size to which an image of another size is resized, without regard to its proportions
+   * @param size to which an image of another size is resized
+   * @param mode how
    */
   constructor(
-    readonly paths: readonly string[],
+    readonly files: readonly ImageFile[],
     readonly size: Size,
+    readonly mode: ResizeMode = "stretch",
     private readonly kept = new Kept(),
   ) {
     this.imageBytes = 3 * size.height * size.width;
   }
 
   subset(indices: Uint32Array): ImageFiles {
-    return new ImageFiles(Array.from(indices, (i) => this.paths[i]), this.size, this.kept);
+    const files = Array.from(indices, (i) => this.files[i]);
+    return new ImageFiles(files, this.size, this.mode, this.kept);
   }
 
   /**
@@ -52,7 +62,7 @@ export class ImageFiles implements ImageSource {
   async read(indices: Uint32Array): Promise<Uint8Array<ArrayBuffer>> {
     const out = new Uint8Array(indices.length * this.imageBytes);
     await Promise.all(Array.from(indices, async (index, i) => {
-      out.set(await this.image(this.paths[index]), i * this.imageBytes);
+      out.set(await this.image(this.files[index].path), i * this.imageBytes);
     }));
     return out;
   }
@@ -60,7 +70,7 @@ export class ImageFiles implements ImageSource {
   private async image(path: string): Promise<Uint8Array> {
     let image = this.kept.get(path);
     if (!image) {
-      image = await decode(path, this.size);
+      image = await decode(path, this.size, this.mode);
       this.kept.add(path, image);
     }
     return image;

@@ -1,7 +1,8 @@
 /**
  * LabelMe's annotations: a JSON file beside each image with the shapes that were drawn on it.
  * Everything that is drawn is figure, but for shapes labelled "background", which take away from
- * those before them: so a hole can be drawn.
+ * those before them: so a hole can be drawn. What is to be ignored is no figure either. LabelMe and
+ * its converters write these labels with underscores: _background_, __ignore__.
  *
  * Source: github.com/wkentaro/labelme, labelme/_label_file.py
  */
@@ -27,10 +28,21 @@ export interface Drawing {
   readonly size: Size;
   /** Shapes that were drawn; none where an image was looked at and left. */
   readonly count: number;
+  /** What the shapes of the figure are called. */
+  readonly labels?: readonly string[];
+  /** The picture that was drawn on, as LabelMe's file names it. */
+  readonly picture?: string;
 }
+
+/** The label of what is neither class nor background, in the folder that `sift` makes. */
+export const FIGURE_LABEL = "figure";
 
 /** The label that takes away. */
 export const BACKGROUND_LABEL = "background";
+
+/** Whether a label says that a shape is no figure. */
+const takesAwayFrom = (label: string): boolean =>
+  [BACKGROUND_LABEL, "ignore", "ignored"].includes(label.toLowerCase().replace(/^_+|_+$/g, ""));
 
 /** Shapes by LabelMe's `shape_type`, with the number of points that they need. */
 const KINDS: Readonly<Record<string, [points: number, make: (points: Point[]) => Shape]>> = {
@@ -54,7 +66,7 @@ export async function readLabelMe(text: string, name: string): Promise<Drawing> 
   } catch (error) {
     throw wrong(`no JSON: ${(error as Error).message}`, "Save the image again in LabelMe.");
   }
-  const { shapes, imageHeight: height, imageWidth: width } = file;
+  const { shapes, imageHeight: height, imageWidth: width, imagePath } = file;
   if (!Array.isArray(shapes)) throw wrong("no file of LabelMe: it has no shapes");
   if (!isPositive(height) || !isPositive(width)) {
     throw wrong("it doesn't say how large its image is (imageHeight, imageWidth)");
@@ -63,6 +75,7 @@ export async function readLabelMe(text: string, name: string): Promise<Drawing> 
   checkCounts(shapes, wrong);
   // What stands between two changes of mind is one group, in whatever order.
   const groups: { readonly takesAway: boolean; readonly shapes: Shape[] }[] = [];
+  const labels: string[] = [];
   let painted = 0;
   for (const [i, of] of shapes.entries()) {
     const { label, shape_type = "polygon" } = Object(of);
@@ -74,7 +87,8 @@ export async function readLabelMe(text: string, name: string): Promise<Drawing> 
     if ((painted += pixels) > LIMITS.pixels) {
       throw wrong(`its masks have more than ${LIMITS.pixels / 1e6} million pixels`);
     }
-    const takesAway = String(label).toLowerCase() === BACKGROUND_LABEL;
+    const takesAway = takesAwayFrom(String(label));
+    if (!takesAway) labels.push(String(label));
     if (groups.at(-1)?.takesAway !== takesAway) groups.push({ takesAway, shapes: [] });
     groups.at(-1)!.shapes.push(shape);
   }
@@ -82,7 +96,8 @@ export async function readLabelMe(text: string, name: string): Promise<Drawing> 
     (all, { takesAway, shapes }) => (takesAway ? without : union)(all, union(...shapes)),
     nothing,
   );
-  return { shape, size: { height, width }, count: shapes.length };
+  const picture = typeof imagePath === "string" && imagePath !== "" ? imagePath : undefined;
+  return { shape, size: { height, width }, count: shapes.length, labels, picture };
 }
 
 /** Each line of a mask goes over all points of all shapes. */

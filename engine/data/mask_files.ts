@@ -5,11 +5,16 @@
  */
 import { basename, dirname, extname, join, relative } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
-import { fileError, fileExists, readBytes, readText } from "../io/files.ts";
+import { fileExists, readBytes, readText } from "../io/files.ts";
 import { LIMITS } from "../io/limits.ts";
+import { didYouMean } from "../nearest.ts";
 import { type DataSet, type Masks, NO_MASK, type Size, type Split, storedSize } from "./dataset.ts";
+import { fitted, framed } from "./fit.ts";
+import { filesUnder } from "./folder_walk.ts";
 import { ImageFiles } from "./image_files.ts";
-import { type Drawing, pictureShape, readLabelMe } from "./labelme.ts";
+import { type Drawing, FIGURE_LABEL, pictureShape, readLabelMe } from "./labelme.ts";
+import { ImageNames } from "./mask_names.ts";
+import { Notes, some } from "./notes.ts";
 import { rasterise } from "./raster.ts";
 
 /** What `sift` leaves in a folder. */
@@ -23,101 +28,142 @@ interface MaskFile {
   readonly name: string;
 }
 
+/** A mask at its image's size in the set. */
+interface Mask {
+  readonly index: number;
+  readonly coverage: Uint8Array;
+}
+
 /**
  * The set with the masks of a folder. A split that has masks there has no others.
  * @throws UserError (data) that names the file and what is wrong with it, or that there is none
  */
 export async function withMaskFiles(set: DataSet, folder: string): Promise<DataSet> {
-  const files = await maskFiles(folder);
+  const notes = set.notes?.copy() ?? new Notes();
+  const files = await maskFiles(folder, notes);
   const { train, validation, test } = set;
   const splits: Readonly<Record<string, Split | undefined>> = { train, validation, test };
-  const drawn: Record<string, [index: number, coverage: Uint8Array][]> = {};
-  const find = finder(splits);
+  const names = new ImageNames(
+    Object.fromEntries(Object.entries(splits).map(([name, split]) => [name, split?.names])),
+  );
+  const drawn = new Map(Object.keys(splits).map((name) => [name, new Map<number, string>()]));
+  const masks = new Map<string, Mask[]>();
+  const labels = new LabelCheck(set.classes);
   for (const file of files) {
-    const place = find(file.name);
-    if (!place) throw nobodysMask(set, file);
     const drawing = await readMask(file.path);
+    const place = names.find(file.path, file.name, drawing.picture);
+    if (!place) throw nobodysMask(set, file);
     // Looked at, and left as it is.
     if (drawing.count === 0) continue;
-    const { split, index } = place;
-    if (!(splits[split]!.images instanceof ImageFiles)) {
-      checkProportions(drawing.size, storedSize(set), file.path);
-    }
-    const coverage = rasterise(drawing.shape, drawing.size, storedSize(set));
-    if (coverage.every((share) => share === 0)) {
-      throw new UserError(`${file.path}: its shapes cover nothing of the image`, ExitCode.data);
-    }
-    (drawn[split] ??= []).push([index, coverage]);
+    const { split, index, name } = place;
+    const before = drawn.get(split)!.get(index);
+    if (before !== undefined) throw secondMask(name, before, file.path);
+    drawn.get(split)!.set(index, file.path);
+    labels.add(drawing.labels ?? [], set.classes[splits[split]!.labels[index]], file.path);
+    const coverage = coverageOf(drawing, set, splits[split]!, index, file.path);
+    masks.set(split, [...masks.get(split) ?? [], { index, coverage }]);
   }
-  if (Object.keys(drawn).length === 0) throw noMasks(folder);
-  const masked = <S extends Split | undefined>(split: S, name: string): S =>
-    split && drawn[name] ? { ...split, masks: collect(drawn[name], split.labels.length) } : split;
-  const counts = Object.entries(drawn).map(([split, all]) => `${all.length} ${split}`);
+  if (masks.size === 0) throw noMasks(folder);
+  labels.warn(notes);
+  const masked = <S extends Split | undefined>(split: S, name: string): S => {
+    const own = masks.get(name);
+    return split && own ? { ...split, masks: collect(own, split.labels.length) } : split;
+  };
+  const counts = [...masks].map(([split, all]) => `${all.length} ${split}`);
   return {
     ...set,
     train: masked(train, "train"),
     validation: masked(validation, "validation"),
     test: masked(test, "test"),
     source: `${set.source}; masks of ${counts.join(", ")} images in ${folder}`,
+    notes,
   };
 }
 
-function collect(drawn: readonly [number, Uint8Array][], images: number): Masks {
+/** The share of each of the image's pixels, as the set has them, that is figure. */
+function coverageOf(
+  { shape, size }: Drawing,
+  set: DataSet,
+  { images }: Split,
+  index: number,
+  path: string,
+): Uint8Array {
+  const stored = storedSize(set);
+  const isFile = images instanceof ImageFiles;
+  const own = isFile ? images.files[index].size : stored;
+  checkProportions(size, own, path, isFile);
+  const fit = fitted(isFile ? images.mode : "stretch", own, stored, path);
+  const coverage = rasterise(shape, size, fit.scaled);
+  if (coverage.every((share) => share === 0)) {
+    throw new UserError(`${path}: its shapes cover nothing of the image`, ExitCode.data);
+  }
+  return framed(coverage, fit, stored);
+}
+
+/** What shapes are called that are no class, or another class than their image's. */
+class LabelCheck {
+  private readonly unknown = new Map<string, number>();
+  private readonly foreign: string[] = [];
+
+  constructor(private readonly classes: readonly string[]) {}
+
+  add(labels: readonly string[], own: string, path: string): void {
+    const isClass = (label: string) => this.classes.includes(label);
+    for (const label of labels) {
+      if (label === FIGURE_LABEL || label === own) continue;
+      if (isClass(label)) this.foreign.push(`${path} (${label})`);
+      else this.unknown.set(label, (this.unknown.get(label) ?? 0) + 1);
+    }
+  }
+
+  warn(notes: Notes): void {
+    for (const [label, count] of this.unknown) {
+      notes.warn(
+        `${count} shapes are labelled ${label}, which is no class` +
+          `${didYouMean(label, this.classes)} (they count as figure)`,
+      );
+    }
+    if (this.foreign.length === 0) return;
+    notes.warn(
+      `${this.foreign.length} shapes are labelled with another class than their image's: ` +
+        some(this.foreign),
+    );
+  }
+}
+
+function collect(drawn: readonly Mask[], images: number): Masks {
   const rows = new Uint32Array(images).fill(NO_MASK);
-  const size = drawn[0][1].length;
+  const size = drawn[0].coverage.length;
   const coverage = new Uint8Array(drawn.length * size);
-  drawn.forEach(([index, mask], row) => {
-    rows[index] = row;
-    coverage.set(mask, row * size);
+  drawn.forEach((mask, row) => {
+    rows[mask.index] = row;
+    coverage.set(mask.coverage, row * size);
   });
   return { coverage, count: drawn.length, rows };
 }
 
 /** The files of a folder that hold masks; see the header. */
-async function maskFiles(folder: string): Promise<MaskFile[]> {
+async function maskFiles(folder: string, notes: Notes): Promise<MaskFile[]> {
   const sifted = [folder, dirname(folder)];
   for (const root of basename(folder) === PICTURES ? sifted : [folder]) {
     if (!await fileExists(join(root, MANIFEST))) continue;
-    const drawn = await filesUnder(join(root, PICTURES), [".json"]);
+    const drawn = await namedFiles(join(root, PICTURES), ".json", notes);
     const painted = join(root, PAINTED);
     const isThere = await Deno.stat(painted).then((info) => info.isDirectory, () => false);
-    return [...drawn, ...isThere ? await filesUnder(painted, [".png"]) : []];
+    return [...drawn, ...isThere ? await namedFiles(painted, ".png", notes) : []];
   }
-  const drawn = await filesUnder(folder, [".json"]);
-  return drawn.length > 0 ? drawn : await filesUnder(folder, [".png"]);
+  const drawn = await namedFiles(folder, ".json", notes);
+  return drawn.length > 0 ? drawn : await namedFiles(folder, ".png", notes);
 }
 
-async function filesUnder(root: string, endings: readonly string[]): Promise<MaskFile[]> {
+async function namedFiles(root: string, ending: string, notes: Notes): Promise<MaskFile[]> {
   const files: MaskFile[] = [];
-  const visit = async (folder: string): Promise<void> => {
-    for await (const { name, isDirectory } of Deno.readDir(folder)) {
-      const path = join(folder, name);
-      if (isDirectory) await visit(path);
-      else if (endings.includes(extname(name).toLowerCase())) {
-        const inside = relative(root, path).replaceAll("\\", "/");
-        files.push({ path, name: inside.slice(0, -extname(inside).length) });
-      }
-    }
-  };
-  try {
-    await visit(root);
-  } catch (error) {
-    throw fileError("read", root, error, ExitCode.data);
+  for await (const path of filesUnder(root, notes)) {
+    if (extname(path).toLowerCase() !== ending) continue;
+    const inside = relative(root, path).replaceAll("\\", "/");
+    files.push({ path, name: inside.slice(0, -ending.length) });
   }
   return files.sort((a, b) => a.path < b.path ? -1 : 1);
-}
-
-/** Finds an image by its name, or by the last part of it where only one is called so. */
-function finder(splits: Readonly<Record<string, Split | undefined>>) {
-  const places = new Map<string, { split: keyof typeof splits; index: number }>();
-  const short = new Map<string, string | undefined>();
-  for (const [split, { names = [] } = {}] of Object.entries(splits)) {
-    names.forEach((name, index) => {
-      places.set(name, { split, index });
-      short.set(basename(name), short.has(basename(name)) ? undefined : name);
-    });
-  }
-  return (name: string) => places.get(name) ?? places.get(short.get(name) ?? "");
 }
 
 async function readMask(path: string): Promise<Drawing> {
@@ -126,15 +172,38 @@ async function readMask(path: string): Promise<Drawing> {
     : pictureShape(await readBytes(path, ExitCode.data, LIMITS.imageFile), path);
 }
 
-/** A mask may be larger than its image, as a magnified picture is, but not of another form. */
-function checkProportions(drawn: Size, image: Size, path: string): void {
-  const ratio = (drawn.width / drawn.height) / (image.width / image.height);
-  if (Math.abs(ratio - 1) < 0.02) return;
+/** A mask may be magnified, or drawn on a smaller picture, but not be of another form. */
+function checkProportions(drawn: Size, image: Size, path: string, isFile: boolean): void {
+  if (isScaled(drawn, image)) return;
+  const isTurned = drawn.width === image.height && drawn.height === image.width;
   throw new UserError(
-    `${path}: it was drawn on ${drawn.width} x ${drawn.height} pixels, and the image has ` +
-      `${image.width} x ${image.height}`,
+    `${path}: it was drawn on ${sizeText(drawn)} pixels, and the image has ${sizeText(image)}` +
+      (isTurned ? ", upright" : ""),
     ExitCode.data,
-    "Draw on the pictures that deno task sift exports.",
+    isTurned
+      ? "The camera's note which way up the picture is (EXIF) counts: draw on it in LabelMe anew."
+      : isFile
+      ? "Is it the mask of another image? Draw on the image itself."
+      : "Draw on the pictures that deno task sift exports.",
+  );
+}
+
+/** Whether one size is the other times a factor, but for parts of a pixel. */
+function isScaled(a: Size, b: Size): boolean {
+  const isClose = Math.abs(a.width - b.width) <= 1 && Math.abs(a.height - b.height) <= 1;
+  if (isClose) return a.width === b.width && a.height === b.height;
+  const most = Math.min((a.width + 1) / b.width, (a.height + 1) / b.height);
+  const least = Math.max((a.width - 1) / b.width, (a.height - 1) / b.height);
+  return least < most;
+}
+
+const sizeText = ({ height, width }: Size) => `${width} x ${height}`;
+
+function secondMask(image: string, first: string, second: string): UserError {
+  return new UserError(
+    `${first} and ${second} are both masks of ${image}`,
+    ExitCode.data,
+    "Leave one of them there.",
   );
 }
 

@@ -32,6 +32,17 @@ export class Notes {
     return Array.from(this.reasons, ([why, rest]) => ({ why, ...rest }));
   }
 
+  copy(): Notes {
+    const copy = new Notes();
+    for (const [why, { count, examples }] of this.reasons) {
+      copy.reasons.set(why, { count, examples: [...examples] });
+    }
+    copy.guesses.push(...this.guesses);
+    copy.warnings.push(...this.warnings);
+    copy.resized = this.resized;
+    return copy;
+  }
+
   leaveOut(why: string, path: string): void {
     const reason = this.reasons.get(why) ?? { count: 0, examples: [] };
     reason.count++;

@@ -7,7 +7,7 @@ import { dirname, extname, join } from "node:path";
 import { type DataSet, type Size, type Split, storedSize } from "../data/dataset.ts";
 import { isImage } from "../data/folder_walk.ts";
 import { ImageFiles } from "../data/image_files.ts";
-import { BACKGROUND_LABEL } from "../data/labelme.ts";
+import { BACKGROUND_LABEL, FIGURE_LABEL } from "../data/labelme.ts";
 import { MANIFEST, PICTURES } from "../data/mask_files.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
@@ -67,7 +67,7 @@ export async function exportSift(
     }
   }
   const manifest: Manifest = { version: 1, data: set.name, images };
-  await writeFileAtomic(join(folder, "labels.txt"), `figure\n${BACKGROUND_LABEL}\n`);
+  await writeFileAtomic(join(folder, "labels.txt"), `${FIGURE_LABEL}\n${BACKGROUND_LABEL}\n`);
   await writeFileAtomic(join(folder, MANIFEST), JSON.stringify(manifest, null, 2) + "\n");
   return manifest;
 }
@@ -81,9 +81,9 @@ async function exportPicture(
 ): Promise<string> {
   const isFile = images instanceof ImageFiles;
   const bytes = isFile
-    ? await readBytes(images.paths[index], ExitCode.data)
+    ? await readBytes(images.files[index].path, ExitCode.data)
     : magnified(await pixelsOf(images, index, labels.length), storedSize(set), set.channels);
-  const ending = isFile ? await endingOf(images.paths[index], bytes) : ".png";
+  const ending = isFile ? await endingOf(images.files[index].path, bytes) : ".png";
   const file = join(PICTURES, `${names![index]}${ending}`);
   const path = inside(join(folder, PICTURES), `${names![index]}${ending}`, names![index]);
   await makeFolder(dirname(path));

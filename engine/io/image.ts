@@ -19,6 +19,14 @@ export interface ImageSize {
   readonly width: number;
 }
 
+/** What a file says of its image. */
+export interface ImageHeader {
+  /** Of the upright image. */
+  readonly size: ImageSize;
+  /** Whether it is stored otherwise. */
+  readonly isTurned: boolean;
+}
+
 /** An image of bytes (H, W, 3): red, green, blue. */
 export interface RgbImage extends ImageSize {
   readonly data: Uint8Array<ArrayBuffer>;
@@ -69,11 +77,17 @@ export async function decodePixels(bytes: Uint8Array, name: string): Promise<Pix
  * @throws UserError (data) that names the file: not there, no image, or too large
  */
 export async function imageSize(path: string): Promise<ImageSize> {
-  const found = await sharp(path, ofHeaders).metadata().then(uprightSize, () => undefined);
+  return (await imageHeader(path)).size;
+}
+
+/** The same, and whether the image is turned. */
+export async function imageHeader(path: string): Promise<ImageHeader> {
+  const found = await sharp(path, ofHeaders).metadata().catch(() => undefined);
   // What is wrong with a file is told by its bytes.
-  const size = found ?? uprightSize(await metadataOf(await imageBytes(path), path));
+  const metadata = found ?? await metadataOf(await imageBytes(path), path);
+  const size = uprightSize(metadata);
   checkSize(path, size);
-  return size;
+  return { size, isTurned: (metadata.orientation ?? 1) > 1 };
 }
 
 /** The ending of a file with such an image: ".jpg". @throws UserError (data) where it is none */
