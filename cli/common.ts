@@ -142,7 +142,7 @@ export async function openRun<T extends FlagTable>(
     const { folder, config } = await RunFolder.resume(given.resume);
     const args = parseConfig(command, flags, config, folder.file("config.json"));
     refuseContradictions(flags, named, given, args, given.resume);
-    return { args, resumed: folder, open: () => Promise.resolve(folder) };
+    return { args, resumed: folder, open: () => folder.enter() };
   }
   const open = async () => {
     const path = given.out ?? await freeFolder(command, given);

@@ -24,6 +24,7 @@ import {
 } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { didYouMean } from "../engine/nearest.ts";
+import { configSchema } from "../engine/run/config_schema.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { classifiers } from "../models/registry.ts";
 import { describeAccount } from "./account.ts";
@@ -147,10 +148,7 @@ class Cells {
   ): Promise<boolean> {
     const { context } = this;
     const options = treatOptions(settings, set);
-    const begun = await fileExists(join(path, "config.json"));
-    const folder = begun
-      ? (await RunFolder.resume(path)).folder
-      : await RunFolder.create(path, { command: "treat", ...settings });
+    const folder = await RunFolder.open(path, { command: "treat", ...settings });
     try {
       await new Treatments(settings, options, set, runtime, context).single(folder);
     } catch (error) {
@@ -170,6 +168,7 @@ class Cells {
         await removeIfThere(folder.file(`${stage}.safetensors`));
       }
     }
+    await folder.leave();
     return true;
   }
 
@@ -204,7 +203,8 @@ async function writeTable(folder: string): Promise<string> {
   for (const name of names.sort()) {
     const result = join(place, name, "result.json");
     if (!await fileExists(result)) continue;
-    const { command: _, ...settings } = Object(await readJson(join(place, name, "config.json")));
+    const config = await readJson(join(place, name, "config.json"), configSchema);
+    const { command: _, ...settings } = config;
     cells.push({
       fingerprint: await fingerprint(settings),
       settings,

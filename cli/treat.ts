@@ -225,6 +225,7 @@ export class Treatments {
       const finished = await fileExists(path);
       results.push(finished ? await readResult(path) : await this.treat(part, seed));
       if (finished) this.context.print("  finished before");
+      await part.leave();
     }
     const summary = summarizeSeeds(results);
     await folder.writeJson("summary.json", summary);

@@ -28,6 +28,7 @@ Deno.test("train, eval, diagnose", () =>
     const best = printed.match(/^best epoch \d: validation accuracy ([\d.]+) %$/m)!;
     assert.ok(Number(best[1]) > 50, "it learns the bars");
     assert.deepEqual(names(folder), [
+      "SHA256SUMS",
       ...["account.json", "config.json", "metrics.jsonl", "model.safetensors", "tensorboard"],
     ]);
     const bytes = await Deno.readFile(weights);

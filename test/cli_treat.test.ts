@@ -33,6 +33,7 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
     );
 
     assert.deepEqual(names(folder), [
+      "SHA256SUMS",
       "account.json",
       ...["aggregate.features.0.npy", "aggregate.features.8.npy", "baseline.safetensors"],
       ...["config.json", "control.safetensors", "exhibits.json", "exhibits.safetensors"],

@@ -157,6 +157,7 @@ Deno.test("the result is consistent in itself and with the files", () =>
       [...MODELS, "diagnose", "exhibits", "measure", "test"].sort(),
     );
     assert.deepEqual(names(folder), [
+      "SHA256SUMS",
       ...["aggregate.features.0.npy", "aggregate.features.4.npy", "baseline.safetensors"],
       ...["config.json", "control.safetensors", "exhibits.json", "exhibits.safetensors"],
       ...["mask.features.0.npy", "mask.features.4.npy", "metrics.jsonl", "predictions.json"],

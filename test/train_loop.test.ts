@@ -8,6 +8,8 @@ import { decodeSafetensors, encodeSafetensors } from "../engine/io/safetensors.t
 import { checkpointFile } from "../engine/run/checkpoint_file.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { TrainingStep } from "../engine/train/step.ts";
+import type { Settings } from "../engine/io/canonical.ts";
+import type { Checkpoint } from "../engine/train/checkpoint.ts";
 import { train, type TrainOptions, type TrainProgress } from "../engine/train/train.ts";
 import { inFolder, userError } from "./support/io.ts";
 import {
@@ -164,8 +166,29 @@ Deno.test("a checkpoint of another run, damaged or truncated is refused by its n
     const position = metadata.position.slice(0, -10);
     await refused(encodeSafetensors(tensors, { position }), /is no checkpoint, or a damaged one/);
     await refused(encodeSafetensors(tensors), /is no checkpoint, or a damaged one/);
-    tensors.delete("velocities/fc.weight");
-    await refused(encodeSafetensors(tensors, metadata), /lacks velocities\/fc\.weight/);
+    for (let bit = 0; bit < 40; bit++) {
+      const at = Math.floor(bytes.length * bit / 40);
+      await refused(bytes.with(at, bytes[at] ^ (1 << (bit % 8))), /checkpoint|safetensors/);
+    }
+    // Rightly written, and yet nothing that this run can be taken up from.
+    await Deno.writeFile(path, bytes);
+    let whole: Checkpoint | undefined;
+    const store = {
+      ...options.checkpoint!,
+      load: async (settings: Settings) => whole = await options.checkpoint!.load(settings),
+    };
+    await assert.rejects(tinyTraining({ ...options, checkpoint: store, signal: abortAtLook(1) }));
+    // deno-lint-ignore no-explicit-any
+    const altered = async (changes: any, message: RegExp) => {
+      await options.checkpoint!.save({ ...whole!, ...changes });
+      await userError(tinyTraining(options), ExitCode.weights, message);
+    };
+    await altered({ step: 1e9 }, /stands at step 1000000000 of epoch 1/);
+    await altered({ step: -1 }, /its step is -1/);
+    await altered({ history: [null] }, /its history\.0 is null, and should be Object/);
+    await altered({ epoch: 2 }, /its epochs are not those that it counts/);
+    await altered({ bestEpoch: 1 }, /its best epoch is none of its epochs/);
+    await altered({ velocities: new Map() }, /lacks velocities\/features\.0\.weight/);
     await Deno.writeFile(path, bytes);
     await tinyTraining(options);
   }));

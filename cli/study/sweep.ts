@@ -167,6 +167,7 @@ export const command = defineCommand({
               ),
           }),
         );
+        await part.leave();
         runtime.destroy();
       }
     } catch (error) {

@@ -1,10 +1,18 @@
 /**
  * Files, with errors that name them. What has a final name is complete: a file is written beside
- * it as `name.partial`, synced, and renamed.
+ * it under a name of its own, which ends in `.partial`, synced, and renamed.
  */
 import { dirname } from "node:path";
+import * as v from "valibot";
 import { ExitCode, UserError } from "../errors.ts";
+import { checkJson, parseJson, type Schema } from "./json.ts";
 import { LIMITS } from "./limits.ts";
+
+/** Files that this process began to write. */
+let partials = 0;
+
+/** Whether a name is of a file that is being written, or was when its process ended. */
+export const isPartial = (name: string): boolean => /\.\d+-\d+\.partial$/.test(name);
 
 /**
  * Writes a file whole or not at all; an existing one is replaced only by the complete new one.
@@ -14,7 +22,7 @@ export async function writeFileAtomic(
   path: string,
   content: Uint8Array | string | AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const partial = `${path}.partial`;
+  const partial = `${path}.${Deno.pid}-${++partials}.partial`;
   try {
     using file = await Deno.open(partial, { write: true, create: true, truncate: true });
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
@@ -74,16 +82,20 @@ export async function readText(path: string, exitCode?: ExitCode): Promise<strin
   return new TextDecoder().decode(await readBytes(path, exitCode, LIMITS.text));
 }
 
-/** The JSON value of a file. @throws UserError (io) where it is none */
-export async function readJson(path: string): Promise<unknown> {
-  return parseJson(await readText(path), path);
+/** The JSON value of a file. @throws UserError (io) where it is none, or not what the schema says */
+export async function readJson<T>(path: string, schema: Schema<T>): Promise<T> {
+  return parseJson(await readText(path), schema, { name: path });
 }
 
-/** The JSON values of a file, one a line. @throws UserError (io) where they are none */
-export async function readJsonLines(path: string): Promise<unknown[]> {
-  const lines = (await readText(path)).split("\n").filter(Boolean);
-  return lines.map((line) => parseJson(line, path));
+/** The JSON values of a file, one a line. @throws UserError (io) as `readJson` */
+export async function readJsonLines<T>(path: string, schema: Schema<T>): Promise<T[]> {
+  const lines = (await readText(path)).split("\n");
+  return lines.flatMap((line, i) =>
+    line === "" ? [] : [parseJson(line, schema, { name: `${path}: line ${i + 1}` })]
+  );
 }
+
+const versioned = v.looseObject({ version: v.number() });
 
 /**
  * The JSON object of a file that states its version.
@@ -92,27 +104,33 @@ export async function readJsonLines(path: string): Promise<unknown[]> {
 export async function readVersioned<T extends { readonly version: number }>(
   path: string,
   version: number,
+  schema?: Schema<T>,
 ): Promise<T> {
-  const file = Object(await readJson(path));
-  if (file.version === version) return file;
+  const hint = "remove it to have it written anew";
+  const file = parseJson(await readText(path), versioned, { name: path, hint });
+  if (file.version === version) {
+    return schema ? checkJson(file, schema, { name: path, hint }) : file as unknown as T;
+  }
   throw new UserError(
     `${path} is of version ${file.version}, and this program reads version ${version}`,
     ExitCode.io,
-    "remove it to have it written anew",
+    hint,
   );
-}
-
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UserError(`${path} is damaged: it is not JSON`, ExitCode.io);
-  }
 }
 
 /** Whether the path is a file. */
 export async function fileExists(path: string): Promise<boolean> {
   return await Deno.stat(path).then((info) => info.isFile, () => false);
+}
+
+/** The names in a folder, sorted. @throws UserError (io) that names it */
+export async function namesIn(path: string): Promise<string[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(path));
+    return entries.map(({ name }) => name).sort();
+  } catch (error) {
+    throw fileError("read", path, error);
+  }
 }
 
 /** Makes a folder, and those above it, where missing. @throws UserError (io) that names it */

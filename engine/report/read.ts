@@ -12,7 +12,8 @@ import { ExitCode, UserError } from "../errors.ts";
 import { inside } from "../io/inside.ts";
 import { fileExists, readBytes, readJson, readJsonLines, readVersioned } from "../io/files.ts";
 import { decodeNpy } from "../io/npy.ts";
-import type { EpochRecord } from "../train/checkpoint.ts";
+import { epochSchema } from "../run/epoch_schema.ts";
+import { configSchema } from "../run/config_schema.ts";
 import type { Run, Settings, Study } from "./run.ts";
 
 export interface ReadOptions {
@@ -41,7 +42,7 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
   }
   if (await has("result.json")) {
     const result = await readResult(join(folder, "result.json"));
-    const history = await readJsonLines(join(folder, "metrics.jsonl")) as EpochRecord[];
+    const history = await readJsonLines(join(folder, "metrics.jsonl"), epochSchema);
     const layers = await readLayers(folder, result.layers);
     const exhibits = await readExhibits(folder);
     return { kind: "treatment", ...common, result, history, layers, exhibits, studies };
@@ -65,7 +66,7 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
 
 async function readConfig(folder: string): Promise<Settings & { command: string }> {
   const path = join(folder, "config.json");
-  if (await fileExists(path)) return await readJson(path) as Settings & { command: string };
+  if (await fileExists(path)) return await readJson(path, configSchema);
   throw new UserError(`${folder} holds no run: there is no config.json`, ExitCode.io);
 }
 

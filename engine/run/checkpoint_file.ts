@@ -1,11 +1,36 @@
 /** A checkpoint as one safetensors file, written whole or not at all. */
 
+import { createHash } from "node:crypto";
+import * as v from "valibot";
 import { ExitCode, UserError } from "../errors.ts";
 import { differences, type Settings } from "../io/canonical.ts";
 import { fileExists, readBytes, writeFileAtomic } from "../io/files.ts";
-import type { HostTensor } from "../io/host_tensor.ts";
+import { bytesOf, type HostTensor } from "../io/host_tensor.ts";
+import { count, finite, parseJson, type Schema } from "../io/json.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
+import type { StateDict } from "../nn/state.ts";
 import type { Checkpoint, CheckpointStore, Position } from "../train/checkpoint.ts";
+import { epochSchema } from "./epoch_schema.ts";
+
+/** A position that a run can be in; how many steps an epoch has the run knows. */
+const positionSchema = v.pipe(
+  v.object({
+    epoch: count,
+    step: count,
+    seconds: v.pipe(finite, v.minValue(0)),
+    history: v.array(epochSchema),
+    bestEpoch: count,
+    settings: v.record(v.string(), v.unknown()),
+  }),
+  v.check(
+    ({ epoch, history }) => history.length === epoch && history.every((r, i) => r.epoch === i + 1),
+    "its epochs are not those that it counts",
+  ),
+  v.check(
+    ({ epoch, bestEpoch }) => bestEpoch <= epoch && (bestEpoch > 0) === (epoch > 0),
+    "its best epoch is none of its epochs",
+  ),
+) satisfies Schema<Position>;
 
 const GROUPS = ["model", "velocities", "metrics", "best"] as const;
 
@@ -26,7 +51,8 @@ async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<voi
   }
   const { epoch, step, seconds, history, bestEpoch, settings } = checkpoint;
   const position = JSON.stringify({ epoch, step, seconds, history, bestEpoch, settings });
-  await writeFileAtomic(path, encodeSafetensors(tensors, { position }));
+  const metadata = { position, sha256: digest(position, tensors) };
+  await writeFileAtomic(path, encodeSafetensors(tensors, metadata));
 }
 
 async function loadCheckpoint(
@@ -34,15 +60,14 @@ async function loadCheckpoint(
   settings: Settings,
 ): Promise<Checkpoint | undefined> {
   if (!await fileExists(path)) return undefined;
-  const { tensors, metadata } = decodeSafetensors(await readBytes(path), path);
-  const position = parsePosition(metadata.position);
-  if (!position?.settings) {
-    throw new UserError(
-      `${path} is no checkpoint, or a damaged one`,
-      ExitCode.weights,
-      "remove it to begin its stage anew",
-    );
-  }
+  const { tensors, metadata } = decodeSafetensors(await readBytes(path, ExitCode.weights), path);
+  const hint = "remove it to begin its stage anew";
+  const wrong = (problem: string) => new UserError(`${path} ${problem}`, ExitCode.weights, hint);
+  const { position: text, sha256 } = metadata;
+  if (text === undefined || sha256 === undefined) throw wrong("is no checkpoint, or a damaged one");
+  if (sha256 !== digest(text, tensors)) throw wrong("is damaged: it differs from its checksum");
+  const source = { name: path, exitCode: ExitCode.weights, hint };
+  const position = parseJson(text, positionSchema, source);
   const different = differences(position.settings, settings);
   if (different.length > 0) {
     throw new UserError(
@@ -51,18 +76,23 @@ async function loadCheckpoint(
       "give the run a folder of its own with --out",
     );
   }
-  const groups = GROUPS.map((group) => {
-    const prefix = `${group}/`;
-    const members = [...tensors].filter(([name]) => name.startsWith(prefix));
-    return [group, new Map(members.map(([name, t]) => [name.slice(prefix.length), t]))];
-  });
-  return { ...position, ...Object.fromEntries(groups) };
+  return { ...position, ...grouped(tensors) };
 }
 
-function parsePosition(text = "null"): Position | null {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
+function grouped(tensors: StateDict): Record<typeof GROUPS[number], StateDict> {
+  const [model, velocities, metrics, best] = GROUPS.map((group) => {
+    const prefix = `${group}/`;
+    const members = [...tensors].filter(([name]) => name.startsWith(prefix));
+    return new Map(members.map(([name, t]) => [name.slice(prefix.length), t]));
+  });
+  return { model, velocities, metrics, best };
+}
+
+/** Of everything that a checkpoint holds. */
+function digest(position: string, tensors: StateDict): string {
+  const hash = createHash("sha256").update(position);
+  for (const [name, tensor] of tensors) {
+    hash.update(JSON.stringify([name, tensor.dtype, tensor.shape])).update(bytesOf(tensor));
   }
+  return hash.digest("hex");
 }

@@ -1,22 +1,30 @@
 /**
  * The folder of a run: its settings, its metrics, and what each stage left behind. A stage's
  * weights get their final name only when the stage is finished, so what is there is complete and a
- * resumed run skips it. No weights file holds a time, so the same run gives the same bytes.
+ * resumed run skips it. No weights file holds a time, so the same run gives the same bytes. One
+ * process at a time works in it; see lock.ts.
  */
 
 import { join } from "node:path";
+import * as v from "valibot";
 import { ExitCode, UserError } from "../errors.ts";
 import {
   fileExists,
+  isPartial,
   makeFolder,
+  namesIn,
   readBytes,
   readJson,
   readJsonLines,
+  removeIfThere,
   writeFileAtomic,
 } from "../io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { StateDict } from "../nn/state.ts";
+import { recordChecksum, verifyChecksum } from "./checksums.ts";
+import { epochSchema } from "./epoch_schema.ts";
 import { syncEvents } from "./events.ts";
+import { lockFolder, refuseLocked, unlockFolder } from "./lock.ts";
 import type { EpochRecord } from "../train/checkpoint.ts";
 
 /** A finished stage. */
@@ -26,6 +34,7 @@ export interface StageResult {
   readonly bestEpoch: number;
 }
 
+const CONFIG = "config.json";
 const METRICS = "metrics.jsonl";
 
 export class RunFolder {
@@ -36,42 +45,68 @@ export class RunFolder {
   ) {}
 
   /**
-   * Starts a run in a new or empty folder and writes its settings.
-   * @throws UserError (io) where the folder holds something or can't be written
+   * Starts a run in a new or empty folder, locks it and writes its settings.
+   * @throws UserError (io) where the folder holds something, is in use or can't be written
    */
   static async create(path: string, config: unknown): Promise<RunFolder> {
     await makeFolder(path);
-    for await (const entry of Deno.readDir(path)) {
+    await refuseFull(path);
+    await lockFolder(path);
+    // Another process may have been here between the two.
+    await refuseFull(path);
+    const folder = new RunFolder(path);
+    await folder.removePartials();
+    await folder.writeJson(CONFIG, config);
+    return folder;
+  }
+
+  /**
+   * Looks into the folder of an earlier run; `enter` has to be called before work goes on in it.
+   * @throws UserError (io) where there is none, it is in use or damaged
+   */
+  static async resume(
+    path: string,
+  ): Promise<{ folder: RunFolder; config: Readonly<Record<string, unknown>> }> {
+    const file = join(path, CONFIG);
+    if (!await fileExists(file)) {
       throw new UserError(
-        `the folder ${path} is not empty: it holds ${entry.name}`,
+        `${path} holds no run: there is no config.json`,
         ExitCode.io,
-        await fileExists(join(path, "config.json"))
-          ? `continue that run with --resume ${path}, or choose another folder with --out`
-          : "choose another folder with --out",
+        "a run that was killed before it wrote one is begun again with --out",
       );
     }
-    await writeFileAtomic(join(path, "config.json"), JSON.stringify(config, null, 2) + "\n");
-    return new RunFolder(path);
+    await refuseLocked(path);
+    const folder = new RunFolder(path);
+    await folder.readRecords();
+    return { folder, config: await readJson(file, v.record(v.string(), v.unknown())) };
   }
 
-  /** Opens the folder of an earlier run. @throws UserError (io) where there is none, or damage */
-  static async resume(path: string): Promise<{ folder: RunFolder; config: unknown }> {
-    const file = join(path, "config.json");
-    if (!await fileExists(file)) {
-      throw new UserError(`${path} holds no run: there is no config.json`, ExitCode.io);
-    }
-    const config = await readJson(file);
-    const metrics = join(path, METRICS);
-    const records = await fileExists(metrics) ? await readJsonLines(metrics) : [];
-    return { folder: new RunFolder(path, records as EpochRecord[]), config };
+  /**
+   * Locks the folder, and takes away what a killed process left half written.
+   * @throws UserError (io) where another process works in it
+   */
+  async enter(): Promise<RunFolder> {
+    await lockFolder(this.path);
+    await this.removePartials();
+    await this.readRecords();
+    return this;
   }
 
-  /** The folder of a run that is a part of this one: a new one, or as an earlier process left it. */
-  async part(name: string, config: unknown): Promise<RunFolder> {
-    const path = this.file(name);
-    return await fileExists(join(path, "config.json"))
-      ? (await RunFolder.resume(path)).folder
+  /** Gives the folder back before the process ends. */
+  async leave(): Promise<void> {
+    await unlockFolder(this.path);
+  }
+
+  /** A run's folder: as an earlier process left it, or a new one. */
+  static async open(path: string, config: unknown): Promise<RunFolder> {
+    return await fileExists(join(path, CONFIG))
+      ? await (await RunFolder.resume(path)).folder.enter()
       : await RunFolder.create(path, config);
+  }
+
+  /** The folder of a run that is a part of this one. */
+  async part(name: string, config: unknown): Promise<RunFolder> {
+    return await RunFolder.open(this.file(name), config);
   }
 
   /** The first of `base`, `base-2`, `base-3`, ... that does not exist. */
@@ -100,7 +135,9 @@ export class RunFolder {
   async finished(stage: string): Promise<StageResult | undefined> {
     const path = this.file(`${stage}.safetensors`);
     if (!await fileExists(path)) return undefined;
-    const { tensors, metadata } = decodeSafetensors(await readBytes(path), path);
+    const bytes = await readBytes(path);
+    await verifyChecksum(this.path, `${stage}.safetensors`, bytes);
+    const { tensors, metadata } = decodeSafetensors(bytes, path);
     const history = this.recordsOf(stage);
     return { state: tensors, history, bestEpoch: Number(metadata.best_epoch ?? 0) };
   }
@@ -110,7 +147,9 @@ export class RunFolder {
     const metadata = { format: "pt", stage, best_epoch: `${bestEpoch}` };
     this.keepRecords(stage, history);
     await this.writeRecords(stage);
-    await writeFileAtomic(this.file(`${stage}.safetensors`), encodeSafetensors(state, metadata));
+    const bytes = encodeSafetensors(state, metadata);
+    await recordChecksum(this.path, `${stage}.safetensors`, bytes);
+    await writeFileAtomic(this.file(`${stage}.safetensors`), bytes);
   }
 
   async writeJson(name: string, value: unknown): Promise<void> {
@@ -130,10 +169,36 @@ export class RunFolder {
     return this.records.filter((record) => record.stage === stage);
   }
 
+  private async readRecords(): Promise<void> {
+    const path = this.file(METRICS);
+    this.records = await fileExists(path) ? await readJsonLines(path, epochSchema) : [];
+  }
+
+  private async removePartials(): Promise<void> {
+    for (const name of await namesIn(this.path)) {
+      if (isPartial(name)) await removeIfThere(this.file(name));
+    }
+  }
+
   /** Writes metrics.jsonl, and for TensorBoard tensorboard/<stage>/. */
   private async writeRecords(stage: string): Promise<void> {
     const lines = this.records.map((record) => JSON.stringify(record) + "\n");
     await writeFileAtomic(this.file(METRICS), lines.join(""));
     await syncEvents(join(this.path, "tensorboard", stage), this.recordsOf(stage));
   }
+}
+
+/** @throws UserError (io) where the folder holds more than a killed process's unborn run */
+async function refuseFull(path: string): Promise<void> {
+  const isRun = await fileExists(join(path, CONFIG));
+  const found = (await namesIn(path)).find((name) => isRun || !isPartial(name));
+  if (found === undefined) return;
+  await unlockFolder(path);
+  throw new UserError(
+    `the folder ${path} is not empty: it holds ${found}`,
+    ExitCode.io,
+    isRun
+      ? `continue that run with --resume ${path}, or choose another folder with --out`
+      : "choose another folder with --out",
+  );
 }

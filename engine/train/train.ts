@@ -8,9 +8,10 @@ import { ExitCode, UserError } from "../errors.ts";
 import type { Settings } from "../io/canonical.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
 import type { Module } from "../nn/module.ts";
-import { loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
+import { checkStateDict, loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { permutation, streamId } from "../random.ts";
+import { sameShape } from "../tensor/shape.ts";
 import type { Variable } from "../tensor/tensor.ts";
 import type { Checkpoint, CheckpointStore, EpochRecord } from "./checkpoint.ts";
 import { type Accuracy, accuracy, predictions } from "./predictions.ts";
@@ -250,11 +251,20 @@ class Loop {
   }
 
   private restore(checkpoint: Checkpoint, where: string): void {
+    const damaged = (problem: string) => new UserError(`${where} ${problem}`, ExitCode.weights);
+    if (checkpoint.step > this.steps || checkpoint.epoch > this.options.epochs) {
+      throw damaged(
+        `stands at step ${checkpoint.step} of epoch ${checkpoint.epoch + 1}, which ` +
+          `this run of ${this.options.epochs} epochs of ${this.steps} steps never reaches`,
+      );
+    }
     loadStateDict(this.network, checkpoint.model, this.runtime, where);
+    if (checkpoint.bestEpoch > 0) checkStateDict(this.network, checkpoint.best, where);
     for (const group of ["velocities", "metrics"] as const) {
       for (const [name, variable] of this.step[group]) {
         const tensor = checkpoint[group].get(name);
-        if (!tensor) throw new UserError(`${where} lacks ${group}/${name}`, ExitCode.weights);
+        if (!tensor) throw damaged(`lacks ${group}/${name}`);
+        if (!sameShape(tensor.shape, variable.shape)) throw damaged(`has another ${group}/${name}`);
         this.runtime.write(variable, Float32Array.from(tensor.data, Number));
       }
     }

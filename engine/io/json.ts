@@ -1,0 +1,58 @@
+/**
+ * JSON that is read, held against a schema: errors name the file, the field and what is wrong with
+ * it, and what comes out has the type that it claims.
+ */
+import * as v from "valibot";
+import { ExitCode, UserError } from "../errors.ts";
+
+/** What a value has to be to be a T. */
+export type Schema<T> = v.GenericSchema<unknown, T>;
+
+export interface JsonSource {
+  /** The file, and the line where there are several. */
+  readonly name: string;
+  /** io, if absent. */
+  readonly exitCode?: ExitCode;
+  readonly hint?: string;
+}
+
+/** @throws UserError that names the file: it is not JSON, or not what the schema says */
+export function parseJson<T>(text: string, schema: Schema<T>, source: JsonSource): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw damaged(source, "it is not JSON");
+  }
+  return checkJson(value, schema, source);
+}
+
+/** @throws UserError that names the file and the field that is not what the schema says */
+export function checkJson<T>(value: unknown, schema: Schema<T>, source: JsonSource): T {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  throw damaged(source, describe(result.issues[0]));
+}
+
+/** A field, and what it is instead of what it should be. */
+function describe(issue: v.BaseIssue<unknown>): string {
+  const field = v.getDotPath(issue) ?? "the whole";
+  if (issue.received === "undefined") return `its ${field} is missing`;
+  const { expected, received } = issue;
+  const wanted = expected ? `, and should be ${expected}` : `: ${issue.message}`;
+  return `its ${field} is ${shortened(received)}${wanted}`;
+}
+
+const shortened = (text: string) => text.length > 60 ? `${text.slice(0, 60)}…` : text;
+
+function damaged({ name, exitCode = ExitCode.io, hint }: JsonSource, problem: string): UserError {
+  return new UserError(`${name} is damaged: ${problem}`, exitCode, hint);
+}
+
+// What fields often are.
+
+export const finite = v.pipe(v.number(), v.finite());
+/** A number that JSON may not have been able to hold: NaN and infinities are null there. */
+export const measured = v.nullable(finite);
+export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+export const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));

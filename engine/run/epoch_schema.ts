@@ -1,0 +1,13 @@
+/** An epoch as the files of a run hold it. */
+import * as v from "valibot";
+import { count, finite, type Schema, share } from "../io/json.ts";
+import type { EpochRecord } from "../train/checkpoint.ts";
+
+export const epochSchema = v.object({
+  stage: v.string(),
+  epoch: v.pipe(count, v.minValue(1)),
+  lr: finite,
+  train: v.record(v.string(), finite),
+  validation: v.looseObject({ accuracy: share, loss: finite, correct: count, total: count }),
+  seconds: v.pipe(finite, v.minValue(0)),
+}) satisfies Schema<EpochRecord>;

@@ -1,0 +1,69 @@
+/**
+ * A run's folder belongs to the process that works in it. The lock is the operating system's own
+ * (flock), on the folder itself, so it ends with the process, however that ends, and nothing is
+ * left behind that could be stale. Where a system or a disk knows no such lock (Windows, some
+ * network disks) there is none.
+ */
+import { ExitCode, UserError } from "../errors.ts";
+
+/** The locks that this process holds, by their folders. */
+const held = new Map<string, Deno.FsFile>();
+
+/**
+ * Locks a folder for this process; once more is no error.
+ * @throws UserError (io) where another process works in it
+ */
+export async function lockFolder(folder: string): Promise<void> {
+  const place = await Deno.realPath(folder);
+  if (held.has(place)) return;
+  const file = await opened(place);
+  if (!file) return;
+  if (await tryLock(file)) held.set(place, file);
+  else {
+    const error = await inUse(folder, file);
+    file.close();
+    throw error;
+  }
+}
+
+/** @throws UserError (io) where another process works in the folder */
+export async function refuseLocked(folder: string): Promise<void> {
+  const place = await Deno.realPath(folder);
+  if (held.has(place)) return;
+  using file = await opened(place);
+  if (file && !await tryLock(file)) throw await inUse(folder, file);
+}
+
+/** Gives a folder back before the process ends. */
+export async function unlockFolder(folder: string): Promise<void> {
+  const place = await Deno.realPath(folder).catch(() => folder);
+  held.get(place)?.close();
+  held.delete(place);
+}
+
+const opened = (folder: string): Promise<Deno.FsFile | undefined> =>
+  Deno.open(folder).catch(() => undefined);
+
+async function tryLock(file: Deno.FsFile): Promise<boolean> {
+  try {
+    return await file.tryLock(true);
+  } catch {
+    return true;
+  }
+}
+
+async function inUse(folder: string, file: Deno.FsFile): Promise<UserError> {
+  const holder = await holderOf(file).catch(() => undefined);
+  return new UserError(
+    `the folder ${folder} is in use by ${holder ? `process ${holder}` : "another process"}`,
+    ExitCode.io,
+    "wait for it to end, or choose another folder with --out",
+  );
+}
+
+/** The process that holds a file's lock, as far as Linux tells. */
+async function holderOf(file: Deno.FsFile): Promise<string | undefined> {
+  const { ino } = await file.stat();
+  const locks = await Deno.readTextFile("/proc/locks");
+  return new RegExp(`FLOCK +ADVISORY +WRITE +(\\d+) \\S+:${ino} `).exec(locks)?.[1];
+}
