@@ -54,8 +54,8 @@ export function storedNodes(
   const fittingCost = (node: Tensor): Cost => {
     for (;;) {
       const inputs = node.inputs.map(costOf);
-      const reads = new Set(inputs.flatMap((input) => [...input.reads]));
-      const values = new Set([node, ...inputs.flatMap((input) => [...input.values])]);
+      const reads = union(inputs.map((input) => input.reads));
+      const values = union(inputs.map((input) => input.values)).add(node);
       if (reads.size <= MAX_LEAVES && values.size <= MAX_VALUES) return { reads, values };
       const what = reads.size > MAX_LEAVES ? "reads" : "values";
       const sizes = inputs.map((input) => input[what].size);
@@ -95,6 +95,12 @@ export function storedNodes(
     }
   }
   return stored;
+}
+
+function union([first, ...others]: readonly ReadonlySet<Tensor>[]): Set<Tensor> {
+  const all = new Set(first);
+  for (const set of others) for (const node of set) all.add(node);
+  return all;
 }
 
 function consumersOf(nodes: readonly Tensor[]): Map<Tensor, Tensor[]> {

@@ -27,27 +27,52 @@ export interface SimpleGraph {
 
 export function simplify(outputs: readonly Tensor[]): SimpleGraph {
   const simplifier = new Simplifier();
-  for (const tensor of ancestors(...outputs)) simplifier.add(tensor);
+  for (const tensor of ancestors(...outputs)) simplifier.of(tensor);
   const nodes = ancestors(...outputs.map((output) => simplifier.of(output)));
   return { nodes, of: (tensor) => simplifier.of(tensor) };
 }
 
 class Simplifier {
+  /** What stands for each tensor that was met; that stands for itself. */
   private readonly canonical = new Map<Tensor, Tensor>();
+  /** What a rule made of a tensor, to be simplified in its turn. */
+  private readonly rewritten = new Map<Tensor, Tensor>();
   private readonly byKey = new Map<string, Tensor>();
 
   of(tensor: Tensor): Tensor {
-    return this.canonical.get(tensor) ?? this.add(tensor);
+    // A stack of our own: one rule may lead to the next as often as the graph is long.
+    for (const stack = [tensor]; stack.length > 0;) {
+      const first = this.simplify(stack.at(-1)!);
+      if (first) stack.push(first);
+      else stack.pop();
+    }
+    return this.canonical.get(tensor)!;
   }
 
-  add(tensor: Tensor): Tensor {
-    const inputs = tensor.inputs.map((input) => this.of(input));
-    const result = withOrigin(
-      tensor.origin,
-      () => this.merge(this.rewrite(rebuilt(tensor, inputs))),
-    );
+  /** Finds what stands for the tensor, or returns another one that has to be simplified first. */
+  private simplify(tensor: Tensor): Tensor | undefined {
+    const { canonical, rewritten } = this;
+    if (canonical.has(tensor)) return undefined;
+    const first = tensor.inputs.find((input) => !canonical.has(input));
+    if (first) return first;
+    if (!rewritten.has(tensor)) {
+      withOrigin(tensor.origin, () => {
+        const same = rebuilt(tensor, tensor.inputs.map((input) => canonical.get(input)!));
+        const simpler = rewrite(same);
+        if (simpler) rewritten.set(tensor, simpler);
+        else this.replace(tensor, this.merge(same));
+      });
+      if (canonical.has(tensor)) return undefined;
+    }
+    const simpler = rewritten.get(tensor)!;
+    const result = canonical.get(simpler);
+    if (!result) return simpler;
+    this.replace(tensor, result);
+  }
+
+  private replace(tensor: Tensor, result: Tensor): void {
     this.canonical.set(tensor, result);
-    return result;
+    this.canonical.set(result, result);
   }
 
   /** The node that already computes this, if there is one. */
@@ -60,28 +85,22 @@ class Simplifier {
     if (!known) this.byKey.set(key, tensor);
     return known ?? tensor;
   }
+}
 
-  private rewrite(tensor: Tensor): Tensor {
-    const [x] = tensor.inputs;
-    switch (tensor.operation.kind) {
-      case "alias":
-        if (tensor.operation.name !== "reshape") return x;
-        return this.built(reshapeOf(x, tensor.shape)) ?? tensor;
-      case "broadcast":
-        return x.operation === BROADCAST ? this.of(broadcastTo(x.inputs[0], tensor.shape)) : tensor;
-      case "reduce":
-        return this.built(tensor.operation === SUM ? factorOut(x) : undefined) ?? tensor;
-      case "pointwise":
-        return this.built(tensor.operation.name === "gate" ? gateBefore(tensor) : undefined) ??
-          tensor;
-      default:
-        return tensor;
-    }
-  }
-
-  /** A replacement made of new nodes, themselves simplified. */
-  private built(replacement: Tensor | undefined): Tensor | undefined {
-    return replacement && this.of(replacement);
+/** What a rule makes of a tensor whose inputs are simplified: new nodes, or one of those before. */
+function rewrite(tensor: Tensor): Tensor | undefined {
+  const [x] = tensor.inputs;
+  switch (tensor.operation.kind) {
+    case "alias":
+      return tensor.operation.name === "reshape" ? reshapeOf(x, tensor.shape) : x;
+    case "broadcast":
+      return x.operation === BROADCAST ? broadcastTo(x.inputs[0], tensor.shape) : undefined;
+    case "reduce":
+      return tensor.operation === SUM ? factorOut(x) : undefined;
+    case "pointwise":
+      return tensor.operation.name === "gate" ? gateBefore(tensor) : undefined;
+    default:
+      return undefined;
   }
 }
 

@@ -32,11 +32,11 @@ export function gradients(
     if (!g) continue;
     if (!wanted.has(node)) gradient.delete(node);
     const rule = node.operation.gradient;
-    if (!rule || !node.inputs.some((input) => path.includes(input))) continue;
+    if (!rule || !node.inputs.some((input) => path.has(input))) continue;
     withOrigin(derivative(node.origin), () =>
       rule(node, g).forEach((part, i) => {
         const input = node.inputs[i];
-        if (!part || !path.includes(input)) return;
+        if (!part || !path.has(input)) return;
         if (!sameShape(part.shape, input.shape)) {
           throw shapeError(`gradient of ${node}`, `input ${i}`, part.shape, input.shape);
         }
@@ -55,24 +55,12 @@ export function grad(output: Tensor, inputs: readonly Tensor[], seed?: Tensor): 
 }
 
 /** The nodes that lead from `inputs` to `output` along differentiable operations, last first. */
-function nodesBetween(inputs: readonly Tensor[], output: Tensor): Path {
-  const leads = new Map<Tensor, boolean>(inputs.map((input) => [input, true]));
+function nodesBetween(inputs: readonly Tensor[], output: Tensor): ReadonlySet<Tensor> {
+  const path = new Set(inputs);
   for (const node of ancestors(output)) {
-    const through = Boolean(node.operation.gradient) && node.inputs.some((i) => leads.get(i));
-    leads.set(node, leads.get(node) || through);
+    if (node.operation.gradient && node.inputs.some((input) => path.has(input))) path.add(node);
   }
-  return new Path(leads);
-}
-
-class Path {
-  constructor(private readonly leads: ReadonlyMap<Tensor, boolean>) {}
-  includes(node: Tensor): boolean {
-    return this.leads.get(node) === true;
-  }
-  [Symbol.iterator](): Iterator<Tensor> {
-    const nodes = [...this.leads].filter(([, leads]) => leads).map(([node]) => node);
-    return nodes.sort((a, b) => b.id - a.id)[Symbol.iterator]();
-  }
+  return new Set([...path].sort((a, b) => b.id - a.id));
 }
 
 /** Every node that the outputs depend on, and they themselves, inputs before results. */

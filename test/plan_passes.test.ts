@@ -1,0 +1,125 @@
+/** The scheduler's passes, each alone: what it makes of a list of items. */
+
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { PLAIN } from "../engine/gpu/kernels/target.ts";
+import { joinEpilogues } from "../engine/plan/epilogues.ts";
+import { storedNodes } from "../engine/plan/fuse.ts";
+import { writeInPlace } from "../engine/plan/in_place.ts";
+import { type Item, readersOf } from "../engine/plan/item.ts";
+import { itemsOf, stepsOf } from "../engine/plan/lower.ts";
+import { joinPairs } from "../engine/plan/pairs.ts";
+import * as t from "../engine/tensor/mod.ts";
+import { random } from "./support/check.ts";
+
+/** The first list of items for a graph without simplifications, frozen, and what it is made of. */
+function listOf(...wanted: t.Tensor[]) {
+  const nodes = t.ancestors(...wanted);
+  const stored = storedNodes(nodes, new Set(wanted));
+  const items = itemsOf(nodes, stored, PLAIN);
+  for (const item of items) {
+    for (const part of [item, item.reads, item.writes]) Object.freeze(part);
+  }
+  return { items: Object.freeze(items), stored, wanted: new Set(wanted) };
+}
+
+const writes = (items: readonly Item[]) => items.map((item) => item.writes);
+const reads = (items: readonly Item[]) => items.map((item) => item.reads);
+
+Deno.test("items: one for each node with memory, inputs before results, with what they read", () => {
+  const [x, w, bias] = [random([2, 6, 6, 4]), random([3, 3, 4, 8]), random([8])];
+  const y = t.conv2d(x, w);
+  const inline = t.mul(y, 0.5);
+  const z = t.relu(t.add(inline, bias));
+  const total = t.sum(t.reshape(z, [1, z.size, 1]));
+  const { items } = listOf(z, total);
+  deepEqual(items.map(({ node }) => node.operation.name), ["conv2d", "relu", "sum"]);
+  deepEqual(reads(items).slice(0, 2), [[x, w], [y, bias]]);
+  deepEqual(writes(items).slice(0, 2), [[y], [z]]);
+  const readers = readersOf(items);
+  deepEqual([y, z, x, inline].map((node) => readers.get(node)), [[1], [2], [0], undefined]);
+});
+
+Deno.test("pairs: a wanted value and its only reader become one item where the reader stood", () => {
+  const [v, g, w] = [random([8]), random([8]), random([8])];
+  const velocity = t.add(t.mul(v, 0.9), g);
+  const next = t.sub(w, velocity);
+  const { items, stored } = listOf(velocity, next);
+  deepEqual(writes(items), [[velocity], [next]]);
+  const joined = joinPairs(items, stored);
+  deepEqual(writes(joined), [[velocity, next]]);
+  deepEqual(joined[0].reads, [v, g, w]);
+  deepEqual(writes(items), [[velocity], [next]], "the list that it was given is as it was");
+
+  const other = t.exp(velocity);
+  const twice = listOf(velocity, next, other);
+  deepEqual(joinPairs(twice.items, twice.stored), twice.items, "read by two");
+  const wide = Array.from({ length: 6 }, () => random([8])).reduce<t.Tensor>(t.add, velocity);
+  const many = listOf(velocity, wide);
+  deepEqual(joinPairs(many.items, many.stored), many.items, "more operands than a kernel binds");
+});
+
+Deno.test("epilogues: a chain goes behind the kernel that nobody else reads", () => {
+  const [x, w, bias] = [random([2, 6, 6, 4]), random([3, 3, 4, 8]), random([8])];
+  const y = t.conv2d(x, w);
+  const z = t.relu(t.add(y, bias));
+  const { items, wanted } = listOf(z);
+  const joined = joinEpilogues(items, wanted, PLAIN);
+  deepEqual([reads(joined), writes(joined)], [[[x, w, bias]], [[z]]]);
+  equal(joined[0].node, y, "known by the kernel's node");
+  equal(stepsOf(joined[0], PLAIN).length, 1);
+
+  for (const outputs of [[y, z], [z, t.sum(y)]]) {
+    const kept = listOf(...outputs);
+    deepEqual(joinEpilogues(kept.items, kept.wanted, PLAIN), kept.items);
+  }
+});
+
+Deno.test("in place: a new value lies in its variable once nobody reads the old one", () => {
+  const [a, b] = [random([4]), random([4])];
+  const next = t.add(a, b);
+  const after = t.exp(next);
+  const { items } = listOf(next, after);
+  const { items: placed, storageOf } = writeInPlace(items, [[a, next]]);
+  deepEqual(writes(placed), [[a], [after]]);
+  deepEqual(reads(placed), [[a, b], [a]], "later readers find it there");
+  equal(storageOf(t.reshape(next, [2, 2])), a);
+  deepEqual(stepsOf(placed[0], PLAIN)[0].buffers, [b, a], "one binding, read and written");
+  deepEqual(writes(items), [[next], [after]], "the list that it was given is as it was");
+});
+
+Deno.test("in place: what is read later, or in another order, is copied at the end", () => {
+  const [a, b] = [random([2, 2]), random([2, 2])];
+  const next = t.add(a, b);
+  const late = t.mul(a, 3);
+  const first = listOf(next, late);
+  const placed = writeInPlace(first.items, [[a, next]]);
+  deepEqual(writes(placed.items), [[next], [late], [a]]);
+  deepEqual(placed.items.at(-1)!.reads, [next]);
+
+  const turned = t.transpose(a);
+  const second = writeInPlace(listOf(turned).items, [[a, turned]]);
+  deepEqual(writes(second.items), [[turned], [a]]);
+  // One value for two variables: computed in the first, copied to the second.
+  const both = writeInPlace(listOf(next).items, [[b, next], [a, next]]);
+  deepEqual([writes(both.items), reads(both.items).at(-1)], [[[b], [a]], [b]]);
+  throws(() => writeInPlace([], [[a, b], [b, a]]), /another assigned variable's old value/);
+});
+
+Deno.test("a reduction in parts is split in one way, whoever asks for it", () => {
+  const x = random([4000, 2]);
+  const w = random([3, 3, 2, 2]);
+  const image = random([4, 32, 32, 2]);
+  const [total, gradient] = [
+    t.sum(t.square(x), [0]),
+    t.grad(t.sum(t.conv2d(image, w)), [w])[0],
+  ];
+  for (const node of [total, gradient]) {
+    const { items } = listOf(node);
+    const item = items.find((item) => stepsOf(item, PLAIN).length === 2);
+    ok(item, `${node} is split`);
+    const [parts, sum] = stepsOf(item, PLAIN);
+    equal(parts.buffers.at(-1), sum.buffers[0]);
+    ok(sum.kernel.label.startsWith("sum ["), sum.kernel.label);
+    equal(sum.buffers.length, 2);
+  }
+});
