@@ -3,7 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { measureRoofline, type Roofline } from "../engine/gpu/roofline.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import { classifier } from "../models/registry.ts";
+import { classifiers } from "../models/registry.ts";
 import { compareWith, readReport, requirePairs } from "./bench/compare.ts";
 import { benchFaces, judgeFaces } from "./bench/faces.ts";
 import { benchPeers, openPeers } from "./bench/peers.ts";
@@ -31,15 +31,29 @@ const flags = flagTable({
   models: {
     type: "list",
     of: "string",
+    choices: classifiers.map(({ name }) => name),
     value: "NAMES",
     help: `whose convolutions and steps (default ${SHAPES_OF}; for --steps ${STEPS_OF})`,
   },
-  batch: { type: "integer", min: 1, default: 8, help: "images of a convolution" },
-  stepBatch: { type: "integer", min: 1, default: 32, help: "images of a training step" },
-  rounds: { type: "integer", min: 1, default: 5, help: "times that each is timed; medians count" },
+  batch: { type: "integer", min: 1, max: 65536, default: 8, help: "images of a convolution" },
+  stepBatch: {
+    type: "integer",
+    min: 1,
+    max: 65536,
+    default: 32,
+    help: "images of a training step",
+  },
+  rounds: {
+    type: "integer",
+    min: 1,
+    max: 1000,
+    default: 5,
+    help: "times that each is timed; medians count",
+  },
   window: {
     type: "number",
     above: 0,
+    max: 60000,
     help: `milliseconds of work timed at once (default ${WINDOW}; ${FACE_WINDOW} for --faces)`,
   },
   compare: {
@@ -74,7 +88,6 @@ export const command = defineCommand({
     if (args.peers && !Deno.env.has(WITH_PEERS)) {
       await context.startAgain(WITH_PEERS, [`--lock=${lockFile()}`]);
     }
-    args.models?.forEach(classifier);
     const other = args.compare === undefined ? undefined : await readReport(args.compare);
     const runtime = new Runtime(await context.gpu());
     const report = await measure(args, runtime, context);

@@ -13,6 +13,7 @@ import { classifier, classifiers } from "../models/registry.ts";
 import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
+import { needs } from "./framework/rules.ts";
 
 export { dataFlags, openData } from "./data.ts";
 
@@ -33,15 +34,33 @@ export const modelFlags = flagTable({
   ...widthFlag,
 });
 
+const MAX_SEED = 2 ** 32 - 1;
+
 export const seedFlag = flagTable({
   seed: {
     type: "integer",
     min: 0,
-    max: 2 ** 32 - 1,
+    max: MAX_SEED,
     default: 0,
     help: "decides everything random",
   },
 });
+
+/** How many seeds, from --seed on. */
+export const seedsFlag = <const Default extends number>(of: Default, help: string) =>
+  flagTable({
+    seeds: {
+      type: "integer",
+      min: 1,
+      max: 1000,
+      default: of,
+      help,
+      rule: ({ seed, seeds }) =>
+        Number(seed) + Number(seeds) - 1 > MAX_SEED
+          ? `${seeds} from --seed ${seed} on go past the largest seed, ${MAX_SEED}`
+          : undefined,
+    },
+  });
 
 /** Of the commands that look at a trained network. */
 export const weightsFlag = flagTable({
@@ -49,15 +68,18 @@ export const weightsFlag = flagTable({
 });
 
 export const batchFlag = flagTable({
-  batch: { type: "integer", min: 1, default: 64, help: "images in a step" },
+  batch: { type: "integer", min: 1, max: 65536, default: 64, help: "images in a step" },
 });
+
+/** Bounds that no sensible command line meets: beyond them a number is a slip of the hand. */
+export const MAX_IMAGES = 1e9, MAX_EPOCHS = 1e5, MAX_WEIGHT = 1e6;
 
 export const trainFlags = flagTable({
   ...batchFlag,
   ...seedFlag,
-  lr: { type: "number", above: 0, default: 0.01, help: "learning rate at the start" },
+  lr: { type: "number", above: 0, max: 100, default: 0.01, help: "learning rate at the start" },
   momentum: { type: "number", min: 0, below: 1, default: 0.9, help: "momentum of SGD" },
-  weightDecay: { type: "number", min: 0, default: 5e-4, help: "weight decay of SGD" },
+  weightDecay: { type: "number", min: 0, max: 1, default: 5e-4, help: "weight decay of SGD" },
   validation: {
     type: "number",
     above: 0,
@@ -65,7 +87,12 @@ export const trainFlags = flagTable({
     default: 0.1,
     help: "share of the training images on which the best epoch is chosen",
   },
-  limit: { type: "integer", min: 20, help: "training images to use (default all)" },
+  limit: {
+    type: "integer",
+    min: 20,
+    max: MAX_IMAGES,
+    help: "training images to use (default all)",
+  },
   out: { type: "string", value: "DIR", help: "the run folder (default a new one in runs/)" },
   resume: {
     type: "string",
@@ -89,9 +116,28 @@ export const diagnosisFlags = flagTable({
     default: 0.2,
     help: "share of a class's strongest response from which a kernel is its own",
   },
-  imagesPerClass: { type: "integer", min: 1, default: 50, help: "images to diagnose a class by" },
-  noise: { type: "number", min: 0, default: 0, help: "half width of feature noise in diagnosis" },
-  noiseCopies: { type: "integer", min: 1, default: 10, help: "noisy copies to average over" },
+  imagesPerClass: {
+    type: "integer",
+    min: 1,
+    max: MAX_IMAGES,
+    default: 50,
+    help: "images to diagnose a class by",
+  },
+  noise: {
+    type: "number",
+    min: 0,
+    max: 1000,
+    default: 0,
+    help: "half width of feature noise in diagnosis",
+  },
+  noiseCopies: {
+    type: "integer",
+    min: 1,
+    max: 10000,
+    default: 10,
+    help: "noisy copies to average over",
+    need: needs.nonzero("noise"),
+  },
 });
 
 export type ModelArgs = Values<typeof modelFlags>;

@@ -7,15 +7,19 @@ import { VAL_USES } from "../engine/data/division.ts";
 import { LAYOUTS } from "../engine/data/folder_listing.ts";
 import { dataSetNames, folderSets, loadDataSet } from "../engine/data/registry.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
-import { ExitCode, UserError } from "../engine/errors.ts";
-import { flagName, flagTable, type Values } from "./framework/flags.ts";
+import { flagTable, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
+import { needs } from "./framework/rules.ts";
+
+const inFolders = needs.oneOf("data", ...folderSets);
+const madeUp = needs.oneOf("data", "shapes", "composite");
 
 export const dataFlags = flagTable({
   data: { type: "choice", choices: dataSetNames, default: "shapes", help: "the data set" },
   dataDir: {
     type: "string",
     value: "DIR",
+    need: needs.otherThan("data", "shapes"),
     help: "the folder with its files; without it they are downloaded (shapes needs none)",
   },
   masks: {
@@ -32,6 +36,7 @@ export const dataFlags = flagTable({
   layout: {
     type: "choice",
     choices: LAYOUTS,
+    need: inFolders,
     help: "image folders: what the folders are, classes or parts (train, val, test) with classes " +
       "in them (default what they look like)",
   },
@@ -39,22 +44,26 @@ export const dataFlags = flagTable({
     type: "number",
     above: 0,
     below: 1,
+    need: inFolders,
     help: "image folders without a test part: the share of each class that is set apart for it " +
       "(default one in six)",
   },
   valFor: {
     type: "choice",
     choices: VAL_USES,
+    need: inFolders,
     help: "image folders with a val part and no test part: what it is for (default test)",
   },
   outside: {
     type: "boolean",
+    need: inFolders,
     help: "image folders with a table: let it name files outside of the folder",
   },
   correlation: {
     type: "number",
     min: -1,
     max: 1,
+    need: madeUp,
     help: "shapes and composite: how often a training image has its class's own background " +
       `(default ${shapesDefaults.correlation} and ${compositeDefaults.correlation})`,
   },
@@ -62,11 +71,13 @@ export const dataFlags = flagTable({
     type: "number",
     min: -1,
     max: 1,
+    need: madeUp,
     help: "the same for test images; below 0 how often another class's (default 0)",
   },
   figures: {
     type: "choice",
     choices: figureSets,
+    need: needs.oneOf("data", "composite"),
     help: `composite: what stands on images of CIFAR-10 (default ${figureSets[0]})`,
   },
 });
@@ -77,32 +88,8 @@ export type DataArgs = Values<typeof dataFlags>;
 const defined = <T extends object>(of: T) =>
   Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined)) as Partial<T>;
 
-/** The data sets that flags are for which have no meaning for others. */
-const FOR: Readonly<Record<string, readonly string[]>> = {
-  ...Object.fromEntries(
-    ["layout", "testShare", "valFor", "outside"].map((key) => [key, folderSets]),
-  ),
-  correlation: ["shapes", "composite"],
-  testCorrelation: ["shapes", "composite"],
-  figures: ["composite"],
-};
-
-/** @throws UserError (usage) for a flag that does nothing for the data set */
-function refuseUseless(args: DataArgs): void {
-  for (const [key, sets] of Object.entries(FOR)) {
-    const value = (args as Readonly<Record<string, unknown>>)[key];
-    if (value === undefined || value === false || sets.includes(args.data)) continue;
-    throw new UserError(
-      `${flagName(key)} does nothing for --data ${args.data}`,
-      ExitCode.usage,
-      `It is for ${sets.join(" and ")}.`,
-    );
-  }
-}
-
 /** The data set that the flags ask for, with a progress bar where it is downloaded. */
 export async function openData(args: DataArgs, signal: AbortSignal): Promise<DataSet> {
-  refuseUseless(args);
   let bar: Progress | undefined;
   let current = "";
   const set = await loadDataSet({

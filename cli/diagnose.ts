@@ -20,6 +20,7 @@ import {
   dataFlags,
   diagnosisFlags,
   freeFolder,
+  MAX_IMAGES,
   modelFlags,
   openData,
   openModel,
@@ -51,7 +52,12 @@ export const command = defineCommand({
     ...diagnosisFlags,
     ...batchFlag,
     ...seedFlag,
-    limit: { type: "integer", min: 20, help: "training images to use (default all)" },
+    limit: {
+      type: "integer",
+      min: 20,
+      max: MAX_IMAGES,
+      help: "training images to use (default all)",
+    },
     validation: {
       type: "number",
       min: 0,

@@ -13,6 +13,7 @@ import { describeAccount } from "./account.ts";
 import {
   batchFlag,
   dataFlags,
+  MAX_IMAGES,
   modelFlags,
   openData,
   openModel,
@@ -34,7 +35,7 @@ export const command = defineCommand({
     ...weightsFlag,
     ...batchFlag,
     ...seedFlag,
-    limit: { type: "integer", min: 1, help: "test images to use (default all)" },
+    limit: { type: "integer", min: 1, max: MAX_IMAGES, help: "test images to use (default all)" },
     json: { type: "boolean", help: "print one JSON object, with confusion and calibration" },
   },
   examples: [{

@@ -2,7 +2,7 @@
 import { type Commands, main } from "./framework/program.ts";
 
 /** A literal path each, so that only the command that is asked for is loaded. */
-const commands: Commands = {
+export const commands: Commands = {
   treat: () => import("./treat.ts"),
   train: () => import("./train.ts"),
   diagnose: () => import("./diagnose.ts"),

@@ -2,7 +2,7 @@
 
 import { constraintIsConstant } from "../engine/doctor/constant.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
-import { ExitCode, UserError } from "../engine/errors.ts";
+import { UserError } from "../engine/errors.ts";
 import { type ModuleSummary, summarizeNetwork } from "../engine/nn/summary.ts";
 import { type ClassifierEntry, comesInWidth, createClassifier } from "../models/classifier.ts";
 import { classifier, classifiers } from "../models/registry.ts";
@@ -18,14 +18,20 @@ const LARGE = 224;
 
 const flags = flagTable({
   name: { type: "string", positional: true, value: "NAME", help: "only this classifier" },
-  layers: { type: "boolean", help: "its layers, by the names that --layer takes" },
+  layers: {
+    type: "boolean",
+    help: "its layers, by the names that --layer takes",
+    rule: ({ layers, name }) =>
+      layers && name === undefined ? "needs the name of a classifier" : undefined,
+  },
   size: {
     type: "integer",
     min: 1,
+    max: 4096,
     help: "height and width of the images (default those that the classifier is made for)",
   },
-  channels: { type: "integer", min: 1, default: 3, help: "channels of the images" },
-  classes: { type: "integer", min: 1, default: 10, help: "classes" },
+  channels: { type: "integer", min: 1, max: 1024, default: 3, help: "channels of the images" },
+  classes: { type: "integer", min: 1, max: 1e6, default: 10, help: "classes" },
   ...widthFlag,
   json: { type: "boolean", help: "print JSON" },
 });
@@ -47,9 +53,6 @@ export const command = defineCommand({
     { args: "--size 224 --classes 1000 --json", does: "a list for programs, for ImageNet's size" },
   ],
   run(args, { print }) {
-    if (args.layers && args.name === undefined) {
-      throw new UserError("--layers needs the name of a classifier", ExitCode.usage);
-    }
     const show = args.layers ? showLayers : showClassifiers;
     const all = classifiers.filter((entry) => comesInWidth(entry, args.width));
     print(show(args.name === undefined ? all : [classifier(args.name)], args));

@@ -17,6 +17,7 @@ import {
   batchFlag,
   dataFlags,
   freeFolder,
+  MAX_IMAGES,
   modelFlags,
   openData,
   openModel,
@@ -44,12 +45,18 @@ export const command = defineCommand({
     imagesPerClass: {
       type: "integer",
       min: 1,
+      max: MAX_IMAGES,
       default: 10,
       help: "images of a class to export of either kind",
     },
     ...batchFlag,
     ...seedFlag,
-    limit: { type: "integer", min: 20, help: "training images to use (default all)" },
+    limit: {
+      type: "integer",
+      min: 20,
+      max: MAX_IMAGES,
+      help: "training images to use (default all)",
+    },
     validation: {
       type: "number",
       min: 0,
@@ -58,7 +65,12 @@ export const command = defineCommand({
       help: "share of the training images to leave out, as training did",
     },
     out: { type: "string", value: "DIR", help: "the folder for it (default a new one in runs/)" },
-    import: { type: "string", value: "DIR", help: "check the masks drawn in such a folder" },
+    import: {
+      type: "string",
+      value: "DIR",
+      help: "check the masks drawn in such a folder",
+      mode: Object.keys(dataFlags),
+    },
   },
   examples: [
     {

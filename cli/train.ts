@@ -9,6 +9,7 @@ import {
   adviseResume,
   dataFlags,
   introduce,
+  MAX_EPOCHS,
   modelFlags,
   openData,
   openModel,
@@ -26,7 +27,7 @@ const STAGE = "model";
 const flags = flagTable({
   ...modelFlags,
   ...dataFlags,
-  epochs: { type: "integer", min: 1, default: 6, help: "epochs" },
+  epochs: { type: "integer", min: 1, max: MAX_EPOCHS, default: 6, help: "epochs" },
   ...trainFlags,
 });
 

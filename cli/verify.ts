@@ -38,6 +38,7 @@ export const command = defineCommand({
     tol: {
       type: "number",
       above: 0,
+      max: 1,
       help: `largest relative error (default ${TOLERANCES.values} for logits and losses, ` +
         `${TOLERANCES.gradients} for gradients)`,
     },

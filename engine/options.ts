@@ -3,6 +3,16 @@
  * table. A command makes flags of them, with their help and their errors (cli/framework/flags.ts).
  */
 
+/** The values of all options, by key, defaults included. */
+export type AllValues = Readonly<Record<string, unknown>>;
+
+/** What must hold for an option to have an effect. */
+export interface Need {
+  /** What follows "has no effect": "without --data composite". */
+  readonly otherwise: string;
+  readonly holds: (values: AllValues) => boolean;
+}
+
 export interface Common<Value> {
   /** What it is, in a line, with its unit. */
   readonly help: string;
@@ -12,6 +22,12 @@ export interface Common<Value> {
   readonly required?: boolean;
   /** A complaint such as "must be a multiple of 8", or undefined where the value is right. */
   readonly check?: (value: Value) => string | undefined;
+  /** What must hold for it to have an effect. */
+  readonly need?: Need;
+  /** A complaint about it together with others' values, or undefined where all is right. */
+  readonly rule?: (values: AllValues) => string | undefined;
+  /** With it something else is done, for which only the options of these keys count. */
+  readonly mode?: readonly string[];
   /** The placeholder for the value in the help text, where its type says too little. */
   readonly value?: string;
   /** It is given without a name, `eval FILE`; several are told apart by their order. */
@@ -39,12 +55,16 @@ export interface ChoiceOption extends Common<string> {
   readonly type: "choice";
   readonly choices: readonly string[];
 }
-/** Values with commas between them. */
+/** Values with commas between them, none of them twice. */
 export interface TextListOption extends Common<readonly string[]> {
   readonly type: "list";
   readonly of: "string";
+  /** The values that there are, where not every text is one. */
+  readonly choices?: readonly string[];
+  /** The one of them that stands alone, such as "none". */
+  readonly alone?: string;
 }
-/** Numbers with commas between them; the range holds for each. */
+/** Numbers with commas between them, none of them twice; the range holds for each. */
 export interface NumberListOption extends Common<readonly number[]>, Range {
   readonly type: "list";
   readonly of: "number" | "integer";

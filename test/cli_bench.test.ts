@@ -13,8 +13,20 @@ const tiny = [...sizes, "--rounds", "1", "--window", "1"];
 Deno.test("bench: what is wrong with the flags, and with a file", () =>
   inFolder(async (folder) => {
     const { usage, io } = ExitCode;
-    await fail(usage, /--window must be a number \(above 0\)/, "bench", "--window", "0");
-    await fail(usage, /there is no model resnet35; did you mean/, "bench", "--models", "resnet35");
+    await fail(
+      usage,
+      /--window must be a number \(above 0 and at most 60000\)/,
+      "bench",
+      "--window",
+      "0",
+    );
+    await fail(
+      usage,
+      /--models has no choice "resnet35"; did you mean/,
+      "bench",
+      "--models",
+      "resnet35",
+    );
     const path = join(folder, "results.json");
     await fail(io, /results\.json/, "bench", "--compare", path);
     await Deno.writeTextFile(path, '{"results": [{"engine": "x", "seconds": 0}]}');

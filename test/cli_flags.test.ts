@@ -24,6 +24,14 @@ const flags = flagTable({
   out: { type: "string", help: "the run folder" },
   layers: { type: "list", of: "string", default: ["last"], help: "the layers" },
   seeds: { type: "list", of: "integer", min: 0, help: "one run each" },
+  measures: {
+    type: "list",
+    of: "string",
+    choices: ["fgsm", "noise", "none"],
+    alone: "none",
+    default: ["fgsm"],
+    help: "what to measure",
+  },
   resume: { type: "boolean", help: "go on" },
   augment: { type: "boolean", default: true, help: "crop and flip" },
 });
@@ -50,6 +58,7 @@ Deno.test("flags: defaults", () => {
     out: undefined,
     layers: ["last"],
     seeds: undefined,
+    measures: ["fgsm"],
     resume: false,
     augment: true,
   });
@@ -70,6 +79,7 @@ Deno.test("flags: both spellings, kebab case, negative numbers, lists, booleans"
     out: "a=b",
     layers: ["conv1", "conv2"],
     seeds: [1, 2, 3],
+    measures: ["fgsm"],
     resume: true,
     augment: false,
   });
@@ -114,6 +124,14 @@ Deno.test("flags: every mistake is named", () => {
     [["--model", "resnet43"], '--model has no choice "resnet43"; did you mean resnet34?'],
     [["--seeds", "1,x"], '--seeds must be an integer (at least 0), not "x"'],
     [["--layers", "a,,b"], '--layers has an empty item in "a,,b"'],
+    [["--layers", "a,b, a"], "--layers names a twice"],
+    [["--seeds", "1,2,1.0"], "--seeds names 1 twice"],
+    [["--measures", "fgsm,fgsm"], "--measures names fgsm twice"],
+    [
+      ["--measures", "none,fgsm"],
+      '--measures is either none or a list without it, not "none,fgsm"',
+    ],
+    [["--measures", "nois"], '--measures has no choice "nois"; did you mean noise?'],
     [["--lr", "1", "--lr=2"], "--lr is given more than once"],
     [["--resume", "--no-resume"], "--resume is given more than once"],
     [["--resume=maybe"], '--resume is either true or false, not "maybe"'],

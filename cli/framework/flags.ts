@@ -26,7 +26,7 @@ export const flagName = (key: string): string =>
   "--" + key.replace(/[A-Z]/g, (letter) => "-" + letter.toLowerCase());
 
 /** How a flag is written on the command line and in messages: its name, or a positional's value. */
-const written = (key: string, flag: Flag): string =>
+export const written = (key: string, flag: Flag): string =>
   flag.positional ? flag.value ?? key.toUpperCase() : flagName(key);
 
 /**
@@ -124,12 +124,7 @@ function parseValue(name: string, flag: Flag, text: string): unknown {
       if (text === "") throw usage(`${name} needs a value: ${flag.help}`);
       return checked(name, flag, text, text);
     case "choice":
-      if (!flag.choices.includes(text)) {
-        throw usage(
-          `${name} has no choice "${text}"${didYouMean(text, flag.choices)}`,
-          `choose one of ${flag.choices.join(", ")}`,
-        );
-      }
+      requireChoice(name, flag.choices, text);
       return checked(name, flag, text, text);
     case "number":
     case "integer":
@@ -142,9 +137,31 @@ function parseValue(name: string, flag: Flag, text: string): unknown {
 function parseList(name: string, flag: TextListOption | NumberListOption, text: string): unknown {
   const items = text.split(",").map((item) => item.trim());
   if (items.includes("")) throw usage(`${name} has an empty item in "${text}"`);
-  if (flag.of === "string") return checked(name, flag, items, text);
-  const numbers = items.map((item) => parseNumber(name, flag.of, flag, item));
-  return checked(name, flag, numbers, text);
+  if (flag.of !== "string") {
+    const numbers = items.map((item) => parseNumber(name, flag.of, flag, item));
+    requireDistinct(name, numbers);
+    return checked(name, flag, numbers, text);
+  }
+  const { choices, alone } = flag;
+  if (choices) items.forEach((item) => requireChoice(name, choices, item));
+  requireDistinct(name, items);
+  if (alone !== undefined && items.includes(alone) && items.length > 1) {
+    throw usage(`${name} is either ${alone} or a list without it, not "${text}"`);
+  }
+  return checked(name, flag, items, text);
+}
+
+function requireChoice(name: string, choices: readonly string[], text: string): void {
+  if (choices.includes(text)) return;
+  throw usage(
+    `${name} has no choice "${text}"${didYouMean(text, choices)}`,
+    `the choices are ${choices.join(", ")}`,
+  );
+}
+
+function requireDistinct(name: string, items: readonly (string | number)[]): void {
+  const twice = items.find((item, i) => items.indexOf(item) < i);
+  if (twice !== undefined) throw usage(`${name} names ${twice} twice`);
 }
 
 function checked<Value>(name: string, flag: Common<Value>, value: Value, text: string): Value {

@@ -6,6 +6,7 @@ import type { AnyCommand, Context } from "./command.ts";
 import { givenFlags, withDefaults } from "./flags.ts";
 import { commandHelp, commandLine, programHelp } from "./help.ts";
 import { stderr, stdout, terminalWidth, write } from "./output.ts";
+import { checkRules } from "./rules.ts";
 import { runAgain } from "./restart.ts";
 import { listenForInterrupt } from "./signals.ts";
 
@@ -99,7 +100,10 @@ async function lastErrors(gpu: Gpu): Promise<void> {
 function parseWithHint(command: AnyCommand, args: readonly string[]) {
   try {
     const given = givenFlags(command.flags, args);
-    return { values: withDefaults(command.flags, given), given: new Set(Object.keys(given)) };
+    const values = withDefaults(command.flags, given);
+    const named = new Set(Object.keys(given));
+    checkRules(command.flags, values, named);
+    return { values, given: named };
   } catch (error) {
     if (!(error instanceof UserError) || error.hint) throw error;
     const hint = `${commandLine(command.name)} --help lists the flags`;

@@ -12,6 +12,7 @@ import {
   batchFlag,
   dataFlags,
   freeFolder,
+  MAX_IMAGES,
   modelFlags,
   openData,
   openModel,
@@ -29,7 +30,7 @@ export const studyFlags = flagTable({
   ...weightsFlag,
   ...batchFlag,
   ...seedFlag,
-  limit: { type: "integer", min: 20, help: "images to look at (default all)" },
+  limit: { type: "integer", min: 20, max: MAX_IMAGES, help: "images to look at (default all)" },
   out: { type: "string", value: "DIR", help: "the folder for it (default a new one in runs/)" },
 });
 

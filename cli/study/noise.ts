@@ -8,7 +8,7 @@ import {
 } from "../../engine/doctor/studies/noise.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
 import { noisePlot, shown } from "../../engine/report/study_plots.ts";
-import { diagnosisFlags, percent, StageBars } from "../common.ts";
+import { diagnosisFlags, MAX_IMAGES, percent, StageBars } from "../common.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
@@ -21,23 +21,32 @@ const flags = flagTable({
     type: "list",
     of: "number",
     above: 0,
+    max: 1000,
     default: [0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3],
     help: "noise, in standard deviations of the layer's output",
   },
-  draws: { type: "integer", min: 1, default: 5, help: "how often each image is disturbed" },
+  draws: {
+    type: "integer",
+    min: 1,
+    max: 10000,
+    default: 5,
+    help: "how often each image is disturbed",
+  },
   imagesPerClass: {
     type: "integer",
     min: 1,
+    max: MAX_IMAGES,
     default: 20,
     help: "images of each kind and class",
   },
   epsilon: {
     type: "number",
     above: 0,
+    max: 255,
     default: 8,
     help: "largest change of a pixel by the attacks, of 255",
   },
-  pgdSteps: { type: "integer", min: 1, default: 10, help: "steps of PGD" },
+  pgdSteps: { type: "integer", min: 1, max: 10000, default: 10, help: "steps of PGD" },
 });
 
 export const command = defineCommand({

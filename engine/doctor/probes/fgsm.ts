@@ -25,6 +25,7 @@ export const fgsm = defineProbe({
       type: "list",
       of: "number",
       above: 0,
+      max: 255,
       default: [1, 2, 4],
       help: "fgsm: largest changes of a pixel, of 255",
     },

@@ -25,6 +25,7 @@ export const insertion = defineProbe({
     insertionSteps: {
       type: "integer",
       min: 1,
+      max: 10000,
       default: 16,
       help: "insertion: steps in which the pixels are moved",
     },

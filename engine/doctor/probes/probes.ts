@@ -3,7 +3,7 @@
 import { limit, type Split } from "../../data/dataset.ts";
 import { ExitCode, UserError } from "../../errors.ts";
 import { didYouMean } from "../../nearest.ts";
-import type { OptionTable, Values } from "../../options.ts";
+import type { Need, OptionTable, Values } from "../../options.ts";
 import type { Curve } from "../curve.ts";
 import { fgsm } from "./fgsm.ts";
 import { foreground } from "./foreground.ts";
@@ -24,10 +24,18 @@ export type ProbeResults = { readonly [P in Entry as P["name"]]?: ResultOf<P> };
 type Intersection<Union> = (Union extends unknown ? (of: Union) => void : never) extends
   (of: infer All) => void ? All : never;
 
-/** The options of all probes, as a table of flags. */
-export const probeOptions = Object.assign({}, ...PROBES.map(({ options }) => options)) as
+/** The options of all probes, as a table of flags; each needs its probe among the `measures`. */
+export const probeOptions = Object.assign({}, ...PROBES.map(optionsOf)) as
   & Intersection<Entry["options"]>
   & OptionTable;
+
+function optionsOf({ name, options }: { name: string; options: OptionTable }): OptionTable {
+  const need: Need = {
+    otherwise: `without ${name} among the measures`,
+    holds: ({ measures }) => Array.isArray(measures) && measures.includes(name),
+  };
+  return Object.fromEntries(Object.entries(options).map(([key, of]) => [key, { ...of, need }]));
+}
 export type ProbeOptions = Values<Intersection<Entry["options"]>>;
 
 export interface MeasureOptions {
