@@ -5,11 +5,15 @@ import type { DataSet } from "../engine/data/dataset.ts";
 import { withMaskFiles } from "../engine/data/mask_files.ts";
 import { VAL_USES } from "../engine/data/division.ts";
 import { LAYOUTS } from "../engine/data/folder_listing.ts";
+import { RESIZE_MODES } from "../engine/data/fit.ts";
+import { NORMALISE_FLAGS } from "../engine/data/normalise.ts";
+import { Notes } from "../engine/data/notes.ts";
 import { dataSetNames, folderSets, loadDataSet } from "../engine/data/registry.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 import { needs } from "./framework/rules.ts";
+import { type TrainedWith, trainedWith } from "./trained_with.ts";
 
 const inFolders = needs.oneOf("data", ...folderSets);
 const madeUp = needs.oneOf("data", "shapes", "composite");
@@ -32,6 +36,34 @@ export const dataFlags = flagTable({
     min: 8,
     max: 1024,
     help: "pixels of the images along a side (default the set's own)",
+  },
+  mean: {
+    type: "list",
+    of: "number",
+    repeats: true,
+    help:
+      "of the images, by channel or one for all: the network's input is (byte / scale - mean) " +
+      "/ std (default the set's own, ImageNet's for image folders, or those of the run that the " +
+      "weights are from)",
+  },
+  std: {
+    type: "list",
+    of: "number",
+    repeats: true,
+    above: 0,
+    help: "the same for the standard deviation",
+  },
+  scale: {
+    type: "number",
+    above: 0,
+    help: "what a byte is divided by (default 255); with it, mean and std are 0 and 1 unless given",
+  },
+  resizeMode: {
+    type: "choice",
+    choices: RESIZE_MODES,
+    need: inFolders,
+    help: "image folders: how an image becomes square, stretched, its middle, or the whole with " +
+      "bars (default stretch)",
   },
   layout: {
     type: "choice",
@@ -88,15 +120,33 @@ export type DataArgs = Values<typeof dataFlags>;
 const defined = <T extends object>(of: T) =>
   Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined)) as Partial<T>;
 
-/** The data set that the flags ask for, with a progress bar where it is downloaded. */
-export async function openData(args: DataArgs, signal: AbortSignal): Promise<DataSet> {
+/**
+ * The data set that the flags ask for, with a progress bar where it is downloaded. Where images are
+ * to be looked at by weights of a run, they are prepared as that run did.
+ * @param resumed the folder of a run that is gone on with
+ */
+export async function openData(
+  args: DataArgs & { readonly weights?: string },
+  signal: AbortSignal,
+  resumed?: string,
+): Promise<DataSet> {
+  const origin = resumed ?? args.weights;
+  const before = origin === undefined ? undefined : await trainedWith(origin);
+  const set = await load(args, signal, before);
+  return args.masks === undefined ? set : await withMaskFiles(set, args.masks);
+}
+
+async function load(args: DataArgs, signal: AbortSignal, before?: TrainedWith): Promise<DataSet> {
+  const isFolder = folderSets.includes(args.data);
   let bar: Progress | undefined;
   let current = "";
   const set = await loadDataSet({
     name: args.data,
     dataDir: args.dataDir,
-    size: args.size,
+    size: args.size ?? (isFolder ? before?.size : undefined),
+    normalise: { mean: args.mean, std: args.std, scale: args.scale },
     folder: defined({
+      resizeMode: args.resizeMode ?? before?.resizeMode,
       layout: args.layout,
       testShare: args.testShare,
       valFor: args.valFor,
@@ -119,5 +169,21 @@ export async function openData(args: DataArgs, signal: AbortSignal): Promise<Dat
     },
   });
   bar?.finish();
-  return args.masks === undefined ? set : await withMaskFiles(set, args.masks);
+  return before ? asBefore(set, args, before) : set;
+}
+
+/** The set with the normalisation of an earlier run, unless flags ask for another. */
+function asBefore(set: DataSet, args: DataArgs, { path, mean, std }: TrainedWith): DataSet {
+  const isGiven = [args.mean, args.std, args.scale].some((value) => value !== undefined);
+  const same = (a: readonly number[], b: readonly number[]) =>
+    a.length === b.length && a.every((value, i) => value === b[i]);
+  if (same(mean, set.mean) && same(std, set.std)) return set;
+  const notes = set.notes?.copy() ?? new Notes();
+  if (isGiven || mean.length !== set.channels) {
+    notes.warn(`the weights were trained with another mean and std: see ${path}`);
+    return { ...set, notes };
+  }
+  notes.settled(NORMALISE_FLAGS);
+  notes.guess(`mean and std are those of ${path}`, NORMALISE_FLAGS);
+  return { ...set, mean, std, notes };
 }

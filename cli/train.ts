@@ -44,8 +44,8 @@ export const command = defineCommand({
   ],
   async run(given, context) {
     const gpu = await context.gpu();
-    const { args, open } = await openRun("train", flags, given, context);
-    const set = await openData(args, context.signal);
+    const { args, resumed, open } = await openRun("train", flags, given, context);
+    const set = await openData(args, context.signal, resumed?.path);
     const { network } = openModel(args, set, args.seed);
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);

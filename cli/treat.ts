@@ -129,12 +129,14 @@ export const command = defineCommand({
     const { args, resumed, open } = await openRun("treat", treatFlags, given, context);
     const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
     const weights = await neededWeights(args, seeds, resumed?.path);
-    const set = await openData(args, context.signal);
+    const set = await openData(args, context.signal, resumed?.path);
     const options = treatOptions(args, set, weights);
     const folder = await open();
     const { network } = openModel(args, set, args.seed);
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
-    context.print(describeAccount(treatAccount(set, { ...options, seed: args.seed })));
+    const account = treatAccount(set, { ...options, seed: args.seed });
+    context.print(describeAccount(account));
+    await folder.writeJson(ACCOUNT, account);
     context.print(`treat    ${constraintInWords(options)}`);
 
     const run = new Treatments(args, options, set, new Runtime(gpu), context);

@@ -64,10 +64,12 @@ export interface TextListOption extends Common<readonly string[]> {
   /** The one of them that stands alone, such as "none". */
   readonly alone?: string;
 }
-/** Numbers with commas between them, none of them twice; the range holds for each. */
+/** Numbers with commas between them; the range holds for each. */
 export interface NumberListOption extends Common<readonly number[]>, Range {
   readonly type: "list";
   readonly of: "number" | "integer";
+  /** One may stand there twice, as where each has its own place. */
+  readonly repeats?: boolean;
 }
 
 export type Option =

@@ -248,7 +248,7 @@ Deno.test("seeds: a run each, what they say together, resumption", () =>
     assert.match(printed, /^2 seeds \(7, 8\)/m);
     assert.match(printed, /^accuracy .*\+- .* [+-]\d+\.\d\d/m);
     assert.deepEqual(names(folder), [
-      ...["config.json", "report.html", "seed-7", "seed-8", "summary.json"],
+      ...["account.json", "config.json", "report.html", "seed-7", "seed-8", "summary.json"],
     ]);
 
     const single = join(root, "single");

@@ -139,7 +139,7 @@ function parseList(name: string, flag: TextListOption | NumberListOption, text: 
   if (items.includes("")) throw usage(`${name} has an empty item in "${text}"`);
   if (flag.of !== "string") {
     const numbers = items.map((item) => parseNumber(name, flag.of, flag, item));
-    requireDistinct(name, numbers);
+    if (!flag.repeats) requireDistinct(name, numbers);
     return checked(name, flag, numbers, text);
   }
   const { choices, alone } = flag;

@@ -106,7 +106,7 @@ export const command = defineCommand({
   ],
   async run(given, context) {
     const gpu = await context.gpu();
-    const { args, open } = await openRun("study sweep", flags, given, context);
+    const { args, resumed, open } = await openRun("study sweep", flags, given, context);
     const grid = gridOf(args);
     const cells = cellsOf(grid);
     if (cells.length === 0) {
@@ -117,7 +117,7 @@ export const command = defineCommand({
       );
     }
     const weights = args.weights === undefined ? undefined : await openWeights(args.weights);
-    const set = await openData(args, context.signal);
+    const set = await openData(args, context.signal, resumed?.path);
     const { network, entry } = openModel(args, set, args.seed);
     const layersOf = ({ layer }: Cell) =>
       resolveLayers(network, layer.split("+"), entry.featureLayer);

@@ -4,6 +4,8 @@
  * keeps it as account.json.
  */
 import { type DataSet, type Size, type Split, storedSize } from "./dataset.ts";
+import type { ResizeMode } from "./fit.ts";
+import { ImageFiles } from "./image_files.ts";
 import type { Guess, LeftOut } from "./notes.ts";
 
 export const ACCOUNT = "account.json";
@@ -28,6 +30,8 @@ export interface Account {
   readonly input: Size & { readonly channels: number; readonly stored: Size };
   /** How the images came to that size. */
   readonly resized: string;
+  /** How images of another form became square; where they are files. */
+  readonly resize_mode?: ResizeMode;
   /** Of bytes from 0 to 1, by channel. */
   readonly normalisation: { readonly mean: readonly number[]; readonly std: readonly number[] };
 }
@@ -65,6 +69,7 @@ export function accountOf(
     ],
     input: { height, width, channels, stored },
     resized: notes?.resized ?? resizedFrom(stored, { height, width }),
+    resize_mode: set.train.images instanceof ImageFiles ? set.train.images.mode : undefined,
     normalisation: { mean, std },
   };
 }

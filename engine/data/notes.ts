@@ -54,6 +54,12 @@ export class Notes {
     this.guesses.push({ what, settle });
   }
 
+  /** Takes back what was guessed where it is known now. @param settle as it was guessed with */
+  settled(settle: string): void {
+    const kept = this.guesses.filter((guess) => guess.settle !== settle);
+    this.guesses.splice(0, this.guesses.length, ...kept);
+  }
+
   warn(what: string): void {
     this.warnings.push(what);
   }

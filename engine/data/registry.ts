@@ -7,6 +7,7 @@ import { type CompositeOptions, figureSets, makeComposite, sceneSet } from "./co
 import { type DataSet, type MemorySplit, type Split, storedSize } from "./dataset.ts";
 import { warnOfDuplicates } from "./duplicates.ts";
 import { type FolderOptions, imageFolder, miniImageNet, readFolder } from "./folder.ts";
+import { NORMALISE_FLAGS, normalised, type NormaliseOptions } from "./normalise.ts";
 import { Notes } from "./notes.ts";
 import { fashionMnist, mnist, readIdxSet } from "./idx.ts";
 import { makeShapes, ShapesOptions } from "./shapes.ts";
@@ -51,6 +52,8 @@ export interface LoadOptions extends FetchOptions {
   readonly dataDir?: string;
   /** Pixels of the network's input along a side; by default the set's own. */
   readonly size?: number;
+  /** Another normalisation than the set's own. */
+  readonly normalise?: NormaliseOptions;
   /** For folders of images. */
   readonly folder?: Omit<FolderOptions, "size">;
   /** For `shapes`, which is made and not read. */
@@ -65,7 +68,12 @@ export interface LoadOptions extends FetchOptions {
  *   (data) for files that are missing or wrong; (io) for a cache that can't be written
  */
 export async function loadDataSet(options: LoadOptions): Promise<DataSet> {
-  return named(resized(await load(options), options.size));
+  const { normalise = {}, size, name } = options;
+  const set = named(resized(await load(options), size));
+  if (folderSets.includes(name) && !normalise.mean && !normalise.scale) {
+    set.notes!.guess("mean and std are those of ImageNet", NORMALISE_FLAGS);
+  }
+  return normalised(set, normalise);
 }
 
 async function load(options: LoadOptions): Promise<DataSet> {

@@ -1,0 +1,69 @@
+/** How bytes become the network's input: flags, other scales, and what a run was trained with. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { openData } from "../cli/data.ts";
+import { dataFlags } from "../cli/common.ts";
+import { parseFlags } from "../cli/framework/flags.ts";
+import { ACCOUNT, accountOf } from "../engine/data/account.ts";
+import { normalised } from "../engine/data/normalise.ts";
+import { ExitCode, UserError } from "../engine/errors.ts";
+import { encodePng } from "../engine/io/image.ts";
+import { inFolderWith, userError } from "./support/io.ts";
+import { batchBytes, freshRuntime, never, tinySet } from "./support/train.ts";
+
+const png = (n: number) =>
+  encodePng({ height: 8, width: 12, channels: 3, data: new Uint8Array(288).fill(n) });
+const files = Object.fromEntries(
+  ["a", "b"].flatMap((name, k) => [0, 1, 2].map((i) => [`${name}/${i}.png`, png(9 * i + k)])),
+);
+const open = (folder: string, flags: string, more: { weights?: string } = {}) => {
+  const args = ["--data", "folder", "--data-dir", folder, ...flags.split(" ").filter(Boolean)];
+  return openData({ ...parseFlags(dataFlags, args), ...more }, never);
+};
+
+Deno.test("mean and std of another scale give the same input", () => {
+  const [byte, mean, std, scale] = [200, 127.5, 63.75, 2];
+  const set = normalised(tinySet, { mean: [mean], std: [std], scale });
+  for (const c of [0, 1]) {
+    const found = (byte / 255 - set.mean[c]) / set.std[c];
+    assert(Math.abs(found - (byte / scale - mean) / std) < 1e-12);
+  }
+  const raw = normalised(tinySet, { scale: 1 });
+  assert(Math.abs((byte / 255 - raw.mean[1]) / raw.std[1] - byte) < 1e-9);
+  assert.equal(normalised(tinySet, {}), tinySet, "the set's own");
+  assert.deepEqual(normalised(tinySet, { mean: [0.5] }).std, tinySet.std);
+  assert.throws(() => normalised(tinySet, { mean: [1, 2, 3] }), (error) => {
+    assert(error instanceof UserError && error.exitCode === ExitCode.usage);
+    return /--mean has 3 values, and the images of tiny have 2 channels/.test(error.message);
+  });
+});
+
+Deno.test("--mean, --std, --size and --resize-mode are kept by a run, and its weights bring them back", () =>
+  inFolderWith(files, async (folder) => {
+    const plain = await open(folder, "");
+    assert.match(plain.notes!.guesses.map(({ what }) => what).join(), /those of ImageNet/);
+    const set = await open(folder, "--mean 0.5,0.5,0.5 --std 0.25 --size 16 --resize-mode pad");
+    assert.deepEqual([set.mean, set.std, set.height], [[0.5, 0.5, 0.5], [0.25, 0.25, 0.25], 16]);
+    const run = join(folder, "..", "run-" + crypto.randomUUID());
+    await Deno.mkdir(run);
+    try {
+      await Deno.writeTextFile(join(run, ACCOUNT), JSON.stringify(accountOf(set, {})));
+      const weights = join(run, "model.safetensors");
+      const back = await open(folder, "", { weights });
+      assert.deepEqual([back.mean, back.std, back.height], [set.mean, set.std, 16]);
+      assert.equal(accountOf(back, {}).resize_mode, "pad");
+      const guesses = back.notes!.guesses.map(({ what }) => what).join();
+      assert.match(guesses, /mean and std are those of .*run-.*account\.json/);
+      assert.doesNotMatch(guesses, /ImageNet/);
+      const other = await open(folder, "--mean 0.1 --std 1", { weights });
+      assert.deepEqual(other.mean, [0.1, 0.1, 0.1]);
+      assert.match(other.notes!.warnings.join(), /trained with another mean and std/);
+      await Deno.writeTextFile(join(run, ACCOUNT), '{"normalisation":{"mean":[null]}}');
+      const damaged = open(folder, "", { weights });
+      await userError(damaged, ExitCode.io, /account\.json.*normalisation\.mean/);
+    } finally {
+      await Deno.remove(run, { recursive: true });
+    }
+    const padded = await batchBytes(await freshRuntime(), set, set.train, 2);
+    assert.equal(padded[0], 0, "a bar");
+  }));
