@@ -1,188 +1,31 @@
 /**
- * Random graphs: whatever operations are composed, a plan computes what the oracle does. Here is
- * where the rewrites of engine/plan (merging, taking factors out of sums, fusing, reusing memory)
- * meet combinations that nobody thought of.
+ * Random graphs: whatever operations are composed, a plan computes what the oracle does, on a CPU
+ * adapter's kernels and on a GPU's. Here is where the passes of engine/plan (merging, taking factors
+ * out of sums, fusing, joining, writing in place, reusing memory) meet combinations that nobody
+ * thought of. MODEL_DOCTOR_FUZZ=n makes n graphs of each kind, where time allows.
  */
 
 import { ok } from "node:assert/strict";
-import type { Runtime } from "../engine/plan/runtime.ts";
-import { below, draws } from "../engine/random.ts";
+import { BLOCKS, cpuTarget } from "../engine/gpu/kernels/target.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { interpret } from "./reference/interpreter.ts";
-import { testRuntime } from "./support/check.ts";
+import { testGpu } from "./support/gpu.ts";
+import { arrayGraph, type Graph } from "./support/random_arrays.ts";
+import { imageGraph } from "./support/random_images.ts";
 
-const GRAPHS = 60;
-const NODES = 14;
-const EXTENTS = [1, 2, 3, 4, 5, 8];
-
-/** Choices that follow from the seed. */
-class Chooser {
-  private readonly draw: (counter: number) => number;
-  private count = 0;
-
-  constructor(seed: number) {
-    this.draw = draws(seed, 0);
-  }
-  below(n: number): number {
-    return below(this.draw(this.count++), n);
-  }
-  of<T>(items: readonly T[]): T {
-    return items[this.below(items.length)];
-  }
-  chance(percent: number): boolean {
-    return this.below(100) < percent;
-  }
-}
-
-type Step = (choose: Chooser, pick: () => t.Tensor) => t.Tensor;
-
-const unary: ((x: t.Tensor) => t.Tensor)[] = [
-  t.neg,
-  t.square,
-  t.sigmoid,
-  t.relu,
-  t.abs,
-  t.silu,
-  t.detach,
-  (x) => t.exp(t.neg(t.square(x))),
-  (x) => t.rsqrt(t.add(t.square(x), 0.5)),
-  (x) => t.mul(x, 0.5),
-  (x) => t.add(x, -0.25),
-];
-const binary = [
-  t.add,
-  t.sub,
-  t.mul,
-  t.mul,
-  t.maximum,
-  (a: t.Tensor, b: t.Tensor) => t.div(a, t.add(t.square(b), 1)),
+const asked = Number(Deno.env.get("MODEL_DOCTOR_FUZZ") ?? 0);
+/** How many graphs are made in a run of all tests, and in one test. */
+const KINDS = [
+  { what: "arrays", make: arrayGraph, graphs: asked || 20, each: 10 },
+  { what: "images", make: imageGraph, graphs: asked || 6, each: 2 },
 ];
 
-/** Drops axes or gives them extent 1, so that the result broadcasts against x. */
-function shrunk(choose: Chooser, x: t.Tensor): t.Tensor {
-  const axes = x.shape.map((_, d) => d).filter(() => choose.chance(50));
-  const leading = axes.every((axis, i) => axis === i);
-  return t.sum(x, axes, { keepDims: !leading || choose.chance(50) });
-}
-
-/** The same elements with neighbouring axes joined or an axis split. */
-function reshaped(choose: Chooser, x: t.Tensor): t.Tensor {
-  if (x.rank > 1 && choose.chance(60)) {
-    const d = choose.below(x.rank - 1);
-    return t.reshape(x, [
-      ...x.shape.slice(0, d),
-      x.shape[d] * x.shape[d + 1],
-      ...x.shape.slice(d + 2),
-    ]);
-  }
-  const d = choose.below(Math.max(x.rank, 1));
-  const extent = x.shape[d] ?? 1;
-  const factor = choose.of([1, 2, 3, 4, 5].filter((f) => extent % f === 0));
-  return t.reshape(x, [...x.shape.slice(0, d), factor, extent / factor, ...x.shape.slice(d + 1)]);
-}
-
-const steps: Step[] = [
-  (choose, pick) => choose.of(unary)(pick()),
-  (choose, pick) => choose.of(unary)(pick()),
-  (choose, pick) => {
-    const a = pick();
-    // What broadcasts against a: something smaller made from it, or any node of a fitting shape.
-    for (let tries = 0; tries < 4; tries++) {
-      const b = pick();
-      try {
-        const result = choose.of(binary)(a, b);
-        if (result.size <= 4000) return result;
-      } catch { /* doesn't broadcast */ }
-    }
-    return choose.of(binary)(a, shrunk(choose, a));
-  },
-  (choose, pick) => {
-    const a = pick();
-    return choose.of(binary)(shrunk(choose, a), a);
-  },
-  (choose, pick) => {
-    const x = pick();
-    const axes = x.shape.map((_, d) => d).filter(() => choose.chance(40));
-    const reduce = choose.of([t.sum, t.mean, t.max]);
-    return reduce(x, axes, { keepDims: choose.chance(50) });
-  },
-  (choose, pick) => {
-    const [a, b] = [pick(), pick()];
-    const product = t.sameShape(a.shape, b.shape) ? t.mul(a, b) : t.mul(a, shrunk(choose, a));
-    return t.sum(product, product.shape.map((_, d) => d).filter(() => choose.chance(60)));
-  },
-  (choose, pick) => {
-    const x = pick();
-    return x.size > 1000 ? t.neg(x) : t.broadcastTo(x, [choose.of([2, 3, 4]), ...x.shape]);
-  },
-  (choose, pick) => reshaped(choose, pick()),
-  (choose, pick) => reshaped(choose, pick()),
-  (choose, pick) => {
-    const x = pick();
-    const axes = x.shape.map((_, d) => d);
-    for (let i = axes.length - 1; i > 0; i--) {
-      const j = choose.below(i + 1);
-      [axes[i], axes[j]] = [axes[j], axes[i]];
-    }
-    return t.permute(x, axes);
-  },
-  (choose, pick) => {
-    const x = pick();
-    const starts = x.shape.map(() => choose.below(4) - 2);
-    return t.window(x, starts, x.shape.map(() => choose.of(EXTENTS.slice(0, 5))));
-  },
-  (choose, pick) => {
-    const x = pick();
-    return x.rank === 0 || x.size > 1000 ? x : t.concat([x, t.neg(x)], choose.below(x.rank));
-  },
-  (_, pick) => {
-    const x = pick();
-    if (x.rank === 0) return x;
-    return t.variance(x, t.mean(x, [0], { keepDims: true }), [0]);
-  },
-];
-
-interface Graph {
-  readonly variables: readonly t.Variable[];
-  readonly outputs: readonly t.Tensor[];
-  readonly assign: readonly (readonly [t.Variable, t.Tensor])[];
-}
-
-/** A graph with what is asked of it: some of its nodes, gradients, new values of its variables. */
-function randomGraph(seed: number): Graph {
-  const choose = new Chooser(seed);
-  const variables = [1 + choose.below(4), 1 + choose.below(4), 1].map((rank, k) => {
-    const shape = Array.from({ length: rank }, () => choose.of(EXTENTS));
-    const initial = Float32Array.from(
-      { length: t.numel(shape) },
-      () => choose.below(2000) / 1e3 - 1,
-    );
-    return new t.Variable(`v${k}`, shape, initial);
-  });
-  const nodes: t.Tensor[] = [...variables];
-  // Recent nodes more often, so that graphs grow deep.
-  const pick = () => nodes[Math.max(choose.below(nodes.length), choose.below(nodes.length))];
-  while (nodes.length < NODES) nodes.push(choose.of(steps)(choose, pick));
-  const made = nodes.filter((node) => !(withoutAliases(node) instanceof t.Variable));
-  const assign = variables.filter(() => choose.chance(40)).map((variable) => {
-    const fitting = made.filter((node) => t.sameShape(node.shape, variable.shape));
-    const other = t.add(t.mul(variable, 0.5), t.mean(pick()));
-    return [variable, choose.of([other, ...fitting])] as const;
-  });
-  const outputs = made.filter(() => choose.chance(25));
-  // Gradients along smooth operations only: at a kink float32 and float64 may take two sides.
-  const smooth = !t.ancestors(...nodes).some((node) =>
-    ["relu", "abs", "maximum", "max"].includes(node.operation.name)
-  );
-  if (smooth) {
-    const loss = nodes.slice(-3).map((x) => t.mean(x)).reduce((a, b) => t.add(a, b));
-    outputs.push(...t.grad(loss, variables));
-  }
-  return { variables, outputs, assign };
-}
-
-function withoutAliases(node: t.Tensor): t.Tensor {
-  return node.operation.kind === "alias" ? withoutAliases(node.inputs[0]) : node;
+/** One runtime for each family of kernels, so that equal ones are compiled once. */
+let shared: Promise<readonly Runtime[]> | undefined;
+async function makeRuntimes(): Promise<readonly Runtime[]> {
+  const gpu = await testGpu();
+  return [cpuTarget(gpu.subgroupSize), BLOCKS].map((target) => new Runtime(gpu, target));
 }
 
 const distance = (a: ArrayLike<number>, b: ArrayLike<number>) =>
@@ -202,25 +45,35 @@ async function run(runtime: Runtime, { outputs, assign }: Graph): Promise<t.Host
   }
 }
 
-for (let first = 0; first < GRAPHS; first += 10) {
-  Deno.test(`random graphs ${first} to ${first + 9}`, async () => {
-    const runtime = await testRuntime();
-    for (let seed = first; seed < first + 10; seed++) {
-      const graph = randomGraph(seed);
-      const tensors = [...graph.outputs, ...graph.assign.map(([, value]) => value)];
-      const wanted = interpret(tensors);
-      const rounded = interpret(tensors, new Map(), true);
-      const found = await run(runtime, graph).catch((error) => {
-        throw new Error(`graph ${seed}: ${error.message}`, { cause: error });
-      });
-      for (const [k, tensor] of tensors.entries()) {
-        const error = distance(found[k], wanted[k]);
-        const scale = Math.hypot(...wanted[k]);
-        // A graph may lose digits of its own, by cancellation say, and the plan's order of
-        // operations is not the oracle's.
-        const allowed = 1e-5 * scale + 30 * distance(rounded[k], wanted[k]) + 1e-5;
-        ok(error <= allowed, `graph ${seed}: ${k} (${tensor}) is off by ${error} of ${scale}`);
-      }
+/** Runs the graph with each family's kernels and compares all that it computes with the oracle. */
+async function check(graph: Graph): Promise<void> {
+  const tensors = [...graph.outputs, ...graph.assign.map(([, value]) => value)];
+  const wanted = interpret(tensors);
+  const rounded = interpret(tensors, new Map(), true);
+  for (const [family, runtime] of (await (shared ??= makeRuntimes())).entries()) {
+    const found = await run(runtime, graph);
+    for (const [k, tensor] of tensors.entries()) {
+      const error = distance(found[k], wanted[k]);
+      const scale = Math.hypot(...wanted[k]);
+      // A graph may lose digits of its own, by cancellation say, and the plan's order of
+      // operations is not the oracle's.
+      const own = tensor.dtype === "u32" ? 0 : 1e-5 * scale + 1e-5;
+      const allowed = own + 30 * distance(rounded[k], wanted[k]);
+      const what = `${k} (${tensor}) is off by ${error} of ${scale}`;
+      ok(error <= allowed, `${what}, for ${["CPU adapters", "GPUs"][family]}`);
     }
-  });
+  }
+}
+
+for (const { what, make, graphs, each } of KINDS) {
+  for (let first = 0; first < graphs; first += each) {
+    const last = Math.min(first + each, graphs) - 1;
+    Deno.test(`random graphs of ${what}, ${first} to ${last}`, async () => {
+      for (let seed = first; seed <= last; seed++) {
+        await check(make(seed)).catch((error) => {
+          throw new Error(`graph ${seed}: ${error.message}`, { cause: error });
+        });
+      }
+    });
+  }
 }
