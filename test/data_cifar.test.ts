@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
 import { cifar10, cifar100, cifar100Coarse, readCifar } from "../engine/data/cifar.ts";
-import { concat, inFolderWith, realData, userError } from "./support/io.ts";
+import { concat, inFolderWith, userError } from "./support/io.ts";
+import { shared } from "./support/shared.ts";
 
 /** A record whose red, green and blue planes count up from three starts. */
 const record = (label: number) =>
@@ -100,7 +101,7 @@ for (const [what, files, message] of wrong) {
     }));
 }
 
-const real = realData("cifar10");
+const real = shared("data/cifar10");
 Deno.test({
   name: `cifar10: the real batches${real.note}`,
   ignore: real.missing,

@@ -9,7 +9,7 @@ import { loadDataSet } from "../engine/data/registry.ts";
 import { makeShapes } from "../engine/data/shapes.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { draws, uniform } from "../engine/random.ts";
-import { realData } from "./support/io.ts";
+import { shared } from "./support/shared.ts";
 
 const KINDS = 4;
 
@@ -148,10 +148,10 @@ Deno.test("groups: label and background, the worst of those that are large enoug
   assert(combinationsOf(makeShapes({ train: 1, test: 1 }), makeShapes({ train: 1, test: 1 }).test));
 });
 
-const real = realData("fashion-mnist");
+const real = shared("data/fashion-mnist");
 Deno.test({
   name: `composite: real garments on real scenes${real.note}`,
-  ignore: real.missing || realData("cifar10").missing,
+  ignore: real.missing || shared("data/cifar10").missing,
   fn: async () => {
     const dataDir = `${real.folder}/..`;
     const { train, test, mean, std } = await loadDataSet({ name: "composite", dataDir });

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
 import { fashionMnist, mnist, readIdxSet } from "../engine/data/idx.ts";
 import { loadDataSet } from "../engine/data/registry.ts";
-import { concat, gzip, inFolder, realData, userError } from "./support/io.ts";
+import { concat, gzip, inFolder, userError } from "./support/io.ts";
+import { shared } from "./support/shared.ts";
 import { batchBytes, freshRuntime } from "./support/train.ts";
 
 const word = (n: number) => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255];
@@ -111,7 +112,7 @@ const resized = {
 };
 
 for (const [name, sha256] of Object.entries(resized)) {
-  const real = realData(name);
+  const real = shared(`data/${name}`);
   Deno.test({
     name: `idx: the real ${name}, resized as Pillow does it${real.note}`,
     ignore: real.missing,

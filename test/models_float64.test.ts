@@ -7,10 +7,13 @@
  *   three digits and more: kernels and plans are right, and what a gradient is off by beyond that
  *   is the doing of single gates that rounding has turned.
  *
- * The small network always runs. MODEL_DOCTOR_FLOAT64=1 runs all (an hour or two), or name,name some.
+ * The small network always runs, and of three narrow ones the graph. MODEL_DOCTOR_FLOAT64=1 runs
+ * all (an hour or two), or name,name some.
  */
 
 import assert from "node:assert/strict";
+import type { Module } from "../engine/nn/module.ts";
+import type { Runtime } from "../engine/plan/runtime.ts";
 import { testRuntime } from "./support/check.ts";
 import { forward, referenceNetwork, trainingStep } from "./support/constrained.ts";
 import { decisions, float64, type Float64Run } from "./support/float64.ts";
@@ -22,6 +25,8 @@ import {
   norm,
   referenceCase,
   referenceNetworks,
+  standInCase,
+  standIns,
 } from "./support/reference.ts";
 
 /** Largest errors of a parameter's gradient, relative L2: of the graph and of float32. */
@@ -44,27 +49,55 @@ const ASKED = (Deno.env.get("MODEL_DOCTOR_FLOAT64") ?? "").split(",");
 const asked = (name: string) => ASKED.includes("1") || ASKED.includes(name);
 const note = (runs: boolean) => runs ? "" : " (skipped: set MODEL_DOCTOR_FLOAT64=1)";
 
-for (const name of ["small", ...referenceNetworks]) {
-  const runs = name === "small" || asked(name);
-  Deno.test(`${name}: float32's gradients are float64's with the same gates${note(runs)}`, {
-    ignore: !runs,
-  }, () => compare(name));
+const title = (name: string) => `${name}: float32's gradients are float64's with the same gates`;
+
+Deno.test(title("small"), () => compare("small", SMALL));
+for (const name of standIns) {
+  Deno.test(`${name}, small: the graph in float64 has PyTorch's numbers`, async () => {
+    const c = standInCase(name);
+    const runtime = await testRuntime();
+    try {
+      const network = referenceNetwork(name, c, runtime);
+      const { names, values: { logits, cls, channel, spatial }, gradients } = trainingStep(
+        network,
+        c,
+      );
+      const evaluation = forward(network, c, false).logits;
+      const given = await stateOf(network, runtime);
+      const tensors = [evaluation, logits, cls, channel, spatial];
+      const { values, turned } = float64([...tensors, ...Object.values(gradients).flat()], given);
+      const losses = [c.loss_cls, c.loss_channel, c.loss_spatial].map((loss) => [loss]);
+      const expected = [c.logits_eval.flat(), c.logits_train.flat(), ...losses];
+      for (const [i, wanted] of expected.entries()) {
+        const error = norm(wanted.map((value, j) => values[i][j] - value)) / norm(wanted);
+        assert.ok(error <= GRAPH, `${tensors[i].operation.name}: the relative error is ${error}`);
+      }
+      checkGraph(names, { values: values.slice(tensors.length), turned }, c);
+    } finally {
+      runtime.destroy();
+    }
+  });
+}
+for (const name of referenceNetworks) {
+  const runs = asked(name);
+  Deno.test(`${title(name)}${note(runs)}`, { ignore: !runs }, () => {
+    const c = referenceCase(name);
+    return compare(name, c, c);
+  });
 }
 
-async function compare(name: string): Promise<void> {
-  const c = name === "small" ? SMALL : referenceCase(name);
+async function compare(name: string, c: CaseInputs, expected?: Expected): Promise<void> {
   const runtime = await testRuntime();
   const network = referenceNetwork(name, c, runtime);
   try {
     const { names, gradients } = trainingStep(network, c);
     const tensors = Object.values(gradients).flat();
     const deciding = decisions(tensors);
-    const state = [...network.namedState()].map(([, parameter]) => parameter);
-    const given = new Map((await runtime.read(state)).map((value, i) => [state[i], value]));
+    const given = await stateOf(network, runtime);
     const found = await runtime.evaluate([...tensors, ...deciding]);
     const decided = new Map(deciding.map((node, i) => [node, found[tensors.length + i]]));
 
-    if (name !== "small") checkGraph(names, float64(tensors, given), referenceCase(name));
+    if (expected) checkGraph(names, float64(tensors, given), expected);
     const { values, turned } = float64(tensors, given, decided);
     const scales = Object.keys(gradients).flatMap((_, k) =>
       gradientScales(values.slice(k * names.length, (k + 1) * names.length).map(norm))
@@ -83,14 +116,21 @@ async function compare(name: string): Promise<void> {
   }
 }
 
+/** The network's tensors as the device has them. */
+async function stateOf(network: Module, runtime: Runtime) {
+  const state = [...network.namedState()].map(([, parameter]) => parameter);
+  return new Map((await runtime.read(state)).map((value, i) => [state[i], value]));
+}
+
+type Expected = Readonly<Record<"grads_cls" | "grads_total" | "grads_spatial", Gradients>>;
+
 /** Asserts that the graph in float64 has the reference's gradients. */
 function checkGraph(
   names: readonly string[],
   { values }: Float64Run,
-  c: Readonly<Record<"grads_cls" | "grads_total" | "grads_spatial", Gradients>>,
+  { grads_cls, grads_total, grads_spatial }: Expected,
 ): void {
-  const expected = [c.grads_cls, c.grads_total, c.grads_spatial];
-  for (const [k, gradients] of expected.entries()) {
+  for (const [k, gradients] of [grads_cls, grads_total, grads_spatial].entries()) {
     const scales = gradientScales(names.map((name) => gradients[name].norm));
     for (const [i, name] of names.entries()) {
       const value = values[k * names.length + i];
@@ -109,8 +149,7 @@ Deno.test(`${chaotic}'s evaluation is beyond float32${note(runsChaotic)}`, {
   const runtime = await testRuntime();
   try {
     const network = referenceNetwork(chaotic, c, runtime);
-    const state = [...network.namedState()].map(([, parameter]) => parameter);
-    const given = new Map((await runtime.read(state)).map((value, i) => [state[i], value]));
+    const given = await stateOf(network, runtime);
     const { logits } = forward(network, c, false);
     const expected = c.logits_eval.flat();
     const error = ([logits]: ArrayLike<number>[]) =>

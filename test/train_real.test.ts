@@ -10,10 +10,11 @@ import { Predictor } from "../engine/train/predict.ts";
 import { train } from "../engine/train/train.ts";
 import { classifier } from "../models/registry.ts";
 import { succeed } from "./support/cli.ts";
-import { inFolder, realData } from "./support/io.ts";
+import { inFolder } from "./support/io.ts";
+import { shared } from "./support/shared.ts";
 import { freshRuntime, tinyOptions } from "./support/train.ts";
 
-const mnist = realData("mnist");
+const mnist = shared("data/mnist");
 
 Deno.test(`an epoch of the small network on 600 images of MNIST${mnist.note}`, {
   ignore: mnist.missing,
@@ -34,7 +35,7 @@ Deno.test(`an epoch of the small network on 600 images of MNIST${mnist.note}`, {
     runtime.destroy();
   }));
 
-const cifar = realData("cifar10");
+const cifar = shared("data/cifar10");
 const slow = Deno.env.get("MODEL_DOCTOR_SLOW") === "1";
 const slowNote = slow ? "" : " (skipped: minutes; set MODEL_DOCTOR_SLOW=1)";
 

@@ -20,6 +20,7 @@ import {
   type Tensor,
   Variable,
 } from "../../engine/tensor/mod.ts";
+import { createClassifier } from "../../models/classifier.ts";
 import { classifier } from "../../models/registry.ts";
 import {
   type CaseInputs,
@@ -30,15 +31,16 @@ import {
   referenceState,
 } from "./reference.ts";
 
-const IMAGE_SIZE = 32;
+const sizeOf = ({ image_size = 32 }: CaseInputs) => image_size;
 const ALPHA = 10;
 
 /** The network with the weights of the reference's formula. */
 export function referenceNetwork(name: string, c: CaseInputs, runtime: Runtime): Module {
-  const network = classifier(name).create({
+  const network = createClassifier(classifier(name), {
     inChannels: c.in_channels,
     numClasses: c.num_classes,
-    imageSize: IMAGE_SIZE,
+    imageSize: sizeOf(c),
+    width: c.width,
   });
   loadStateDict(network, referenceState(network, c.seed), runtime, "the reference's formula");
   return network;
@@ -46,8 +48,9 @@ export function referenceNetwork(name: string, c: CaseInputs, runtime: Runtime):
 
 /** The network's logits for the case's images, and the output of the case's layer. */
 export function forward(network: Module, c: CaseInputs, training: boolean) {
-  const shape = [c.batch, IMAGE_SIZE, IMAGE_SIZE, c.in_channels];
-  const images = new Variable("images", shape, referenceImages(c, IMAGE_SIZE));
+  const size = sizeOf(c);
+  const shape = [c.batch, size, size, c.in_channels];
+  const images = new Variable("images", shape, referenceImages(c, size));
   const labels = new Variable("labels", [c.batch], referenceLabels(c));
   let layer: Tensor | undefined;
   const tap = (name: string, output: Tensor) => {

@@ -83,15 +83,3 @@ export function concat(...parts: (Uint8Array | number[])[]): Uint8Array<ArrayBuf
   }
   return out;
 }
-
-/** Where a real data set may lie; tests of it are skipped, and say so, where it doesn't. */
-export function realData(name: string): { folder: string; missing: boolean; note: string } {
-  const folder = join(import.meta.dirname!, "../../../shared/data", name);
-  let missing = false;
-  try {
-    Deno.statSync(folder);
-  } catch {
-    missing = true;
-  }
-  return { folder, missing, note: missing ? ` (skipped: no ${name} in ../shared/data)` : "" };
-}

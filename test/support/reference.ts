@@ -1,7 +1,9 @@
 /**
- * The reference of `../shared/reference`: the layers of the 17 networks of the Model Doctor
- * authors, and what PyTorch computes for them in float64 from weights, images, labels and masks
- * that a formula makes. Tests of it are skipped, and say so, where it is missing.
+ * What PyTorch computes in float64 from weights, images, labels and masks that a formula makes.
+ *
+ * The reference of `../shared/reference` has the layers and the numbers of the 17 networks of the
+ * Model Doctor authors; tests of it are skipped, and say so, where it is missing. In their place
+ * stand three narrow networks in test/reference/networks, which every clone has.
  *
  *     x = i 0x9E3779B1 + crc32(name) + seed 0x85EBCA6B (mod 2^32),   u = (mix(x) >> 8) / 2^24
  */
@@ -13,25 +15,24 @@ import type { Module } from "../../engine/nn/module.ts";
 import { type StateDict, stateShape } from "../../engine/nn/state.ts";
 import { mix, uniform } from "../../engine/random.ts";
 import { numel, type Shape } from "../../engine/tensor/shape.ts";
+import { shared } from "./shared.ts";
 
-const FOLDER = join(import.meta.dirname!, "../../../shared/reference");
+const reference = shared("reference");
+const STAND_INS = join(import.meta.dirname!, "../reference/networks");
+
+const namesIn = (folder: string) =>
+  [...Deno.readDirSync(folder)].map(({ name }) => name.replace(".json", "")).sort();
 
 /** The networks of the reference; none where it is missing. */
-export const referenceNetworks: readonly string[] = namesIn(join(FOLDER, "models"));
+export const referenceNetworks: readonly string[] = reference.missing
+  ? []
+  : namesIn(join(reference.folder, "models"));
 
 /** What to add to a test's name where the reference is missing. */
-export const referenceNote = referenceNetworks.length > 0
-  ? ""
-  : " (skipped: no reference in ../shared/reference)";
+export const referenceNote = reference.note;
 
-function namesIn(folder: string): string[] {
-  try {
-    return [...Deno.readDirSync(folder)].map(({ name }) => name.replace(".json", "")).sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
+/** The networks that need no reference: test/reference/networks.py makes their numbers. */
+export const standIns: readonly string[] = namesIn(STAND_INS);
 
 /** A module without modules inside, as it was called. Shapes are PyTorch's, for one image. */
 export interface LeafCall {
@@ -69,6 +70,10 @@ export interface CaseInputs {
   readonly in_channels: number;
   readonly num_classes: number;
   readonly last_conv: string;
+  /** Height and width of the images; 32 where absent. */
+  readonly image_size?: number;
+  /** The network's channels, times this; 1 where absent. */
+  readonly width?: number;
 }
 
 export interface ReferenceCase extends CaseInputs {
@@ -87,7 +92,7 @@ export interface ReferenceCase extends CaseInputs {
 }
 
 export function referenceModel(name: string): ReferenceModel {
-  const model = JSON.parse(Deno.readTextFileSync(join(FOLDER, "models", `${name}.json`)));
+  const model = JSON.parse(Deno.readTextFileSync(join(reference.folder, "models", `${name}.json`)));
   return {
     ...model,
     state: Array.isArray(model.state) ? model.state : Object.entries(model.state),
@@ -95,7 +100,12 @@ export function referenceModel(name: string): ReferenceModel {
 }
 
 export function referenceCase(name: string): ReferenceCase {
-  return JSON.parse(Deno.readTextFileSync(join(FOLDER, "cases", `${name}.json`)));
+  return JSON.parse(Deno.readTextFileSync(join(reference.folder, "cases", `${name}.json`)));
+}
+
+/** A stand-in's numbers. */
+export function standInCase(name: string): ReferenceCase {
+  return JSON.parse(Deno.readTextFileSync(join(STAND_INS, `${name}.json`)));
 }
 
 /** The formula's draws under a name. */
