@@ -1,6 +1,5 @@
 /** Finds the convolution kernels each class lives on. */
 
-import { join } from "node:path";
 import { ACCOUNT, accountOf } from "../engine/data/account.ts";
 import { trainingImages } from "../engine/data/dataset.ts";
 import { pairingsOf } from "../engine/data/groups.ts";
@@ -10,7 +9,7 @@ import { doubtfulExhibits, saveExhibits } from "../engine/doctor/exhibits.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { classMeasures } from "../engine/doctor/class_measures.ts";
 import { wilson } from "../engine/doctor/significance.ts";
-import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
+import { RunFolder } from "../engine/run/run_folder.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy } from "../engine/train/predictions.ts";
@@ -80,15 +79,12 @@ export const command = defineCommand({
     const runtime = new Runtime(gpu);
     loadStateDict(network, weights.state, runtime, weights.path);
     const folder = args.out ?? await freeFolder("diagnose", args);
-    await makeFolder(folder);
-    const save = (name: string, value: unknown) =>
-      writeFileAtomic(join(folder, name), JSON.stringify(value, null, 2) + "\n");
-    await save("config.json", { command: "diagnose", ...args });
+    const run = await RunFolder.create(folder, { command: "diagnose", ...args });
 
     const images = trainingImages(set, args);
     const account = accountOf(set, { training: images });
     context.print(describeAccount(account));
-    await save(ACCOUNT, account);
+    await run.writeJson(ACCOUNT, account);
     const bars = new StageBars(context);
     const found = await examine(runtime, network, set, images, {
       ...args,
@@ -110,7 +106,7 @@ export const command = defineCommand({
       measures: classMeasures(found.predicted, set.classes.length, pairingsOf(images)),
       diagnosed: found.high.map(({ length }) => length),
     };
-    await save("diagnosis.json", diagnosis);
+    await run.writeJson("diagnosis.json", diagnosis);
     context.print(`accuracy on these images ${percent(total.accuracy)}`);
     for (const layer of found.layers) {
       context.print(`\n${layer.layer}\n${describe(layer, set.classes)}`);

@@ -45,6 +45,7 @@ Deno.test("study correlation and noise: tables, JSON, CSV and pictures", () =>
       ...[
         "account.json",
         "accuracy.features.svg",
+        "config.json",
         "noise.csv",
         "noise.json",
         "unchanged.features.svg",

@@ -1,12 +1,11 @@
 /** What the studies of given weights share: their flags, and what they begin and end with. */
 
-import { join } from "node:path";
 import { ACCOUNT, accountOf } from "../../engine/data/account.ts";
 import { type DataSet, limit } from "../../engine/data/dataset.ts";
 import { resolveLayers } from "../../engine/doctor/layers.ts";
 import type { Subject } from "../../engine/doctor/probes/probe.ts";
-import { makeFolder, writeFileAtomic } from "../../engine/io/files.ts";
 import { loadStateDict } from "../../engine/nn/state.ts";
+import { RunFolder } from "../../engine/run/run_folder.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
 import {
   batchFlag,
@@ -60,19 +59,19 @@ export async function openStudy(
   const layers = resolveLayers(network, args.layer, entry.featureLayer);
   loadStateDict(network, weights.state, runtime, weights.path);
   const folder = args.out ?? await freeFolder(name, args);
-  await makeFolder(folder);
+  const run = await RunFolder.create(folder, { command: name, ...args });
   const all = part === "test" ? set.test : set.train;
   const split = args.limit === undefined ? all : limit(all, args.limit, args.seed);
   const account = accountOf(set, { [part]: split });
   context.print(describeAccount(account));
-  await writeFileAtomic(join(folder, ACCOUNT), json(account));
+  await run.writeJson(ACCOUNT, account);
   return {
     subject: {
       ...{ runtime, network, featureLayer: entry.featureLayer, set, split },
       ...{ batch: args.batch, seed: args.seed },
     },
     ...{ layers, set, folder },
-    write: (name, content) => writeFileAtomic(join(folder, name), content),
+    write: (name, content) => run.writeText(name, content),
   };
 }
 

@@ -37,6 +37,9 @@ export interface StageResult {
 const CONFIG = "config.json";
 const METRICS = "metrics.jsonl";
 
+/** Commands whose runs can be gone on with. */
+const RESUMABLE: readonly unknown[] = ["train", "treat", "study sweep"];
+
 export class RunFolder {
   private constructor(
     readonly path: string,
@@ -50,10 +53,10 @@ export class RunFolder {
    */
   static async create(path: string, config: unknown): Promise<RunFolder> {
     await makeFolder(path);
-    await refuseFull(path);
+    await refuseFull(path, config);
     await lockFolder(path);
     // Another process may have been here between the two.
-    await refuseFull(path);
+    await refuseFull(path, config);
     const folder = new RunFolder(path);
     await folder.removePartials();
     await folder.writeJson(CONFIG, config);
@@ -189,7 +192,7 @@ export class RunFolder {
 }
 
 /** @throws UserError (io) where the folder holds more than a killed process's unborn run */
-async function refuseFull(path: string): Promise<void> {
+async function refuseFull(path: string, config: unknown): Promise<void> {
   const isRun = await fileExists(join(path, CONFIG));
   const found = (await namesIn(path)).find((name) => isRun || !isPartial(name));
   if (found === undefined) return;
@@ -197,7 +200,7 @@ async function refuseFull(path: string): Promise<void> {
   throw new UserError(
     `the folder ${path} is not empty: it holds ${found}`,
     ExitCode.io,
-    isRun
+    isRun && RESUMABLE.includes(Object(config).command)
       ? `continue that run with --resume ${path}, or choose another folder with --out`
       : "choose another folder with --out",
   );
