@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import process from "node:process";
+import { isUniformInSpace } from "../engine/doctor/constant.ts";
 import { BLOCKS, PLAIN } from "../engine/gpu/kernels/target.ts";
 import { MAX_VALUES } from "../engine/plan/fuse.ts";
 import { schedule } from "../engine/plan/schedule.ts";
@@ -74,6 +75,10 @@ Deno.test("a value that is its own operand twice, again and again", () => {
   const y = repeated(60, (y) => t.add(y, t.mul(y, 0.5)), x);
   const [g] = t.grad(t.sum(y), [x]);
   inTime("the schedule", () => assertBounded(y, g));
+  const image = t.broadcastTo(random([2, 1, 1, 4]), [2, 3, 3, 4]);
+  const uniform = repeated(60, (y) => t.add(y, t.mul(y, 0.5)), image);
+  assert.ok(inTime("what is uniform", () => isUniformInSpace(uniform)));
+  assert.ok(!isUniformInSpace(t.add(uniform, random([3, 1, 4]))));
 });
 
 Deno.test(`${LENGTH} nodes that share what they read`, () => {

@@ -31,15 +31,21 @@ export function isUniformInSpace(gradient: Tensor): boolean {
 }
 
 /** Whether a tensor of a simplified graph, as it stands there, repeats one value along the axes. */
-function isRepeated({ operation, inputs, shape, rank }: Tensor, axes: readonly number[]): boolean {
-  const extended = axes.filter((axis) => axis >= 0 && shape[axis] > 1);
-  if (extended.length === 0) return true;
-  switch (operation.kind) {
-    case "pointwise":
-      return inputs.every((input) => isRepeated(input, extended));
-    case "broadcast":
-      return isRepeated(inputs[0], extended.map((axis) => axis - rank + inputs[0].rank));
-    default:
-      return false;
+function isRepeated(tensor: Tensor, axes: readonly number[]): boolean {
+  const seen = new Set<string>();
+  const open = [{ tensor, axes }];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { id, operation, inputs, shape, rank } = next.tensor;
+    const extended = next.axes.filter((axis) => axis >= 0 && shape[axis] > 1);
+    const what = `${id} along ${extended}`;
+    if (extended.length === 0 || seen.has(what)) continue;
+    seen.add(what);
+    if (operation.kind === "pointwise") {
+      open.push(...inputs.map((tensor) => ({ tensor, axes: extended })));
+    } else if (operation.kind === "broadcast") {
+      const [source] = inputs;
+      open.push({ tensor: source, axes: extended.map((axis) => axis - rank + source.rank) });
+    } else return false;
   }
+  return true;
 }
