@@ -1,9 +1,11 @@
 /** Reductions, batch normalisation and matrix products, with their derivatives. */
 
 import { deepEqual, ok } from "node:assert/strict";
+import { BLOCKS, PLAIN, type Target } from "../engine/gpu/kernels/target.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { productCases, reductionCases } from "./reference/cases_reduce.ts";
-import { evaluate, random, testCases, values } from "./support/check.ts";
+import { evaluate, random, testCases, testRuntime, values } from "./support/check.ts";
 
 testCases(reductionCases);
 testCases(productCases);
@@ -37,4 +39,71 @@ Deno.test("no axes reduce nothing, kept axes have extent 1", () => {
   deepEqual(t.sum(x).shape, []);
   deepEqual(t.mean(x, [0, -1]).shape, [3]);
   deepEqual(t.max(x, [1], { keepDims: true }).shape, [2, 1, 4]);
+});
+
+const INFINITE = -Infinity;
+
+Deno.test("max of rows that hold -Infinity, and its derivatives, are PyTorch's", async () => {
+  const x = values([3, 4], ...Array(4).fill(INFINITE), INFINITE, 2, INFINITE, 2, 1, 0, 3, INFINITE);
+  const w = values([3], 1, 2, 3);
+  const largest = t.max(x, [1]);
+  const [gradient] = t.grad(t.sum(t.mul(largest, w)), [x]);
+  const second = t.grad(t.sum(t.mul(gradient, values([4], 1, 2, 3, 4))), [w])[0];
+  const [rows, first, mixed, all] = await evaluate([largest, gradient, second, t.max(x, [0, 1])]);
+  deepEqual(Array.from(rows), [INFINITE, 2, 3]);
+  deepEqual(Array.from(first), [0.25, 0.25, 0.25, 0.25, 0, 1, 0, 1, 0, 0, 3, 0]);
+  deepEqual(Array.from(mixed), [2.5, 3, 3]);
+  deepEqual(Array.from(all), [3]);
+});
+
+/** Reductions by threads alone and by workgroups, in one pass and in two, along rows and columns. */
+const LAYOUTS: readonly (readonly [Target, t.Shape, readonly number[]])[] = [
+  [PLAIN, [4096], [0]],
+  [PLAIN, [3, 8], [1]],
+  [PLAIN, [9, 4], [0]],
+  [PLAIN, [5, 7], [1]],
+  [BLOCKS, [1 << 14], [0]],
+  [BLOCKS, [4099, 3], [0]],
+  [BLOCKS, [4, 64], [1]],
+];
+
+for (const [target, shape, axes] of LAYOUTS) {
+  const name = `[${shape.join(", ")}] along ${axes} ${
+    target === PLAIN ? "by threads" : "by trees"
+  }`;
+  Deno.test(`reductions of u32 and of -Infinity: ${name}`, async () => {
+    const size = t.numel(shape);
+    const numbers = Uint32Array.from({ length: size }, (_, i) => (i * 2654435761) >>> 8);
+    const x = new t.Variable("x", shape, numbers);
+    const low = new t.Variable("low", shape, new Float32Array(size).fill(INFINITE));
+    const runtime = new Runtime((await testRuntime()).gpu, target);
+    const [sums, maxima, lowest] = await runtime.evaluate([
+      t.sum(x, axes),
+      t.max(x, axes),
+      t.max(low, axes),
+    ]);
+    runtime.destroy();
+    const columns = axes[0] === 0 ? size / shape[0] : 1;
+    const expected = Array.from(
+      { length: sums.length },
+      (_, k) =>
+        Array.from(
+          { length: size / sums.length },
+          (_, i) => numbers[columns === 1 ? k * (size / sums.length) + i : i * columns + k],
+        ),
+    );
+    deepEqual(Array.from(sums), expected.map((part) => part.reduce((a, b) => (a + b) >>> 0, 0)));
+    deepEqual(Array.from(maxima), expected.map((part) => Math.max(...part)));
+    ok(sums instanceof Uint32Array && maxima instanceof Uint32Array);
+    ok(lowest.every((value) => value === INFINITE));
+  });
+}
+
+Deno.test("a product with a constant leaves a sum of u32 as u32", async () => {
+  const x = new t.Variable("x", [2, 3], Uint32Array.of(1, 2, 3, 4, 5, 6));
+  const [tripled, counted] = await evaluate([
+    t.sum(t.mul(x, 3), [1]),
+    t.sum(t.broadcastTo(t.constant(7, "u32"), [5])),
+  ]);
+  deepEqual([...tripled, ...counted], [18, 45, 35]);
 });

@@ -3,6 +3,7 @@
 import type { ConvShape } from "../../engine/gpu/kernels/conv_shape.ts";
 import { Parameter, run } from "../../engine/nn/module.ts";
 import { ancestors } from "../../engine/tensor/autograd.ts";
+import { CONV2D } from "../../engine/tensor/conv.ts";
 import { Input } from "../../engine/tensor/tensor.ts";
 import { classifier } from "../../models/registry.ts";
 
@@ -55,11 +56,9 @@ function convolutionsOf(model: string, batch: number): ConvShape[] {
   const { output } = run(network, new Input("images", [batch, ...IMAGE]), { training: false });
   return ancestors(output)
     // Average pools are convolutions with fixed weights.
-    .filter(({ operation, inputs }) =>
-      operation.name === "conv2d" && inputs[1] instanceof Parameter
-    )
+    .filter(({ operation, inputs }) => operation === CONV2D && inputs[1] instanceof Parameter)
     .sort((a, b) => a.id - b.id)
-    .map(({ attributes }) => attributes as unknown as ConvShape);
+    .map((node) => CONV2D.attributesOf(node));
 }
 
 /** The first that fits: a depthwise convolution with a stride is depthwise. */

@@ -11,19 +11,18 @@ import type { Runtime } from "../plan/runtime.ts";
 import { takeRows } from "../tensor/indexing.ts";
 import { div, sub } from "../tensor/pointwise.ts";
 import { uniform } from "../tensor/random.ts";
-import { Input, type Operation, Tensor, Variable } from "../tensor/tensor.ts";
+import { defineKernels } from "../tensor/operation.ts";
+import { Input, type Tensor, Variable } from "../tensor/tensor.ts";
 import { type Augmentation, type DataSet, NO_MASK, type Split, storedSize } from "./dataset.ts";
 import { tapTable } from "./resize.ts";
 
-const IMAGE_BATCH: Operation = {
+const IMAGE_BATCH = defineKernels<BatchShape>({
   name: "imageBatch",
-  kind: "kernels",
-  lower: (node) => {
+  lower: (node, shape) => {
     const [tapsDown, tapsRight] = node.inputs.slice(3).map(({ shape }) => shape[1] - 1);
-    const shape = node.attributes as unknown as BatchShape;
     return [{ kernel: batchKernel(shape, tapsDown, tapsRight), buffers: [...node.inputs, node] }];
   },
-};
+});
 
 /** How a resized line follows from a stored one, for the rows and for the columns of an image. */
 export interface Resizing {
@@ -48,7 +47,7 @@ export function imageBatch(
 ): Tensor {
   const { batch, height, width, channels } = shape;
   const inputs = [bytes, indices, draws, down, right];
-  return new Tensor(IMAGE_BATCH, inputs, [batch, height, width, channels], "f32", { ...shape });
+  return IMAGE_BATCH.node(inputs, [batch, height, width, channels], shape);
 }
 
 export interface BatchOptions {

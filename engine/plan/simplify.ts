@@ -10,11 +10,11 @@
  */
 
 import { ancestors } from "../tensor/autograd.ts";
-import { BROADCAST, broadcastTo, SUM } from "../tensor/broadcast.ts";
+import { BROADCAST, broadcastTo, middle, SUM } from "../tensor/broadcast.ts";
 import { reshape } from "../tensor/movement.ts";
 import { withOrigin } from "../tensor/origin.ts";
 import { gate, mul, neg } from "../tensor/pointwise.ts";
-import { poolGather, poolOf, poolScatter, SCATTER } from "../tensor/pool.ts";
+import { poolGather, poolScatter, SCATTER } from "../tensor/pool.ts";
 import { constantValue, Tensor } from "../tensor/tensor.ts";
 import type { Shape } from "../tensor/shape.ts";
 
@@ -144,8 +144,8 @@ function sourceShape(source: Shape, full: Shape, target: Shape): Shape | undefin
 
 /** sum over the middle of x with what is constant along it taken out, if there is such a thing. */
 function factorOut(x: Tensor): Tensor | undefined {
-  const [outer, length, inner] = x.shape;
-  const sum = (t: Tensor) => new Tensor(SUM, [reshape(t, x.shape)], [outer, inner]);
+  const [, length] = x.shape;
+  const sum = (t: Tensor) => middle(SUM, reshape(t, x.shape));
   const steady = steadyPart(x, x.shape);
   if (steady) return mul(steady, length);
   const term = x.operation.name === "reshape" ? x.inputs[0] : x;
@@ -164,7 +164,7 @@ function gateBefore({ inputs: [scattered, x] }: Tensor): Tensor | undefined {
   if (scattered.operation !== SCATTER) return undefined;
   const [g, indices] = scattered.inputs;
   if (indices.inputs[0] !== x) return undefined;
-  const pool = poolOf(scattered);
+  const pool = SCATTER.attributesOf(scattered);
   return poolScatter(gate(g, poolGather(x, indices, pool)), indices, pool);
 }
 
@@ -173,7 +173,7 @@ function sumBefore(scattered: Tensor, [outer, , inner]: Shape): Tensor | undefin
   const [g] = scattered.inputs;
   const channels = g.shape[3];
   if (outer !== 1 || inner !== channels) return undefined;
-  return new Tensor(SUM, [reshape(g, [1, g.size / channels, channels])], [1, channels]);
+  return middle(SUM, reshape(g, [1, g.size / channels, channels]));
 }
 
 /** The values [outer, inner] of something that is constant along the middle of `shape`. */

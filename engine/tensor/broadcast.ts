@@ -5,14 +5,15 @@
  */
 
 import { reshape } from "./movement.ts";
+import { define } from "./operation.ts";
 import { normalizeAxes, numel, sameShape, type Shape, shapeError } from "./shape.ts";
-import { type Operation, Tensor } from "./tensor.ts";
+import { type Operation, type Reduce, Tensor } from "./tensor.ts";
 
-export const BROADCAST: Operation = {
+export const BROADCAST: Operation = define({
   name: "broadcastTo",
   kind: "broadcast",
-  gradient: (node, g) => [sumTo(g, node.inputs[0].shape)],
-};
+  gradient: (node: Tensor, g: Tensor) => [sumTo(g, node.inputs[0].shape)],
+});
 
 /** Repeats `x` along new leading axes and along axes of extent 1. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
@@ -29,25 +30,25 @@ export interface ReduceOptions {
   keepDims?: boolean;
 }
 
-export const SUM: Operation = {
+export const SUM: Reduce = define({
   name: "sum",
   kind: "reduce",
   combine: "sum",
-  gradient: ({ inputs: [x] }, g) => {
+  gradient: ({ inputs: [x] }: Tensor, g: Tensor) => {
     const [outer, , inner] = x.shape;
     return [broadcastTo(reshape(g, [outer, 1, inner]), x.shape)];
   },
-};
+});
 
 /** Combines the middle axis of a [outer, length, inner] tensor: the primitive of every reduction. */
-export function middle(operation: Operation, x: Tensor): Tensor {
+export function middle(operation: Reduce, x: Tensor): Tensor {
   const [outer, , inner] = x.shape;
-  return new Tensor(operation, [x], [outer, inner]);
+  return new Tensor(operation, [x], [outer, inner], x.dtype);
 }
 
 /** Combines the elements along `axes`, or all. */
 export function reduce(
-  operation: Operation,
+  operation: Reduce,
   x: Tensor,
   axes?: readonly number[],
   o?: ReduceOptions,
@@ -71,7 +72,7 @@ export function reduce(
   return reshape(result, o?.keepDims ? shape : shape.filter((_, d) => !reduced(d)));
 }
 
-/** Sum over `axes`, or over all. */
+/** Sum over `axes`, or over all; of u32 modulo 2^32. */
 export function sum(x: Tensor, axes?: readonly number[], options?: ReduceOptions): Tensor {
   return reduce(SUM, x, axes, options);
 }

@@ -14,7 +14,8 @@ import { convForward, convInputGrad, convWeightGrad } from "../gpu/kernels/conv.
 import type { ConvShape } from "../gpu/kernels/conv_shape.ts";
 import { splitSum } from "./split.ts";
 import { sameShape, type Shape, shapeError } from "./shape.ts";
-import { type Operation, Tensor } from "./tensor.ts";
+import { defineKernels } from "./operation.ts";
+import type { Tensor } from "./tensor.ts";
 
 export interface ConvOptions {
   stride?: number | readonly [number, number];
@@ -28,39 +29,23 @@ export function pair(value: number | readonly [number, number]): readonly [numbe
   return typeof value === "number" ? [value, value] : value;
 }
 
-const FORWARD: Operation = {
+export const CONV2D = defineKernels<ConvShape>({
   name: "conv2d",
-  kind: "kernels",
-  gradient: ({ inputs: [x, w], attributes }, g) => {
-    const conv = attributes as unknown as ConvShape;
-    return [inputGrad(g, w, conv), weightGrad(x, g, conv)];
-  },
-  lower: (node, target) => splitSum(node, convForward(convOf(node), target), target),
-};
+  gradient: ({ inputs: [x, w] }, g, conv) => [inputGrad(g, w, conv), weightGrad(x, g, conv)],
+  lower: (node, conv, target) => splitSum(node, convForward(conv, target), target),
+});
 
-const INPUT_GRAD: Operation = {
+const INPUT_GRAD = defineKernels<ConvShape>({
   name: "conv2dInputGrad",
-  kind: "kernels",
-  gradient: ({ inputs: [dy, w], attributes }, g) => {
-    const conv = attributes as unknown as ConvShape;
-    return [forward(g, w, conv), weightGrad(g, dy, conv)];
-  },
-  lower: (node, target) => splitSum(node, convInputGrad(convOf(node), target), target),
-};
+  gradient: ({ inputs: [dy, w] }, g, conv) => [forward(g, w, conv), weightGrad(g, dy, conv)],
+  lower: (node, conv, target) => splitSum(node, convInputGrad(conv, target), target),
+});
 
-const WEIGHT_GRAD: Operation = {
+const WEIGHT_GRAD = defineKernels<ConvShape>({
   name: "conv2dWeightGrad",
-  kind: "kernels",
-  gradient: ({ inputs: [x, dy], attributes }, g) => {
-    const conv = attributes as unknown as ConvShape;
-    return [inputGrad(dy, g, conv), forward(x, g, conv)];
-  },
-  lower: (node, target) => splitSum(node, convWeightGrad(convOf(node), target), target),
-};
-
-function convOf(node: Tensor): ConvShape {
-  return node.attributes as unknown as ConvShape;
-}
+  gradient: ({ inputs: [x, dy] }, g, conv) => [inputGrad(dy, g, conv), forward(x, g, conv)],
+  lower: (node, conv, target) => splitSum(node, convWeightGrad(conv, target), target),
+});
 
 const inputShape = (c: ConvShape): Shape => [c.batch, c.inHeight, c.inWidth, c.inChannels];
 const outputShape = (c: ConvShape): Shape => [c.batch, c.outHeight, c.outWidth, c.outChannels];
@@ -69,13 +54,13 @@ const weightShape = (
 ): Shape => [c.kernelHeight, c.kernelWidth, c.inChannels / c.groups, c.outChannels];
 
 function forward(x: Tensor, w: Tensor, conv: ConvShape): Tensor {
-  return new Tensor(FORWARD, [x, w], outputShape(conv), "f32", { ...conv });
+  return CONV2D.node([x, w], outputShape(conv), conv);
 }
 function inputGrad(dy: Tensor, w: Tensor, conv: ConvShape): Tensor {
-  return new Tensor(INPUT_GRAD, [dy, w], inputShape(conv), "f32", { ...conv });
+  return INPUT_GRAD.node([dy, w], inputShape(conv), conv);
 }
 function weightGrad(x: Tensor, dy: Tensor, conv: ConvShape): Tensor {
-  return new Tensor(WEIGHT_GRAD, [x, dy], weightShape(conv), "f32", { ...conv });
+  return WEIGHT_GRAD.node([x, dy], weightShape(conv), conv);
 }
 
 /** Number of positions a window takes along one axis, floor((in + 2 pad - reach) / stride) + 1. */

@@ -6,23 +6,23 @@ import { matmul } from "./matmul.ts";
 import { mul, where } from "./pointwise.ts";
 import { sum } from "./reduce.ts";
 import { numel, shapeError } from "./shape.ts";
-import { type Operation, Tensor } from "./tensor.ts";
+import { defineKernels } from "./operation.ts";
+import type { Tensor } from "./tensor.ts";
 
-const ONE_HOT: Operation = {
+const ONE_HOT = defineKernels({
   name: "oneHot",
-  kind: "kernels",
   lower: (node) => [{
     kernel: oneHotKernel(node.shape[0], node.shape[1]),
     buffers: [node.inputs[0], node],
   }],
-};
+});
 
 /** Rows with a 1 at each label: [B] to [B, classes]. */
 export function oneHot(labels: Tensor, classes: number): Tensor {
   if (labels.rank !== 1 || labels.dtype !== "u32") {
     throw shapeError("oneHot", "needs labels [B] of type u32", labels.shape);
   }
-  return new Tensor(ONE_HOT, [labels], [labels.size, classes]);
+  return ONE_HOT.node([labels], [labels.size, classes], {});
 }
 
 /** x[b, labels[b]] for every row of x [B, K]: [B]. */
@@ -38,19 +38,18 @@ export function gatherRows(table: Tensor, labels: Tensor): Tensor {
   return matmul(oneHot(labels, table.shape[0]), table);
 }
 
-const ARGMAX: Operation = {
+const ARGMAX = defineKernels({
   name: "argmax",
-  kind: "kernels",
   lower: (node) => {
     const [x] = node.inputs;
     return [{ kernel: argmaxKernel(x.shape[0], x.shape[1]), buffers: [x, node] }];
   },
-};
+});
 
 /** The column of the largest element of each row: [B, K] to [B] (u32). */
 export function argmax(x: Tensor): Tensor {
   if (x.rank !== 2) throw shapeError("argmax", "needs rows [B, K]", x.shape);
-  return new Tensor(ARGMAX, [x], [x.shape[0]], "u32");
+  return ARGMAX.node([x], [x.shape[0]], {}, "u32");
 }
 
 /** The column of the largest element of each row besides that of its label: [B] (u32). */
@@ -58,25 +57,20 @@ export function argmaxExcept(x: Tensor, labels: Tensor): Tensor {
   return argmax(where(oneHot(labels, x.shape[1]), -3e38, x));
 }
 
-const TAKE_ROWS: Operation = {
+const TAKE_ROWS = defineKernels({
   name: "takeRows",
-  kind: "kernels",
   lower: (node) => {
     const [rows, ...row] = node.shape;
     const kernel = takeRowsKernel(rows, numel(row), node.dtype);
     return [{ kernel, buffers: [...node.inputs, node] }];
   },
-};
+});
 
 /** table[indices[b], ...] of data [N, ...]: [B, ...]. Constant to every gradient. */
 export function takeRows(table: Tensor, indices: Tensor): Tensor {
   if (indices.rank !== 1 || indices.dtype !== "u32") {
     throw shapeError("takeRows", "needs indices [B] of type u32", indices.shape);
   }
-  return new Tensor(
-    TAKE_ROWS,
-    [table, indices],
-    [indices.size, ...table.shape.slice(1)],
-    table.dtype,
-  );
+  const shape = [indices.size, ...table.shape.slice(1)];
+  return TAKE_ROWS.node([table, indices], shape, {}, table.dtype);
 }

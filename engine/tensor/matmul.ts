@@ -6,18 +6,17 @@
 import { matmul as matmulKernel } from "../gpu/kernels/gemm.ts";
 import { shapeError } from "./shape.ts";
 import { splitSum } from "./split.ts";
-import { type Operation, Tensor } from "./tensor.ts";
+import { defineKernels } from "./operation.ts";
+import type { Tensor } from "./tensor.ts";
 
 export interface MatmulOptions {
   transA?: boolean;
   transB?: boolean;
 }
 
-const MATMUL: Operation = {
+const MATMUL = defineKernels<Required<MatmulOptions>>({
   name: "matmul",
-  kind: "kernels",
-  gradient: ({ inputs: [a, b], attributes }, g) => {
-    const { transA, transB } = attributes as Required<MatmulOptions>;
+  gradient: ({ inputs: [a, b] }, g, { transA, transB }) => {
     const da = transA
       ? matmul(b, g, { transA: transB, transB: true })
       : matmul(g, b, { transB: !transB });
@@ -26,14 +25,13 @@ const MATMUL: Operation = {
       : matmul(a, g, { transA: !transA });
     return [da, db];
   },
-  lower: (node, target) => {
-    const { transA, transB } = node.attributes as Required<MatmulOptions>;
+  lower: (node, { transA, transB }, target) => {
     const [a] = node.inputs;
     const [m, n] = node.shape;
     const k = a.shape[transA ? 0 : 1];
     return splitSum(node, matmulKernel({ m, n, k, transA, transB }, target), target);
   },
-};
+});
 
 /** a [M, K] times b [K, N]; an operand named by an option is stored the other way round. */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
@@ -42,5 +40,5 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   const [m, k] = transA ? [a.shape[1], a.shape[0]] : a.shape;
   const [kb, n] = transB ? [b.shape[1], b.shape[0]] : b.shape;
   if (k !== kb) throw shapeError("matmul", "inner extents differ", a.shape, b.shape);
-  return new Tensor(MATMUL, [a, b], [m, n], "f32", { transA, transB });
+  return MATMUL.node([a, b], [m, n], { transA, transB });
 }

@@ -8,6 +8,7 @@ export * from "./loss.ts";
 export * from "./matmul.ts";
 export * from "./movement.ts";
 export * from "./norm.ts";
+export { defineKernels, type KernelOperation, operations } from "./operation.ts";
 export * from "./pointwise.ts";
 export * from "./pool.ts";
 export * from "./random.ts";

@@ -5,14 +5,15 @@
  */
 
 import { concatPart, permuteKernel, windowKernel } from "../gpu/kernels/movement.ts";
+import { define, defineKernels } from "./operation.ts";
 import { checkExtents, normalizeAxes, numel, sameShape, type Shape, shapeError } from "./shape.ts";
-import { type Operation, Tensor } from "./tensor.ts";
+import { Tensor } from "./tensor.ts";
 
-const RESHAPE: Operation = {
+const RESHAPE = define({
   name: "reshape",
   kind: "alias",
-  gradient: (node, g) => [reshape(g, node.inputs[0].shape)],
-};
+  gradient: (node: Tensor, g: Tensor) => [reshape(g, node.inputs[0].shape)],
+});
 
 /** The same elements in row-major order under another shape; one extent may be -1. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
@@ -29,33 +30,30 @@ export function flatten(x: Tensor, start = 1): Tensor {
   return reshape(x, [...x.shape.slice(0, start), numel(x.shape.slice(start))]);
 }
 
-const DETACH: Operation = { name: "detach", kind: "alias" };
+const DETACH = define({ name: "detach", kind: "alias" });
 
 /** The same value, constant to every gradient. */
 export function detach(x: Tensor): Tensor {
   return new Tensor(DETACH, [x], x.shape, x.dtype);
 }
 
-const PERMUTE: Operation = {
+const PERMUTE = defineKernels<{ axes: readonly number[] }>({
   name: "permute",
-  kind: "kernels",
-  gradient: (node, g) => {
-    const axes = node.attributes.axes as number[];
-    return [permute(g, axes.map((_, d) => axes.indexOf(d)))];
-  },
-  lower: (node) => [{
-    kernel: permuteKernel(node.inputs[0].shape, node.attributes.axes as number[], node.dtype),
+  gradient: (_, g, { axes }) => [permute(g, axes.map((_, d) => axes.indexOf(d)))],
+  lower: (node, { axes }) => [{
+    kernel: permuteKernel(node.inputs[0].shape, axes, node.dtype),
     buffers: [node.inputs[0], node],
   }],
-};
+});
 
-/** Axis d of the result is axis `axes[d]` of `x`. */
+/** Axis d of the result is axis `axes[d]` of `x`; negative axes count from the end. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   if (normalizeAxes("permute", x.rank, axes).length !== x.rank) {
     throw shapeError("permute", `axes ${axes.join(", ")} don't name every dimension`, x.shape);
   }
-  if (axes.every((axis, d) => axis === d)) return x;
-  return new Tensor(PERMUTE, [x], axes.map((axis) => x.shape[axis]), x.dtype, { axes });
+  const from = axes.map((axis) => (axis < 0 ? axis + x.rank : axis));
+  if (from.every((axis, d) => axis === d)) return x;
+  return PERMUTE.node([x], from.map((axis) => x.shape[axis]), { axes: from }, x.dtype);
 }
 
 /** Swaps the two axes of a matrix. */
@@ -63,23 +61,16 @@ export function transpose(x: Tensor): Tensor {
   return permute(x, [1, 0]);
 }
 
-const WINDOW: Operation = {
+const WINDOW = defineKernels<{ starts: readonly number[] }>({
   name: "window",
-  kind: "kernels",
-  gradient: (node, g) => {
-    const starts = node.attributes.starts as number[];
-    return [window(g, starts.map((start) => -start), node.inputs[0].shape)];
-  },
-  lower: (node) => [{
-    kernel: windowKernel(
-      node.inputs[0].shape,
-      node.attributes.starts as number[],
-      node.shape,
-      node.dtype,
-    ),
+  gradient: ({ inputs: [x] }, g, { starts }) => [
+    window(g, starts.map((start) => -start), x.shape),
+  ],
+  lower: (node, { starts }) => [{
+    kernel: windowKernel(node.inputs[0].shape, starts, node.shape, node.dtype),
     buffers: [node.inputs[0], node],
   }],
-};
+});
 
 /**
  * The block of `shape` whose first element is `x[starts]`, zero outside of `x`: a slice where it
@@ -90,7 +81,7 @@ export function window(x: Tensor, starts: readonly number[], shape: Shape): Tens
     throw shapeError("window", "one start and one extent for every dimension", x.shape, shape);
   }
   if (starts.every((start) => start === 0) && sameShape(shape, x.shape)) return x;
-  return new Tensor(WINDOW, [x], shape, x.dtype, { starts });
+  return WINDOW.node([x], shape, { starts }, x.dtype);
 }
 
 /** Elements `start` to `end` (not included) along `axis`; negative positions count from the end. */
@@ -115,11 +106,9 @@ export function pad2d(x: Tensor, top: number, bottom: number, left: number, righ
   return window(x, [0, -top, -left, 0], [n, h + top + bottom, w + left + right, c]);
 }
 
-const CONCAT: Operation = {
+const CONCAT = defineKernels<{ axis: number }>({
   name: "concat",
-  kind: "kernels",
-  gradient: (node, g) => {
-    const axis = node.attributes.axis as number;
+  gradient: (node, g, { axis }) => {
     let start = 0;
     return node.inputs.map((part) => {
       const from = start;
@@ -127,8 +116,7 @@ const CONCAT: Operation = {
       return slice(g, axis, from, start);
     });
   },
-  lower: (node) => {
-    const axis = node.attributes.axis as number;
+  lower: (node, { axis }) => {
     let start = 0;
     return node.inputs.map((part) => {
       const kernel = concatPart(part.shape, axis, start, node.shape, node.dtype);
@@ -136,7 +124,7 @@ const CONCAT: Operation = {
       return { kernel, buffers: [part, node] };
     });
   },
-};
+});
 
 /** Joins tensors along `axis`. */
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
@@ -152,5 +140,5 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
   const total = parts.reduce((sum, part) => sum + part.shape[d], 0);
   const shape = first.shape.map((extent, i) => (i === d ? total : extent));
   checkExtents("concat", shape);
-  return new Tensor(CONCAT, parts, shape, first.dtype, { axis: d });
+  return CONCAT.node(parts, shape, { axis: d }, first.dtype);
 }

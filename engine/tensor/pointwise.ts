@@ -8,6 +8,7 @@
  */
 
 import { broadcastTo } from "./broadcast.ts";
+import { define } from "./operation.ts";
 import { broadcastShapes, sameShape, shapeError } from "./shape.ts";
 import { constant, constantValue, type DType, type Operation, Tensor } from "./tensor.ts";
 
@@ -106,7 +107,9 @@ const entries: Record<Name, Entry> = {
 };
 
 const table = Object.fromEntries(
-  Object.entries(entries).map(([name, entry]) => [name, { name, kind: "pointwise", ...entry }]),
+  Object.entries(entries).map((
+    [name, entry],
+  ) => [name, define({ name, kind: "pointwise", ...entry })]),
 ) as Record<Name, Operation>;
 
 function unary(name: Name, x: Tensor, dtype: DType = "f32"): Tensor {

@@ -15,14 +15,14 @@ import {
   poolScatterKernel,
   type PoolShape,
 } from "../gpu/kernels/pool.ts";
-import { pair } from "./conv.ts";
-import { conv2d } from "./conv.ts";
+import { conv2d, pair } from "./conv.ts";
 import { broadcastTo } from "./broadcast.ts";
 import { concat, slice } from "./movement.ts";
+import { defineKernels } from "./operation.ts";
 import { div } from "./pointwise.ts";
 import { mean } from "./reduce.ts";
 import { shapeError } from "./shape.ts";
-import { constant, type Operation, Tensor } from "./tensor.ts";
+import { constant, type Tensor } from "./tensor.ts";
 
 export interface PoolOptions {
   /** The kernel's size if absent. */
@@ -32,52 +32,41 @@ export interface PoolOptions {
   ceilMode?: boolean;
 }
 
-export const poolOf = (node: Tensor) => node.attributes as unknown as PoolShape;
-
-const INDICES: Operation = {
+const INDICES = defineKernels<PoolShape>({
   name: "maxPoolIndices",
-  kind: "kernels",
-  lower: (node, target) => [{
-    kernel: poolIndicesKernel(poolOf(node), target),
+  lower: (node, pool, target) => [{
+    kernel: poolIndicesKernel(pool, target),
     buffers: [...node.inputs, node],
   }],
-};
+});
 
-const GATHER: Operation = {
+const GATHER = defineKernels<PoolShape>({
   name: "poolGather",
-  kind: "kernels",
-  gradient: ({ inputs: [, indices], attributes }, g) => [
-    poolScatter(g, indices, attributes as unknown as PoolShape),
-    undefined,
-  ],
-  lower: (node, target) => [{
-    kernel: poolGatherKernel(poolOf(node), target),
+  gradient: ({ inputs: [, indices] }, g, pool) => [poolScatter(g, indices, pool), undefined],
+  lower: (node, pool, target) => [{
+    kernel: poolGatherKernel(pool, target),
     buffers: [...node.inputs, node],
   }],
-};
+});
 
 /** The transpose of the gather. */
-export const SCATTER: Operation = {
+export const SCATTER = defineKernels<PoolShape>({
   name: "poolScatter",
-  kind: "kernels",
-  gradient: ({ inputs: [, indices], attributes }, g) => [
-    poolGather(g, indices, attributes as unknown as PoolShape),
-    undefined,
-  ],
-  lower: (node, target) => [{
-    kernel: poolScatterKernel(poolOf(node), target),
+  gradient: ({ inputs: [, indices] }, g, pool) => [poolGather(g, indices, pool), undefined],
+  lower: (node, pool, target) => [{
+    kernel: poolScatterKernel(pool, target),
     buffers: [...node.inputs, node],
   }],
-};
+});
 
 const outputShape = (p: PoolShape) => [p.batch, p.outHeight, p.outWidth, p.channels];
 
 export function poolGather(x: Tensor, indices: Tensor, pool: PoolShape): Tensor {
-  return new Tensor(GATHER, [x, indices], outputShape(pool), "f32", { ...pool });
+  return GATHER.node([x, indices], outputShape(pool), pool);
 }
 export function poolScatter(g: Tensor, indices: Tensor, pool: PoolShape): Tensor {
   const shape = [pool.batch, pool.inHeight, pool.inWidth, pool.channels];
-  return new Tensor(SCATTER, [g, indices], shape, "f32", { ...pool });
+  return SCATTER.node([g, indices], shape, pool);
 }
 
 /** PyTorch's rule: with ceilMode the last window may hang over, but must start inside. */
@@ -116,7 +105,7 @@ export function maxPool2d(
     stride,
     padding,
   };
-  const indices = new Tensor(INDICES, [x], outputShape(pool), "u32", { ...pool });
+  const indices = INDICES.node([x], outputShape(pool), pool, "u32");
   return poolGather(x, indices, pool);
 }
 

@@ -6,17 +6,17 @@
 import { uniformKernel } from "../gpu/kernels/random.ts";
 import { streamId } from "../random.ts";
 import { greater, mul, sub } from "./pointwise.ts";
-import { numel, type Shape, shapeError } from "./shape.ts";
-import { type Operation, Tensor } from "./tensor.ts";
+import { type Shape, shapeError } from "./shape.ts";
+import { defineKernels } from "./operation.ts";
+import type { Tensor } from "./tensor.ts";
 
-const UNIFORM: Operation = {
+const UNIFORM = defineKernels<{ stream: number }>({
   name: "uniform",
-  kind: "kernels",
-  lower: (node) => [{
-    kernel: uniformKernel(numel(node.shape), node.attributes.stream as number),
+  lower: (node, { stream }) => [{
+    kernel: uniformKernel(node.size, stream),
     buffers: [node.inputs[0], node],
   }],
-};
+});
 
 /**
  * Numbers in [0, 1).
@@ -27,7 +27,7 @@ export function uniform(key: Tensor, shape: Shape, stream: string): Tensor {
   if (key.size !== 2 || key.dtype !== "u32") {
     throw shapeError("uniform", "needs a key [2] of type u32", key.shape);
   }
-  return new Tensor(UNIFORM, [key], shape, "f32", { stream: streamId(stream) });
+  return UNIFORM.node([key], shape, { stream: streamId(stream) });
 }
 
 /** Zeroes each element with probability p and scales the rest by 1 / (1 - p). */

@@ -2,29 +2,31 @@
 
 import { broadcastTo, middle, reduce, type ReduceOptions, SUM, sum } from "./broadcast.ts";
 import { reshape } from "./movement.ts";
+import { define } from "./operation.ts";
 import { div, equal, mul, square, sub } from "./pointwise.ts";
 import { shapeError } from "./shape.ts";
-import { type Operation, Tensor } from "./tensor.ts";
+import { type Reduce, Tensor } from "./tensor.ts";
 
 export { sum };
 
 // Where several elements are the largest, they share the gradient evenly, as PyTorch's amax does;
 // over axes that are no neighbours, run by run.
-const MAX: Operation = {
+const MAX: Reduce = define({
   name: "max",
   kind: "reduce",
   combine: "max",
-  gradient: (node, g) => {
+  gradient: (node: Tensor, g: Tensor) => {
     const [x] = node.inputs;
     const [outer, , inner] = x.shape;
     const spread = (t: Tensor) => broadcastTo(reshape(t, [outer, 1, inner]), x.shape);
     const largest = equal(x, spread(node));
     return [mul(largest, spread(div(g, middle(SUM, largest))))];
   },
-};
+});
 
 /** Mean over `axes`, or over all. */
 export function mean(x: Tensor, axes?: readonly number[], options?: ReduceOptions): Tensor {
+  if (x.dtype !== "f32") throw shapeError("mean", `needs f32, not ${x.dtype}`, x.shape);
   const total = sum(x, axes, options);
   return mul(total, total.size / x.size);
 }
@@ -34,24 +36,16 @@ export function max(x: Tensor, axes?: readonly number[], options?: ReduceOptions
   return reduce(MAX, x, axes, options);
 }
 
-/**
- * A value with a gradient rule of its own: `value` seen as a function of `inputs`. For formulas
- * whose derivative is known to be simpler than what the chain rule would find.
- * @param rule the gradient that reaches each of `inputs`, in differentiable operations
- */
-function withGradient(
-  name: string,
-  value: Tensor,
-  inputs: readonly Tensor[],
-  rule: (gradient: Tensor) => readonly Tensor[],
-): Tensor {
-  const operation: Operation = {
-    name,
-    kind: "alias",
-    gradient: (_, g) => [undefined, ...rule(g)],
-  };
-  return new Tensor(operation, [value, ...inputs], value.shape);
-}
+// An alias of the value, [value, x, distance], with a gradient rule that is simpler than what the
+// chain rule would find: it is all that reaches x.
+const VARIANCE = define({
+  name: "variance",
+  kind: "alias",
+  gradient: (value: Tensor, g: Tensor) => {
+    const [, x, distance] = value.inputs;
+    return [undefined, mul(mul(g, 2 * value.size / x.size), distance), undefined];
+  },
+});
 
 /**
  * Mean of the squared distance from the mean (without Bessel's correction) over `axes`, which
@@ -65,6 +59,5 @@ export function variance(x: Tensor, average: Tensor, axes: readonly number[]): T
   }
   const distance = sub(x, average);
   const value = mean(square(distance), axes, { keepDims: true });
-  const factor = 2 * value.size / x.size;
-  return withGradient("variance", value, [x], (g) => [mul(mul(g, factor), distance)]);
+  return new Tensor(VARIANCE, [value, x, distance], value.shape);
 }

@@ -88,9 +88,9 @@ export class Tensor {
   }
 }
 
-const VARIABLE: Operation = { name: "variable", kind: "variable" };
-const INPUT: Operation = { name: "input", kind: "input" };
-const CONSTANT: Operation = { name: "constant", kind: "constant" };
+export const VARIABLE: Operation = { name: "variable", kind: "variable" };
+export const INPUT: Operation = { name: "input", kind: "input" };
+export const CONSTANT: Operation = { name: "constant", kind: "constant" };
 
 /** A tensor that keeps its value between runs: parameters, statistics, data sets, metrics. */
 export class Variable extends Tensor {
@@ -113,19 +113,26 @@ export class Input extends Tensor {
   }
 }
 
+/** A scalar known when the graph is built; becomes a literal in the kernels that use it. */
+class Constant extends Tensor {
+  constructor(readonly value: number, dtype: DType) {
+    super(CONSTANT, [], [], dtype, { value });
+  }
+}
+
 /**
- * A scalar known when the graph is built; becomes a literal in the kernels that use it.
- * @throws UserError where float32 can't hold it: WGSL has no literals for infinity and NaN
+ * A scalar known when the graph is built.
+ * @throws UserError where its type can't hold it: WGSL has no literals for infinity and NaN
  */
 export function constant(value: number, dtype: DType = "f32"): Tensor {
-  const literal = dtype === "f32" ? Math.fround(value) : value;
-  if (!Number.isFinite(literal)) throw shapeError("constant", `${value} is no finite ${dtype}`);
-  return new Tensor(CONSTANT, [], [], dtype, { value });
+  const held = dtype === "f32" ? Number.isFinite(Math.fround(value)) : value >>> 0 === value;
+  if (!held) throw shapeError("constant", `${value} is no ${dtype}`);
+  return new Constant(value, dtype);
 }
 
 /** The value of a constant scalar, or undefined. */
 export function constantValue(tensor: Tensor): number | undefined {
-  if (tensor.operation.kind === "constant") return tensor.attributes.value as number;
+  if (tensor instanceof Constant) return tensor.value;
   if (tensor.operation.kind === "broadcast") return constantValue(tensor.inputs[0]);
   return undefined;
 }

@@ -142,7 +142,11 @@ const movement: Case[] = [
   operation("reshape with -1", [random([2, 3, 4])], (x) => t.square(t.reshape(x, [-1, 6]))),
   operation("flatten", [random([2, 3, 2, 2])], (x) => t.square(t.flatten(x))),
   operation("transpose", [random([3, 5])], (x) => t.square(t.transpose(x))),
-  ...[[1, 0], [2, 0, 1], [0, 2, 1], [3, 1, 0, 2], [0, 3, 1, 2], [4, 2, 0, 3, 1]].map((axes) =>
+  ...[[1, 0], [2, 0, 1], [0, 2, 1], [3, 1, 0, 2], [0, 3, 1, 2], [4, 2, 0, 3, 1], [-1, 0], [
+    1,
+    -1,
+    -3,
+  ]].map((axes) =>
     operation(
       `permute by ${t.showShape(axes)}`,
       [random([2, 3, 1, 4, 5].slice(0, axes.length))],
