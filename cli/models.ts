@@ -122,7 +122,7 @@ function showLayers([entry]: readonly ClassifierEntry[], args: Args): string {
     "parameter, so\nthe constraints are constant and nothing can be treated. " +
     "Choose --layer features or a name."
   );
-  return table(["layer", "type", "output", "parameters", "--layer"], rows) + notes.join("");
+  return table(["layer", "type", "output", "params", "--layer"], rows) + notes.join("");
 }
 
 const outputOf = ({ output }: ModuleSummary) => output ? output.join(" x ") : "(not applied)";

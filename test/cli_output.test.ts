@@ -137,12 +137,39 @@ Deno.test("table: text to the left, numbers to the right, a rule below the heade
   );
 });
 
-Deno.test("table: without a header, with colours and with letters beyond ASCII", () => {
-  assert.equal(table(undefined, [["a", "x"], ["bcd", "y"]]), "a    x\nbcd  y");
-  assert.equal(
-    table(undefined, [["\x1b[1mab\x1b[22m", "x"], ["äöü", "y"]]).split("\n")[1],
-    "äöü  y",
+Deno.test("table: what is too wide is wrapped, or goes on below", () => {
+  const wide = table(
+    ["layer", "a", "b", "c"],
+    [["one", "1.25", "2.5", "3.75"], ["two", "1.5", "20", "-"]],
+    { width: 17 },
   );
+  assert.equal(
+    wide,
+    "layer     a    b\n-----  ----  ---\none    1.25  2.5\ntwo     1.5   20\n\n" +
+      "layer     c\n-----  ----\none    3.75\ntwo       -",
+  );
+  const marked = table(["layer", "kind", "mark"], [["one", "a", ""], ["two", "b", "x"]], {
+    width: 12,
+  });
+  assert.equal(
+    marked,
+    "layer  kind\n-----  ----\none    a\ntwo    b\n\nlayer  mark\n-----  ----\ntwo    x",
+  );
+  assert.equal(table(["a", "b", "c"], [["1", "2", "3"]], { width: 5 }), "a b c\n- - -\n1 2 3");
+  const words = "a summary that goes on for longer than there is room in a line of this width";
+  const lines = table(["model", "what"], [["small", words], ["large", "short"]], { width: 40 })
+    .split("\n");
+  assert.ok(lines.every((line) => line.length <= 40), lines.join("\n"));
+  assert.deepEqual(lines.slice(2, 4), [
+    "small  a summary that goes on for longer",
+    "       than there is room in a line of",
+  ]);
+  assert.equal(lines.at(-1), "large  short");
+});
+
+Deno.test("table: without a header, and with letters beyond ASCII", () => {
+  assert.equal(table(undefined, [["a", "x"], ["bcd", "y"]]), "a    x\nbcd  y");
+  assert.equal(table(undefined, [["äöü", "x"], ["abc", "y"]]), "äöü  x\nabc  y");
   assert.equal(table(["only"], []), "only\n----");
   assert.equal(table(undefined, []), "");
 });

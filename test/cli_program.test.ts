@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { callable, taskRunner } from "../cli/framework/launcher.ts";
+import { commandHelp } from "../cli/framework/help.ts";
+import { commands } from "../cli/main.ts";
 import { ExitCode } from "../engine/errors.ts";
+import { pathWithDeno } from "./support/cli.ts";
 
 const path = (name: string) => new URL(name, import.meta.url).pathname;
 const program = path("../cli/main.ts");
@@ -8,7 +12,7 @@ const fixture = path("./cli_fixture.ts");
 function start(script: string, args: string[], env: Record<string, string> = {}) {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", script, ...args],
-    env: { NO_COLOR: "1", MODEL_DOCTOR_DEBUG: "", ...env },
+    env: { NO_COLOR: "1", MODEL_DOCTOR_DEBUG: "", PATH: pathWithDeno(), ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -35,6 +39,56 @@ Deno.test("program: --help and -h of a command", async () => {
     assert.match(stdout, /^Usage: deno task info \[flags\]$/m);
     assert.match(stdout, /--json/);
   }
+});
+
+Deno.test("program: help with a command's name is its --help; help and --version stand anywhere", async () => {
+  const { stdout: wanted } = await run(program, ["study", "noise", "--help"]);
+  assert.deepEqual(await run(program, ["help", "study", "noise"]), {
+    ...{ code: ExitCode.ok, stdout: wanted, stderr: "" },
+  });
+  assert.match((await run(program, ["help", "study"])).stdout, /^ {2}study noise +\S/m);
+  const unknown = await run(program, ["help", "evla"]);
+  assert.equal(unknown.code, ExitCode.usage);
+  assert.match(unknown.stderr, /unknown command "evla"; did you mean deno task eval\?/);
+  for (const args of [["--version"], ["eval", "--version"]]) {
+    const { code, stdout } = await run(program, args);
+    assert.equal(code, ExitCode.ok);
+    assert.match(stdout, /^Model Doctor \d+\.\d+\.\d+ \(Deno \d+\..*\)\n$/);
+  }
+});
+
+Deno.test("program: every help fits 80 columns, however the commands are called", async () => {
+  for (const [name, load] of Object.entries(commands)) {
+    for (const runner of ["deno task", "npx -y deno task"]) {
+      const text = commandHelp((await load()).command, 80, runner);
+      for (const line of text.split("\n")) assert.ok(line.length <= 80, `${name}: ${line}`);
+    }
+  }
+  for (const args of [[], ["study"]]) {
+    const { stdout } = await run(program, args, { PATH: "/nonexistent" });
+    for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
+  }
+});
+
+Deno.test("program: where Deno is not on the PATH, every hint says how npx brings it", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const bin = `${folder}/_npx/05b6ef7b/node_modules/.bin`;
+    await Deno.mkdir(bin, { recursive: true });
+    const name = Deno.build.os === "windows" ? "deno.exe" : "deno";
+    for (const place of [bin, folder]) await Deno.writeTextFile(`${place}/${name}`, "");
+    assert.equal(taskRunner(folder), "deno task");
+    assert.equal(taskRunner(bin), "npx -y deno task", "npx takes that with it");
+    assert.equal(taskRunner(""), "npx -y deno task");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  assert.equal(
+    callable("a deno task x, npx -y deno task y, deno tasks", "npx -y deno task"),
+    "a npx -y deno task x, npx -y deno task y, deno tasks",
+  );
+  const { stderr } = await run(program, ["evla"], { PATH: "/nonexistent" });
+  assert.match(stderr, /did you mean npx -y deno task eval\?/);
 });
 
 Deno.test("program: a mistyped command or flag is named with the nearest", async () => {

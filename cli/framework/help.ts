@@ -1,6 +1,9 @@
 /** The text of `--help`: everything in it comes from the command's own declaration. */
+import project from "../../deno.json" with { type: "json" };
 import { ExitCode } from "../../engine/errors.ts";
-import type { AnyCommand } from "./command.ts";
+import type { AnyCommand, Example } from "./command.ts";
+import { TASK } from "./launcher.ts";
+import { WIDTH, wrap } from "./text.ts";
 import { type Flag, flagName, type FlagTable, rangeText } from "./flags.ts";
 
 const meanings: Record<keyof typeof ExitCode, string> = {
@@ -17,11 +20,17 @@ const meanings: Record<keyof typeof ExitCode, string> = {
   interrupted: "interrupted; the same command resumes where it stopped, where that is possible",
 };
 
-/** How a command is called. */
-export const commandLine = (name: string): string => `deno task ${name}`;
+/** How a command is called. @param runner as `taskRunner` finds it on this machine */
+export const commandLine = (name: string, runner = TASK): string => `${runner} ${name}`;
+
+const NAME = "Model Doctor";
+
+/** What `--version` prints. */
+export const version = (): string =>
+  `${NAME} ${project.version} (Deno ${Deno.version.deno}, V8 ${Deno.version.v8})`;
 
 /** The help text of one command, in lines of at most `width` columns. */
-export function commandHelp(command: AnyCommand, width = 80): string {
+export function commandHelp(command: AnyCommand, width = WIDTH, runner = TASK): string {
   const { name, summary, description, flags, examples } = command;
   const positionals = Object.entries(flags as FlagTable).filter(([, flag]) => flag.positional);
   const named = Object.entries(flags as FlagTable).filter(([, flag]) => !flag.positional);
@@ -34,7 +43,7 @@ export function commandHelp(command: AnyCommand, width = 80): string {
     wrap(summary, width),
     description && "\n" + wrap(description, width),
     `\nUsage: ${
-      [commandLine(name), ...positionals.map(usage), named.length > 0 && "[flags]"]
+      [commandLine(name, runner), ...positionals.map(usage), named.length > 0 && "[flags]"]
         .filter(Boolean).join(" ")
     }`,
     positionals.length > 0 && "\nArguments:",
@@ -42,8 +51,7 @@ export function commandHelp(command: AnyCommand, width = 80): string {
     "\nFlags:",
     columns([...named.map(flagRow), helpRow], width),
     examples.length > 0 && "\nExamples:\n" + examples
-        .map(({ args, does }) => `  ${commandLine(name)} ${args}`.trimEnd() + `\n      ${does}`)
-        .join("\n"),
+        .map((of) => example(commandLine(name, runner), of, width)).join("\n"),
     "\nExit codes:",
     columns(exitRows, width),
   ].filter((part) => part !== undefined && part !== false).join("\n");
@@ -55,16 +63,23 @@ export function commandHelp(command: AnyCommand, width = 80): string {
  */
 export function programHelp(
   commands: readonly AnyCommand[],
-  width = 80,
+  width = WIDTH,
   family?: string,
+  runner = TASK,
 ): string {
-  const any = commandLine(family ? `${family} <command>` : "<command>");
+  const any = commandLine(family ? `${family} <command>` : "<command>", runner);
   return [
-    "Model Doctor: diagnose and treat convolutional classifiers by constraints on their gradients",
+    wrap(
+      `${NAME}: diagnose and treat convolutional classifiers by constraints on their gradients`,
+      width,
+    ),
     `\nUsage: ${any} [flags]`,
     "\nCommands:",
     columns(commands.map(({ name, summary }): Row => [name, summary]), width),
-    `\n${any} --help lists a command's flags.`,
+    wrap(
+      `\n${any} --help lists a command's flags, as does help <command>; --version tells the version.`,
+      width,
+    ),
   ].join("\n");
 }
 
@@ -74,6 +89,11 @@ const flagRow = ([key, flag]: readonly [string, Flag]): Row => [
   (flag.positional ? placeholder(flag) : `${flagName(key)} ${placeholder(flag)}`).trim(),
   `${flag.help}${details(flag)}`,
 ];
+
+/** A command line that is too long goes on in the next, as a shell reads it. */
+const example = (called: string, { args, does }: Example, width: number): string =>
+  wrap(`  ${called} ${args}`.trimEnd(), width - 2, " ".repeat(4), " \\") +
+  `\n      ${does}`;
 
 /** A positional argument in the line that shows how a command is called. */
 const usage = ([, flag]: readonly [string, Flag]): string =>
@@ -126,18 +146,4 @@ function columns(rows: readonly Row[], width: number): string {
       ? head.padEnd(start) + body
       : `${head}\n${" ".repeat(start)}${body}`;
   }).join("\n");
-}
-
-/** Breaks a text at spaces into lines of at most `width` columns. */
-function wrap(text: string, width: number): string {
-  const lines: string[] = [];
-  for (const word of text.split(/\s+/)) {
-    const line = lines.at(-1);
-    if (line !== undefined && line.length + 1 + word.length <= width) {
-      lines[lines.length - 1] = `${line} ${word}`;
-    } else {
-      lines.push(word);
-    }
-  }
-  return lines.join("\n");
 }

@@ -4,11 +4,13 @@ import type { Gpu } from "../../engine/gpu/adapter.ts";
 import { nearest } from "../../engine/nearest.ts";
 import type { AnyCommand, Context } from "./command.ts";
 import { givenFlags, withDefaults } from "./flags.ts";
-import { commandHelp, commandLine, programHelp } from "./help.ts";
-import { stderr, stdout, terminalWidth, write } from "./output.ts";
+import { commandHelp, commandLine, programHelp, version } from "./help.ts";
+import { callable, taskRunner } from "./launcher.ts";
+import { stderr, stdout, write } from "./output.ts";
 import { checkRules } from "./rules.ts";
 import { runAgain } from "./restart.ts";
 import { listenForInterrupt } from "./signals.ts";
+import { WIDTH, wrap } from "./text.ts";
 
 /**
  * Each command by name, loaded when it is asked for. A name of two words makes its command one of a
@@ -16,8 +18,13 @@ import { listenForInterrupt } from "./signals.ts";
  */
 export type Commands = Readonly<Record<string, () => Promise<{ readonly command: AnyCommand }>>>;
 
-const print = (line = ""): void => write(stdout, line + "\n");
-const complain = (line: string): void => write(stderr, line + "\n");
+const print = (line = ""): void => write(stdout, callable(line) + "\n");
+
+/** Lines for people: on a terminal they fit; elsewhere they stay whole, for those who search. */
+function complain(line: string): void {
+  const text = callable(line);
+  write(stderr, (stderr.isTerminal() ? wrap(text, WIDTH, "  ") : text) + "\n");
+}
 
 /** Runs the command that `args` name and ends the process with its exit code. */
 export async function main(commands: Commands, args: readonly string[]): Promise<never> {
@@ -37,14 +44,18 @@ export async function main(commands: Commands, args: readonly string[]): Promise
 }
 
 async function dispatch(commands: Commands, args: readonly string[]): Promise<ExitCode> {
+  if (args[0] === "help" && args.length > 1) args = [...args.slice(1), "--help"];
   const [first, second] = args;
-  const width = Math.min(terminalWidth(), 100);
   const list = async (names: readonly string[], family?: string) => {
     const all = await Promise.all(names.map((name) => commands[name]()));
-    print(programHelp(all.map(({ command }) => command), width, family));
+    print(programHelp(all.map(({ command }) => command), WIDTH, family, taskRunner()));
     return ExitCode.ok;
   };
   const names = Object.keys(commands);
+  if (args.includes("--version")) {
+    print(version());
+    return ExitCode.ok;
+  }
   if (isAskedFor(first)) return await list(names);
   const family = names.filter((name) => name.startsWith(`${first} `));
   if (family.length > 0 && isAskedFor(second)) return await list(family, first);
@@ -56,7 +67,7 @@ async function dispatch(commands: Commands, args: readonly string[]): Promise<Ex
   const rest = args.slice(words);
   const { command } = await commands[name]();
   if (rest.some(isHelp)) {
-    print(commandHelp(command, width));
+    print(commandHelp(command, WIDTH, taskRunner()));
     return ExitCode.ok;
   }
   return await run(command, rest);

@@ -1,7 +1,7 @@
 /** The program in a process of its own, and a data set small enough for it. */
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { below, draws } from "../../engine/random.ts";
 import { concat, gzip } from "./io.ts";
 
@@ -23,6 +23,10 @@ export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** The PATH of those who have Deno installed, whoever runs the tests. */
+export const pathWithDeno = (): string =>
+  [dirname(Deno.execPath()), Deno.env.get("PATH")].join(delimiter);
+
 /** Runs a command. */
 export async function cli(
   args: readonly string[],
@@ -31,7 +35,7 @@ export async function cli(
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", ...(preload ? ["--preload", preload.pathname] : []), main]
       .concat(args),
-    env: { NO_COLOR: "1", MODEL_DOCTOR_DEBUG: "", ...env },
+    env: { NO_COLOR: "1", MODEL_DOCTOR_DEBUG: "", PATH: pathWithDeno(), ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
