@@ -15,7 +15,7 @@ import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./
 import { Progress } from "./framework/progress.ts";
 import { needs } from "./framework/rules.ts";
 
-export { dataFlags, openData } from "./data.ts";
+export { dataFlags, masksFlag, openData } from "./data.ts";
 
 const modelNames = classifiers.map(({ name }) => name);
 

@@ -26,11 +26,6 @@ export const dataFlags = flagTable({
     need: needs.otherThan("data", "shapes"),
     help: "the folder with its files; without it they are downloaded (shapes needs none)",
   },
-  masks: {
-    type: "string",
-    value: "DIR",
-    help: "a folder with masks for some images (LabelMe's .json, or .png); see deno task sift",
-  },
   size: {
     type: "integer",
     min: 8,
@@ -114,6 +109,15 @@ export const dataFlags = flagTable({
   },
 });
 
+/** Of the commands for which it makes a difference where the figure is. */
+export const masksFlag = flagTable({
+  masks: {
+    type: "string",
+    value: "DIR",
+    help: "a folder with masks for some images (LabelMe's .json, or .png); see deno task sift",
+  },
+});
+
 export type DataArgs = Values<typeof dataFlags>;
 
 /** The entries that have a value. */
@@ -126,7 +130,7 @@ const defined = <T extends object>(of: T) =>
  * @param resumed the folder of a run that is gone on with
  */
 export async function openData(
-  args: DataArgs & { readonly weights?: string },
+  args: DataArgs & { readonly weights?: string; readonly masks?: string },
   signal: AbortSignal,
   resumed?: string,
 ): Promise<DataSet> {

@@ -81,7 +81,7 @@ export const command = defineCommand({
   ],
   async run(args, context) {
     if (args.import !== undefined) {
-      const set = await openData({ ...args, masks: undefined }, context.signal);
+      const set = await openData(args, context.signal);
       const manifest = await readManifest(args.import, set);
       const masked = await withMaskFiles(set, args.import);
       context.print(describeDrawn(masked, manifest));

@@ -24,6 +24,7 @@ import {
   dataFlags,
   diagnosisFlags,
   introduce,
+  masksFlag,
   modelFlags,
   openData,
   openModel,
@@ -42,6 +43,7 @@ import { describeResult, describeSummary } from "./treat_tables.ts";
 export const treatFlags = flagTable({
   ...modelFlags,
   ...dataFlags,
+  ...masksFlag,
   ...furtherFlags,
   ...trainFlags,
   testLimit: {

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { trainingSplits } from "../engine/data/dataset.ts";
-import { decodeText } from "../engine/data/folder_tables.ts";
 import { partOf } from "../engine/data/part_names.ts";
 import { loadDataSet, type LoadOptions } from "../engine/data/registry.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { inside, isInside } from "../engine/io/inside.ts";
+import { decodeText } from "../engine/io/text.ts";
 import { encodePng } from "../engine/io/image.ts";
 import { concat, inFolder, inFolderWith, userError } from "./support/io.ts";
 
@@ -25,7 +25,8 @@ const sizes = async (dataDir: string, folder?: LoadOptions["folder"]) => {
 };
 const refused = (files: Record<string, Uint8Array | string>, message: RegExp) =>
   inFolderWith(files, async (folder) => {
-    await userError(load(folder), ExitCode.data, message);
+    const data = join(folder, Object.keys(files)[0]?.startsWith("data/") ? "data" : "");
+    await userError(load(data), ExitCode.data, message);
   });
 
 Deno.test("links to folders and files are followed, but not in circles, and dead ones are told", () =>
@@ -59,7 +60,24 @@ Deno.test("text in UTF-8 or with UTF-16's mark is read, any other is refused by 
   await read(concat([0xff, 0xfe], utf16));
   const windows = Uint8Array.from(table, (c) => c.charCodeAt(0));
   await refused({ ...images("0.png", "1.png"), "t.csv": windows }, /t\.csv: .* UTF-8, in line 2/);
-  assert.throws(() => decodeText(concat([0xff, 0xfe], [0, 0xd8]), "a"), /not text in UTF-16LE/);
+  assert.throws(
+    () => decodeText(concat([0xff, 0xfe], [0, 0xd8]), "a", ExitCode.data),
+    /not text in UTF-16LE/,
+  );
+});
+
+Deno.test("a link that a checkout made a text file is told, where a class or part was meant", async () => {
+  await refused(
+    { ...folders("data/apple", "data/banana", "store/cherry"), "data/cherry": "../store/cherry" },
+    /data.cherry is a text file that names the folder \.\.\/store\/cherry/,
+  );
+  await refused(
+    { ...folders("data/train/a", "data/train/b", "store/test/a"), "data/test": "../store/test\n" },
+    /data.test is a text file that names the folder/,
+  );
+  await inFolderWith({ ...folders("a", "b"), "readme": "a", "LICENSE": "text" }, async (folder) => {
+    assert.deepEqual((await load(folder)).classes, ["a", "b"]);
+  });
 });
 
 Deno.test("a table's words are no keys of the program", async () => {

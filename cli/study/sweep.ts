@@ -28,6 +28,7 @@ import {
   dataFlags,
   diagnosisFlags,
   introduce,
+  masksFlag,
   modelFlags,
   openData,
   openModel,
@@ -47,6 +48,7 @@ import { points } from "../treat_tables.ts";
 const flags = flagTable({
   ...modelFlags,
   ...dataFlags,
+  ...masksFlag,
   ...furtherFlags,
   ...trainFlags,
   form: {

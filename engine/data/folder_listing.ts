@@ -3,8 +3,9 @@
  * inside of train, val and test, or tables (csv) that name file and class. Where a folder may be
  * read in two ways, that is an error which names the flag that settles it.
  */
-import { extname, join, relative } from "node:path";
+import { dirname, extname, join, relative, resolve } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
+import { readBytes } from "../io/files.ts";
 import { IMAGE_ENDINGS } from "../io/image.ts";
 import { fromTables } from "./folder_tables.ts";
 import {
@@ -51,7 +52,10 @@ async function fromFolders(
   layout: ListOptions["layout"],
   notes: Notes,
 ): Promise<Listed[]> {
-  for (const file of files) notes.leaveOut(stray(file), join(folder, file));
+  for (const file of files) {
+    await refuseLostLink(join(folder, file));
+    notes.leaveOut(stray(file), join(folder, file));
+  }
   const parts = layout === "classes" ? [] : await findParts(folder, folders, layout, notes);
   if (parts.length === 0) return await inClasses(folder, folders, notes);
   const listed: Listed[] = [];
@@ -63,6 +67,26 @@ async function fromFolders(
   }
   return listed;
 }
+
+/**
+ * A link becomes a text file with its target where a checkout or an archive can't keep links.
+ * @throws UserError (data) where a file without an ending is one to a folder elsewhere
+ */
+async function refuseLostLink(path: string): Promise<void> {
+  if (extname(path) !== "" || (await Deno.stat(path)).size > LONGEST_LINK) return;
+  const target = new TextDecoder().decode(await readBytes(path, ExitCode.data)).trim();
+  if (!target.includes("/") || target.includes("\0") || target.includes("\n")) return;
+  const isFolder = await Deno.stat(resolve(dirname(path), target))
+    .then((info) => info.isDirectory, () => false);
+  if (!isFolder) return;
+  throw new UserError(
+    `${path} is a text file that names the folder ${target}: a link that was lost in copying`,
+    ExitCode.data,
+    "Make the link anew or copy the folder to its place, or take the file away.",
+  );
+}
+
+const LONGEST_LINK = 4096;
 
 const stray = (file: string) => isImage(file) ? "images in no class's folder" : otherFile(file);
 

@@ -5,8 +5,7 @@
 import { basename, extname, isAbsolute, join, resolve } from "node:path";
 import { parse } from "csv-parse/sync";
 import { ExitCode, UserError } from "../errors.ts";
-import { fileExists, readBytes } from "../io/files.ts";
-import { LIMITS } from "../io/limits.ts";
+import { fileExists, readText } from "../io/files.ts";
 import { inside, isInside } from "../io/inside.ts";
 import { filesUnder, isImage, type Listed, otherFile } from "./folder_walk.ts";
 import type { Notes } from "./notes.ts";
@@ -91,7 +90,7 @@ class Table {
   ) {}
 
   async read(part: Part | undefined): Promise<Listed[]> {
-    const text = decodeText(await readBytes(this.path, ExitCode.data, LIMITS.text), this.path);
+    const text = await readText(this.path, ExitCode.data);
     const [head = [], ...rest] = parseTable(text, this.path);
     const names = head.map((name) => name.trim().toLowerCase());
     const at = [FILE_COLUMNS, LABEL_COLUMNS, PART_COLUMNS].map((wanted) => {
@@ -186,45 +185,6 @@ function withoutRepeats(listed: readonly Listed[], notes: Notes): Listed[] {
     notes.leaveOut("lines of a table that repeat an image", path);
     return false;
   });
-}
-
-/**
- * The text of a file whose mark at the beginning says how it is encoded, without one UTF-8.
- * @throws UserError (data) that names file and line where it is not
- */
-export function decodeText(bytes: Uint8Array, name: string): string {
-  const [a, b] = bytes;
-  const encoding = a === 0xff && b === 0xfe
-    ? "utf-16le"
-    : a === 0xfe && b === 0xff
-    ? "utf-16be"
-    : "utf-8";
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
-  } catch {
-    throw new UserError(
-      `${name}: it is not text in ${encoding.toUpperCase()}${badLine(bytes, encoding)}`,
-      ExitCode.data,
-      "Save it as UTF-8 (in Excel: CSV UTF-8).",
-    );
-  }
-}
-
-/** Where the text stops being UTF-8: no line's end is within a character of it. */
-function badLine(bytes: Uint8Array, encoding: string): string {
-  if (encoding !== "utf-8") return "";
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  for (let line = 1, from = 0; from <= bytes.length; line++) {
-    const end = bytes.indexOf(10, from);
-    const to = end < 0 ? bytes.length : end;
-    try {
-      decoder.decode(bytes.subarray(from, to));
-    } catch {
-      return `, in line ${line}`;
-    }
-    from = to + 1;
-  }
-  return "";
 }
 
 function parseTable(text: string, table: string): string[][] {

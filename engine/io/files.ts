@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { ExitCode, UserError } from "../errors.ts";
 import { checkJson, parseJson, type Schema } from "./json.ts";
 import { LIMITS } from "./limits.ts";
+import { decodeText } from "./text.ts";
 
 /** Files that this process began to write. */
 let partials = 0;
@@ -77,9 +78,9 @@ export async function readBytes(
   }
 }
 
-/** Reads a whole UTF-8 file. @throws UserError that names it, with the exit code (default io) */
-export async function readText(path: string, exitCode?: ExitCode): Promise<string> {
-  return new TextDecoder().decode(await readBytes(path, exitCode, LIMITS.text));
+/** Reads a text file; see text.ts. @throws UserError that names it, with the exit code (default io) */
+export async function readText(path: string, exitCode: ExitCode = ExitCode.io): Promise<string> {
+  return decodeText(await readBytes(path, exitCode, LIMITS.text), path, exitCode);
 }
 
 /** The JSON value of a file. @throws UserError (io) where it is none, or not what the schema says */
