@@ -5,6 +5,7 @@ import { wilson } from "../engine/doctor/significance.ts";
 import { accountOf } from "../engine/data/account.ts";
 import { atMost } from "../engine/data/dataset.ts";
 import { combinationsOf, pairingsOf } from "../engine/data/groups.ts";
+import { printable } from "../engine/printable.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy, predictions } from "../engine/train/predictions.ts";
@@ -93,10 +94,12 @@ export const command = defineCommand({
     pairings?.names.forEach((name, g) => {
       const { accuracy, correct, images } = measures.groups!.shares[g];
       if (accuracy === null) return;
-      context.print(`${name} ${percent(accuracy)} (${correct} of ${images})`);
+      context.print(`${printable(name)} ${percent(accuracy)} (${correct} of ${images})`);
     });
     if (!worstCombination) return;
     const { name, accuracy: lowest, correct, images } = worstCombination;
-    context.print(`worst combination ${percent(lowest!)}: ${name} (${correct} of ${images})`);
+    context.print(
+      `worst combination ${percent(lowest!)}: ${printable(name)} (${correct} of ${images})`,
+    );
   },
 });

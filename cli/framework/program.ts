@@ -2,6 +2,7 @@
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import type { Gpu } from "../../engine/gpu/adapter.ts";
 import { nearest } from "../../engine/nearest.ts";
+import { printableLines } from "../../engine/printable.ts";
 import type { AnyCommand, Context } from "./command.ts";
 import { givenFlags, withDefaults } from "./flags.ts";
 import { commandHelp, commandLine, programHelp, version } from "./help.ts";
@@ -18,11 +19,11 @@ import { WIDTH, wrap } from "./text.ts";
  */
 export type Commands = Readonly<Record<string, () => Promise<{ readonly command: AnyCommand }>>>;
 
-const print = (line = ""): void => write(stdout, callable(line) + "\n");
+const print = (line = ""): void => write(stdout, printableLines(callable(line)) + "\n");
 
 /** Lines for people: on a terminal they fit; elsewhere they stay whole, for those who search. */
 function complain(line: string): void {
-  const text = callable(line);
+  const text = printableLines(callable(line));
   write(stderr, (stderr.isTerminal() ? wrap(text, WIDTH, "  ") : text) + "\n");
 }
 
@@ -138,8 +139,10 @@ function report(error: unknown): ExitCode {
   // The reader of stdout has gone (`| head`) and wants no more.
   if (error instanceof Deno.errors.BrokenPipe) return ExitCode.ok;
   if (error instanceof UserError) {
-    complain(`error: ${error.message}`);
-    if (error.hint) complain(`hint: ${error.hint}`);
+    // Further lines are indented: a name in a message can't begin a line of its own.
+    const indented = (text: string) => text.replaceAll("\n", "\n  ");
+    complain(`error: ${indented(error.message)}`);
+    if (error.hint) complain(`hint: ${indented(error.hint)}`);
     return error.exitCode;
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -5,6 +5,7 @@
  *     train 1/20 [######----------] 12800/50000  loss 1.234  acc 56.1 %  412 images/s  1:30 left
  */
 import { styleText } from "node:util";
+import { printable, printableLines } from "../../engine/printable.ts";
 import { type Output, stdout, terminalWidth, write } from "./output.ts";
 
 /** What is measured beside the count, in the order of importance: "loss", "acc". */
@@ -52,7 +53,7 @@ export class Progress {
   #finished = false;
 
   constructor(options: ProgressOptions) {
-    this.#label = options.label;
+    this.#label = printable(options.label);
     this.#total = options.total;
     this.#unit = options.unit ?? "";
     this.#output = options.output ?? stdout;
@@ -80,7 +81,7 @@ export class Progress {
 
   /** Prints a line that stays, above the one that is redrawn. */
   log(line: string): void {
-    write(this.#output, (this.#terminal ? eraseLine : "") + line + "\n");
+    write(this.#output, (this.#terminal ? eraseLine : "") + printableLines(line) + "\n");
     if (this.#terminal && !this.#finished) this.#redraw(this.#bar(this.#now()));
   }
 
@@ -134,7 +135,9 @@ export class Progress {
 
   #metricTexts(): string[] {
     return Object.entries(this.#metrics)
-      .map(([name, value]) => `${name} ${typeof value === "number" ? shortNumber(value) : value}`);
+      .map(([name, value]) =>
+        printable(`${name} ${typeof value === "number" ? shortNumber(value) : value}`)
+      );
   }
 
   /** Items in a millisecond; undefined where nothing can be said yet. */

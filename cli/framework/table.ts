@@ -5,6 +5,7 @@
  * words is wrapped; columns that still have no room stand below the others, in a table that begins
  * with the same column and leaves out the rows that say nothing there.
  */
+import { printable } from "../../engine/printable.ts";
 import { WIDTH, wrap } from "./text.ts";
 
 export interface TableOptions {
@@ -41,7 +42,7 @@ export function table(
   const all = header ? [header, ...rows] : rows;
   const count = Math.max(0, ...all.map((row) => row.length));
   const columns = Array.from({ length: count }, (_, j): Column => {
-    const cells = all.map((row) => row[j] ?? "");
+    const cells = all.map((row) => printable(row[j] ?? ""));
     return {
       cells,
       width: Math.max(...cells.map(lengthOf)),

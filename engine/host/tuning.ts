@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import type { AdapterName } from "../gpu/adapter.ts";
 import type { Choices } from "../gpu/tuning.ts";
+import { printable } from "../printable.ts";
 import { fileExists, makeFolder, readText, writeFileAtomic } from "../io/files.ts";
 
 /** Everything by which a measurement may differ from one machine to the next. */
@@ -77,7 +78,7 @@ function defaultFolder(): string | undefined {
  */
 export async function readTuning(
   key: TuningKey,
-  warn: (message: string) => void = (message) => console.warn(`warning: ${message}`),
+  warn: (message: string) => void = (message) => console.warn(`warning: ${printable(message)}`),
 ): Promise<Choices> {
   const file = await tuningFile(key);
   if (file === undefined || !await fileExists(file)) return new Map();

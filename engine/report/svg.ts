@@ -3,6 +3,8 @@
  * or dark scheme, and every picture has a title and a description for screen readers.
  */
 
+import { printableLines } from "../printable.ts";
+
 /**
  * Colours that stay apart for the colour-blind, after Okabe and Ito (2008), on light paper and on
  * dark: each has a contrast of 3 to 1 or more.
@@ -86,7 +88,7 @@ export function escape(content: string): string {
     ">": "&gt;",
     '"': "&quot;",
   };
-  return content.replace(/[&<>"]/g, (character) => entities[character]);
+  return printableLines(content).replace(/[&<>"]/g, (character) => entities[character]);
 }
 
 /** A text's width in pixels, roughly: to leave room for it. */
