@@ -1,5 +1,6 @@
 /** The convolution kernels against a plain float64 loop, over edge shapes and on every target. */
 import assert from "node:assert/strict";
+import type { Kernel, SplitKernel } from "../engine/gpu/kernel.ts";
 import { convInputGrad } from "../engine/gpu/kernels/conv.ts";
 import { checkFaces, chosenFaces, conv, generalFaces, SHAPES } from "./support/conv.ts";
 import { testTargets } from "./support/gpu.ts";
@@ -22,6 +23,31 @@ for (const [i, [name, s]] of Object.entries(SHAPES).entries()) {
 Deno.test("convolution: the same shape on every target", async () => {
   const s = conv([7, 9, 8], [3, 3, 12], { batch: 3, stride: [1, 2], padding: [1, 1] });
   await checkFaces(s, targets.map((target) => chosenFaces(s, target)));
+});
+
+/** The kernel with the invocations of a workgroup numbered from the last to the first. */
+function backwards({ kernel, splits }: SplitKernel): SplitKernel {
+  const shader = kernel.shader.replace(
+    "* WORKGROUP + local",
+    "* WORKGROUP + WORKGROUP - 1u - local",
+  );
+  assert.notEqual(shader, kernel.shader);
+  return { kernel: { ...kernel, shader } satisfies Kernel, splits };
+}
+
+const lanes = targets.at(-1)!;
+Deno.test({
+  name: "convolution: lanes are the subgroup's, however a workgroup numbers its invocations",
+  ignore: lanes.lanes === 1,
+  fn: async () => {
+    const s = conv([5, 6, 16], [3, 3, 24], { batch: 3, padding: [1, 1] });
+    const { forward, inputGrad, weightGrad } = chosenFaces(s, lanes);
+    await checkFaces(s, [{
+      forward: backwards(forward),
+      inputGrad: backwards(inputGrad),
+      weightGrad: backwards(weightGrad),
+    }]);
+  },
 });
 
 Deno.test("convolution: a label names the operation, operations count the forward shape", () => {

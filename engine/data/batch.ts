@@ -18,6 +18,7 @@ import { tapTable } from "./resize.ts";
 
 const IMAGE_BATCH = defineKernels<BatchShape>({
   name: "imageBatch",
+  inputs: ["u32", "u32", "f32", "u32", "u32"],
   lower: (node, shape) => {
     const [tapsDown, tapsRight] = node.inputs.slice(3).map(({ shape }) => shape[1] - 1);
     return [{ kernel: batchKernel(shape, tapsDown, tapsRight), buffers: [...node.inputs, node] }];

@@ -31,18 +31,21 @@ export function pair(value: number | readonly [number, number]): readonly [numbe
 
 export const CONV2D = defineKernels<ConvShape>({
   name: "conv2d",
+  inputs: ["f32", "f32"],
   gradient: ({ inputs: [x, w] }, g, conv) => [inputGrad(g, w, conv), weightGrad(x, g, conv)],
   lower: (node, conv, target) => splitSum(node, convForward(conv, target), target),
 });
 
 const INPUT_GRAD = defineKernels<ConvShape>({
   name: "conv2dInputGrad",
+  inputs: ["f32", "f32"],
   gradient: ({ inputs: [dy, w] }, g, conv) => [forward(g, w, conv), weightGrad(g, dy, conv)],
   lower: (node, conv, target) => splitSum(node, convInputGrad(conv, target), target),
 });
 
 const WEIGHT_GRAD = defineKernels<ConvShape>({
   name: "conv2dWeightGrad",
+  inputs: ["f32", "f32"],
   gradient: ({ inputs: [x, dy] }, g, conv) => [inputGrad(dy, g, conv), forward(x, g, conv)],
   lower: (node, conv, target) => splitSum(node, convWeightGrad(conv, target), target),
 });

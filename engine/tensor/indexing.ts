@@ -11,6 +11,7 @@ import type { Tensor } from "./tensor.ts";
 
 const ONE_HOT = defineKernels({
   name: "oneHot",
+  inputs: ["u32"],
   lower: (node) => [{
     kernel: oneHotKernel(node.shape[0], node.shape[1]),
     buffers: [node.inputs[0], node],
@@ -40,6 +41,7 @@ export function gatherRows(table: Tensor, labels: Tensor): Tensor {
 
 const ARGMAX = defineKernels({
   name: "argmax",
+  inputs: ["f32"],
   lower: (node) => {
     const [x] = node.inputs;
     return [{ kernel: argmaxKernel(x.shape[0], x.shape[1]), buffers: [x, node] }];

@@ -16,6 +16,7 @@ export interface MatmulOptions {
 
 const MATMUL = defineKernels<Required<MatmulOptions>>({
   name: "matmul",
+  inputs: ["f32", "f32"],
   gradient: ({ inputs: [a, b] }, g, { transA, transB }) => {
     const da = transA
       ? matmul(b, g, { transA: transB, transB: true })

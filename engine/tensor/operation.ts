@@ -5,7 +5,7 @@
  */
 
 import type { Target } from "../gpu/kernels/target.ts";
-import type { Shape } from "./shape.ts";
+import { type Shape, shapeError } from "./shape.ts";
 import {
   type Attributes,
   CONSTANT,
@@ -41,6 +41,8 @@ export interface KernelOperation<A> extends Kernels {
 
 interface Definition<A> {
   readonly name: string;
+  /** The types of its inputs, where they are not free. */
+  readonly inputs?: readonly DType[];
   /** As `Operation.gradient`, given the node's attributes. */
   readonly gradient?: (
     node: Tensor,
@@ -53,19 +55,28 @@ interface Definition<A> {
 
 /** Defines an operation with kernels. Attributes must survive JSON: equal nodes are merged by it. */
 export function defineKernels<A extends object = Attributes>(
-  { name, gradient, lower }: Definition<A>,
+  { name, inputs: types, gradient, lower }: Definition<A>,
 ): KernelOperation<A> {
   const operation: KernelOperation<A> = {
     name,
     kind: "kernels",
     gradient: gradient && ((node, g) => gradient(node, g, operation.attributesOf(node))),
     lower: (node, target) => lower(node, operation.attributesOf(node), target),
-    node: (inputs, shape, attributes, dtype = "f32") =>
-      new Tensor(operation, inputs, shape, dtype, { ...attributes as Attributes }),
+    node: (inputs, shape, attributes, dtype = "f32") => {
+      checkTypes(name, inputs, types);
+      return new Tensor(operation, inputs, shape, dtype, { ...attributes as Attributes });
+    },
     attributesOf: (node) => {
       if (node.operation !== operation) throw new Error(`${node} is no ${name}`);
       return node.attributes as A;
     },
   };
   return define(operation);
+}
+
+function checkTypes(name: string, inputs: readonly Tensor[], types?: readonly DType[]): void {
+  types?.forEach((type, i) => {
+    const { dtype, shape } = inputs[i];
+    if (dtype !== type) throw shapeError(name, `input ${i} must be ${type}, not ${dtype}`, shape);
+  });
 }

@@ -9,41 +9,27 @@
 
 import { broadcastTo } from "./broadcast.ts";
 import { define } from "./operation.ts";
-import { broadcastShapes, sameShape, shapeError } from "./shape.ts";
-import { constant, constantValue, type DType, type Operation, Tensor } from "./tensor.ts";
+import { broadcastShapes, sameShape, type Shape, shapeError } from "./shape.ts";
+import {
+  constant,
+  constantValue,
+  type DType,
+  type GradientRule,
+  type Pointwise,
+  Tensor,
+} from "./tensor.ts";
 
 /** A tensor, or a number that stands for one everywhere. */
 export type Operand = Tensor | number;
 
 interface Entry {
-  wgsl: (...operands: string[]) => string;
-  gradient?: Operation["gradient"];
+  readonly wgsl: (...operands: string[]) => string;
+  readonly gradient?: GradientRule;
+  /** Whether it computes on unsigned integers too. */
+  readonly u32?: boolean;
 }
 
-type Name =
-  | "neg"
-  | "abs"
-  | "sign"
-  | "exp"
-  | "log"
-  | "sqrt"
-  | "rsqrt"
-  | "square"
-  | "sigmoid"
-  | "relu"
-  | "relu6"
-  | "add"
-  | "sub"
-  | "mul"
-  | "div"
-  | "maximum"
-  | "gate"
-  | "where"
-  | "greater"
-  | "equal"
-  | "toFloat";
-
-const entries: Record<Name, Entry> = {
+const entries = {
   neg: { wgsl: (x) => `-${x}`, gradient: (_, g) => [neg(g)] },
   abs: { wgsl: (x) => `abs(${x})`, gradient: ({ inputs: [x] }, g) => [mul(g, sign(x))] },
   sign: { wgsl: (x) => `sign(${x})` },
@@ -67,11 +53,12 @@ const entries: Record<Name, Entry> = {
     wgsl: (x) => `clamp(${x}, F(0.0), F(6.0))`,
     gradient: (y, g) => [gate(gate(g, y), sub(6, y))],
   },
-  add: { wgsl: (a, b) => `${a} + ${b}`, gradient: (_, g) => [g, g] },
-  sub: { wgsl: (a, b) => `${a} - ${b}`, gradient: (_, g) => [g, neg(g)] },
+  add: { wgsl: (a, b) => `${a} + ${b}`, gradient: (_, g) => [g, g], u32: true },
+  sub: { wgsl: (a, b) => `${a} - ${b}`, gradient: (_, g) => [g, neg(g)], u32: true },
   mul: {
     wgsl: (a, b) => `${a} * ${b}`,
     gradient: ({ inputs: [a, b] }, g) => [mul(g, b), mul(g, a)],
+    u32: true,
   },
   div: {
     wgsl: (a, b) => `${a} / ${b}`,
@@ -79,6 +66,7 @@ const entries: Record<Name, Entry> = {
       const share = div(g, y.inputs[1]);
       return [share, neg(mul(share, y))];
     },
+    u32: true,
   },
   // At a tie each operand takes half of the gradient, as in PyTorch.
   maximum: {
@@ -87,6 +75,7 @@ const entries: Record<Name, Entry> = {
       const first = add(greater(a, b), mul(equal(a, b), 0.5));
       return [mul(g, first), mul(g, sub(1, first))];
     },
+    u32: true,
   },
   // g where x > 0, else 0: ReLU's gradient, linear in g and constant in x.
   gate: {
@@ -101,19 +90,31 @@ const entries: Record<Name, Entry> = {
       where(condition, 0, g),
     ],
   },
-  greater: { wgsl: (a, b) => `select(F(0.0), F(1.0), ${a} > ${b})` },
-  equal: { wgsl: (a, b) => `select(F(0.0), F(1.0), ${a} == ${b})` },
-  toFloat: { wgsl: (x) => `F(${x})` },
-};
+  greater: { wgsl: (a, b) => `select(F(0.0), F(1.0), ${a} > ${b})`, u32: true },
+  equal: { wgsl: (a, b) => `select(F(0.0), F(1.0), ${a} == ${b})`, u32: true },
+  toFloat: { wgsl: (x) => `F(${x})`, u32: true },
+} satisfies Record<string, Entry>;
+
+type Name = keyof typeof entries;
 
 const table = Object.fromEntries(
-  Object.entries(entries).map((
-    [name, entry],
-  ) => [name, define({ name, kind: "pointwise", ...entry })]),
-) as Record<Name, Operation>;
+  Object.entries<Entry>(entries).map(([name, { wgsl, gradient }]) => [
+    name,
+    define({ name, kind: "pointwise", wgsl, gradient }),
+  ]),
+) as Readonly<Record<Name, Pointwise>>;
 
-function unary(name: Name, x: Tensor, dtype: DType = "f32"): Tensor {
-  return new Tensor(table[name], [x], x.shape, dtype);
+/** A node of an operation of the table. */
+function node(name: Name, operands: readonly Tensor[], shape: Shape, dtype: DType): Tensor {
+  const { u32 = false }: Entry = entries[name];
+  if (!u32 && operands.some((operand) => operand.dtype === "u32")) {
+    throw shapeError(name, "needs f32, not u32", ...operands.map((operand) => operand.shape));
+  }
+  return new Tensor(table[name], operands, shape, dtype);
+}
+
+function unary(name: Name, x: Tensor): Tensor {
+  return node(name, [x], x.shape, "f32");
 }
 
 function nary(name: Name, operands: readonly Operand[]): Tensor {
@@ -124,7 +125,7 @@ function nary(name: Name, operands: readonly Operand[]): Tensor {
   }
   const shape = tensors.map((t) => t.shape).reduce((a, b) => broadcastShapes(name, a, b));
   const result = name === "equal" || name === "greater" ? "f32" : dtype;
-  return new Tensor(table[name], tensors.map((t) => broadcastTo(t, shape)), shape, result);
+  return node(name, tensors.map((t) => broadcastTo(t, shape)), shape, result);
 }
 
 /** Whether an operand is the constant `value`, so that an identity needs no kernel. */

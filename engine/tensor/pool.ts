@@ -34,6 +34,7 @@ export interface PoolOptions {
 
 const INDICES = defineKernels<PoolShape>({
   name: "maxPoolIndices",
+  inputs: ["f32"],
   lower: (node, pool, target) => [{
     kernel: poolIndicesKernel(pool, target),
     buffers: [...node.inputs, node],
@@ -42,6 +43,7 @@ const INDICES = defineKernels<PoolShape>({
 
 const GATHER = defineKernels<PoolShape>({
   name: "poolGather",
+  inputs: ["f32", "u32"],
   gradient: ({ inputs: [, indices] }, g, pool) => [poolScatter(g, indices, pool), undefined],
   lower: (node, pool, target) => [{
     kernel: poolGatherKernel(pool, target),
@@ -52,6 +54,7 @@ const GATHER = defineKernels<PoolShape>({
 /** The transpose of the gather. */
 export const SCATTER = defineKernels<PoolShape>({
   name: "poolScatter",
+  inputs: ["f32", "u32"],
   gradient: ({ inputs: [, indices] }, g, pool) => [poolGather(g, indices, pool), undefined],
   lower: (node, pool, target) => [{
     kernel: poolScatterKernel(pool, target),

@@ -12,6 +12,7 @@ import type { Tensor } from "./tensor.ts";
 
 const UNIFORM = defineKernels<{ stream: number }>({
   name: "uniform",
+  inputs: ["u32"],
   lower: (node, { stream }) => [{
     kernel: uniformKernel(node.size, stream),
     buffers: [node.inputs[0], node],
