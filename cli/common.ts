@@ -4,7 +4,7 @@ import type { DataSet } from "../engine/data/dataset.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { readWeights } from "../engine/io/weights.ts";
 import type { Module } from "../engine/nn/module.ts";
-import { initialize, type StateDict } from "../engine/nn/state.ts";
+import { initialize, parameterCount, type StateDict } from "../engine/nn/state.ts";
 import type { EpochRecord } from "../engine/train/checkpoint.ts";
 import type { TrainProgress } from "../engine/train/train.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
@@ -101,14 +101,8 @@ export const trainFlags = flagTable({
   },
 });
 
-export const diagnosisFlags = flagTable({
-  layer: {
-    type: "list",
-    of: "string",
-    default: ["features"],
-    help: "the layers: features (what feeds the head), last (convolution), convs, input, or " +
-      "module paths and globs",
-  },
+/** By what a class's kernels are told. */
+export const kernelFlags = flagTable({
   theta: {
     type: "number",
     min: 0,
@@ -123,6 +117,17 @@ export const diagnosisFlags = flagTable({
     default: 50,
     help: "images to diagnose a class by",
   },
+});
+
+export const diagnosisFlags = flagTable({
+  layer: {
+    type: "list",
+    of: "string",
+    default: ["features"],
+    help: "the layers: features (what feeds the head), last (convolution), convs, input, or " +
+      "module paths and globs",
+  },
+  ...kernelFlags,
   noise: {
     type: "number",
     min: 0,
@@ -157,11 +162,6 @@ export function openModel({ model, width }: ModelArgs, set: DataSet, seed: numbe
 
 export async function openWeights(path: string): Promise<{ path: string; state: StateDict }> {
   return { path, state: await readWeights(path) };
-}
-
-/** Number of trained values. */
-export function parameterCount(network: Module): number {
-  return [...network.namedParameters()].reduce((sum, [, { size }]) => sum + size, 0);
 }
 
 /** A run that is begun or gone on with. */

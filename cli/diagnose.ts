@@ -10,7 +10,7 @@ import { resolveLayers } from "../engine/doctor/layers.ts";
 import { classMeasures } from "../engine/doctor/class_measures.ts";
 import { wilson } from "../engine/doctor/significance.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
-import { loadStateDict } from "../engine/nn/state.ts";
+import { loadStateDict, parameterCount } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy } from "../engine/train/predictions.ts";
 import { describeAccount } from "./account.ts";
@@ -24,7 +24,6 @@ import {
   openData,
   openModel,
   openWeights,
-  parameterCount,
   percent,
   seedFlag,
   StageBars,

@@ -2,9 +2,11 @@
 
 import { namedTargets, type Target } from "../engine/gpu/kernels/target.ts";
 import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
+import { parameterCount } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { traceOf } from "../engine/profile/trace.ts";
-import { openModel, parameterCount, seedFlag } from "./common.ts";
+import { openModel, seedFlag } from "./common.ts";
+import { constraintOf } from "./constraint_flags.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
@@ -56,8 +58,8 @@ export const command = defineCommand({
     const set = syntheticData(args);
     const { network, entry } = openModel(args, set, args.seed);
     const runtime = new Runtime(gpu, targets[args.target]);
-    const { featureLayer } = entry;
-    const subject = await openStage(args.stage, runtime, network, featureLayer, set, args);
+    const constraint = constraintOf(args, network, set, entry.featureLayer);
+    const subject = await openStage(args.stage, runtime, network, set, constraint);
     context.print(
       `${args.model}, ${parameterCount(network).toLocaleString("en")} parameters; ` +
         `${args.stage}, ${args.batch} images of ${args.size} x ${args.size} x ${args.channels}; ` +

@@ -11,6 +11,7 @@ import {
   tableOf,
   tableValues,
 } from "../engine/doctor/table.ts";
+import { treatAccount } from "../engine/doctor/treat.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { tableMarkdown } from "../engine/report/paper_table.ts";
 import { encodeCsv } from "../engine/io/csv.ts";
@@ -28,10 +29,11 @@ import { configSchema } from "../engine/run/config_schema.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { classifiers } from "../models/registry.ts";
 import { describeAccount } from "./account.ts";
-import { openData } from "./common.ts";
+import { openData, seedsFlag } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
-import { treatAccount, treatFlags, Treatments, treatOptions } from "./treat.ts";
+import { treatFlags } from "./treat_flags.ts";
+import { prepare, treatOnce } from "./treatment.ts";
 
 const { model: _, data: __, out: ___, resume: ____, weights: _____, ...cellFlags } = treatFlags;
 
@@ -39,12 +41,7 @@ const flags = flagTable({
   models: { type: "list", of: "string", default: ["small"], help: "the classifiers" },
   data: { type: "list", of: "string", default: ["shapes"], help: "the data sets" },
   ...cellFlags,
-  seeds: {
-    type: "integer",
-    min: 1,
-    default: 5,
-    help: "cells of each model and data set, with --seed, the next one and so on",
-  },
+  ...seedsFlag(5, "cells of each model and data set, with --seed, the next one and so on"),
   out: {
     type: "string",
     value: "DIR",
@@ -134,8 +131,10 @@ class Cells {
   private async open(name: string): Promise<DataSet> {
     const { args, context, seeds: [seed] } = this;
     const set = await openData({ ...args, data: name }, context.signal);
-    const options = args.models.map((model) => treatOptions(this.settings(model, name, seed), set));
-    context.print(describeAccount(treatAccount(set, { ...options[0], seed })));
+    const [{ options }] = args.models.map((model) =>
+      prepare(this.settings(model, name, seed), set)
+    );
+    context.print(describeAccount(treatAccount(set, options)));
     return set;
   }
 
@@ -147,10 +146,10 @@ class Cells {
     runtime: Runtime,
   ): Promise<boolean> {
     const { context } = this;
-    const options = treatOptions(settings, set);
+    const prepared = prepare(settings, set);
     const folder = await RunFolder.open(path, { command: "treat", ...settings });
     try {
-      await new Treatments(settings, options, set, runtime, context).single(folder);
+      await treatOnce(prepared, folder, runtime, context);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       if (error.exitCode === ExitCode.diverged) {

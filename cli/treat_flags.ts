@@ -1,18 +1,37 @@
-/** The flags of training on with a constraint, which `treat` and `study sweep` share. */
+/** The flags of training on with a constraint, and those of `treat`, which `table` has too. */
 
+import { probeOptions, PROBES } from "../engine/doctor/probes/probes.ts";
 import { STARTS } from "../engine/doctor/stages.ts";
-import { COURSES, type Strength } from "../engine/train/schedule.ts";
-import { flagTable, type Values } from "./framework/flags.ts";
+import {
+  dataFlags,
+  diagnosisFlags,
+  masksFlag,
+  MAX_EPOCHS,
+  MAX_IMAGES,
+  modelFlags,
+  seedsFlag,
+  trainFlags,
+} from "./common.ts";
+import { constraintFlags } from "./constraint_flags.ts";
+import { flagTable } from "./framework/flags.ts";
 
+/** What `treat` and `study sweep` share. */
 export const furtherFlags = flagTable({
-  epochs: { type: "integer", min: 1, default: 5, help: "epochs of the baseline" },
+  epochs: { type: "integer", min: 1, max: MAX_EPOCHS, default: 5, help: "epochs of the baseline" },
   treatEpochs: {
     type: "integer",
     min: 1,
+    max: MAX_EPOCHS,
     default: 2,
     help: "further epochs, of the control and of each treated model",
   },
-  treatLr: { type: "number", above: 0, default: 0.01, help: "learning rate of those epochs" },
+  treatLr: {
+    type: "number",
+    above: 0,
+    max: 100,
+    default: 0.01,
+    help: "learning rate of those epochs",
+  },
   weights: {
     type: "string",
     value: "FILE",
@@ -26,23 +45,38 @@ export const furtherFlags = flagTable({
       "where control and treated start: the baseline's weights, or untrained ones, those that " +
       "the baseline started from (scratch)",
   },
-  warmup: {
-    type: "number",
-    min: 0,
-    default: 0,
-    help: "further epochs over which the constraint grows to its weight",
-  },
-  course: {
-    type: "choice",
-    choices: COURSES,
-    default: "constant",
-    help: "what its weight does then: stay, or fall to zero along a cosine",
-  },
 });
 
-/** The constraint's strength over the epochs; undefined where it is always the same. */
-export function strengthOf(
-  { warmup, course }: Pick<Values<typeof furtherFlags>, "warmup" | "course">,
-): Strength | undefined {
-  return warmup > 0 || course !== "constant" ? { warmup, course } : undefined;
-}
+export const treatFlags = flagTable({
+  ...modelFlags,
+  ...dataFlags,
+  ...masksFlag,
+  ...furtherFlags,
+  ...trainFlags,
+  testLimit: {
+    type: "integer",
+    min: 1,
+    max: MAX_IMAGES,
+    help: "test images to use (default all; with --limit as many as that, but 1000 at least)",
+  },
+  ...constraintFlags,
+  ...diagnosisFlags,
+  ...seedsFlag(1, "runs with --seed, the next one and so on, and what they say together"),
+  measures: {
+    type: "list",
+    of: "string",
+    choices: [...PROBES.map(({ name }) => name), "none"],
+    alone: "none",
+    default: PROBES.filter(({ usual }) => usual).map(({ name }) => name),
+    help: "what takes passes of its own: " +
+      PROBES.map(({ name, help }) => `${name} (${help})`).join(", ") + "; or none",
+  },
+  measureImages: {
+    type: "integer",
+    min: 1,
+    max: MAX_IMAGES,
+    default: 200,
+    help: "test images for those measures",
+  },
+  ...probeOptions,
+});

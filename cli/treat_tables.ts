@@ -4,16 +4,16 @@ import { probesInWords } from "../engine/doctor/probes/probes.ts";
 import {
   MODELS,
   type Outcome,
+  type ResultFile,
   scalars,
   type SummaryFile,
-  type TreatResult,
 } from "../engine/doctor/result.ts";
 import type { Interval } from "../engine/doctor/significance.ts";
 import { percent } from "./common.ts";
 import { table } from "./framework/table.ts";
 
 /** The comparison of one run. */
-export function describeResult(result: TreatResult): string {
+export function describeResult(result: ResultFile): string {
   const { control, delta_interval, delta_vs_control, mcnemar, images } = result;
   const row = (name: string, { test, validation }: Outcome) => [
     name,
@@ -40,7 +40,7 @@ export function describeResult(result: TreatResult): string {
 }
 
 /** The numbers beside accuracy and loss, which stand above. */
-function describeMeasures(result: TreatResult): string {
+function describeMeasures(result: ResultFile): string {
   const of = Object.fromEntries(MODELS.map((name) => [name, scalars(result[name])]));
   const names = Object.keys(of.control).filter((name) => name !== "accuracy" && name !== "loss");
   const cell = (value: number | undefined) => value === undefined ? "" : percent(value);

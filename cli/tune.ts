@@ -4,6 +4,7 @@ import { requireTuningFile, tuningKey, writeTuning } from "../engine/host/tuning
 import { Runtime } from "../engine/plan/runtime.ts";
 import { tunableClasses, tune, type Tuned } from "../engine/tune/tune.ts";
 import { openModel } from "./common.ts";
+import { constraintOf } from "./constraint_flags.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
@@ -36,7 +37,8 @@ export const command = defineCommand({
     const set = syntheticData(args);
     const { network, entry } = openModel(args, set, 0);
     const runtime = new Runtime(gpu);
-    const { plan } = await openStage(args.stage, runtime, network, entry.featureLayer, set, args);
+    const constraint = constraintOf(args, network, set, entry.featureLayer);
+    const { plan } = await openStage(args.stage, runtime, network, set, constraint);
     const classes = tunableClasses(plan.dispatches);
     plan.destroy();
     runtime.destroy();

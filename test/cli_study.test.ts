@@ -70,7 +70,7 @@ Deno.test("study sweep: stops, goes on, and ranks its cells", () =>
     assert.match(printed, /^seed 0, cell 3 of 8$/m);
     assert.match(printed, /treated minus control in points, on the validation split .*2 seeds/);
     const { cells, seeds, version } = json(folder, "sweep.json");
-    assert.deepEqual([cells.length, seeds, version], [4, [0, 1], 1]);
+    assert.deepEqual([cells.length, seeds, version], [4, [0, 1], 2]);
     const gains = cells.map((of: { accuracy: { mean: number } }) => of.accuracy.mean);
     assert.deepEqual(gains, [...gains].sort((a, b) => b - a));
     assert.equal(lines(folder, "sweep.csv").length, 5);
@@ -98,5 +98,12 @@ Deno.test("study: its own list, unknown names, mistakes before anything is writt
     /every --alpha and --beta 0 there is nothing to compare/,
     ...["study", "sweep", "--alpha", "0", "--beta", "0"],
   );
-  await fail(ExitCode.usage, /there is no form papre/, "study", "sweep", "--form", "papre");
+  await fail(
+    ExitCode.usage,
+    /--form has no choice "papre"; did you mean paper\?/,
+    "study",
+    "sweep",
+    "--form",
+    "papre",
+  );
 });

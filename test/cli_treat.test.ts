@@ -44,16 +44,19 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
     assert.deepEqual(names(join(folder, "tensorboard")), ["baseline", "control", "treated"]);
     const config = json(folder, "config.json");
     assert.equal(config.command, "treat");
-    assert.deepEqual([config.limit, config.beta, config.alpha], [120, 0.1, 0.1]);
+    assert.deepEqual([config.limit, config.beta, config.alpha], [120, 0.1, undefined]);
     assert.deepEqual(records(folder).map((r) => `${r.stage} ${r.epoch}`), [
       ...["baseline 1", "control 1", "treated 1"],
     ]);
 
     const result = json(folder, "result.json");
-    const { model, data, seed, parameters, layers, images } = result;
+    const { model, data, seed, parameters, constraint: { channel, space }, images } = result;
     assert.deepEqual([model, data, seed], ["small", "shapes", 0]);
-    assert.deepEqual(layers, ["features.8", "features.0"]);
-    assert.deepEqual([result.version, result.space_layers], [1, ["input"]]);
+    const schedule = { warmup: 0.5, course: "cosine" };
+    const layers = ["features.8", "features.0"];
+    assert.deepEqual(channel, { form: "paper", layers, schedule, weight: 0.1 });
+    assert.deepEqual(space, { form: "share", layers: ["input"], schedule, weight: 0.1 });
+    assert.equal(result.version, 2);
     assert.equal(result.classes.length, 10);
     assert.deepEqual(Object.keys(result.treated.measures.probes), ["foreground", "fgsm", "noise"]);
     assert.equal(result.groups.length, result.treated.measures.groups.shares.length);
@@ -207,7 +210,7 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
     // What a run was begun with stays.
     await fail(
       ExitCode.usage,
-      /--alpha 5 contradicts the run in .*killed, which was begun with --alpha 0\.1/,
+      /--alpha 5 contradicts the run in .*killed, which was begun without --alpha/,
       ...["treat", "--resume", killed, "--alpha", "5"],
     );
     // What is named on the command line counts, be it the default; what isn't named doesn't.
@@ -290,7 +293,13 @@ Deno.test("mistakes are found before anything is written", () =>
       ...into,
       "--layer=lsat",
     );
-    await fail(ExitCode.usage, /there is no measure fsgm; did/, ...into, "--measures", "fsgm");
+    await fail(
+      ExitCode.usage,
+      /--measures has no choice "fsgm"; did/,
+      ...into,
+      "--measures",
+      "fsgm",
+    );
     await fail(ExitCode.method, /--beta\) needs to know .* no masks/, ...into, "--beta", "1");
     await fail(
       ExitCode.method,

@@ -1,14 +1,16 @@
 /** Both constraints: their values and gradients against float64, and where they can't be had. */
 
 import assert from "node:assert/strict";
-import { shareOutside } from "../engine/doctor/constraint.ts";
+import { constraintInWords } from "../engine/doctor/constraint.ts";
+import { type FormName, formOf, FORMS, formsOf } from "../engine/doctor/forms/forms.ts";
+import { shareOutside } from "../engine/doctor/forms/share.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
-import { defaultBeta } from "../engine/doctor/stages.ts";
-import { checkConstraint, constraintPenalty, FORMS } from "../engine/doctor/penalty.ts";
+import { checkConstraint, constraintPenalty, defaultWeight } from "../engine/doctor/penalty.ts";
+import { TERMS } from "../engine/doctor/terms.ts";
 import { ExitCode } from "../engine/errors.ts";
+import type { DataSet } from "../engine/data/dataset.ts";
 import { BatchNorm2d, Conv2d, Linear, ReLU } from "../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
-
 import {
   add,
   crossEntropy,
@@ -20,10 +22,12 @@ import {
   type Tensor,
   Variable,
 } from "../engine/tensor/mod.ts";
+import { ALWAYS } from "../engine/train/schedule.ts";
 import { forward } from "../engine/train/step.ts";
 import { classifier } from "../models/registry.ts";
 import { interpret } from "./reference/interpreter.ts";
 import { random, relativeError } from "./support/check.ts";
+import { constraintOf, type Short } from "./support/constraint.ts";
 import { userError } from "./support/io.ts";
 import { CHANNELS, CLASSES, freshRuntime, SIZE, tinyNet, tinySet } from "./support/train.ts";
 
@@ -113,7 +117,12 @@ function withoutClass(k: number) {
   });
 }
 
-const CASES = FORMS.flatMap((form) => [[form, masks], [form, withoutClass(2)]] as const);
+/** The kernels by layer, as the penalty takes them. */
+const byLayer = (of: readonly { layer: string; mask: Variable; known?: Variable }[]) =>
+  new Map(of.map(({ layer, ...kernels }) => [layer, kernels]));
+
+const NAMES = FORMS.map(({ name }) => name);
+const CASES = NAMES.flatMap((form) => [[form, masks], [form, withoutClass(2)]] as const);
 
 for (const [form, layers] of CASES) {
   const known = "known" in layers[0] ? [...layers[0].known.initial] : [1, 1, 1];
@@ -126,9 +135,12 @@ for (const [form, layers] of CASES) {
     const parameters = [...net.namedParameters()];
     const trained = parameters.map(([, p]) => p);
     const [alpha, beta] = [10, 0.5];
-    const settings = { form, layers, alpha, beta, parameters: trained };
-    const { loss, terms } = constraintPenalty(settings)!.build(graph);
+    const constraint = constraintOf({ form, layers: LAYERS, alpha, beta });
+    const terms = constraintPenalty(net, constraint, byLayer(layers))!.build(graph);
     assert.deepEqual(Object.keys(terms), ["channel", "space"]);
+    const { channel, space } = terms;
+    assert.deepEqual([channel.weight, space.weight], [alpha, beta]);
+    const loss = add(mul(channel.value, alpha), mul(space.value, beta));
 
     // The terms by loops over gradients that the oracle computes.
     const outputs = LAYERS.map((layer) => graph.output(layer));
@@ -164,7 +176,7 @@ for (const [form, layers] of CASES) {
       sums.reduce((a, layer) => a + layer[`${name}${suffix}`], 0);
 
     const whole = add(crossEntropy(graph.logits, graph.labels), loss);
-    const tensors = [terms.channel, terms.space, whole, ...grad(whole, trained)];
+    const tensors = [channel.value, space.value, whole, ...grad(whole, trained)];
     const wanted = interpret(tensors);
     const close = (a: number, b: number, what: string) =>
       assert.ok(Math.abs(a - b) <= 1e-5 * Math.abs(b), `${what} is ${a}, not ${b}`);
@@ -209,17 +221,44 @@ function checkSlope(
   assert.ok(error < 1e-4, `differences say ${difference}, gradients ${slope}`);
 }
 
-Deno.test("the space-wise constraint can be at layers of its own", () => {
+Deno.test("each term has a form, layers and a schedule of its own", () => {
   const net = tinyNet(3, 0);
   const { graph } = forward(net, batch(), new Input("key", [2], "u32"));
-  const parameters = [...net.namedParameters()].map(([, p]) => p);
-  const terms = (layers: typeof masks, spaceLayers?: string[]) => {
-    const options = { form: "share", layers, spaceLayers, alpha: 1, beta: 1, parameters } as const;
-    const { channel, space } = constraintPenalty(options)!.build(graph).terms;
-    return interpret([channel, space]).map(([value]) => value);
+  const terms = (of: Short) => {
+    const built = constraintPenalty(net, constraintOf({ beta: 1, ...of }), byLayer(masks))!;
+    const { channel, space } = built.build(graph);
+    return interpret([channel.value, space.value]).map(([value]) => value);
   };
-  const [[channel], [, space]] = [terms([masks[1]]), terms([masks[2]])];
-  assert.deepEqual(terms([masks[1]], ["input"]), [channel, space]);
+  const [at4, at0] = [{ layers: ["features.4"] }, { layers: ["input"] }];
+  const [channel] = terms({ form: "share", ...at4 });
+  const [, space] = terms({ form: "paper", ...at0 });
+  const mixed = terms({ form: "share", ...at4, space: { form: "paper", ...at0 } });
+  assert.deepEqual(mixed, [channel, space]);
+
+  const schedule = { warmup: 2, course: "cosine" } as const;
+  const own = constraintOf({ beta: 1, ...at4, space: { ...at0, schedule } });
+  const built = constraintPenalty(net, own, byLayer(masks))!.build(graph);
+  assert.deepEqual([built.channel.schedule, built.space.schedule], [ALWAYS, schedule]);
+  assert.equal(
+    constraintInWords(own),
+    "channel-wise as published at weight 1 on features.4; space-wise as published at weight 1 on " +
+      "input, growing over 2 epochs, then falling along a cosine",
+  );
+  const none = constraintOf({ alpha: 0 });
+  assert.equal(constraintPenalty(net, none, new Map()), undefined);
+  assert.equal(constraintInWords(none), "none");
+});
+
+Deno.test("the table of forms: unique names, and what is asked for that is none", async () => {
+  assert.equal(new Set(NAMES).size, NAMES.length);
+  for (const term of TERMS) {
+    for (const { name } of formsOf(term)) assert.ok(formOf(term, name).weight >= 0);
+    await userError(
+      (async () => await formOf(term, "papre"))(),
+      ExitCode.usage,
+      new RegExp(`${term}-wise constraint has no form papre; did you mean paper\\?`),
+    );
+  }
 });
 
 Deno.test("a share of nothing is zero; one of a layer without space is over its channels", () => {
@@ -232,6 +271,8 @@ Deno.test("a share of nothing is zero; one of a layer without space is over its 
 // What can't be had.
 
 const weights = { form: "paper", alpha: 1, beta: 0 } as const;
+const check = (net: Module, set: DataSet, layers: readonly string[], of: Short) =>
+  checkConstraint(net, set, constraintOf({ ...of, layers }));
 
 /** conv, norm, ReLU, conv, ReLU, average: the last convolution is the classifier. */
 class ConvolutionalHead extends Module {
@@ -258,19 +299,19 @@ Deno.test("a constraint that is constant is refused, and says where", async () =
   for (
     const [name, given] of [["channel", weights], ["space", { ...weights, alpha: 0, beta: 1 }]]
   ) {
-    for (const form of FORMS) {
+    for (const form of NAMES) {
       const error = await refused(
-        () => checkConstraint(net, tinySet, last, { ...given as typeof weights, form }),
+        () => check(net, tinySet, last, { ...given as typeof weights, form }),
         ExitCode.method,
         new RegExp(`the ${name}-wise constraint at classify is constant`),
       );
       assert.match(error.hint!, /such as features/);
     }
   }
-  checkConstraint(net, tinySet, ["features"], weights);
-  checkConstraint(net, tinySet, last, { ...weights, alpha: 0 });
+  check(net, tinySet, ["features"], weights);
+  check(net, tinySet, last, { ...weights, alpha: 0 });
   const both = await refused(
-    () => checkConstraint(net, tinySet, ["features.0", "classify"], weights),
+    () => check(net, tinySet, ["features.0", "classify"], weights),
     ExitCode.method,
     /constraint at classify is constant/,
   );
@@ -283,11 +324,11 @@ Deno.test("squeezenet's last convolution is refused, its features are not", asyn
   const set = { ...tinySet, height: 32, width: 32, channels: 3, classes: Array(10).fill("") };
   const [last] = resolveLayers(net, ["last"], featureLayer);
   await refused(
-    () => checkConstraint(net, set, [last], weights),
+    () => check(net, set, [last], weights),
     ExitCode.method,
     /conv10 is const/,
   );
-  checkConstraint(net, set, [featureLayer], weights);
+  check(net, set, [featureLayer], weights);
 });
 
 Deno.test("a share of space is refused where the layer is just averaged", async () => {
@@ -295,24 +336,31 @@ Deno.test("a share of space is refused where the layer is just averaged", async 
   const set = { ...tinySet, height: 32, width: 32, channels: 3, classes: Array(10).fill("") };
   const share = { form: "share", alpha: 0, beta: 1 } as const;
   const error = await refused(
-    () => checkConstraint(net, set, ["conv5_x"], share),
+    () => check(net, set, ["conv5_x"], share),
     ExitCode.method,
     /share at conv5_x is constant.* same at every pixel/,
   );
   assert.match(error.hint!, /an earlier layer .*, or the published form/);
-  checkConstraint(net, set, ["conv5_x"], { ...share, form: "paper" });
-  checkConstraint(net, set, ["conv5_x"], { ...share, spaceLayers: ["conv4_x", "input"] });
-  checkConstraint(net, set, resolveLayers(net, ["last"], "conv5_x"), share);
+  check(net, set, ["conv5_x"], { ...share, form: "paper" });
+  check(net, set, ["conv5_x"], {
+    ...share,
+    space: { form: "share", weight: 1, layers: ["conv4_x", "input"] },
+  });
+  check(net, set, resolveLayers(net, ["last"], "conv5_x"), share);
 
   // So the default leaves it out there, and where there are no masks.
   const { masks: _, ...train } = tinySet.train;
-  const beta = (layer: string, form: "share" | "paper" = "share", of = set) =>
-    defaultBeta(net, of, { form, features: layer, layers: ["conv4_x"] });
+  const beta = (features: string, form: FormName = "share", of = set, layers = ["conv4_x"]) =>
+    defaultWeight(net, of, "space", { form, layers, schedule: ALWAYS }, features);
   assert.equal(beta("conv5_x"), 0);
   assert.ok(beta("conv3_x") > 0);
   assert.equal(beta("conv3_x", "paper"), 0);
   assert.equal(beta("conv3_x", "share", { ...set, train }), 0);
   await refused(() => void beta("conv9_x"), ExitCode.usage, /conv9_x/);
+  assert.equal(beta("conv3_x", "share", set, ["conv5_x"]), 0);
+  // Of the channel-wise term nothing is left out by itself: what can't be had is refused.
+  const channel = { form: "share", layers: ["fc"], schedule: ALWAYS } as const;
+  assert.ok(defaultWeight(net, set, "channel", channel, "conv5_x") > 0);
 });
 
 Deno.test("beta without masks, a layer without space, a module without output", async () => {
@@ -320,17 +368,17 @@ Deno.test("beta without masks, a layer without space, a module without output", 
   const beta = { ...weights, alpha: 0, beta: 1 };
   const { masks: _, ...train } = tinySet.train;
   await refused(
-    () => checkConstraint(net, { ...tinySet, train }, ["features.0"], beta),
+    () => check(net, { ...tinySet, train }, ["features.0"], beta),
     ExitCode.method,
     /--beta.* has no masks/,
   );
   await refused(
-    () => checkConstraint(net, tinySet, ["dropout"], beta),
+    () => check(net, tinySet, ["dropout"], beta),
     ExitCode.method,
     /layer dropout has no height and width/,
   );
   await refused(
-    () => checkConstraint(net, tinySet, ["spare"], weights),
+    () => check(net, tinySet, ["spare"], weights),
     ExitCode.usage,
     /layer spare is .* no output/,
   );
@@ -356,7 +404,7 @@ Deno.test("layers by choice, by path, and by the nearest name", async () => {
 Deno.test("a linear layer that is the head is constant too", async () => {
   assert.ok(tinyNet().fc instanceof Linear);
   await refused(
-    () => checkConstraint(tinyNet(), tinySet, ["fc"], weights),
+    () => check(tinyNet(), tinySet, ["fc"], weights),
     ExitCode.method,
     /at fc is constant/,
   );

@@ -15,6 +15,7 @@ import { Input } from "../engine/tensor/mod.ts";
 import { TrainingStep } from "../engine/train/step.ts";
 import { classifier } from "../models/registry.ts";
 import { fail, succeed, writeMnist } from "./support/cli.ts";
+import { constraintOf } from "./support/constraint.ts";
 import { inFolder, userError } from "./support/io.ts";
 import { freshRuntime, SIZE, tinyNet, tinySet } from "./support/train.ts";
 
@@ -64,9 +65,8 @@ Deno.test("batches: an image without a mask has no background, in the padding ne
 async function spaceTerm(set: DataSet, form: "paper" | "share"): Promise<number> {
   const runtime = await freshRuntime();
   const network = tinyNet(0, 0);
-  const parameters = [...network.namedParameters()].map(([, parameter]) => parameter);
-  const layers = [{ layer: "features.0", mask: new Input("unused", [3, 4]) }];
-  const penalty = constraintPenalty({ form, layers, alpha: 0, beta: 1, parameters });
+  const constraint = constraintOf({ form, alpha: 0, beta: 1, layers: ["features.0"] });
+  const penalty = constraintPenalty(network, constraint, new Map());
   const options = { batch: 16, seed: 0, momentum: 0, weightDecay: 0, penalty };
   const step = await TrainingStep.make(runtime, network, set, set.train, options);
   await step.run(indices, 0, 0);

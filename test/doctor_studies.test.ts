@@ -2,22 +2,23 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { checkTreatment, Stages } from "../engine/doctor/stages.ts";
+import type { FormName } from "../engine/doctor/forms/forms.ts";
+import { checkTreatment, Stages, type Treatment } from "../engine/doctor/stages.ts";
 import { layerCorrelation } from "../engine/doctor/studies/correlation.ts";
 import { noiseStudy } from "../engine/doctor/studies/noise.ts";
 import {
   type Cell,
-  cellName,
   type CellResult,
   cellsOf,
   type Grid,
-  summarizeSweep,
+  rankCells,
   sweepSeed,
 } from "../engine/doctor/studies/sweep.ts";
 import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { train } from "../engine/train/train.ts";
+import { constraintOf } from "./support/constraint.ts";
 import { inFolder } from "./support/io.ts";
 import { freshRuntime, never, tinyNet, tinyOptions, tinySet } from "./support/train.ts";
 
@@ -90,28 +91,47 @@ const grid: Grid = {
   beta: [0, 1],
   theta: [0.1, 0.2],
   layer: ["features.0", "features.4+input"],
-  imagesPerClass: [5],
 };
 
+/** What settings come to, as a command has it. */
+function treatmentOf({ form, alpha, beta, theta, layer }: Cell["settings"]): Treatment {
+  const layers = String(layer).split("+");
+  const weights = { alpha: Number(alpha), beta: Number(beta) };
+  const constraint = constraintOf({ form: form as FormName, ...weights, layers });
+  return { constraint, theta: Number(theta), imagesPerClass: 5 };
+}
+
 Deno.test("a grid: what counts is there once, and the control is no cell", () => {
-  const cells = cellsOf(grid);
+  const cells = cellsOf(grid, treatmentOf);
   // alpha 2: 2 betas, 2 thetas, 2 layers; beta 1 alone: 2 layers.
   assert.equal(cells.length, 10);
-  assert.equal(new Set(cells.map(cellName)).size, 10);
-  assert.ok(cells.every(({ alpha, beta }) => alpha + beta > 0));
-  assert.match(cellName({ ...cells[0], layer: "a/b.*" }), /^share a_b\._ alpha /);
+  assert.equal(new Set(cells.map(({ name }) => name)).size, 10);
+  for (const { settings, treatment: { constraint: { channel, space } } } of cells) {
+    assert.ok(channel.weight + space.weight > 0);
+    assert.deepEqual([channel.weight, space.weight], [settings.alpha, settings.beta]);
+  }
+  assert.equal(cells[0].name, "alpha 0 beta 1 theta 0.1 layer features.0", "what varies");
+  // Names are of files; they stay different.
+  const layers = { ...grid, layer: ["a/b.*", "a_b.*"], alpha: [1], beta: [0], theta: [0.2] };
+  const names = cellsOf(layers, treatmentOf).map(({ name }) => name);
+  assert.deepEqual(names, ["layer a_b._", "layer a_b._ (2)"]);
+  // Without theta's effect there is one cell, whatever the values.
+  assert.equal(
+    cellsOf({ ...grid, alpha: [0], beta: [1], layer: ["input"] }, treatmentOf).length,
+    1,
+  );
 });
 
 Deno.test("a sweep: cells are summed up over seeds, the best first", () => {
-  const [first, second] = cellsOf(grid);
+  const [first, second] = cellsOf(grid, treatmentOf);
   const validated = { loss: 1, best_epoch: 1 };
   const of = (cell: Cell, seed: number, gain: number, group?: number): CellResult => ({
-    ...{ cell, seed, mcnemar: { b: 0, c: 0, p: 1 }, interval: [0, 0], seconds: 1 },
+    ...{ cell: cell.name, seed, mcnemar: { b: 0, c: 0, p: 1 }, interval: [0, 0], seconds: 1 },
     control: { ...validated, accuracy: 0.5, worst_group: group && 0.25 },
     treated: { ...validated, accuracy: 0.5 + gain, worst_group: group && 0.25 + group },
   });
   const results = [of(first, 0, -0.25), of(second, 0, 0.125, 0.5), of(second, 1, 0.375, 0.25)];
-  const [best, other] = summarizeSweep([first, second], results);
+  const [best, other] = rankCells([first, second], results);
   assert.deepEqual(best.cell, second);
   assert.deepEqual([best.accuracy.mean, best.worst_group!.mean], [0.25, 0.375]);
   assert.deepEqual([other.accuracy.values, other.accuracy.interval], [[-0.25], null]);
@@ -131,11 +151,13 @@ Deno.test("a sweep looks at the validation split alone and goes on where it stop
       },
     };
     const settings = {
+      model: "tiny",
       ...{ epochs: 1, treatEpochs: 1, batch: 16, lr: 0.05, treatLr: 0.02, momentum: 0.9 },
       start: "baseline" as const,
       ...{ weightDecay: 0, noise: 0, noiseCopies: 1, seed: 3, validation: 0.25 },
     };
-    const cells = cellsOf({ ...grid, theta: [0.2], beta: [0], layer: ["features.0", "input"] });
+    const few = { ...grid, theta: [0.2], beta: [0], layer: ["features.0", "input"] };
+    const cells = cellsOf(few, treatmentOf);
     const begun: string[] = [];
     const run = (interruptAt = Infinity) => {
       const nothing = () => {};
@@ -145,22 +167,22 @@ Deno.test("a sweep looks at the validation split alone and goes on where it stop
         ...{ note: nothing, looked: nothing },
       });
       return sweepSeed(stages, folder, {
-        ...{ cells, seed: 3, constraint: {}, layersOf: ({ layer }: Cell) => [layer], batch: 16 },
-        begin: (cell: Cell) => {
-          if (begun.push(cellName(cell)) > interruptAt) throw new Error("stopped");
+        ...{ cells, seed: 3, batch: 16 },
+        begin: ({ name }: Cell) => {
+          if (begun.push(name) > interruptAt) throw new Error("stopped");
         },
       });
     };
-    for (const cell of cells) checkTreatment(tinyNet(), tinySet, { ...cell, layers: [cell.layer] });
+    for (const { treatment } of cells) checkTreatment(tinyNet(), tinySet, treatment);
     await assert.rejects(run(1), /stopped/);
     const results = await run();
-    assert.deepEqual(begun, [cells[0], cells[1], cells[1]].map(cellName));
-    assert.deepEqual(results.map(({ cell }) => cell), cells);
+    assert.deepEqual(begun, [cells[0], cells[1], cells[1]].map(({ name }) => name));
+    assert.deepEqual(results.map(({ cell }) => cell), cells.map(({ name }) => name));
     const { control, treated, mcnemar: { b, c } } = results[0];
     assert.ok(Math.abs((treated.accuracy - control.accuracy) * 15 - (c - b)) < 1e-9);
     const files = [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
     assert.deepEqual(files, [
-      ...["baseline.safetensors", "cells", "config.json", "control.safetensors"],
+      ...["SHA256SUMS", "baseline.safetensors", "cells", "config.json", "control.safetensors"],
       ...["metrics.jsonl", "tensorboard"],
     ]);
     runtime.destroy();

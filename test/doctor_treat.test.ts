@@ -3,12 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type DataSet, NO_MASK } from "../engine/data/dataset.ts";
-import {
-  MODELS,
-  type ResultFile,
-  summarizeSeeds,
-  type TreatResult,
-} from "../engine/doctor/result.ts";
+import { MODELS, type ResultFile, summarizeSeeds } from "../engine/doctor/result.ts";
 import { checkTreatment } from "../engine/doctor/stages.ts";
 import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
 import { wilson } from "../engine/doctor/significance.ts";
@@ -19,7 +14,9 @@ import { decodeSafetensors } from "../engine/io/safetensors.ts";
 import type { StateDict } from "../engine/nn/state.ts";
 import type { Runtime } from "../engine/plan/runtime.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
+import type { Schedule } from "../engine/train/schedule.ts";
 import { relativeError } from "./support/check.ts";
+import { constraintOf, type Short } from "./support/constraint.ts";
 import { inFolder, userError } from "./support/io.ts";
 import {
   abortAtLook,
@@ -33,6 +30,9 @@ import {
   withoutTime,
 } from "./support/train.ts";
 
+/** Both terms of the constraint. */
+const AT = { alpha: 10, beta: 0.1, layers: ["features.0", "features.4"] };
+
 const options: TreatOptions = {
   epochs: 2,
   treatEpochs: 2,
@@ -42,12 +42,10 @@ const options: TreatOptions = {
   treatLr: 0.02,
   momentum: 0.9,
   weightDecay: 5e-4,
-  form: "paper",
-  alpha: 10,
-  beta: 0.1,
+  model: "tiny",
+  constraint: constraintOf(AT),
   theta: 0.2,
   imagesPerClass: 5,
-  layers: ["features.0", "features.4"],
   noise: 0.1,
   noiseCopies: 2,
   seed: 3,
@@ -67,7 +65,7 @@ async function run(
   changes: Partial<TreatOptions> = {},
   signal: AbortSignal = never,
   set: DataSet = tinySet,
-): Promise<{ result: TreatResult; notes: string[] }> {
+): Promise<{ result: ResultFile; notes: string[] }> {
   const shared = await (runtime ??= freshRuntime());
   const notes: string[] = [];
   const folder = await fileExists(join(path, "config.json"))
@@ -103,7 +101,7 @@ const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) =
 Deno.test("without a constraint the treated model is the control, bit for bit", () =>
   inFolder(async (folder) => {
     const [plain, treated] = [join(folder, "plain"), join(folder, "treated")];
-    const { result } = await run(plain, { alpha: 0, beta: 0 });
+    const { result } = await run(plain, { constraint: constraintOf({ ...AT, alpha: 0, beta: 0 }) });
     sameState(await stateOf(plain, "control"), await stateOf(plain, "treated"));
     assert.deepEqual(result.mcnemar, { b: 0, c: 0, p: 1 });
     assert.equal(result.delta_vs_control, 0);
@@ -157,11 +155,11 @@ Deno.test("the result is consistent in itself and with the files", () =>
       [...MODELS, "diagnose", "exhibits", "measure", "test"].sort(),
     );
     assert.deepEqual(names(folder), [
-      "SHA256SUMS",
-      ...["aggregate.features.0.npy", "aggregate.features.4.npy", "baseline.safetensors"],
+      ...["SHA256SUMS", "account.json", "aggregate.features.0.npy", "aggregate.features.4.npy"],
+      "baseline.safetensors",
       ...["config.json", "control.safetensors", "exhibits.json", "exhibits.safetensors"],
       ...["mask.features.0.npy", "mask.features.4.npy", "metrics.jsonl", "predictions.json"],
-      ...["sift.json", "tensorboard", "treated.safetensors"],
+      ...["result.json", "sift.json", "tensorboard", "treated.safetensors"],
     ]);
     const mask = decodeNpy(Deno.readFileSync(join(folder, "mask.features.4.npy")), "mask");
     assert.deepEqual(mask.shape, [CLASSES, 5]);
@@ -180,8 +178,9 @@ Deno.test("a constraint without strength is none, one that grows is another", ()
       const [a, b] = [treated, control].map((of) => of.get("features.0.weight")!.data);
       return relativeError(a as Float32Array, b as Float32Array);
     };
-    await run(none, { strength: { warmup: Infinity, course: "constant" } });
-    await run(grown, { strength: { warmup: 0.5, course: "cosine" } });
+    const scheduled = (schedule: Schedule) => ({ constraint: constraintOf({ ...AT, schedule }) });
+    await run(none, scheduled({ warmup: Infinity, course: "constant" }));
+    await run(grown, scheduled({ warmup: 0.5, course: "cosine" }));
     assert.ok(await apart(none) < 1e-5, "but for rounding");
     assert.ok(await apart(grown) > 1e-3);
   }));
@@ -218,9 +217,7 @@ Deno.test("every measure is there, and agrees with the predictions", () =>
 
     // Over seeds: here one that differs in the accuracy of the treated model alone.
     const of = (seed: number, accuracy: number): ResultFile => ({
-      ...{ ...result, seed, version: 1, model: "", data: "", classes: [], adapter: "" },
-      ...{ parameters: 0, layers: [], space_layers: [], start: "", form: "", space_form: "" },
-      ...{ alpha: 0, beta: 0, theta: 0 },
+      ...{ ...result, seed },
       treated: { ...result.treated, test: { ...result.treated.test, accuracy } },
     });
     const base = result.control.test.accuracy;
@@ -242,8 +239,8 @@ Deno.test("stopped at many places and resumed, a treatment leaves the same files
   inFolder(async (root) => {
     const whole = join(root, "whole");
     const { result } = await run(whole);
-    // These two hold times of day and durations.
-    const timed = ["metrics.jsonl", "tensorboard"];
+    // These hold times of day and durations.
+    const timed = ["metrics.jsonl", "tensorboard", "result.json"];
     const files = names(whole).filter((name) => !timed.includes(name));
     let stops = 0;
     for (let look = 1;; look += 7) {
@@ -303,9 +300,14 @@ Deno.test("a stage is gone on with by its own settings only, and what differs is
       [{ momentum: 0.5 }, /: momentum was 0\.9 and is 0\.5$/],
       [{ weightDecay: 0 }, /: weightDecay was 0\.0005 and is 0$/],
     ];
+    const weaker = { constraint: constraintOf({ ...AT, beta: 0.2 }) };
     for (const [changes, message] of others) {
       await userError(run(folder, changes), ExitCode.weights, message);
     }
+    // In the middle of the treated stage.
+    await assert.rejects(run(folder, {}, abortAtLook(26)), /interrupted/);
+    const message = /treated\.checkpoint.*: constraint\.space\.weight was 0\.1 and is 0\.2$/;
+    await userError(run(folder, weaker), ExitCode.weights, message);
     await run(folder);
   }));
 
@@ -321,9 +323,10 @@ Deno.test("what can't be treated is found before anything is done", async () => 
     /^a\.safetensors does not fit this model:\n {2}missing features\.0\.weight \[4, 2, 3, 3\]/,
   );
   assert.match(error.message, /unexpected fc\.wieght.*; did you mean fc\.weight\?/);
-  await userError(check({ layers: ["fc"] }), ExitCode.method, /is constant/);
+  const fc = (weights: Short) => ({ constraint: constraintOf({ ...weights, layers: ["fc"] }) });
+  await userError(check(fc({ alpha: 10 })), ExitCode.method, /is constant/);
   await check({});
-  await check({ layers: ["fc"], alpha: 0, beta: 0 });
+  await check(fc({ alpha: 0 }));
 });
 
 Deno.test("no mask among the images that are trained on: found before anything is trained", () =>
@@ -334,6 +337,11 @@ Deno.test("no mask among the images that are trained on: found before anything i
     const message = /none of the \d+ images to train on has a mask.* of all \d+ training images 0/;
     const set = { ...tinySet, train: { ...train, masks } };
     await userError(run(folder, {}, never, set), ExitCode.method, message);
-    assert.deepEqual(names(folder), ["config.json"]);
-    await run(join(folder, "without"), { beta: 0 }, never, set);
+    assert.deepEqual(names(folder), ["account.json", "config.json"]);
+    await run(
+      join(folder, "without"),
+      { constraint: constraintOf({ ...AT, beta: 0 }) },
+      never,
+      set,
+    );
   }));

@@ -14,7 +14,7 @@
  */
 
 import assert from "node:assert/strict";
-import { aggregate, scoreGradients } from "../engine/doctor/constraint.ts";
+import { aggregate, scoreGradients } from "../engine/doctor/score.ts";
 import type { Module } from "../engine/nn/module.ts";
 import type { Runtime } from "../engine/plan/runtime.ts";
 import { testRuntime } from "./support/check.ts";

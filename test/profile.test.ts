@@ -14,6 +14,7 @@ import { schedule } from "../engine/plan/schedule.ts";
 import { traceOf } from "../engine/profile/trace.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { inLayer } from "../engine/tensor/origin.ts";
+import { constraintOf } from "./support/constraint.ts";
 import { fail, succeed } from "./support/cli.ts";
 import { inFolder } from "./support/io.ts";
 import { freshRuntime, tinyNet, tinySet } from "./support/train.ts";
@@ -90,8 +91,8 @@ Deno.test("a step with the constraint, measured", async () => {
   const runtime = await freshRuntime();
   const batch = 15;
   const set = { ...tinySet, train: limit(tinySet.train, batch, 0) };
-  const constraint = { layer: ["features"], form: "paper", alpha: 1, beta: 1 } as const;
-  const subject = await openStage("treat", runtime, tinyNet(), "features.4", set, constraint);
+  const constraint = constraintOf({ layers: ["features"], beta: 1 });
+  const subject = await openStage("treat", runtime, tinyNet(), set, constraint);
   const { dispatches } = subject.plan;
   const steps: number[] = [];
   const found = await profile(runtime, subject, { steps: 2, batch }, (done) => steps.push(done));

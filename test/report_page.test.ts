@@ -14,6 +14,7 @@ import { verdict } from "../engine/report/sections/verdict.ts";
 import { correlationMask } from "../engine/doctor/diagnose.ts";
 import { decodePixels } from "../engine/io/image.ts";
 import { accuracy } from "../engine/train/predictions.ts";
+import { constraintOf } from "./support/constraint.ts";
 import { tags } from "./support/markup.ts";
 
 // A run that is made up.
@@ -54,9 +55,12 @@ function resultOf(count: number, seed = 0): ResultFile {
   const right = (model: ModelName) => by[model].map((p) => p.label === p.predicted);
   const test = mcnemar(right("control"), right("treated"));
   return {
-    ...{ version: 1, model: "small", data: EVIL, classes: classesOf(count), seed },
-    ...{ adapter: "none", parameters: 1234, layers: ["features"], space_layers: ["features"] },
-    ...{ start: "baseline", form: "paper", space_form: "share", alpha: 1, beta: 0.5, theta: 0.2 },
+    ...{ version: 2, model: "small", data: EVIL, classes: classesOf(count), seed },
+    ...{ adapter: "none", parameters: 1234, start: "baseline", theta: 0.2 },
+    constraint: constraintOf({
+      ...{ beta: 0.5, layers: ["features"], schedule: { warmup: 1, course: "cosine" } },
+      space: { form: "share" },
+    }),
     images: { train: 100, validation: 10, test: IMAGES, probed: 20 },
     groups: groups.names,
     baseline: outcome("baseline"),
@@ -103,7 +107,7 @@ function treatmentOf(count: number, channels: number): TreatmentRun {
     kind: "treatment",
     settings: {
       ...{ epochs: 1, treatEpochs: 1, lr: 0.01, treatLr: 0.01, batch: 8, momentum: 0.9 },
-      ...{ weightDecay: 0, imagesPerClass: 5, warmup: 1, course: "cosine", noise: 0.1, seed: 0 },
+      ...{ weightDecay: 0, imagesPerClass: 5, noise: 0.1, seed: 0 },
       ...{ weights: EVIL, noiseCopies: 2, limit: undefined },
     },
     command: `deno task treat --data='${EVIL}'`,
@@ -196,7 +200,10 @@ Deno.test("the report of a treatment: every section with its numbers, below 5 MB
   const groups = control.measures.groups!;
   const worst = `${(100 * groups.shares[groups.worst].accuracy!).toFixed(2)}\u00a0%`;
   assert.match(page, new RegExp(`In the worst group, .* the\\s+control is\\s+right on ${worst}`));
-  assert.match(page, /channel-wise as published at weight 1 on features; space-wise as a share at/);
+  assert.match(
+    page,
+    /as published at weight 1 on features, growing over 1 epoch, then falling .*; space-wise as a share/,
+  );
   for (const curve of ["Training loss", "Channel-wise constraint", "Space-wise constraint"]) {
     assert.ok(page.includes(`<title>${curve}</title>`), curve);
   }

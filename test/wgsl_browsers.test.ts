@@ -12,6 +12,7 @@ import type { Runtime } from "../engine/plan/runtime.ts";
 import { schedule } from "../engine/plan/schedule.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
 import { classifier } from "../models/registry.ts";
+import { constraintOf } from "./support/constraint.ts";
 import { complaints } from "./dawn/validator.ts";
 
 const shaders = new URL("../shaders/", import.meta.url).pathname;
@@ -100,7 +101,7 @@ async function specOf(model: string, stage: Stage): Promise<PlanSpec> {
   const set = syntheticData({ size: 32, channels: 3, classes: 10, batch: 4 });
   const { create, featureLayer } = classifier(model);
   const network = create({ inChannels: 3, numClasses: 10, imageSize: 32 });
-  const constraint = { layer: ["features"], form: "paper", alpha: 1, beta: 1 } as const;
-  await openStage(stage, planner as unknown as Runtime, network, featureLayer, set, constraint);
+  const constraint = constraintOf({ layers: [featureLayer], beta: 1 });
+  await openStage(stage, planner as unknown as Runtime, network, set, constraint);
   return found[0];
 }

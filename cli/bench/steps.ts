@@ -5,6 +5,7 @@
 
 import { makeShapes } from "../../engine/data/shapes.ts";
 import type { DataSet } from "../../engine/data/dataset.ts";
+import { OFF, type Term } from "../../engine/doctor/constraint.ts";
 import { resolveLayers } from "../../engine/doctor/layers.ts";
 import { constraintPenalty } from "../../engine/doctor/penalty.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
@@ -171,18 +172,13 @@ function constraint(
   const { layer: output } = observe(network, new Input("image", [1, height, width, channels]), {
     training: false,
   });
-  const constrained = layers.map((layer) => {
+  const kernels = layers.map((layer) => {
     const shape = [classes.length, output(layer).shape.at(-1)!];
     const draw = draws(SEED, streamId(`mask of ${layer}`));
     const values = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => draw(i) & 1);
-    return { layer, mask: new Variable(`mask of ${layer}`, shape, values) };
+    return [layer, { mask: new Variable(`mask of ${layer}`, shape, values) }] as const;
   });
-  const penalty = constraintPenalty({
-    form: "paper",
-    layers: constrained,
-    alpha: ALPHA,
-    beta: 0,
-    parameters: [...network.namedParameters()].map(([, parameter]) => parameter),
-  });
-  return { penalty, masks: constrained.map(({ mask }) => mask) };
+  const channel: Term = { ...OFF, form: "paper", weight: ALPHA, layers };
+  const penalty = constraintPenalty(network, { channel, space: OFF }, new Map(kernels));
+  return { penalty, masks: kernels.map(([, { mask }]) => mask) };
 }

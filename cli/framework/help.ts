@@ -118,7 +118,7 @@ function placeholder(flag: Flag): string {
 /** " (above 0; default 0.1)" */
 function details(flag: Flag): string {
   const parts = [
-    flag.type === "choice" && flag.choices.join(", "),
+    "choices" in flag && flag.choices?.join(", "),
     "min" in flag || "max" in flag || "above" in flag || "below" in flag ? rangeText(flag) : false,
     flag.required && "required",
     defaultText(flag),

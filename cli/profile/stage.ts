@@ -2,8 +2,8 @@
 
 import type { Batches } from "../../engine/data/batch.ts";
 import { type DataSet, masksOfAll } from "../../engine/data/dataset.ts";
+import type { Constraint } from "../../engine/doctor/constraint.ts";
 import { constraintPenalty } from "../../engine/doctor/penalty.ts";
-import { resolveLayers } from "../../engine/doctor/layers.ts";
 import { type Module, run } from "../../engine/nn/module.ts";
 import { observe } from "../../engine/nn/observe.ts";
 import type { Feed, Plan } from "../../engine/plan/plan.ts";
@@ -12,6 +12,7 @@ import { Input, Variable } from "../../engine/tensor/tensor.ts";
 import { RowCollector } from "../../engine/train/collect.ts";
 import { type Penalty, TrainingStep } from "../../engine/train/step.ts";
 import { batchFlag, modelFlags } from "../common.ts";
+import { termFlags } from "../constraint_flags.ts";
 import { flagTable } from "../framework/flags.ts";
 
 const stages = ["train", "treat", "eval"] as const;
@@ -30,18 +31,9 @@ export const stageFlags = flagTable({
   size: { type: "integer", min: 1, default: 32, help: "height and width of the images" },
   channels: { type: "integer", min: 1, default: 3, help: "channels of the images" },
   classes: { type: "integer", min: 2, max: 256, default: 10, help: "classes" },
-  layer: {
-    type: "list",
-    of: "string",
-    default: ["features"],
-    help: "treat: the layers that are constrained, as in deno task treat",
-  },
-  form: {
-    type: "choice",
-    choices: ["paper", "share"],
-    default: "paper",
-    help: "treat: the constraints as published, or as shares of each image's gradient",
-  },
+  ...Object.fromEntries(
+    Object.entries(termFlags).map(([key, flag]) => [key, { ...flag, help: `treat: ${flag.help}` }]),
+  ) as typeof termFlags,
   alpha: {
     type: "number",
     min: 0,
@@ -66,13 +58,6 @@ export interface ImageOptions {
   readonly channels: number;
   readonly classes: number;
   readonly batch: number;
-}
-
-export interface ConstraintFlags {
-  readonly layer: readonly string[];
-  readonly form: "paper" | "share";
-  readonly alpha: number;
-  readonly beta: number;
 }
 
 /** One batch of images, augmented as photographs are, with masks for the space-wise constraint. */
@@ -107,9 +92,8 @@ export async function openStage(
   stage: Stage,
   runtime: Runtime,
   network: Module,
-  featureLayer: string,
   set: DataSet,
-  constraint: ConstraintFlags,
+  constraint: Constraint,
 ): Promise<Subject> {
   const batch = set.train.labels.length;
   const modules = [...network.namedModules()].map(([name]) => name);
@@ -118,8 +102,7 @@ export async function openStage(
     const rows = await RowCollector.make(runtime, set, set.test, batch, logits);
     return { plan: rows.plan, modules, feeds: (step) => rows.feeds(0, step) };
   }
-  const layers = () => resolveLayers(network, constraint.layer, featureLayer);
-  const penalty = stage === "treat" ? madeUpPenalty(network, set, layers(), constraint) : undefined;
+  const penalty = stage === "treat" ? madeUpPenalty(network, set, constraint) : undefined;
   const step = await TrainingStep.make(runtime, network, set, set.train, {
     batch,
     seed: 0,
@@ -136,16 +119,14 @@ export async function openStage(
 function madeUpPenalty(
   network: Module,
   { height, width, channels, classes }: DataSet,
-  layers: readonly string[],
-  options: ConstraintFlags,
+  constraint: Constraint,
 ): Penalty | undefined {
   const images = new Input("images", [1, height, width, channels]);
   const { layer: output } = observe(network, images, { training: false });
-  const masks = layers.map((layer) => {
+  const kernels = constraint.channel.layers.map((layer) => {
     const shape = [classes.length, output(layer).shape.at(-1)!];
     const values = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => i % 2);
-    return { layer, mask: new Variable(`mask of ${layer}`, shape, values) };
+    return [layer, { mask: new Variable(`mask of ${layer}`, shape, values) }] as const;
   });
-  const parameters = [...network.namedParameters()].map(([, parameter]) => parameter);
-  return constraintPenalty({ ...options, layers: masks, parameters });
+  return constraintPenalty(network, constraint, new Map(kernels));
 }

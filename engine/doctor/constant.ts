@@ -6,7 +6,7 @@ import { simplify } from "../plan/simplify.ts";
 import { gradients } from "../tensor/autograd.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { Input, type Tensor } from "../tensor/tensor.ts";
-import { scoreGradients } from "./constraint.ts";
+import { scoreGradients } from "./score.ts";
 
 /**
  * Whether the gradient of the logits at a layer holds no parameter: what follows the layer is

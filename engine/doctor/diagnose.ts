@@ -20,7 +20,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { Batches } from "../data/batch.ts";
 import { RowCollector } from "../train/collect.ts";
 import type { Observer } from "../train/observer.ts";
-import { aggregate, scoreGradients } from "./constraint.ts";
+import { aggregate, scoreGradients } from "./score.ts";
 import type { Sifted } from "./sift.ts";
 
 export interface DiagnoseOptions extends Observer {

@@ -11,6 +11,7 @@
 
 import { readVersioned } from "../io/files.ts";
 import type { Accuracy } from "../train/predictions.ts";
+import type { Constraint } from "./constraint.ts";
 import { type ClassMeasures, classScalars } from "./class_measures.ts";
 import { type ProbeResults, probeScalars } from "./probes/probes.ts";
 import {
@@ -22,7 +23,7 @@ import {
   sample,
 } from "./significance.ts";
 
-export const RESULT_VERSION = 1;
+export const RESULT_VERSION = 2;
 
 export const MODELS = ["baseline", "control", "treated"] as const;
 export type ModelName = typeof MODELS[number];
@@ -44,7 +45,20 @@ export interface Outcome {
   readonly measures: ClassMeasures & { readonly probes: ProbeResults };
 }
 
-export interface TreatResult extends Readonly<Record<ModelName, Outcome>> {
+export interface ResultFile extends Readonly<Record<ModelName, Outcome>> {
+  readonly version: number;
+  readonly model: string;
+  readonly data: string;
+  /** The classes' names, in the order of their labels. */
+  readonly classes: readonly string[];
+  readonly seed: number;
+  readonly adapter: string;
+  /** Number of trained values. */
+  readonly parameters: number;
+  /** Where control and treated started from: "baseline" or "scratch". */
+  readonly start: string;
+  readonly constraint: Constraint;
+  readonly theta: number;
   /** Numbers of images; `probed` are those of the test images that the probes looked at. */
   readonly images: Readonly<Record<"train" | "validation" | "test" | "probed", number>>;
   /** The names of the groups in `measures.groups`, where the test images belong to some. */
@@ -57,29 +71,6 @@ export interface TreatResult extends Readonly<Record<ModelName, Outcome>> {
   readonly mcnemar: McNemar;
   /** Wall-clock seconds by stage. */
   readonly seconds: Readonly<Record<string, number>>;
-}
-
-export interface ResultFile extends TreatResult {
-  readonly version: number;
-  readonly model: string;
-  readonly data: string;
-  /** The classes' names, in the order of their labels. */
-  readonly classes: readonly string[];
-  readonly seed: number;
-  readonly adapter: string;
-  /** Number of trained values. */
-  readonly parameters: number;
-  /** The layers of the channel-wise and of the space-wise constraint, by name. */
-  readonly layers: readonly string[];
-  readonly space_layers: readonly string[];
-  /** Where control and treated started from: "baseline" or "scratch". */
-  readonly start: string;
-  readonly form: string;
-  /** That of the space-wise constraint; the same if absent. */
-  readonly space_form?: string;
-  readonly alpha: number;
-  readonly beta: number;
-  readonly theta: number;
 }
 
 /** @throws UserError (io) where the file is damaged or of another version */

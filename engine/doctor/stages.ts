@@ -7,6 +7,7 @@
 
 import { type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
+import type { Settings } from "../io/canonical.ts";
 import type { Module } from "../nn/module.ts";
 import {
   checkStateDict,
@@ -18,32 +19,22 @@ import {
 import type { Runtime } from "../plan/runtime.ts";
 import { Variable } from "../tensor/tensor.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
-import type { Strength } from "../train/schedule.ts";
 import { type StageReporter, trainStage } from "../run/stage.ts";
 import type { Penalty } from "../train/step.ts";
 import { type Examination, examine } from "./examine.ts";
-import {
-  checkConstraint,
-  type ConstrainedLayer,
-  type ConstraintForm,
-  constraintPenalty,
-} from "./penalty.ts";
+import { type Constraint, termsOf } from "./constraint.ts";
+import type { ClassKernels } from "./forms/form.ts";
+import { formOf } from "./forms/forms.ts";
+import { checkConstraint, constraintPenalty } from "./penalty.ts";
+import { weightFlag } from "./terms.ts";
 
-/** What the constraint is and what it rests on. */
-export interface ConstraintSettings {
-  readonly form: ConstraintForm;
-  /** That of the space-wise constraint; the same if absent. */
-  readonly spaceForm?: ConstraintForm;
-  readonly alpha: number;
-  readonly beta: number;
+/** What a model is treated by: the constraint, and how the kernels that it rests on are found. */
+export interface Treatment {
+  readonly constraint: Constraint;
+  /** Share of a class's range of responses from which a kernel is its own. */
   readonly theta: number;
+  /** Images that a class is diagnosed by. */
   readonly imagesPerClass: number;
-  /** Names of modules, or "input". */
-  readonly layers: readonly string[];
-  /** Those of the space-wise constraint; the same if absent. */
-  readonly spaceLayers?: readonly string[];
-  /** How strong the constraint is over the epochs; always the same if absent. */
-  readonly strength?: Strength;
 }
 
 /**
@@ -53,6 +44,8 @@ export interface ConstraintSettings {
 export const STARTS = ["baseline", "scratch"] as const;
 
 export interface StageSettings {
+  /** The classifier's name. */
+  readonly model: string;
   /** Epochs of the baseline, unless weights are given. */
   readonly epochs: number;
   /** Further epochs, with and without the constraint. */
@@ -90,43 +83,13 @@ export interface TreatReporter extends StageReporter {
 export function checkTreatment(
   network: Module,
   set: DataSet,
-  options:
-    & Pick<ConstraintSettings, "layers" | "spaceLayers" | "form" | "spaceForm" | "alpha" | "beta">
+  { constraint, weights }:
+    & Pick<Treatment, "constraint">
     & Pick<StageSettings, "weights">,
 ): void {
-  const { layers, weights } = options;
   if (weights) checkStateDict(network, weights.state, weights.path);
-  checkConstraint(network, set, layers, options);
+  checkConstraint(network, set, constraint);
 }
-
-/**
- * The weight of the space-wise share that a search on validation splits supports (the README tells
- * of it), or 0 where it can't be had or was not searched: without masks, for the published form,
- * which lowered accuracy at every weight, and where the head sees only the mean of its map.
- * @param features the map that feeds the head
- * @param layers those of the space-wise constraint
- * @throws UserError (usage) for a layer that is none
- */
-export function defaultBeta(
-  network: Module,
-  set: DataSet,
-  { form, features, layers }: {
-    readonly form: ConstraintForm;
-    readonly features: string;
-    readonly layers: readonly string[];
-  },
-): number {
-  if (form !== "share" || !set.train.masks) return 0;
-  try {
-    checkConstraint(network, set, [features, ...layers], { form, alpha: 0, beta: SPACE_SHARE });
-    return SPACE_SHARE;
-  } catch (error) {
-    if (error instanceof UserError && error.exitCode === ExitCode.method) return 0;
-    throw error;
-  }
-}
-
-const SPACE_SHARE = 1;
 
 export class Stages {
   readonly split: { readonly train: Split; readonly validation: Split };
@@ -145,17 +108,20 @@ export class Stages {
   }
 
   /**
-   * Finds out before anything is trained whether a space-wise constraint has masks to hold on to:
-   * a limit, or the validation split, may leave none of a few drawn ones.
+   * Finds out before anything is trained whether there are masks for the terms that need them: a
+   * limit, or the validation split, may leave none of a few drawn ones.
    * @throws UserError (method)
    */
-  requireMasks(beta: number): void {
+  requireMasks(constraint: Constraint): void {
     const { set, split: { train } } = this;
-    if (!(beta > 0) || train.masks?.count) return;
+    const needing = termsOf(constraint)
+      .filter((term) => formOf(term, constraint[term].form).needs.includes("background"));
+    if (needing.length === 0 || train.masks?.count) return;
+    const [term] = needing;
     throw new UserError(
-      `none of the ${train.labels.length} images to train on has a mask, which the space-wise ` +
-        `constraint (--beta) needs; of all ${set.train.labels.length} training images ` +
-        `${set.train.masks?.count ?? 0} have one`,
+      `none of the ${train.labels.length} images to train on has a mask, which the ${term}-wise ` +
+        `constraint (${weightFlag(term)}) needs; of all ${set.train.labels.length} training ` +
+        `images ${set.train.masks?.count ?? 0} have one`,
       ExitCode.method,
       "train on more images (--limit), or draw more masks (deno task sift)",
     );
@@ -182,33 +148,28 @@ export class Stages {
   async treated(
     stage: string,
     baseline: StateDict,
-    masks: readonly ConstrainedLayer[],
-    constraint: ConstraintSettings,
+    kernels: ReadonlyMap<string, ClassKernels>,
+    treatment: Treatment,
   ): Promise<StageResult> {
-    const parameters = [...this.network.namedParameters()].map(([, parameter]) => parameter);
-    const penalty = constraintPenalty({ ...constraint, layers: masks, parameters });
-    const { form, spaceForm, alpha, beta, theta, imagesPerClass } = constraint;
-    const { layers, spaceLayers, strength } = constraint;
-    const decides = {
-      ...{ form, spaceForm, alpha, beta, theta, imagesPerClass },
-      ...{ layers, spaceLayers, strength },
-    };
-    return await this.further(stage, baseline, { penalty, strength, decides });
+    const { constraint, theta, imagesPerClass } = treatment;
+    const { noise, noiseCopies } = this.settings;
+    const penalty = constraintPenalty(this.network, constraint, kernels);
+    const settings = { constraint, theta, imagesPerClass, noise, noiseCopies };
+    return await this.further(stage, baseline, penalty, settings);
   }
 
   /** Finds each class's kernels. */
   async diagnose(
     state: StateDict,
-    constraint: Pick<ConstraintSettings, "layers" | "theta" | "imagesPerClass">,
+    { constraint: { channel: { layers } }, theta, imagesPerClass }: Treatment,
   ): Promise<Examination> {
     const { runtime, network, set, split, report } = this;
-    const { layers, imagesPerClass } = constraint;
     report.stage("diagnose", `${layers.join(", ")}, up to ${imagesPerClass} images a class`);
     const begun = performance.now();
     loadStateDict(network, state, runtime, "the baseline");
     const found = await examine(runtime, network, set, split.train, {
       ...this.settings,
-      ...constraint,
+      ...{ layers, theta, imagesPerClass },
       signal: report.signal,
       onProgress: (done, total) => report.looked("diagnose", done, total),
     });
@@ -232,49 +193,43 @@ export class Stages {
   private async further(
     stage: string,
     baseline: StateDict,
-    constraint?: { penalty?: Penalty; strength?: Strength; decides: unknown },
+    penalty?: Penalty,
+    settings: Settings = {},
   ): Promise<StageResult> {
     const { start, treatEpochs, treatLr } = this.settings;
     if (start === "scratch") resetState(this.network, this.runtime);
     else loadStateDict(this.network, baseline, this.runtime, "the baseline");
-    return await this.trained(stage, treatEpochs, treatLr, constraint);
+    return await this.trained(stage, treatEpochs, treatLr, penalty, { start, ...settings });
   }
 
+  /** @param settings what decides the stage besides the settings of every stage */
   private async trained(
     stage: string,
     epochs: number,
     lr: number,
-    constraint: { penalty?: Penalty; strength?: Strength; decides?: unknown } = {},
+    penalty?: Penalty,
+    settings: Settings = {},
   ): Promise<StageResult> {
-    const { folder, network, runtime, set, split, report, settings } = this;
-    const { batch, momentum, weightDecay, seed, noise, noiseCopies, validation, limit } = settings;
-    const { penalty, strength, decides } = constraint;
+    const { folder, network, runtime, set, split, report } = this;
+    const { model, batch, momentum, weightDecay, seed } = this.settings;
     const result = await trainStage(runtime, network, folder, {
-      ...{ stage, set, epochs, lr, penalty, strength, batch, momentum, weightDecay, seed },
+      ...{ stage, set, epochs, lr, penalty, batch, momentum, weightDecay, seed },
       ...split,
-      settings: {
-        start: settings.start,
-        validation,
-        limit,
-        noise,
-        noiseCopies,
-        constraint: decides,
-      },
+      settings: { model, ...settings },
     }, report);
     this.seconds[stage] = result.history.reduce((sum, { seconds }) => sum + seconds, 0);
     return result;
   }
 }
 
-/** What was found, as the penalty takes it: the masks, and the classes that have one. */
-export function constrainedLayers({ layers, high }: Examination): ConstrainedLayer[] {
+/** What was found, as the penalty takes it: by layer the masks, and the classes that have one. */
+export function classKernels({ layers, high }: Examination): Map<string, ClassKernels> {
   const isKnown = high.map((images) => images.length > 0);
   const known = isKnown.every(Boolean)
     ? undefined
     : new Variable("known classes", [isKnown.length, 1], Float32Array.from(isKnown, Number));
-  return layers.map(({ layer, classes, channels, mask }) => ({
+  return new Map(layers.map(({ layer, classes, channels, mask }) => [
     layer,
-    known,
-    mask: new Variable(`mask of ${layer}`, [classes, channels], mask),
-  }));
+    { known, mask: new Variable(`mask of ${layer}`, [classes, channels], mask) },
+  ]));
 }

@@ -3,44 +3,45 @@
  * comparison of all three. The test set is used once, at the end.
  */
 
-import { atMost, type DataSet, type Split } from "../data/dataset.ts";
+import { ACCOUNT, type Account, accountOf } from "../data/account.ts";
+import { atMost, type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
 import { pairingsOf } from "../data/groups.ts";
 import type { Module } from "../nn/module.ts";
-import { loadStateDict } from "../nn/state.ts";
+import { parameterCount } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
-import { accuracy, type Prediction, predictions } from "../train/predictions.ts";
-import { type Observer, partOf } from "../train/observer.ts";
-import { type Logits, Predictor, predictSplit } from "../train/predict.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
-import { type Examination, saveExamination } from "./examine.ts";
-import {
-  changedExhibits,
-  doubtfulExhibits,
-  type Exhibits,
-  type Pool,
-  saveExhibits,
-} from "./exhibits.ts";
+import { accuracy, type Prediction, predictions } from "../train/predictions.ts";
 import { classMeasures } from "./class_measures.ts";
-import { makeProbe, type MeasureOptions, probedSplit, type ProbeResults } from "./probes/probes.ts";
-import { mapModels, type ModelName, MODELS, type Outcome, type TreatResult } from "./result.ts";
+import { Comparison, type ComparisonOptions } from "./comparison.ts";
+import { saveExamination } from "./examine.ts";
+import { saveExhibits } from "./exhibits.ts";
+import { probedSplit, type ProbeResults } from "./probes/probes.ts";
 import {
-  constrainedLayers,
-  type ConstraintSettings,
+  mapModels,
+  type ModelName,
+  type Outcome,
+  RESULT_VERSION,
+  type ResultFile,
+} from "./result.ts";
+import { mcnemar, pairedDifference, wilson } from "./significance.ts";
+import {
+  classKernels,
   Stages,
   type StageSettings,
+  type Treatment,
   type TreatReporter,
 } from "./stages.ts";
-import { mcnemar, pairedDifference, wilson } from "./significance.ts";
 
-export interface TreatOptions extends StageSettings, ConstraintSettings {
+export interface TreatOptions extends StageSettings, Treatment, ComparisonOptions {
   /** Test images to use; all of them where absent. */
   readonly testLimit?: number;
-  readonly measures: MeasureOptions;
-  /** The module whose output is the final map that feeds the head. */
-  readonly featureLayer: string;
 }
 
-/** Runs all stages, or what is left of them in a folder that is resumed. See `checkTreatment`. */
+/**
+ * Runs all stages, or what is left of them in a folder that is resumed, and leaves result.json, the
+ * last of its files. What can't be had is found out by `checkTreatment` before.
+ * @param network with the starting values of the seed; see `initialize`
+ */
 export async function treat(
   runtime: Runtime,
   network: Module,
@@ -48,8 +49,9 @@ export async function treat(
   folder: RunFolder,
   options: TreatOptions,
   report: TreatReporter,
-): Promise<TreatResult> {
-  const { seconds, split, found, ...stages } = await runStages(
+): Promise<ResultFile> {
+  await folder.writeJson(ACCOUNT, treatAccount(set, options));
+  const { seconds, split, found, ...models } = await runStages(
     new Stages(runtime, network, set, folder, options, report),
     folder,
     options,
@@ -57,7 +59,7 @@ export async function treat(
   const tested = atMost(set.test, options.testLimit, options.seed);
   const [n, all] = [tested.labels.length, set.test.labels.length];
   report.stage("test", `${n} of ${all} images, not seen before`);
-  const comparison = new Comparison(runtime, network, set, tested, options, report, stages);
+  const comparison = new Comparison(runtime, network, set, tested, options, report, models);
   const logits = await timed(seconds, "test", () => comparison.predict());
   const predicted = mapModels((model) => predictions(logits[model]));
   const probed = probedSplit(tested, options.measures, options.seed);
@@ -81,136 +83,73 @@ export async function treat(
     })),
   });
 
+  const { model, seed, start, constraint, theta } = options;
+  const [train, validation] = [split.train, split.validation].map(({ labels }) => labels.length);
+  const result: ResultFile = {
+    version: RESULT_VERSION,
+    ...{ model, data: set.name, classes: set.classes, seed },
+    adapter: runtime.gpu.adapter.name,
+    parameters: parameterCount(network),
+    ...{ start, constraint, theta },
+    images: { train, validation, test: n, probed: probed.labels.length },
+    ...compared(set, tested, models, predicted, probes),
+    seconds,
+  };
+  await folder.writeJson("result.json", result);
+  return result;
+}
+
+/** What of the data a treatment uses. @throws UserError as `trainingSplits` does */
+export function treatAccount(set: DataSet, options: TreatOptions): Account {
+  const { train, validation } = trainingSplits(set, options);
+  const test = atMost(set.test, options.testLimit, options.seed);
+  return accountOf(set, { training: train, validation, test });
+}
+
+type OfModels<T> = Readonly<Record<ModelName, T>>;
+
+/** Each model's outcome, and control against treated. */
+function compared(
+  set: DataSet,
+  tested: Split,
+  models: OfModels<StageResult>,
+  predicted: OfModels<readonly Prediction[]>,
+  probes: OfModels<ProbeResults>,
+) {
   const groups = pairingsOf(tested);
   const outcomes = mapModels((model): Outcome => {
-    const { history, bestEpoch } = stages[model];
+    const { history, bestEpoch } = models[model];
     const test = accuracy(predicted[model]);
+    const measured = classMeasures(predicted[model], set.classes.length, groups);
     return {
       test: { ...test, interval: wilson(test.correct, test.total) },
       validation: history[bestEpoch - 1]?.validation.accuracy,
       best_epoch: history.length > 0 ? bestEpoch : undefined,
-      measures: {
-        ...classMeasures(predicted[model], set.classes.length, groups),
-        probes: probes[model],
-      },
+      measures: { ...measured, probes: probes[model] },
     };
   });
   const right = (of: readonly Prediction[]) => of.map((p) => p.label === p.predicted);
   const test = mcnemar(right(predicted.control), right(predicted.treated));
+  const n = tested.labels.length;
   return {
-    images: {
-      train: split.train.labels.length,
-      validation: split.validation.labels.length,
-      test: n,
-      probed: probed.labels.length,
-    },
     groups: groups?.names,
     ...outcomes,
     delta_vs_control: (test.c - test.b) / n,
     delta_interval: pairedDifference(test, n),
     mcnemar: test,
-    seconds,
   };
 }
 
 async function runStages(stages: Stages, folder: RunFolder, options: TreatOptions) {
-  stages.requireMasks(options.beta);
+  stages.requireMasks(options.constraint);
   const baseline = await stages.baseline();
   const found = await stages.diagnose(baseline.state, options);
   await saveExamination(folder.path, found);
   const control = await stages.control(baseline.state);
-  const masks = constrainedLayers(found);
-  const treated = await stages.treated("treated", baseline.state, masks, options);
+  const kernels = classKernels(found);
+  const treated = await stages.treated("treated", baseline.state, kernels, options);
   const { split, seconds } = stages;
   return { baseline, control, treated, split, seconds, found };
-}
-
-/** The three models on the test images. */
-class Comparison {
-  constructor(
-    private readonly runtime: Runtime,
-    private readonly network: Module,
-    private readonly set: DataSet,
-    private readonly tested: Split,
-    private readonly options: TreatOptions,
-    private readonly report: TreatReporter,
-    private readonly stages: Readonly<Record<ModelName, StageResult>>,
-  ) {}
-
-  async predict(): Promise<Record<ModelName, Logits>> {
-    const { runtime, network, set, tested, options } = this;
-    const predictor = await Predictor.make(runtime, network, set, tested, options.batch);
-    try {
-      return await this.forEach("test", (observer) => predictor.predict(observer));
-    } finally {
-      predictor.destroy();
-    }
-  }
-
-  /** Every probe that was asked for and can be had. */
-  async probe(split: Split): Promise<Record<ModelName, ProbeResults>> {
-    const { runtime, network, set, options: { batch, seed, measures, featureLayer } } = this;
-    const subject = { runtime, network, featureLayer, set, split, batch, seed };
-    let results = mapModels((): ProbeResults => ({}));
-    for (const name of measures.probes) {
-      const probe = await makeProbe(name, subject, measures.options);
-      if (!probe) continue;
-      try {
-        const found = await this.forEach(name, (observer) => probe.measure(observer));
-        results = mapModels((model) => ({ ...results[model], ...found[model] }));
-      } finally {
-        probe.destroy();
-      }
-    }
-    return results;
-  }
-
-  /** The validation images as the baseline sees them. */
-  async validation(split: Split): Promise<Pool> {
-    const { runtime, network, set, options: { batch }, report: { signal } } = this;
-    this.load("baseline");
-    const logits = await predictSplit(runtime, network, set, split, { batch, signal });
-    return { name: "validation", split, logits };
-  }
-
-  /** What a report shows of single images; the pools are as the baseline sees them. */
-  async exhibit(
-    predicted: Readonly<Record<ModelName, readonly Prediction[]>>,
-    found: Examination,
-    pools: readonly Pool[],
-  ): Promise<Exhibits> {
-    const { runtime, network, set, tested, options: { batch } } = this;
-    const stock = { runtime, set, batch };
-    const load = (model: ModelName) => this.load(model);
-    const doubtful = await doubtfulExhibits(stock, pools, found.low);
-    const { changed, tensors } = await changedExhibits(stock, network, tested, predicted, load);
-    return {
-      file: { ...doubtful.file, changed },
-      tensors: new Map([...doubtful.tensors, ...tensors]),
-    };
-  }
-
-  /** Does the same with each model, as one piece of work to be watched. */
-  private async forEach<T>(
-    what: string,
-    measure: (observer: Observer) => Promise<T>,
-  ): Promise<Record<ModelName, T>> {
-    const { report } = this;
-    const observer: Observer = {
-      signal: report.signal,
-      onProgress: (done, total) => report.looked(what, done, total),
-    };
-    const found: Partial<Record<ModelName, T>> = {};
-    for (const [i, model] of MODELS.entries()) {
-      this.load(model);
-      found[model] = await measure(partOf(observer, i, MODELS.length));
-    }
-    return found as Record<ModelName, T>;
-  }
-
-  private load(model: ModelName): void {
-    loadStateDict(this.network, this.stages[model].state, this.runtime, "a finished stage");
-  }
 }
 
 async function timed<T>(

@@ -24,13 +24,8 @@ import { permute } from "../tensor/movement.ts";
 import { add, mul } from "../tensor/pointwise.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import {
-  aggregate,
-  channelConstraint,
-  confusingClass,
-  scoreGradients,
-  spatialConstraint,
-} from "./constraint.ts";
+import { channelConstraint, spatialConstraint } from "./forms/paper.ts";
+import { aggregate, confusingClass, scoreGradients } from "./score.ts";
 import { type VerifyCase, wrong } from "./verify_case.ts";
 
 /** Largest relative L2 errors that count as equal. */

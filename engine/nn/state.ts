@@ -15,6 +15,11 @@ import type { Module, Parameter } from "./module.ts";
 
 export type StateDict = Map<string, HostTensor>;
 
+/** Number of trained values. */
+export function parameterCount(network: Module): number {
+  return [...network.namedParameters()].reduce((sum, [, { size }]) => sum + size, 0);
+}
+
 /** Fills every parameter with its starting value: a function of the seed and its name. */
 export function initialize(network: Module, seed: number): void {
   for (const [name, { initializer, initial }] of network.namedState()) {

@@ -43,7 +43,7 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
   if (await has("result.json")) {
     const result = await readResult(join(folder, "result.json"));
     const history = await readJsonLines(join(folder, "metrics.jsonl"), epochSchema);
-    const layers = await readLayers(folder, result.layers);
+    const layers = await readLayers(folder, result.constraint.channel.layers);
     const exhibits = await readExhibits(folder);
     return { kind: "treatment", ...common, result, history, layers, exhibits, studies };
   }

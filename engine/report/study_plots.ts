@@ -2,10 +2,10 @@
 
 import type { CorrelationFile, LayerCorrelation } from "../doctor/studies/correlation.ts";
 import type { LayerNoise, NoiseCurve, NoiseFile } from "../doctor/studies/noise.ts";
-import type { SweepFile } from "../doctor/studies/sweep.ts";
+import { type SweepFile, variedAxes } from "../doctor/studies/sweep.ts";
 import { heatMap } from "./heat_map.ts";
 import { linePlot } from "./line_plot.ts";
-import { percent } from "./text.ts";
+import { percent, spoken } from "./text.ts";
 
 /** In pixels; see `LinePlot`. */
 export interface Size {
@@ -91,34 +91,35 @@ export function noisePlot(
   });
 }
 
-/** The settings that a sweep varies. */
-export const SWEEP_AXES = ["form", "layer", "alpha", "beta", "theta", "imagesPerClass"] as const;
-
 /** Most lines of one plot. */
 const MOST_LINES = 8;
 
 /** The gain over the values of one setting, a line for each combination of the others. */
 export function sweepPlot(
   { grid, cells, seeds, data }: SweepFile,
-  axis: typeof SWEEP_AXES[number],
+  axis: string,
   size?: Size,
 ): string {
-  const values: readonly (string | number)[] = grid[axis];
-  const varied = SWEEP_AXES.filter((other) => other !== axis && grid[other].length > 1);
+  const values = grid[axis];
+  const others = variedAxes(grid).filter((other) => other !== axis);
   const lines = new Map<string, [number, number, number][]>();
-  for (const { cell, accuracy: { mean, interval } } of cells) {
-    const name = varied.map((other) => `${other} ${cell[other]}`).join(", ") || "gain";
+  for (const { cell: { settings }, accuracy: { mean, interval } } of cells) {
+    const name = others.map((other) => `${spoken(other)} ${settings[other]}`).join(", ") || "gain";
     const reach = interval ? interval[1] - mean : 0;
-    const point: [number, number, number] = [values.indexOf(cell[axis]), 100 * mean, 100 * reach];
+    const point: [number, number, number] = [
+      values.indexOf(settings[axis]),
+      100 * mean,
+      100 * reach,
+    ];
     lines.set(name, [...lines.get(name) ?? [], point].sort(([a], [b]) => a - b));
   }
   return linePlot({
     ...size,
-    title: `Gain over the control by ${axis}`,
+    title: `Gain over the control by ${spoken(axis)}`,
     description: `Validation accuracy on ${data}, treated minus control in points, mean of ` +
       `${seeds.length} seeds; bars are 95 % intervals. ` +
       `The best ${Math.min(lines.size, MOST_LINES)} of ${lines.size} lines.`,
-    x: { label: axis, names: values.map(String) },
+    x: { label: spoken(axis), names: values.map(String) },
     y: { label: "points", range: [0, 0] },
     series: [...lines].slice(0, MOST_LINES).map(([name, points]) => ({
       name,

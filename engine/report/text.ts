@@ -1,4 +1,4 @@
-/** Numbers, and what a constraint is, as a reader wants to see them. */
+/** Numbers and names as a reader wants to see them. */
 
 /** A share as "88.60 %". */
 export const percent = (share: number, digits = 2): string =>
@@ -30,24 +30,6 @@ export const probability = (p: number): string =>
 /** A predicted class with whether it is right, by more than colour. */
 export const marked = (name: string, right: boolean): string => `${right ? "✓" : "✗"}\u00a0${name}`;
 
-/** The constraint's forms, weights and places; the space-wise one's are the same if absent. */
-export function constraintInWords(
-  { form, spaceForm = form, alpha, beta, layers, spaceLayers = layers }: {
-    readonly form: string;
-    readonly spaceForm?: string;
-    readonly alpha: number;
-    readonly beta: number;
-    readonly layers: readonly string[];
-    readonly spaceLayers?: readonly string[];
-  },
-): string {
-  const part = (name: string, form: string, weight: number, layers: readonly string[]) =>
-    weight > 0 &&
-    `${name} ${form === "share" ? "as a share" : "as published"} ` +
-      `at weight ${weight} on ${layers.join(", ")}`;
-  const parts = [
-    part("channel-wise", form, alpha, layers),
-    part("space-wise", spaceForm, beta, spaceLayers),
-  ];
-  return parts.filter(Boolean).join("; ") || "none";
-}
+/** The key of a setting in words: "imagesPerClass" is "images per class". */
+export const spoken = (key: string): string =>
+  key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);

@@ -17,6 +17,7 @@ import { inLayer } from "../tensor/origin.ts";
 import { add, equal, mul } from "../tensor/pointwise.ts";
 import { sum } from "../tensor/reduce.ts";
 import { type AssignmentPair, Input, type Tensor, Variable } from "../tensor/tensor.ts";
+import type { Schedule } from "./schedule.ts";
 import { sgd, type SgdOptions, type Velocities, zeroVelocities } from "./sgd.ts";
 
 /** What a penalty may depend on. */
@@ -29,11 +30,20 @@ export interface StepGraph {
   output(layer: string): Tensor;
 }
 
-/** A term beside the cross entropy. */
-export interface Penalty {
-  /** Adds to the loss; each named term is reported unweighted. */
-  build(graph: StepGraph): { loss: Tensor; terms: Readonly<Record<string, Tensor>> };
+/** A term beside the cross entropy; it is reported unweighted. */
+export interface PenaltyTerm {
+  readonly value: Tensor;
+  readonly weight: number;
+  readonly schedule: Schedule;
 }
+
+/** What is added to the cross entropy: some terms, by name. */
+export interface Penalty {
+  build(graph: StepGraph): Readonly<Record<string, PenaltyTerm>>;
+}
+
+/** How strong a term is in a step, as a factor of its weight. */
+export type Strength = (schedule: Schedule) => number;
 
 export interface StepOptions extends SgdOptions {
   readonly batch: number;
@@ -66,7 +76,9 @@ export class TrainingStep {
     private readonly runtime: Runtime,
     readonly plan: Plan<never>,
     private readonly batches: Batches,
-    private readonly inputs: Readonly<Record<"key" | "lr" | "strength", Input>>,
+    private readonly inputs: Readonly<Record<"key" | "lr", Input>>,
+    /** The penalty's terms: how strong each is, and what decides it. */
+    private readonly strengths: readonly (readonly [Input, Schedule])[],
     private readonly seed: number,
     readonly velocities: Velocities,
     /** Sums over steps, by name: "loss", "correct" and the penalty's terms. */
@@ -84,7 +96,6 @@ export class TrainingStep {
     const inputs = {
       key: new Input("key", [2], "u32"),
       lr: new Input("learning rate", []),
-      strength: new Input("strength", []),
     };
     const { augmentation } = set;
     const batches = inLayer(
@@ -95,8 +106,12 @@ export class TrainingStep {
     const { logits, labels } = graph;
 
     const classification = inLayer("(loss)", () => crossEntropy(logits, labels));
-    const extra = inLayer("(constraint)", () => penalty?.build(graph));
-    const loss = extra ? add(classification, mul(extra.loss, inputs.strength)) : classification;
+    const extra = Object.entries(inLayer("(constraint)", () => penalty?.build(graph) ?? {}));
+    const strengths = extra.map(([name]) => new Input(`strength of ${name}`, []));
+    const weighted = extra.map(([, { value, weight }], i) => mul(mul(value, weight), strengths[i]));
+    const loss = weighted.length > 0
+      ? add(classification, weighted.reduce((sum, term) => add(sum, term)))
+      : classification;
 
     const parameters = new Map(network.namedParameters());
     const names = [...parameters.keys()];
@@ -105,7 +120,10 @@ export class TrainingStep {
     const velocities = zeroVelocities(parameters);
 
     const correct = inLayer("(metrics)", () => sum(equal(argmax(logits), labels)));
-    const terms: Record<string, Tensor> = { loss, correct, ...extra?.terms };
+    const terms: Record<string, Tensor> = {
+      ...{ loss, correct },
+      ...Object.fromEntries(extra.map(([name, { value }]) => [name, value])),
+    };
     const metrics = new Map(
       Object.keys(terms).map((name) => [name, new Variable(name, [], new Float32Array(1))]),
     );
@@ -118,20 +136,21 @@ export class TrainingStep {
       () => sgd(parameters, velocities, byName, inputs.lr, options),
     );
     const plan = await runtime.plan<never>({ assign: [...updates, ...sums, ...steps] });
-    return new TrainingStep(runtime, plan, batches, inputs, seed, velocities, metrics);
+    const schedules = extra.map(([, { schedule }], i) => [strengths[i], schedule] as const);
+    return new TrainingStep(runtime, plan, batches, inputs, schedules, seed, velocities, metrics);
   }
 
   /**
    * Trains on the images at `indices`; resolves when the step is submitted.
    * @param step how many steps came before, over all epochs: dropout and augmentation follow it
-   * @param strength a factor of the penalty
+   * @param strength of each term of the penalty; full if absent
    * @param next the images of the next step, where they are known
    */
   async run(
     indices: Uint32Array<ArrayBuffer>,
     step: number,
     lr: number,
-    strength = 1,
+    strength: Strength = () => 1,
     next?: Uint32Array,
   ): Promise<void> {
     this.plan.run(await this.feeds(indices, step, lr, strength, next));
@@ -142,14 +161,14 @@ export class TrainingStep {
     indices: Uint32Array<ArrayBuffer>,
     step: number,
     lr: number,
-    strength = 1,
+    strength: Strength = () => 1,
     next?: Uint32Array,
   ): Promise<Feed[]> {
     return [
       ...await this.batches.feeds(indices, next),
       [this.inputs.key, Uint32Array.of(this.seed, step)],
       [this.inputs.lr, lr],
-      [this.inputs.strength, strength],
+      ...this.strengths.map(([input, schedule]): Feed => [input, strength(schedule)]),
     ];
   }
 

@@ -16,7 +16,7 @@ import type { Variable } from "../tensor/tensor.ts";
 import type { Checkpoint, CheckpointStore, EpochRecord } from "./checkpoint.ts";
 import { type Accuracy, accuracy, predictions } from "./predictions.ts";
 import { Predictor } from "./predict.ts";
-import { cosineRate, type Strength, strengthAt } from "./schedule.ts";
+import { cosineRate, type Schedule, strengthAt } from "./schedule.ts";
 import { type Penalty, TrainingStep } from "./step.ts";
 
 export interface TrainOptions {
@@ -33,8 +33,6 @@ export interface TrainOptions {
   readonly weightDecay: number;
   readonly seed: number;
   readonly penalty?: Penalty;
-  /** How strong the penalty is over the epochs; always the same if absent. */
-  readonly strength?: Strength;
   /** Where the run's state is kept while it is under way; nowhere if absent. */
   readonly checkpoint?: CheckpointStore;
   /** What decides the result besides the numbers above: only the same run takes a checkpoint up. */
@@ -154,7 +152,7 @@ class Loop {
         const images = (step: number) => order.slice(step * batch, (step + 1) * batch);
         const next = this.done + 1 < steps ? images(this.done + 1) : undefined;
         const at = this.epoch + this.done / steps;
-        const strength = options.strength ? strengthAt(options.strength, at, options.epochs) : 1;
+        const strength = (schedule: Schedule) => strengthAt(schedule, at, options.epochs);
         const step = this.epoch * steps + this.done;
         await this.step.run(images(this.done), step, lr, strength, next);
       }
@@ -288,14 +286,13 @@ class Loop {
 
 /** Everything that decides what a training ends with. */
 function settingsOf(options: TrainOptions): Settings {
-  const { stage, set, epochs, batch, lr, momentum, weightDecay, seed, strength, settings } =
-    options;
+  const { stage, set, epochs, batch, lr, momentum, weightDecay, seed, settings } = options;
   const images = {
     train: options.train.labels.length,
     validation: options.validation.labels.length,
   };
   const own = { stage, data: set.name, images, epochs, batch, lr, momentum, weightDecay, seed };
-  return { ...settings, ...own, strength };
+  return { ...settings, ...own };
 }
 
 /** More accurate, or as accurate with less loss. */

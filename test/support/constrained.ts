@@ -1,13 +1,8 @@
 /** A network's training step with both constraints, as the reference defines it, as one graph. */
 
 import { ok } from "node:assert/strict";
-import {
-  aggregate,
-  channelConstraint,
-  confusingClass,
-  scoreGradients,
-  spatialConstraint,
-} from "../../engine/doctor/constraint.ts";
+import { channelConstraint, spatialConstraint } from "../../engine/doctor/forms/paper.ts";
+import { aggregate, confusingClass, scoreGradients } from "../../engine/doctor/score.ts";
 import { type Module, type Parameter, run } from "../../engine/nn/module.ts";
 import { loadStateDict } from "../../engine/nn/state.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";

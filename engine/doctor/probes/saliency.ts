@@ -5,7 +5,7 @@ import { flatten } from "../../tensor/movement.ts";
 import { abs } from "../../tensor/pointwise.ts";
 import { sum } from "../../tensor/reduce.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { scoreGradients } from "../constraint.ts";
+import { scoreGradients } from "../score.ts";
 
 /** The saliency of a batch, [B, H W]. */
 export function saliency(network: Module, images: Tensor, labels: Tensor): Tensor {

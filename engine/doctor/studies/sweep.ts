@@ -5,8 +5,9 @@
  * file and is not done again.
  */
 
-import { pairingsOf } from "../../data/groups.ts";
 import { join } from "node:path";
+import { pairingsOf } from "../../data/groups.ts";
+import { canonicalText, type Settings } from "../../io/canonical.ts";
 import {
   fileExists,
   makeFolder,
@@ -15,11 +16,11 @@ import {
   writeFileAtomic,
 } from "../../io/files.ts";
 import { loadStateDict } from "../../nn/state.ts";
+import type { RunFolder, StageResult } from "../../run/run_folder.ts";
 import { accuracy, type Prediction, predictions } from "../../train/predictions.ts";
 import { Predictor } from "../../train/predict.ts";
-import type { RunFolder, StageResult } from "../../run/run_folder.ts";
 import { classMeasures } from "../class_measures.ts";
-import { constrainedLayers, type ConstraintSettings, Stages } from "../stages.ts";
+import { termsOf } from "../constraint.ts";
 import {
   type Interval,
   type McNemar,
@@ -28,47 +29,68 @@ import {
   type PairedSample,
   pairedSample,
 } from "../significance.ts";
-import type { ConstraintForm } from "../penalty.ts";
+import { classKernels, type Stages, type Treatment } from "../stages.ts";
 
-export const SWEEP_VERSION = 1;
+export const SWEEP_VERSION = 2;
 
-/** The values of each setting; a layer stands for a choice of `resolveLayers`. */
-export interface Grid {
-  readonly form: readonly ConstraintForm[];
-  readonly alpha: readonly number[];
-  readonly beta: readonly number[];
-  readonly theta: readonly number[];
-  readonly layer: readonly string[];
-  readonly imagesPerClass: readonly number[];
+/** The values of each setting that is searched, by its name; a list of layers is written a+b. */
+export type Grid = Readonly<Record<string, readonly (string | number)[]>>;
+
+/** One value of each setting, and what it comes to. */
+export interface Cell {
+  /** Tells it from the others of its sweep: the settings that vary. Its file's and stage's name. */
+  readonly name: string;
+  readonly settings: Readonly<Record<string, string | number>>;
+  readonly treatment: Treatment;
 }
-
-/** One setting of everything. */
-export type Cell = { readonly [Key in keyof Grid]: Grid[Key][number] };
 
 /**
- * The cells of a grid, each once: without a channel-wise constraint neither theta nor the number of
- * images counts, and what has neither constraint is the control.
+ * The cells of a grid, each once: of a term that is off nothing counts, nor do the images and the
+ * threshold that kernels are found by where the channel-wise term is. What has neither term is the
+ * control and no cell.
+ * @param treatmentOf what settings come to
  */
-export function cellsOf(grid: Grid): Cell[] {
-  let cells: Partial<Cell>[] = [{}];
+export function cellsOf(
+  grid: Grid,
+  treatmentOf: (settings: Cell["settings"]) => Treatment,
+): Cell[] {
+  let combinations: Cell["settings"][] = [{}];
   for (const [key, values] of Object.entries(grid)) {
-    cells = cells.flatMap((cell) => [...values].map((value) => ({ ...cell, [key]: value })));
+    combinations = combinations.flatMap((of) => values.map((value) => ({ ...of, [key]: value })));
   }
+  const varied = variedAxes(grid);
   const distinct = new Map<string, Cell>();
-  for (const cell of cells as Cell[]) {
-    if (cell.alpha === 0 && cell.beta === 0) continue;
-    const counting = cell.alpha !== 0
-      ? cell
-      : { ...cell, theta: grid.theta[0], imagesPerClass: grid.imagesPerClass[0] };
-    distinct.set(cellName(counting), counting);
+  for (const settings of combinations) {
+    const treatment = treatmentOf(settings);
+    if (termsOf(treatment.constraint).length === 0) continue;
+    const key = canonicalText(whatCounts(treatment));
+    if (distinct.has(key)) continue;
+    const words = varied.map((axis) => `${axis} ${settings[axis]}`).join(" ") || "cell";
+    distinct.set(key, { name: words, settings, treatment });
   }
-  return [...distinct.values()];
+  return withFileNames([...distinct.values()]);
 }
 
-/** A cell's name, and so its file's. */
-export function cellName({ form, alpha, beta, theta, layer, imagesPerClass }: Cell): string {
-  const place = layer.replace(/[^\w.+-]/g, "_");
-  return `${form} ${place} alpha ${alpha} beta ${beta} theta ${theta} images ${imagesPerClass}`;
+/** The cells with names that files can have, still different from each other. */
+function withFileNames(cells: readonly Cell[]): Cell[] {
+  const taken = new Map<string, number>();
+  return cells.map((cell) => {
+    const plain = cell.name.replace(/[^\w.+ -]/g, "_");
+    const times = (taken.get(plain) ?? 0) + 1;
+    taken.set(plain, times);
+    return { ...cell, name: times > 1 ? `${plain} (${times})` : plain };
+  });
+}
+
+/** The settings of which there are several values. */
+export const variedAxes = (grid: Grid): string[] =>
+  Object.keys(grid).filter((axis) => grid[axis].length > 1);
+
+/** A treatment without what has no effect in it. */
+function whatCounts({ constraint, theta, imagesPerClass }: Treatment): Settings {
+  const terms = termsOf(constraint).map((term) => [term, constraint[term]]);
+  const kernels = constraint.channel.weight !== 0 && { theta, imagesPerClass };
+  return { ...Object.fromEntries(terms), ...kernels };
 }
 
 /** How a model does on the validation split. */
@@ -82,7 +104,7 @@ export interface Validated {
 
 /** A cell of one seed. */
 export interface CellResult {
-  readonly cell: Cell;
+  readonly cell: string;
   readonly seed: number;
   readonly control: Validated;
   readonly treated: Validated;
@@ -114,10 +136,6 @@ export interface SweepFile {
 export interface SweepOptions {
   readonly cells: readonly Cell[];
   readonly seed: number;
-  /** The settings that the grid does not vary. */
-  readonly constraint: Pick<ConstraintSettings, "strength">;
-  /** The modules behind a cell's layer. */
-  readonly layersOf: (cell: Cell) => readonly string[];
   readonly batch: number;
   /** Told before each cell that is yet to be done. */
   readonly begin: (cell: Cell, index: number) => void;
@@ -132,9 +150,9 @@ export async function sweepSeed(
   folder: RunFolder,
   options: SweepOptions,
 ): Promise<CellResult[]> {
-  stages.requireMasks(Math.max(...options.cells.map(({ beta }) => beta)));
+  for (const { treatment } of options.cells) stages.requireMasks(treatment.constraint);
   await makeFolder(folder.file("cells"));
-  const fileOf = (cell: Cell) => join(folder.file("cells"), `${cellName(cell)}.json`);
+  const fileOf = ({ name }: Cell) => join(folder.file("cells"), `${name}.json`);
   const baseline = await stages.baseline();
   const control = await stages.control(baseline.state);
   const judge = await Judge.make(stages, options.batch);
@@ -149,7 +167,7 @@ export async function sweepSeed(
         await writeFileAtomic(file, JSON.stringify(result, null, 2) + "\n");
       }
       results.push(JSON.parse(await readText(file)));
-      await removeIfThere(folder.file(`${cellName(cell)}.safetensors`));
+      await removeIfThere(folder.file(`${cell.name}.safetensors`));
     }
     return results;
   } finally {
@@ -166,19 +184,17 @@ async function sweepCell(
   control: Judged,
 ): Promise<CellResult> {
   const begun = performance.now();
-  const constraint = { ...options.constraint, ...cell, layers: options.layersOf(cell) };
-  const found = await stages.diagnose(baseline.state, constraint);
-  const masks = constrainedLayers(found);
-  const stage = cellName(cell);
+  const { name, treatment } = cell;
+  const kernels = classKernels(await stages.diagnose(baseline.state, treatment));
   const treated = await judge.judge(
-    await stages.treated(stage, baseline.state, masks, constraint),
+    await stages.treated(name, baseline.state, kernels, treatment),
   );
   const [first, second] = [control, treated].map(({ predicted }) =>
     predicted.map((p) => p.label === p.predicted)
   );
   const test = mcnemar(first, second);
   return {
-    ...{ cell, seed: options.seed, control: control.validated, treated: treated.validated },
+    ...{ cell: name, seed: options.seed, control: control.validated, treated: treated.validated },
     mcnemar: test,
     interval: pairedDifference(test, first.length),
     seconds: (performance.now() - begun) / 1000,
@@ -221,12 +237,12 @@ class Judge {
 }
 
 /** Each cell over its seeds, the best first. */
-export function summarizeSweep(
+export function rankCells(
   cells: readonly Cell[],
   results: readonly CellResult[],
 ): CellSummary[] {
   const summaries = cells.map((cell): CellSummary => {
-    const own = results.filter((result) => cellName(result.cell) === cellName(cell));
+    const own = results.filter((result) => result.cell === cell.name);
     const gains = (of: (validated: Validated) => number | undefined) =>
       own.map(({ treated, control }) => (of(treated) ?? NaN) - (of(control) ?? NaN));
     const groups = gains(({ worst_group }) => worst_group);

@@ -1,25 +1,22 @@
 /** What was asked for, in words, and how to ask for it again. */
 
+import { constraintInWords } from "../../doctor/constraint.ts";
 import type { DiagnosisFile } from "../../doctor/diagnosis_file.ts";
 import type { ResultFile } from "../../doctor/result.ts";
 import { type Content, html } from "../html.ts";
 import { facts, paragraph, type Section, table } from "../pieces.ts";
 import type { Settings } from "../run.ts";
-import { constraintInWords, count, counted } from "../text.ts";
+import { count, counted } from "../text.ts";
 
 type Facts = (readonly [string, Content])[];
 
 const list = (names: readonly string[]) => names.join(", ");
 
 export function askedSection(result: ResultFile, settings: Settings): Section {
-  const { images, layers, theta, space_layers: spaceLayers, space_form: spaceForm } = result;
+  const { images, theta, constraint } = result;
   const { epochs, treatEpochs, lr, treatLr, batch, momentum, weightDecay, weights } = settings;
-  const { imagesPerClass, noise, noiseCopies, warmup, course, width = 1 } = settings;
+  const { imagesPerClass, noise, noiseCopies, width = 1 } = settings;
   const optimiser = `SGD, batch ${batch}, momentum ${momentum}, weight decay ${weightDecay}`;
-  const strength = [
-    Number(warmup) > 0 && `growing over ${counted(Number(warmup), "epoch")}`,
-    course === "cosine" && "then falling along a cosine",
-  ].filter(Boolean).join(", ");
   const asked: Facts = [
     [
       "Model",
@@ -47,14 +44,12 @@ export function askedSection(result: ResultFile, settings: Settings): Section {
     ["Training", optimiser],
     [
       "Diagnosis",
-      `${list(layers)}; up to ${counted(Number(imagesPerClass), "image")} a class, theta ${theta}` +
+      `${list(constraint.channel.layers)}; up to ${
+        counted(Number(imagesPerClass), "image")
+      } a class, theta ${theta}` +
       (Number(noise) > 0 ? `; noise ${noise}, ${noiseCopies} copies` : ""),
     ],
-    [
-      "Constraint",
-      constraintInWords({ ...result, spaceForm, spaceLayers }) +
-      (strength && `; ${strength}`),
-    ],
+    ["Constraint", constraintInWords(constraint)],
     ["Seed", seedsOf(settings) ?? `${result.seed}`],
   ];
   return { id: "asked", title: "What was asked", content: facts(asked) };

@@ -2,12 +2,12 @@
 
 import type { CorrelationFile } from "../../doctor/studies/correlation.ts";
 import type { NoiseFile } from "../../doctor/studies/noise.ts";
-import type { SweepFile } from "../../doctor/studies/sweep.ts";
+import { type SweepFile, variedAxes } from "../../doctor/studies/sweep.ts";
 import { Html, html } from "../html.ts";
 import { figure, figures, paragraph, type Section, table } from "../pieces.ts";
 import type { Study } from "../run.ts";
-import { layersPlot, noisePlot, shown, SWEEP_AXES, sweepPlot } from "../study_plots.ts";
-import { count, counted, percent, points, range } from "../text.ts";
+import { layersPlot, noisePlot, shown, sweepPlot } from "../study_plots.ts";
+import { capital, count, counted, percent, points, range, spoken } from "../text.ts";
 
 const SIZE = { width: 340, height: 190 };
 
@@ -85,23 +85,25 @@ ${
 }
 
 function sweep(file: SweepFile): Html {
-  const varied = SWEEP_AXES.filter((axis) => file.grid[axis].length > 1);
+  const varied = variedAxes(file.grid);
+  const fixed = Object.keys(file.grid).filter((axis) => !varied.includes(axis));
   const cells = file.cells.slice(0, MOST_CELLS);
   return html`<h3>Search for settings, ${file.model} on ${file.data}</h3>
 ${
     paragraph(
       `${counted(file.cells.length, "combination")}, ${counted(file.seeds.length, "seed")} each, `,
-      "judged on the validation split alone.",
+      "judged on the validation split alone. In all: ",
+      `${fixed.map((axis) => `${spoken(axis)} ${file.grid[axis][0]}`).join(", ")}.`,
     )
   }
 ${figures(varied.map((axis) => figure(sweepPlot(file, axis, SIZE), "")))}
 ${
     table({
       caption: "Treated minus control in points of validation accuracy, the best first",
-      header: ["Place", ...SWEEP_AXES.slice(0, -1), "images a class", "Gain", "95 % t interval"],
+      header: ["Place", ...varied.map((axis) => capital(spoken(axis))), "Gain", "95 % t interval"],
       rows: cells.map(({ cell, accuracy: { mean, interval } }, i) => [
         i + 1,
-        ...SWEEP_AXES.map((axis) => cell[axis]),
+        ...varied.map((axis) => cell.settings[axis]),
         points(mean),
         interval ? range(interval, points) : "",
       ]),

@@ -1,0 +1,88 @@
+/** A treatment as `treat` and `table` run it: what the flags ask for, and what is printed. */
+
+import type { DataSet } from "../engine/data/dataset.ts";
+import { probesOf } from "../engine/doctor/probes/probes.ts";
+import type { ResultFile } from "../engine/doctor/result.ts";
+import { checkTreatment, type TreatReporter } from "../engine/doctor/stages.ts";
+import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
+import type { Module } from "../engine/nn/module.ts";
+import type { Runtime } from "../engine/plan/runtime.ts";
+import type { RunFolder } from "../engine/run/run_folder.ts";
+import { openModel, StageBars } from "./common.ts";
+import { constraintOf } from "./constraint_flags.ts";
+import type { Context } from "./framework/command.ts";
+import type { Values } from "./framework/flags.ts";
+import { writeReport } from "./report_file.ts";
+import type { treatFlags } from "./treat_flags.ts";
+import { describeResult } from "./treat_tables.ts";
+
+/** A network with the starting values of its seed, and how it is to be treated. */
+export interface Prepared {
+  readonly network: Module;
+  readonly set: DataSet;
+  readonly options: TreatOptions;
+}
+
+/**
+ * What the flags ask of a treatment.
+ * @throws UserError as `checkTreatment` does, before anything is written
+ */
+export function prepare(
+  args: Values<typeof treatFlags>,
+  set: DataSet,
+  weights?: TreatOptions["weights"],
+): Prepared {
+  const { network, entry: { featureLayer } } = openModel(args, set, args.seed);
+  const options: TreatOptions = {
+    ...args,
+    ...{ weights, featureLayer },
+    testLimit: args.testLimit ?? trialTestLimit(args.limit),
+    constraint: constraintOf(args, network, set, featureLayer),
+    measures: { probes: probesOf(args.measures), images: args.measureImages, options: args },
+  };
+  checkTreatment(network, set, options);
+  return { network, set, options };
+}
+
+/** A run on a few training images is a trial, which a whole test set would make long. */
+function trialTestLimit(limit: number | undefined): number | undefined {
+  return limit === undefined ? undefined : Math.max(limit, 1000);
+}
+
+/** One run, with its report. */
+export async function treatOnce(
+  { network, set, options }: Prepared,
+  folder: RunFolder,
+  runtime: Runtime,
+  context: Context,
+): Promise<void> {
+  const bars = new StageBars(context);
+  try {
+    const report = reporter(context, bars);
+    const result = await treat(runtime, network, set, folder, options, report);
+    await finish(folder, result, context);
+  } finally {
+    bars.abandon();
+    runtime.destroy();
+  }
+}
+
+/** Writes a finished run's report, and prints its numbers. */
+export async function finish(
+  folder: RunFolder,
+  result: ResultFile,
+  { print }: Context,
+): Promise<void> {
+  await writeReport(folder.path);
+  print(`\n${describeResult(result)}`);
+}
+
+/** Tells of the stages on the terminal. */
+export const reporter = ({ print, signal }: Context, bars: StageBars): TreatReporter => ({
+  signal,
+  stage: (name, what) => print(`\n${name}: ${what}`),
+  progress: (stage, progress) => bars.progress(stage, progress),
+  epoch: (record) => bars.epoch(record),
+  looked: (stage, done, total) => bars.looked(stage, done, total),
+  note: (text) => print(`  ${text}`),
+});
