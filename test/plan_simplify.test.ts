@@ -98,6 +98,8 @@ Deno.test("gradients through max pooling are gated and summed on the pooled elem
   const other = random([2, 7, 6, 4]);
   const [scattered] = t.grad(t.sum(t.mul(pooled, g)), [y]);
   await agrees(t.gate(scattered, other), t.gate(scattered, y));
+  // Sums over other axes than all of the image's are made of the scattered elements.
+  await agrees(...[[0], [1, 2], [0, 1], [3], [1, 2, 3]].map((axes) => t.sum(scattered, axes)));
 });
 
 Deno.test("a convolution ends with the chain that is its only reader", async () => {

@@ -12,7 +12,7 @@ import { type ChainItem, chainItem, type Item, readersOf } from "./item.ts";
 /** @param stored the nodes whose values lie in memory; see fuse.ts */
 export function joinPairs(items: readonly Item[], stored: ReadonlySet<Tensor>): Item[] {
   const readers = readersOf(items);
-  /** Pointwise nodes so far that no other is joined with, and their items. */
+  /** The pointwise nodes so far that are computed alone, and their items. */
   const single = new Map<Tensor, ChainItem>();
   const gone = new Set<Item>();
   const joined = items.map((item) => {
@@ -25,7 +25,6 @@ export function joinPairs(items: readonly Item[], stored: ReadonlySet<Tensor>): 
     const both = before && chainOf(node, stored, before);
     if (both && both.leaves.length < MAX_LEAVES && both.chain.values.length <= MAX_VALUES) {
       gone.add(single.get(before)!);
-      single.delete(before);
       return chainItem(both);
     }
     single.set(node, item);
