@@ -8,6 +8,7 @@ import { ExitCode } from "../engine/errors.ts";
 import { inside, isInside } from "../engine/io/inside.ts";
 import { decodeText } from "../engine/io/text.ts";
 import { encodePng } from "../engine/io/image.ts";
+import sharp from "sharp";
 import { concat, inFolder, inFolderWith, userError } from "./support/io.ts";
 
 /** A picture that no other number gives. */
@@ -44,6 +45,8 @@ Deno.test("links to folders and files are followed, but not in circles, and dead
     const set = await load(data);
     assert.deepEqual(set.classes, ["apple", "banana"]);
     assert.equal(set.train.labels.length + set.test.labels.length, 5);
+    await Deno.symlink("../gone", join(data, "cherry"));
+    await userError(load(data), ExitCode.data, /data.cherry is a link that leads nowhere/);
     const why = set.notes!.leftOut.map(({ why, count }) => `${count} ${why}`).sort();
     assert.match(why.join("; "), /^1 links that lead nowhere; 1 links to a folder that was read/);
   }));
@@ -140,6 +143,33 @@ Deno.test("a class may be called as a part is, if its folder holds images", () =
   inFolderWith(folders("train", "bus", "car"), async (folder) => {
     assert.deepEqual((await load(folder)).classes, ["bus", "car", "train"]);
   }));
+
+Deno.test("what is odd is told: classes spelled alike, several pictures, no test image", async () => {
+  const gif = Uint8Array.from(
+    await sharp(new Uint8Array(3 * 4 * 8).map((_, i) => 9 * i % 200), {
+      raw: { width: 4, height: 8, channels: 3, pageHeight: 4 },
+    }).gif().toBuffer(),
+  );
+  await inFolderWith({
+    ...folders("train/hot_dog", "train/Hot dog", "train/1", "train/1.0", "test/1"),
+    "train/1/moving.gif": gif,
+  }, async (folder) => {
+    const { warnings } = (await load(folder)).notes!;
+    assert.match(warnings.join("; "), /1 and 1\.0 are classes of their own/);
+    assert.match(warnings.join("; "), /Hot dog and hot_dog are classes of their own/);
+    assert.match(warnings.join("; "), /no image of 1\.0, Hot dog, hot_dog is in the test part/);
+    assert.match(warnings.join("; "), /1 files hold several pictures.*moving\.gif/);
+  });
+});
+
+Deno.test("tables with semicolons or tabs are read as tables with commas", async () => {
+  for (const separator of [";", "\t"]) {
+    const table = ["file,label", "0.png,a", "1.png,b"].join("\r\n").replaceAll(",", separator);
+    await inFolderWith({ ...images("0.png", "1.png"), "t.csv": table }, async (folder) => {
+      assert.deepEqual((await load(folder)).classes, ["a", "b"]);
+    });
+  }
+});
 
 const doubts: [string, Record<string, Uint8Array | string>, RegExp][] = [
   ["parts of a foreign name", folders("uno/a", "uno/b", "dos/a", "dos/b"), /uno all hold .* a, b/],

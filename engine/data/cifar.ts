@@ -8,6 +8,7 @@ import { basename, join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes } from "../io/files.ts";
 import type { DataSet, MemorySplit, Preparation } from "./dataset.ts";
+import { Notes } from "./notes.ts";
 import { interleave } from "./planes.ts";
 
 /** What distinguishes one set of the family from another. */
@@ -88,7 +89,7 @@ const imageBytes = 3 * size.height * size.width;
 export async function readCifar(set: CifarSet, folder: string): Promise<DataSet<MemorySplit>> {
   const { name, classes, preparation, trainFiles, testFile } = set;
   const inside = await locate(set, folder);
-  const present = [];
+  const present: string[] = [];
   for (const file of trainFiles) {
     if (await fileExists(join(inside, file))) present.push(join(inside, file));
   }
@@ -98,7 +99,13 @@ export async function readCifar(set: CifarSet, folder: string): Promise<DataSet<
 
   const train = await readRecords(set, present);
   const test = await readRecords(set, [testPath]);
+  const notes = new Notes();
+  if (present.length < trainFiles.length) {
+    const missing = trainFiles.filter((file) => !present.includes(join(inside, file)));
+    notes.warn(`${missing.join(", ")} is missing in ${inside}: training does without`);
+  }
   return {
+    notes,
     ...{ name, classes, ...size, channels: 3, ...preparation, train, test },
     source: `${inside} (${present.length} of ${trainFiles.length} training ` +
       `${trainFiles.length === 1 ? "files" : "batches"}: ${train.labels.length} images in ` +

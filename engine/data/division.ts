@@ -56,7 +56,12 @@ export function divide(
       ExitCode.data,
     );
   }
-  if (test.length > 0) return { train, validation, test, how: "" };
+  if (test.length > 0) {
+    const tested = labels(test);
+    const missing = [...seen].filter((label) => !tested.has(label));
+    if (missing.length > 0) notes.warn(`no image of ${some(missing)} is in the test part`);
+    return { train, validation, test, how: "" };
+  }
   if (validation.length === 0 || valFor === "validation") return cut(train, validation);
   if (valFor === undefined) {
     notes.guess("the val part is the test, since there is no test part", "--val-for validation");

@@ -13,7 +13,7 @@ import { divide, type DivideOptions } from "./division.ts";
 import type { ResizeMode } from "./fit.ts";
 import { imageNames, listImages, type ListOptions } from "./folder_listing.ts";
 import { ImageFiles } from "./image_files.ts";
-import { Notes } from "./notes.ts";
+import { Notes, some } from "./notes.ts";
 
 /** What distinguishes one set of the family from another. */
 export interface FolderSet {
@@ -63,6 +63,13 @@ export async function readFolder(
   const { train, validation, test, how } = divide(listed, folder, options, notes);
   const paths = listed.map(({ path }) => path);
   const headers = await readHeaders(paths);
+  const several = paths.filter((_, i) => headers[i].pictures > 1);
+  if (several.length > 0) {
+    notes.warn(
+      `${several.length} files hold several pictures, of which the first is read: ` +
+        some(several),
+    );
+  }
   const common = commonSize(headers.map(({ size }) => size));
   const square = common && common.height === common.width && common.height <= size;
   const own = options.size ?? (set.smaller && square ? common.height : size);
@@ -105,11 +112,10 @@ export async function readFolder(
 }
 
 function checkClasses(classes: readonly string[], folder: string, notes: Notes): void {
-  for (const [, alike] of Map.groupBy(classes, (name) => name.normalize("NFKC").toLowerCase())) {
+  for (const [, alike] of Map.groupBy(classes, likeness)) {
     if (alike.length < 2) continue;
     notes.warn(
-      `${alike.join(" and ")} are classes of their own, though they differ in case or ` +
-        "in how their letters are encoded alone",
+      `${alike.join(" and ")} are classes of their own, though they are spelled alike`,
     );
   }
   if (classes.length >= 2 && classes.length <= 65536) return;
@@ -120,6 +126,13 @@ function checkClasses(classes: readonly string[], folder: string, notes: Notes):
     ExitCode.data,
     "A classifier needs two classes or more: a folder for each, or a column in the table.",
   );
+}
+
+/** Equal for names that differ in case, separators, accents' encoding or a number's form alone. */
+function likeness(name: string): string {
+  const number = Number(name);
+  if (name.trim() !== "" && Number.isFinite(number)) return `${number}`;
+  return name.normalize("NFKC").toLowerCase().replace(/[\s_-]+/g, " ").trim();
 }
 
 /** Files whose headers are read at a time. */

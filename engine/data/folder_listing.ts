@@ -48,24 +48,41 @@ export async function listImages(
 
 async function fromFolders(
   folder: string,
-  { files, folders }: Entries,
+  found: Entries,
   layout: ListOptions["layout"],
   notes: Notes,
 ): Promise<Listed[]> {
-  for (const file of files) {
-    await refuseLostLink(join(folder, file));
-    notes.leaveOut(stray(file), join(folder, file));
-  }
+  await passOver(folder, found, notes);
+  const { folders } = found;
   const parts = layout === "classes" ? [] : await findParts(folder, folders, layout, notes);
   if (parts.length === 0) return await inClasses(folder, folders, notes);
   const listed: Listed[] = [];
   for (const { name, part } of parts) {
     const inner = join(folder, name);
     const found = await entries(inner, notes);
-    for (const file of found.files) notes.leaveOut(stray(file), join(inner, file));
+    await passOver(inner, found, notes);
     listed.push(...await inClasses(inner, found.folders, notes, part));
   }
   return listed;
+}
+
+/**
+ * Notes the files beside folders of classes or parts.
+ * @throws UserError (data) where one was a link to such a folder, and leads nowhere now
+ */
+async function passOver(folder: string, { files, dead }: Entries, notes: Notes): Promise<void> {
+  const lost = dead.find((name) => extname(name) === "");
+  if (lost !== undefined) {
+    throw new UserError(
+      `${join(folder, lost)} is a link that leads nowhere: is a class or part missing?`,
+      ExitCode.data,
+      "Put the folder there, or take the link away.",
+    );
+  }
+  for (const file of files) {
+    await refuseLostLink(join(folder, file));
+    notes.leaveOut(stray(file), join(folder, file));
+  }
 }
 
 /**

@@ -187,9 +187,21 @@ function withoutRepeats(listed: readonly Listed[], notes: Notes): Listed[] {
   });
 }
 
+/** Where a comma is the decimal point, spreadsheets write semicolons between columns. */
+function delimiterOf(text: string): string {
+  const head = text.split(/\r?\n/, 1)[0].toLowerCase().split(/[;\t]/).map((name) =>
+    name.trim().replace(/^["\ufeff]+|"$/g, "")
+  );
+  const isHead = [FILE_COLUMNS, LABEL_COLUMNS].every((columns) =>
+    columns.some((name) => head.includes(name))
+  );
+  return !isHead ? "," : text.split(/\r?\n/, 1)[0].includes(";") ? ";" : "\t";
+}
+
 function parseTable(text: string, table: string): string[][] {
   try {
-    return parse(text, { bom: true, skip_empty_lines: true, trim: true });
+    const delimiter = delimiterOf(text);
+    return parse(text, { bom: true, skip_empty_lines: true, trim: true, delimiter });
   } catch (error) {
     throw new UserError(`${table}: ${(error as Error).message}`, ExitCode.data, undefined, {
       cause: error,

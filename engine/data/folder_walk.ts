@@ -23,18 +23,23 @@ export const isImage = (name: string) => IMAGE_ENDINGS.includes(extname(name).to
 export interface Entries {
   readonly files: string[];
   readonly folders: string[];
+  /** Links that lead nowhere. */
+  readonly dead: string[];
 }
 
 /** The names in a folder, sorted, without hidden ones. @throws UserError (data) that names it */
 export async function entries(folder: string, notes?: Notes): Promise<Entries> {
-  const found: Entries = { files: [], folders: [] };
+  const found: Entries = { files: [], folders: [], dead: [] };
   try {
     for await (const entry of Deno.readDir(folder)) {
       const path = join(folder, entry.name);
       const kind = await kindOf(path, entry);
       if (kind === "file" || kind === "folder") {
         (kind === "file" ? found.files : found.folders).push(entry.name);
-      } else notes?.leaveOut(kind, path);
+      } else {
+        if (kind === DEAD) found.dead.push(entry.name);
+        notes?.leaveOut(kind, path);
+      }
     }
   } catch (error) {
     throw fileError("read", folder, error, ExitCode.data);
@@ -44,6 +49,8 @@ export async function entries(folder: string, notes?: Notes): Promise<Entries> {
   return found;
 }
 
+const DEAD = "links that lead nowhere";
+
 /** What an entry is, or why it is passed over. */
 async function kindOf(path: string, { name, isFile, isDirectory, isSymlink }: Deno.DirEntry) {
   // What macOS leaves in archives holds a shadow of each image.
@@ -52,7 +59,7 @@ async function kindOf(path: string, { name, isFile, isDirectory, isSymlink }: De
   if (isDirectory) return "folder";
   if (!isSymlink) return "neither a file nor a folder";
   const target = await Deno.stat(path).catch(() => undefined);
-  if (!target) return "links that lead nowhere";
+  if (!target) return DEAD;
   return target.isFile ? "file" : target.isDirectory ? "folder" : "neither a file nor a folder";
 }
 

@@ -25,6 +25,8 @@ export interface ImageHeader {
   readonly size: ImageSize;
   /** Whether it is stored otherwise. */
   readonly isTurned: boolean;
+  /** Those in the file, of which the first is decoded. */
+  readonly pictures: number;
 }
 
 /** An image of bytes (H, W, 3): red, green, blue. */
@@ -87,7 +89,7 @@ export async function imageHeader(path: string): Promise<ImageHeader> {
   const metadata = found ?? await metadataOf(await imageBytes(path), path);
   const size = uprightSize(metadata);
   checkSize(path, size);
-  return { size, isTurned: (metadata.orientation ?? 1) > 1 };
+  return { size, isTurned: (metadata.orientation ?? 1) > 1, pictures: metadata.pages ?? 1 };
 }
 
 /** The ending of a file with such an image: ".jpg". @throws UserError (data) where it is none */
