@@ -93,10 +93,16 @@ export const trainFlags = flagTable({
     max: MAX_IMAGES,
     help: "training images to use (default all)",
   },
-  out: { type: "string", value: "DIR", help: "the run folder (default a new one in runs/)" },
+  out: {
+    type: "string",
+    value: "DIR",
+    help: "the run folder (default a new one in runs/)",
+    writes: { what: "folder", otherwise: "runs" },
+  },
   resume: {
     type: "string",
     value: "DIR",
+    writes: { what: "folder" },
     help: "continue the run in this folder, with its own settings",
   },
 });

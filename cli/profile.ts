@@ -33,9 +33,24 @@ const flags = flagTable({
     help: "parts of a layer's path by which layers are told apart (default all)",
   },
   ...seedFlag,
-  json: { type: "string", value: "FILE", help: "write all numbers there, every dispatch's too" },
-  trace: { type: "string", value: "FILE", help: "write a trace there that ui.perfetto.dev opens" },
-  dumpWgsl: { type: "string", value: "DIR", help: "write the expanded shaders there" },
+  json: {
+    type: "string",
+    value: "FILE",
+    help: "write all numbers there, every dispatch's too",
+    writes: { what: "file" },
+  },
+  trace: {
+    type: "string",
+    value: "FILE",
+    help: "write a trace there that ui.perfetto.dev opens",
+    writes: { what: "file" },
+  },
+  dumpWgsl: {
+    type: "string",
+    value: "DIR",
+    help: "write the expanded shaders there",
+    writes: { what: "folder" },
+  },
 });
 
 export const command = defineCommand({

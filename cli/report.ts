@@ -16,6 +16,7 @@ export const command = defineCommand({
       value: "DIR",
       positional: true,
       required: true,
+      writes: { what: "folder" },
       help: "the run's folder",
     },
     studies: {

@@ -64,7 +64,12 @@ export const command = defineCommand({
       default: 0.1,
       help: "share of the training images to leave out, as training did",
     },
-    out: { type: "string", value: "DIR", help: "the folder for it (default a new one in runs/)" },
+    out: {
+      type: "string",
+      value: "DIR",
+      help: "the folder for it (default a new one in runs/)",
+      writes: { what: "folder", otherwise: "runs" },
+    },
     import: {
       type: "string",
       value: "DIR",

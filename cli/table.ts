@@ -46,6 +46,7 @@ const flags = flagTable({
     type: "string",
     value: "DIR",
     default: "runs/table",
+    writes: { what: "folder" },
     help: "the table's folder; cells that are finished there are not done again",
   },
   onlyWrite: { type: "boolean", help: "do no cell; write the table of those that are there" },

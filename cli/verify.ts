@@ -45,6 +45,7 @@ export const command = defineCommand({
     dump: {
       type: "string",
       value: "OUT.safetensors",
+      writes: { what: "file" },
       help: "compute all that the case allows and write it, named without expect.",
     },
     json: { type: "boolean", help: "print one JSON object" },

@@ -28,6 +28,8 @@ export interface Common<Value> {
   readonly rule?: (values: AllValues) => string | undefined;
   /** With it something else is done, for which only the options of these keys count. */
   readonly mode?: readonly string[];
+  /** It names a place that is written to, or where it is not given, `otherwise` is that place. */
+  readonly writes?: { readonly what: "folder" | "file"; readonly otherwise?: string };
   /** The placeholder for the value in the help text, where its type says too little. */
   readonly value?: string;
   /** It is given without a name, `eval FILE`; several are told apart by their order. */

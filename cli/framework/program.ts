@@ -8,6 +8,7 @@ import { givenFlags, withDefaults } from "./flags.ts";
 import { commandHelp, commandLine, programHelp, version } from "./help.ts";
 import { callable, taskRunner } from "./launcher.ts";
 import { stderr, stdout, write } from "./output.ts";
+import { checkPlaces } from "./places.ts";
 import { checkRules } from "./rules.ts";
 import { runAgain } from "./restart.ts";
 import { listenForInterrupt } from "./signals.ts";
@@ -80,6 +81,7 @@ const isAskedFor = (arg: string | undefined): boolean =>
 
 async function run(command: AnyCommand, args: readonly string[]): Promise<ExitCode> {
   const { values, given } = parseWithHint(command, args);
+  await checkPlaces(command.flags, values, given);
   const work = stdout.work = new AbortController();
   let release: (() => void) | undefined;
   let gpu: Promise<Gpu> | undefined;

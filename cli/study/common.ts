@@ -30,7 +30,12 @@ export const studyFlags = flagTable({
   ...batchFlag,
   ...seedFlag,
   limit: { type: "integer", min: 20, max: MAX_IMAGES, help: "images to look at (default all)" },
-  out: { type: "string", value: "DIR", help: "the folder for it (default a new one in runs/)" },
+  out: {
+    type: "string",
+    value: "DIR",
+    help: "the folder for it (default a new one in runs/)",
+    writes: { what: "folder", otherwise: "runs" },
+  },
 });
 
 export interface Study {

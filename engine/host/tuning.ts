@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import type { AdapterName } from "../gpu/adapter.ts";
 import type { Choices } from "../gpu/tuning.ts";
+import { requireWritableFolder } from "../io/writable.ts";
 import { printable } from "../printable.ts";
 import { fileExists, makeFolder, readText, writeFileAtomic } from "../io/files.ts";
 
@@ -112,10 +113,16 @@ function parse(text: string, key: TuningKey): Choices {
   return new Map(choices);
 }
 
-/** The file that choices can be written to. @throws UserError (usage) where there is none */
+/**
+ * The file that choices can be written to.
+ * @throws UserError (usage) where there is none, (io) where its folder can't be written
+ */
 export async function requireTuningFile(key: TuningKey): Promise<string> {
   const file = await tuningFile(key);
-  if (file !== undefined) return file;
+  if (file !== undefined) {
+    await requireWritableFolder(dirname(file));
+    return file;
+  }
   const off = Deno.env.get(VARIABLE) === "off";
   throw new UserError(
     off ? `${VARIABLE} is off` : "there is no folder for caches, and so none for what is tuned",

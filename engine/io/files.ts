@@ -181,6 +181,11 @@ function explain(error: Error, code: string | undefined, path: string): [string,
       return ["a part of the path is a file, not a folder"];
     case "EISDIR":
       return ["it is a folder"];
+    case "EEXIST":
+      return ["there is a file of that name"];
+    case "EMFILE":
+    case "ENFILE":
+      return ["too many files are open at once", "Allow more: ulimit -n 1024."];
     default:
       return [error.message];
   }
