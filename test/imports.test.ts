@@ -40,7 +40,5 @@ Deno.test("no circle in the whole tree, type-only imports counted", () => {
   const graph = importsOf("engine", "models", "cli", "test");
   assert.ok(graph.size > 300);
   assert.ok(graph.get("models/registry.ts")!.includes("models/small.ts"));
-  // The kernels' own two go with their text model.
-  const kernels = (files: string[]) => files.every((f) => f.startsWith("engine/gpu/kernels/"));
-  assert.deepEqual(circles(graph).filter((files) => !kernels(files)), []);
+  assert.deepEqual(circles(graph), []);
 });

@@ -4,7 +4,7 @@
  */
 
 import { elementOf, type Operand, read, type Scalar } from "../kernel.ts";
-import { product } from "./cost.ts";
+import { product } from "./extents.ts";
 import { storageOf, type Target } from "./target.ts";
 
 /** An operand in memory; its shape is right-aligned with the iteration space and may have ones. */
@@ -94,6 +94,11 @@ export function chainText(chain: Chain, layout: ChainLayout, target: Target): Ch
       ...chain.values.map((value, k) => `let v${k} = ${value};`),
     ],
   };
+}
+
+/** Bytes of a chain's operands, each counted once. */
+export function chainBytes(chain: Chain): number {
+  return chain.leaves.reduce((sum, leaf) => sum + 4 * product(leaf.shape), 0);
 }
 
 /** The declaration of a loaded operand. */

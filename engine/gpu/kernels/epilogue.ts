@@ -9,8 +9,8 @@
  */
 
 import { type Kernel, textureInputs, written } from "../kernel.ts";
-import { type Chain, chainText, types } from "./chain.ts";
-import { chainBytes, product } from "./cost.ts";
+import { type Chain, chainBytes, chainText, types } from "./chain.ts";
+import { product } from "./extents.ts";
 import type { Target } from "./target.ts";
 
 /** Storage buffers that WebGPU promises to a shader stage. */

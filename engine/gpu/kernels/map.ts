@@ -2,8 +2,8 @@
 
 import mapShader from "../../../shaders/pointwise/map.wgsl" with { type: "text" };
 import { elementOf, type Kernel, written } from "../kernel.ts";
-import { type Chain, chainText, letLine, rowOf, types } from "./chain.ts";
-import { chainBytes, product } from "./cost.ts";
+import { type Chain, chainBytes, chainText, letLine, rowOf, types } from "./chain.ts";
+import { product } from "./extents.ts";
 import { streamThreads, type Target } from "./target.ts";
 
 /** Most rows that a thread takes: more save little. */

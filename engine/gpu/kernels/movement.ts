@@ -2,7 +2,7 @@
 
 import moveShader from "../../../shaders/pointwise/move.wgsl" with { type: "text" };
 import { elementOf, type Kernel, read, type Scalar, written } from "../kernel.ts";
-import { product } from "./cost.ts";
+import { product, strides } from "./extents.ts";
 
 type Shape = readonly number[];
 
@@ -17,10 +17,6 @@ interface Movement {
   /** Where the source's first element lies along each axis, and the source's extents. */
   starts?: Shape;
   sourceShape?: Shape;
-}
-
-function strides(shape: Shape): number[] {
-  return shape.map((_, d) => product(shape.slice(d + 1)));
 }
 
 /**

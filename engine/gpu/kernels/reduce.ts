@@ -6,9 +6,9 @@
 import reduceShader from "../../../shaders/reduce/reduce.wgsl" with { type: "text" };
 import treeShader from "../../../shaders/reduce/tree.wgsl" with { type: "text" };
 import { elementOf, type Kernel, type Scalar, type SplitKernel, written } from "../kernel.ts";
-import { type Chain, chainText, letLine, types } from "./chain.ts";
+import { type Chain, chainBytes, chainText, letLine, types } from "./chain.ts";
 import { streamThreads, type Target } from "./target.ts";
-import { chainBytes, product } from "./cost.ts";
+import { product } from "./extents.ts";
 
 export type Combine = "sum" | "max";
 /** What is combined is the middle of these three extents. */
