@@ -5,7 +5,7 @@
  * thought of. MODEL_DOCTOR_FUZZ=n makes n graphs of each kind, where time allows.
  */
 
-import { ok } from "node:assert/strict";
+import { deepEqual, ok } from "node:assert/strict";
 import { BLOCKS, cpuTarget } from "../engine/gpu/kernels/target.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import * as t from "../engine/tensor/mod.ts";
@@ -64,6 +64,20 @@ async function check(graph: Graph): Promise<void> {
     }
   }
 }
+
+Deno.test("random graphs hold every operation", () => {
+  const names = new Set<string>();
+  for (let seed = 0; seed < 60; seed++) {
+    for (const { outputs, assign } of KINDS.map(({ make }) => make(seed))) {
+      const asked = [...outputs, ...assign.map(([, value]) => value)];
+      for (const { operation } of t.ancestors(...asked)) names.add(operation.name);
+    }
+  }
+  // What a plan is fed, and what reads it, has tests of its own: test/train_batches.test.ts.
+  const others = ["input", "imageBatch"];
+  const missing = t.operations().map(({ name }) => name).filter((name) => !names.has(name));
+  deepEqual(missing.filter((name) => !others.includes(name)), []);
+});
 
 for (const { what, make, graphs, each } of KINDS) {
   for (let first = 0; first < graphs; first += each) {

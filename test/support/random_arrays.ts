@@ -25,6 +25,7 @@ const unary: ((x: t.Tensor) => t.Tensor)[] = [
   t.detach,
   (x) => t.exp(t.neg(t.square(x))),
   (x) => t.rsqrt(t.add(t.square(x), 0.5)),
+  (x) => t.sqrt(t.add(t.square(x), 0.5)),
   (x) => t.mul(x, 0.5),
   (x) => t.add(x, -0.25),
 ];

@@ -139,9 +139,27 @@ const steps: readonly Step[] = [
     const turned = t.permute(t.concat([table, t.add(table, t.constant(1, "u32"))], 1), [1, 0]);
     const x = b.image();
     b.counts.push(turned);
+    b.counts.push(b.choose.of([t.sum, t.max])(turned, [b.choose.below(2)]));
     const first = t.toFloat(t.window(turned, [0, -1], [1, x.shape[3]]));
     b.images.push(t.mul(x, t.sigmoid(t.mul(first, 0.1))));
     b.images.push(t.add(x, t.equal(t.window(turned, [0, 0], [1, 1]), t.constant(1, "u32"))));
+  },
+  // A classifier's end: a product, its loss; noise, and a choice by it.
+  (b) => {
+    const x = b.image();
+    const rows = t.flatten(x);
+    const classes = b.choose.of([2, 3, 8]);
+    const logits = t.matmul(rows, b.weights([rows.shape[1], classes], rows.shape[1]));
+    const labels = b.labels(x.shape[0], classes);
+    const loss = t.crossEntropyPerSample(logits, labels);
+    b.images.push(t.mul(x, t.sigmoid(t.reshape(loss, [x.shape[0], 1, 1, 1]))));
+    b.counts.push(t.argmaxExcept(logits, labels));
+  },
+  (b) => {
+    const x = b.image();
+    const key = new t.Variable("key", [2], Uint32Array.of(b.choose.below(99), 1));
+    const draws = t.uniform(key, x.shape, "noise");
+    b.images.push(t.where(t.greater(draws, 0.3), x, t.mul(x, t.sub(draws, 0.5))));
   },
 ];
 
