@@ -6,7 +6,7 @@ import { type FormName, formOf, FORMS, formsOf } from "../engine/doctor/forms/fo
 import { shareOutside } from "../engine/doctor/forms/share.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { checkConstraint, constraintPenalty, defaultWeight } from "../engine/doctor/penalty.ts";
-import { TERMS } from "../engine/doctor/terms.ts";
+import { type TermName, TERMS } from "../engine/doctor/terms.ts";
 import { ExitCode } from "../engine/errors.ts";
 import type { DataSet } from "../engine/data/dataset.ts";
 import { BatchNorm2d, Conv2d, Linear, ReLU } from "../engine/nn/layers.ts";
@@ -61,7 +61,13 @@ const masks = LAYERS.map((layer, l) => ({
 const at = (values: ArrayLike<number>, shape: readonly number[], ...position: number[]) =>
   values[position.reduce((offset, p, d) => offset * shape[d] + p, 0)];
 
-/** Both constraints at a layer by loops over d s / d A, as the paper writes them or as shares. */
+/** Which of the sums of `byHand` a form is as each of its terms: a new form is told here. */
+const SUMS: Record<FormName, Partial<Record<TermName, keyof ReturnType<typeof byHand>>>> = {
+  paper: { channel: "channel", space: "space" },
+  share: { channel: "channelShare", space: "spaceShare" },
+};
+
+/** The terms at a layer by loops over d s / d A, in every form. */
 function byHand(
   [own, other]: ArrayLike<number>[],
   shape: readonly number[],
@@ -134,13 +140,15 @@ for (const [form, layers] of CASES) {
     const { graph } = forward(net, given, new Input("key", [2], "u32"));
     const parameters = [...net.namedParameters()];
     const trained = parameters.map(([, p]) => p);
-    const [alpha, beta] = [10, 0.5];
+    const names = TERMS.filter((term) => SUMS[form][term]);
+    const weights = { channel: 10, space: 0.5 };
+    const [alpha, beta] = TERMS.map((term) => names.includes(term) ? weights[term] : 0);
     const constraint = constraintOf({ form, layers: LAYERS, alpha, beta });
-    const terms = constraintPenalty(net, constraint, byLayer(layers))!.build(graph);
-    assert.deepEqual(Object.keys(terms), ["channel", "space"]);
-    const { channel, space } = terms;
-    assert.deepEqual([channel.weight, space.weight], [alpha, beta]);
-    const loss = add(mul(channel.value, alpha), mul(space.value, beta));
+    const found = constraintPenalty(net, constraint, byLayer(layers))!.build(graph);
+    assert.deepEqual(Object.keys(found), names);
+    const terms = names.map((name) => found[name].value);
+    assert.deepEqual(names.map((name) => found[name].weight), names.map((name) => weights[name]));
+    const loss = terms.map((term, i) => mul(term, weights[names[i]])).reduce((a, b) => add(a, b));
 
     // The terms by loops over gradients that the oracle computes.
     const outputs = LAYERS.map((layer) => graph.output(layer));
@@ -171,29 +179,25 @@ for (const [form, layers] of CASES) {
         given.background.initial,
       )
     );
-    const suffix = form === "paper" ? "" : "Share" as const;
-    const total = (name: "channel" | "space") =>
-      sums.reduce((a, layer) => a + layer[`${name}${suffix}`], 0);
+    const totals = names.map((name) => sums.reduce((a, layer) => a + layer[SUMS[form][name]!], 0));
 
     const whole = add(crossEntropy(graph.logits, graph.labels), loss);
-    const tensors = [channel.value, space.value, whole, ...grad(whole, trained)];
+    const tensors = [...terms, whole, ...grad(whole, trained)];
     const wanted = interpret(tensors);
     const close = (a: number, b: number, what: string) =>
       assert.ok(Math.abs(a - b) <= 1e-5 * Math.abs(b), `${what} is ${a}, not ${b}`);
-    close(wanted[0][0], total("channel"), "channel");
-    close(wanted[1][0], total("space"), "space");
+    names.forEach((name, i) => close(wanted[i][0], totals[i], name));
     const [classification] = interpret([crossEntropy(graph.logits, graph.labels)]);
-    close(
-      wanted[2][0],
-      classification[0] + alpha * total("channel") + beta * total("space"),
-      "the whole loss",
-    );
+    const all = totals.reduce((a, total, i) => a + weights[names[i]] * total, classification[0]);
+    close(wanted[names.length][0], all, "the whole loss");
+    const first = names.length + 1;
     // The GPU against the oracle, and the oracle's second derivatives against differences.
     (await runtime.evaluate(tensors)).forEach((values, i) => {
       const error = relativeError(values, wanted[i]);
-      assert.ok(error < 1e-4, `${i < 3 ? tensors[i] : parameters[i - 3][0]} is off by ${error}`);
+      const what = i < first ? tensors[i] : parameters[i - first][0];
+      assert.ok(error < 1e-4, `${what} is off by ${error}`);
     });
-    checkSlope(whole, trained, wanted.slice(3));
+    checkSlope(whole, trained, wanted.slice(first));
     runtime.destroy();
   });
 }
@@ -296,14 +300,13 @@ Deno.test("a constraint that is constant is refused, and says where", async () =
   const net = new ConvolutionalHead();
   const last = resolveLayers(net, ["last"], "features");
   assert.deepEqual(last, ["classify"]);
-  for (
-    const [name, given] of [["channel", weights], ["space", { ...weights, alpha: 0, beta: 1 }]]
-  ) {
-    for (const form of NAMES) {
+  for (const term of TERMS) {
+    const given = term === "channel" ? { alpha: 1, beta: 0 } : { alpha: 0, beta: 1 };
+    for (const { name: form } of formsOf(term)) {
       const error = await refused(
-        () => check(net, tinySet, last, { ...given as typeof weights, form }),
+        () => check(net, tinySet, last, { ...given, form }),
         ExitCode.method,
-        new RegExp(`the ${name}-wise constraint at classify is constant`),
+        new RegExp(`the ${term}-wise constraint at classify is constant`),
       );
       assert.match(error.hint!, /such as features/);
     }
