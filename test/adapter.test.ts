@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/gpu/adapter.ts";
 import { BLOCKS, PLAIN, targetFor } from "../engine/gpu/kernels/target.ts";
+import { measureRoofline } from "../engine/gpu/roofline.ts";
 import { openGpu } from "../engine/host/gpu.ts";
 import {
   adapterHint,
@@ -10,6 +11,8 @@ import {
   installCommand,
   type System,
 } from "../engine/host/software.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
+import { matmul, transpose, Variable } from "../engine/tensor/mod.ts";
 
 async function withGpu(test: (gpu: Gpu) => void | Promise<void>): Promise<void> {
   const gpu = await openGpu();
@@ -114,6 +117,32 @@ Deno.test("a lost device is an error, a destroyed one is not", async () => {
   await nextTurn();
   destroyed.check();
 });
+
+Deno.test("a shader with the device's directives may use subgroups, where there are any", () =>
+  withGpu(async (gpu) => {
+    const { device, features, directives } = gpu;
+    const call = features.has("subgroups") ? "subgroupAny(true)" : "true";
+    const code = `${directives}@compute @workgroup_size(1) fn main() { let x = ${call}; }`;
+    await gpu.scoped("subgroups", () => device.createShaderModule({ code }));
+  }));
+
+Deno.test("every shader begins with what the platform wants of it", () =>
+  withGpu(async (gpu) => {
+    const texts: string[] = [];
+    const { device } = gpu;
+    const create = device.createShaderModule;
+    device.createShaderModule = (descriptor) => {
+      texts.push(descriptor.code);
+      return create.call(device, descriptor);
+    };
+    Object.defineProperty(gpu, "directives", { value: "const WANTED = 1;\n" });
+    const runtime = new Runtime(gpu);
+    const x = new Variable("x", [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6));
+    await runtime.evaluate([matmul(x, transpose(x))]);
+    if (gpu.features.has("timestamp-query")) await measureRoofline(gpu);
+    assert.ok(texts.length > 0);
+    for (const text of texts) assert.ok(text.startsWith("const WANTED = 1;\n"), text);
+  }));
 
 Deno.test("MODEL_DOCTOR_TARGET decides over the kernels, and refuses a name that it doesn't know", async () => {
   const before = Deno.env.get("MODEL_DOCTOR_TARGET");

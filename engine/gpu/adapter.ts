@@ -35,6 +35,8 @@ export interface Gpu {
    * gathers and cost twice a texture's instead of ten times.
    */
   readonly gathers: boolean;
+  /** What every shader begins with: directives that this platform wants, or none. */
+  readonly directives: string;
   /** Invocations of a subgroup, where subgroups are to be had and all of one size; otherwise 1. */
   readonly subgroupSize: number;
   /** The fastest variants of kernels that were measured on this adapter; see tuning.ts. */
@@ -92,6 +94,14 @@ const wantedFeatures = ["timestamp-query", "shader-f16"] as const;
  */
 const probedFeatures = ["subgroups"] as const;
 
+/**
+ * What browsers want of a shader that uses subgroups. Deno's compiler offers them without, and
+ * refuses the line. Kernels use subgroups where a workgroup is one, of which all lanes take one path
+ * because they agree on it with `subgroupAny`; an analysis, which knows workgroups only, can't see
+ * that.
+ */
+export const SUBGROUP_DIRECTIVES = "enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n";
+
 /** PCI vendors, the form in which Vulkan tells them. */
 const vendors: Readonly<Record<string, string>> = {
   "4098": "AMD",
@@ -135,7 +145,8 @@ export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
   }
   const name = nameOf(adapter.info, options.backend);
   const tuning = await options.tuning?.(name) ?? new Map();
-  return new OpenGpu(adapter, name, tuning, options, await requestDevice(adapter));
+  const device = await requestDevice(adapter);
+  return new OpenGpu(adapter, name, tuning, options, device, await directivesOf(device));
 }
 
 async function requestAdapter(options: GPURequestAdapterOptions) {
@@ -169,10 +180,22 @@ async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   );
 }
 
+/** The directives that the device's compiler takes, found out by asking. */
+async function directivesOf(device: GPUDevice): Promise<string> {
+  if (!device.features.has("subgroups" as GPUFeatureName)) return "";
+  const code = `${SUBGROUP_DIRECTIVES}@compute @workgroup_size(1) fn main() {}`;
+  device.pushErrorScope("validation");
+  device.createShaderModule({ label: "directives", code });
+  return await device.popErrorScope() === null ? SUBGROUP_DIRECTIVES : "";
+}
+
 function nameOf(info: GPUAdapterInfo, backend = ""): AdapterName {
+  const vendor = vendors[info.vendor] ?? info.vendor;
+  // A browser tells no more than vendor and architecture.
+  const family = `${vendor} ${info.architecture}`.trim();
   return {
-    name: info.description || info.device || "unnamed adapter",
-    vendor: vendors[info.vendor] ?? info.vendor,
+    name: info.description || info.device || family || "unnamed adapter",
+    vendor,
     architecture: info.architecture,
     isFallback: info.isFallbackAdapter,
     backend,
@@ -197,6 +220,7 @@ class OpenGpu implements Gpu {
     readonly tuning: ReadonlyMap<string, string>,
     { gathers = false, target }: GpuOptions,
     readonly device: GPUDevice,
+    readonly directives: string,
   ) {
     this.isCpu = info.isFallbackAdapter ||
       /llvmpipe|swiftshader|basic render/i.test(info.description);

@@ -134,10 +134,11 @@ type Record = (encoder: GPUCommandEncoder, span: number) => void;
 
 /** A compiled kernel on buffers: for a number of workgroups, what records its timed pass. */
 async function compiled(gpu: Gpu, kernel: Kernel, buffers: readonly GPUBuffer[]) {
-  const { device, limits } = gpu;
+  const { device, limits, directives } = gpu;
   const { label } = kernel;
   const { pipeline, bindGroup } = await gpu.scoped(label, () => {
-    const module = device.createShaderModule({ label, code: expand(render(kernel)) });
+    const code = directives + expand(render(kernel));
+    const module = device.createShaderModule({ label, code });
     const pipeline = device.createComputePipeline({ label, layout: "auto", compute: { module } });
     const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
     const layout = pipeline.getBindGroupLayout(0);

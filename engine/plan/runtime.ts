@@ -69,8 +69,8 @@ export class Runtime implements Resources {
     if (!pipeline) {
       pipeline = this.gpu.scoped(kernel.label, () => {
         const begun = performance.now();
-        const { device } = this.gpu;
-        const code = expand(text);
+        const { device, directives } = this.gpu;
+        const code = directives + expand(text);
         const module = device.createShaderModule({ label: kernel.label, code });
         const compute = { module, entryPoint: "main" };
         const made = device.createComputePipeline({

@@ -1,13 +1,7 @@
 /** What browsers would say to shaders; see process.ts, which says it. */
 
 import assert from "node:assert/strict";
-
-/**
- * What a browser wants at the head of a shader with subgroup operations, and naga does not know.
- * The kernels use them where a workgroup is one subgroup, of which all lanes take one path because
- * they agree on it with `subgroupAny`; a validator, which knows workgroups only, can't see that.
- */
-const SUBGROUPS = "enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n";
+import { SUBGROUP_DIRECTIVES } from "../../engine/gpu/adapter.ts";
 
 const folder = new URL(".", import.meta.url).pathname;
 
@@ -38,5 +32,5 @@ export async function complaints(shaders: readonly string[]): Promise<(string | 
 
 function forBrowsers(wgsl: string): string {
   const subgroups = /^[^/]*\bsubgroup\w+\(/m.test(wgsl) && !/^fn subgroup/m.test(wgsl);
-  return subgroups ? SUBGROUPS + wgsl : wgsl;
+  return subgroups ? SUBGROUP_DIRECTIVES + wgsl : wgsl;
 }

@@ -100,9 +100,31 @@ const sharedGpu = () => gpu ??= openGpu();
 /** A runtime of its own, on the device that the file's tests share; some limits as told. */
 export async function freshRuntime(limits: Partial<Gpu["limits"]> = {}): Promise<Runtime> {
   const gpu = await sharedGpu();
-  const { device, adapter, features, isCpu, gathers, subgroupSize, tuning, target, failure } = gpu;
+  const {
+    device,
+    adapter,
+    features,
+    isCpu,
+    gathers,
+    subgroupSize,
+    tuning,
+    target,
+    directives,
+    failure,
+  } = gpu;
   return new Runtime({
-    ...{ device, adapter, features, isCpu, gathers, subgroupSize, tuning, target, failure },
+    ...{
+      device,
+      adapter,
+      features,
+      isCpu,
+      gathers,
+      subgroupSize,
+      tuning,
+      target,
+      directives,
+      failure,
+    },
     limits: { ...gpu.limits, ...limits },
     check: () => gpu.check(),
     scoped: (label, make) => gpu.scoped(label, make),
