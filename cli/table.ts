@@ -11,6 +11,7 @@ import {
   tableOf,
   tableValues,
 } from "../engine/doctor/table.ts";
+import { constraintInWords } from "../engine/doctor/constraint.ts";
 import { treatAccount } from "../engine/doctor/treat.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { tableMarkdown } from "../engine/report/paper_table.ts";
@@ -132,10 +133,8 @@ class Cells {
   private async open(name: string): Promise<DataSet> {
     const { args, context, seeds: [seed] } = this;
     const set = await openData({ ...args, data: name }, context.signal);
-    const [{ options }] = args.models.map((model) =>
-      prepare(this.settings(model, name, seed), set)
-    );
-    context.print(describeAccount(treatAccount(set, options)));
+    const [first] = args.models.map((model) => prepare(this.settings(model, name, seed), set));
+    context.print(describeAccount(treatAccount(first.set, first.options)));
     return set;
   }
 
@@ -148,6 +147,7 @@ class Cells {
   ): Promise<boolean> {
     const { context } = this;
     const prepared = prepare(settings, set);
+    context.print(`  ${constraintInWords(prepared.options.constraint)}`);
     const folder = await RunFolder.open(path, { command: "treat", ...settings });
     try {
       await treatOnce(prepared, folder, runtime, context);

@@ -53,7 +53,7 @@ export const command = defineCommand({
     const prepared = prepare(args, set, weights);
     const folder = await open();
     introduce(context.print, args.model, prepared.network, set, gpu.adapter.name, folder.path);
-    const account = treatAccount(set, prepared.options);
+    const account = treatAccount(prepared.set, prepared.options);
     context.print(describeAccount(account));
     await folder.writeJson(ACCOUNT, account);
     context.print(`treat    ${constraintInWords(prepared.options.constraint)}`);

@@ -1,6 +1,9 @@
 /** A treatment as `treat` and `table` run it: what the flags ask for, and what is printed. */
 
 import type { DataSet } from "../engine/data/dataset.ts";
+import { Notes } from "../engine/data/notes.ts";
+import type { Constraint } from "../engine/doctor/constraint.ts";
+import { forDrawnMasks } from "../engine/doctor/leverage.ts";
 import { probesOf } from "../engine/doctor/probes/probes.ts";
 import type { ResultFile } from "../engine/doctor/result.ts";
 import { checkTreatment, type TreatReporter } from "../engine/doctor/stages.ts";
@@ -13,7 +16,7 @@ import { constraintOf } from "./constraint_flags.ts";
 import type { Context } from "./framework/command.ts";
 import type { Values } from "./framework/flags.ts";
 import { writeReport } from "./report_file.ts";
-import type { treatFlags } from "./treat_flags.ts";
+import { treatFlags } from "./treat_flags.ts";
 import { describeResult } from "./treat_tables.ts";
 
 /** A network with the starting values of its seed, and how it is to be treated. */
@@ -33,15 +36,40 @@ export function prepare(
   weights?: TreatOptions["weights"],
 ): Prepared {
   const { network, entry: { featureLayer } } = openModel(args, set, args.seed);
+  const notes = set.notes?.copy() ?? new Notes();
   const options: TreatOptions = {
     ...args,
     ...{ weights, featureLayer },
     testLimit: args.testLimit ?? trialTestLimit(args.limit),
-    constraint: constraintOf(args, network, set, featureLayer),
+    constraint: constraintFor(args, network, set, featureLayer, notes),
     measures: { probes: probesOf(args.measures), images: args.measureImages, options: args },
   };
   checkTreatment(network, set, options);
-  return { network, set, options };
+  return { network, set: { ...set, notes }, options };
+}
+
+/** The constraint that the flags ask for; what had to be chosen for it is noted. */
+function constraintFor(
+  args: Values<typeof treatFlags>,
+  network: Module,
+  set: DataSet,
+  features: string,
+  notes: Notes,
+): Constraint {
+  const constraint = constraintOf(args, network, set, features);
+  const isMeasured = args.beta === 0 && set.test.masks && args.measures.includes("foreground");
+  if (args.masks !== undefined && !isMeasured) {
+    const masked = forDrawnMasks(network, set, constraint, {
+      ...{ features, weightIsGiven: args.beta !== undefined },
+      layersAreGiven: String(args.spaceLayer) !== String(treatFlags.spaceLayer.default),
+    });
+    if (masked.chosen) notes.guess(masked.chosen, "--beta, --space-layer");
+    return masked.constraint;
+  }
+  if (args.beta === undefined && set.train.masks && constraint.space.weight === 0) {
+    notes.guess("no space-wise constraint, though the data has masks", "--beta, --space-layer");
+  }
+  return constraint;
 }
 
 /** A run on a few training images is a trial, which a whole test set would make long. */

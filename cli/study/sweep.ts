@@ -106,6 +106,14 @@ export const command = defineCommand({
         "name weights to try, such as --alpha 0.1,1",
       );
     }
+    const isInSpace = cells.some(({ treatment }) => treatment.constraint.space.weight > 0);
+    if (args.masks !== undefined && !isInSpace) {
+      throw new UserError(
+        "--masks has no effect: every weight of the space-wise constraint is 0",
+        ExitCode.usage,
+        "name weights to try, such as --beta 1",
+      );
+    }
     for (const { treatment } of cells) checkTreatment(network, set, { ...treatment, weights });
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
