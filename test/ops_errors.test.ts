@@ -59,6 +59,7 @@ const mistakes: [build: () => t.Tensor, ...parts: string[]][] = [
   [() => t.takeRows(matrix, vector), "takeRows", "u32", "[3]"],
   [() => t.uniform(vector, [2], "s"), "uniform", "u32", "[3]"],
   [() => new t.Variable("weight", [2], new Float32Array(3)), "weight", "3 values", "[2]"],
+  [() => t.grad(t.sum(labels), [labels])[0], "grad", "integers"],
   [() => t.grad(t.neg(matrix), [matrix], vector)[0], "grad", "[3]", "[2, 3]"],
 ];
 

@@ -20,6 +20,7 @@ export function gradients(
   inputs: readonly Tensor[],
   seed?: Tensor,
 ): (Tensor | undefined)[] {
+  if (output.dtype !== "f32") throw shapeError("grad", "integers have none", output.shape);
   if (seed && !sameShape(seed.shape, output.shape)) {
     throw shapeError("grad", "seed and output differ", seed.shape, output.shape);
   }

@@ -65,7 +65,7 @@ const PHASES_W: u32 = 1u;
 const TAP_STRIDE_H: u32 = 1u;
 const TAP_STRIDE_W: u32 = 1u;
 const SPLITS: u32 = 1u;
-const SPLIT_VECTORS: u32 = 144u; // inner vec4s of a split, a multiple of every DEPTH
+const SPLIT_VECTORS: u32 = 144u; // inner vec4s of a split, a multiple of every DEPTH / 4
 // The block.
 const ROWS: u32 = 8u; // of a thread's sums: pixels
 const COLUMNS: u32 = 8u; // of a thread's sums: output channels
@@ -92,9 +92,9 @@ const PHASE_COLUMNS: u32 = (OUT_WIDTH + PHASES_W - 1u) / PHASES_W;
 const PHASE_PIXELS: u32 = BATCH * PHASE_ROWS * PHASE_COLUMNS;
 const PIXEL_TILES: u32 = (PHASE_PIXELS + TILE_PIXELS - 1u) / TILE_PIXELS;
 const OWN_LOADS: u32 = (TILE_PIXELS * DEPTH_VECTORS + THREADS - 1u) / THREADS;
-const JOINT_LOADS: u32 = (4u * DEPTH_VECTORS * TILE_VECTORS + THREADS - 1u) / THREADS;
+const JOINT_LOADS: u32 = (DEPTH * TILE_VECTORS + THREADS - 1u) / THREADS;
 const OWN_ROW: u32 = ROWS * DEPTH_VECTORS + 1u;
-const JOINT_ROW: u32 = 4u * DEPTH_VECTORS * COLUMN_VECTORS + 1u;
+const JOINT_ROW: u32 = DEPTH * COLUMN_VECTORS + 1u;
 const OUTSIDE: i32 = -1000000i;
 
 // What a workgroup works on: channel group, first output vector, the first tap of its phase and how
@@ -356,10 +356,11 @@ fn main(
       var vector = n % TILE_VECTORS;
       var place = n / TILE_VECTORS * COLUMN_VECTORS + vector / THREADS_X;
       if (ADJOINT) {
-        vector = n / (4u * DEPTH_VECTORS);
-        place = (vector / THREADS_X * 4u + n / DEPTH_VECTORS % 4u) * DEPTH_VECTORS + n % DEPTH_VECTORS;
+        vector = n / DEPTH;
+        let channel = vector / THREADS_X * 4u + n / DEPTH_VECTORS % 4u;
+        place = channel * DEPTH_VECTORS + n % DEPTH_VECTORS;
       }
-      if (4u * DEPTH_VECTORS * TILE_VECTORS % THREADS == 0u || n < 4u * DEPTH_VECTORS * TILE_VECTORS) {
+      if (DEPTH * TILE_VECTORS % THREADS == 0u || n < DEPTH * TILE_VECTORS) {
         joint_slab[buffer][vector % THREADS_X][place] =
           select(vec4<f32>(), joint_held[l].value, joint_held[l].inside);
       }
@@ -410,7 +411,8 @@ fn main(
         for (var c = 0u; c < 4u; c++) {
           // @unroll
           for (var i = 0u; i < ROWS; i++) {
-            sum[i * COLUMN_VECTORS + v] = fma(vec4<f32>(pixel[i][c]), weight[c], sum[i * COLUMN_VECTORS + v]);
+            sum[i * COLUMN_VECTORS + v] =
+              fma(vec4<f32>(pixel[i][c]), weight[c], sum[i * COLUMN_VECTORS + v]);
           }
         }
       }

@@ -1,5 +1,5 @@
-// The slot `own` of block.wgsl where the channels of a pixel are no whole vec4s (an image's): the four
-// elements of a vec4 of the inner dimension (tap row, tap column, channel), counted flat, may
+// The slot `own` of block.wgsl where the channels of a pixel are no whole vec4s (an image's): the
+// four elements of a vec4 of the inner dimension (tap row, tap column, channel), counted flat, may
 // belong to different taps. x is then bound as single values, and each is looked up on its own.
 //
 // Layout   own: [.., IN_HEIGHT, IN_WIDTH, IN_CHANNELS], float32

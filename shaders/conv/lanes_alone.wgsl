@@ -1,6 +1,6 @@
-// The slots `lanes` and `lane` of tile.wgsl and weight_tile.wgsl for LANES = 1: a subgroup of one, for
-// devices without subgroups, where the functions and the lane's number may not even be named, and for
-// GPUs, whose caches share what is loaded. Compilers see through it, and nothing is left.
+// The slots `lanes` and `lane` of tile.wgsl and weight_tile.wgsl for LANES = 1: a subgroup of one,
+// for devices without subgroups, where neither the functions nor the lane's number may be named.
+// Compilers see through it, and nothing is left.
 
 // begin operands
 @group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>;

@@ -1,8 +1,8 @@
-// The slot `run` of tile.wgsl for forward convolutions of one to three channels (an image's): the run of
-// pixels that a thread loads lies in one piece, so it is loaded as whole vec4s, which are then cut
-// into pixels. Three channels take a quarter of the loads that single values take (tile_scalars.wgsl).
-// The kernel takes it where every run begins at the same place in its first vec4, SKEW values
-// after its begin (engine/gpu/kernels/conv_tile.ts).
+// The slot `run` of tile.wgsl for forward convolutions of one to three channels (an image's): the run
+// of pixels that a thread loads lies in one piece, so it is loaded as whole vec4s, which are then
+// cut into pixels: a quarter of the loads that single values take (tile_scalars.wgsl). It is taken
+// where all runs begin at the same place of their first vec4, SKEW values from its start
+// (engine/gpu/kernels/conv_tile.ts).
 //
 // Layout   own: [IMAGES, IN_HEIGHT, IN_WIDTH, IN_CHANNELS], float32, read as vec4s
 // Cost     WORDS loads for the SPAN pixels of a run
@@ -61,7 +61,8 @@ fn main(
       var value = vec4<f32>();
       // @unroll
       for (var c = 0u; c < IN_CHANNELS; c++) {
-        value[c] = word[j * WORDS + (SKEW + i * IN_CHANNELS + c) / 4u][(SKEW + i * IN_CHANNELS + c) % 4u];
+        value[c] = word[j * WORDS + (SKEW + i * IN_CHANNELS + c) / 4u]
+          [(SKEW + i * IN_CHANNELS + c) % 4u];
       }
       let w = left + i32(i);
       let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);

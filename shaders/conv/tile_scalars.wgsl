@@ -1,8 +1,7 @@
-// The slots `own` (of tile.wgsl and weight_tile.wgsl) and `result` (of tile.wgsl and block.wgsl) where
-// the channels of that operand are no whole vec4s: three of an image, ten of a classifier. The
-// operand is then bound as single values, and a vec4 of the kernel is put together from up to four
-// of them, zeros in the place of channels that are not there. Where IN_CHANNELS is one, one is
-// loaded.
+// The slots `own` (of tile.wgsl and weight_tile.wgsl) and `result` (of tile.wgsl and block.wgsl)
+// where the channels of that operand are no whole vec4s, such as the three of an image. The operand
+// is then bound as single values, and a vec4 of the kernel is put together from up to four of them,
+// zeros in the place of channels that are not there. Of one channel, one value is loaded.
 //
 // Layout   own and result: [pixels, channels], float32
 // Cost     as many loads and stores as there are values: four times those of whole vec4s

@@ -1,6 +1,6 @@
-// The slot `own` of weight_block.wgsl where the channels of a pixel are no whole vec4s (an image's): the
-// four rows of a vec4 (tap row, tap column, channel), counted flat, may belong to different taps. x
-// is then bound as single values, and each is looked up on its own; see block_scalars.wgsl.
+// The slot `own` of weight_block.wgsl where the channels of a pixel are no whole vec4s (an image's):
+// the four rows of a vec4 (tap row, tap column, channel), counted flat, may belong to different
+// taps. x is then bound as single values, and each is looked up on its own; see block_scalars.wgsl.
 //
 // Layout   x: [.., IN_HEIGHT, IN_WIDTH, IN_CHANNELS], float32
 // Cost     four loads and index computations for each vec4 of a slab
