@@ -35,6 +35,8 @@ export const dataFlags = flagTable({
   mean: {
     type: "list",
     of: "number",
+    min: -1000,
+    max: 1000,
     repeats: true,
     help:
       "of the images, by channel or one for all: the network's input is (byte / scale - mean) " +
@@ -46,11 +48,13 @@ export const dataFlags = flagTable({
     of: "number",
     repeats: true,
     above: 0,
+    max: 1000,
     help: "the same for the standard deviation",
   },
   scale: {
     type: "number",
     above: 0,
+    max: 65535,
     help: "what a byte is divided by (default 255); with it, mean and std are 0 and 1 unless given",
   },
   resizeMode: {

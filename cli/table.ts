@@ -25,7 +25,6 @@ import {
   writeFileAtomic,
 } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import { didYouMean } from "../engine/nearest.ts";
 import { configSchema } from "../engine/run/config_schema.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { classifiers } from "../models/registry.ts";
@@ -39,8 +38,20 @@ import { prepare, treatOnce } from "./treatment.ts";
 const { model: _, data: __, out: ___, resume: ____, weights: _____, ...cellFlags } = treatFlags;
 
 const flags = flagTable({
-  models: { type: "list", of: "string", default: ["small"], help: "the classifiers" },
-  data: { type: "list", of: "string", default: ["shapes"], help: "the data sets" },
+  models: {
+    type: "list",
+    of: "string",
+    choices: classifiers.map(({ name }) => name),
+    default: ["small"],
+    help: "the classifiers; deno task models lists them",
+  },
+  data: {
+    type: "list",
+    of: "string",
+    choices: dataSetNames,
+    default: ["shapes"],
+    help: `the data sets: ${dataSetNames.join(", ")}`,
+  },
   ...cellFlags,
   ...seedsFlag(5, "cells of each model and data set, with --seed, the next one and so on"),
   out: {
@@ -50,7 +61,11 @@ const flags = flagTable({
     writes: { what: "folder" },
     help: "the table's folder; cells that are finished there are not done again",
   },
-  onlyWrite: { type: "boolean", help: "do no cell; write the table of those that are there" },
+  onlyWrite: {
+    type: "boolean",
+    help: "do no cell; write the table of those that are there",
+    mode: ["out"],
+  },
   keepWeights: { type: "boolean", help: "keep the weights of finished cells" },
 });
 type Args = Values<typeof flags>;
@@ -70,8 +85,6 @@ export const command = defineCommand({
     { args: "--out /shared/table --only-write", does: "the table of everybody's cells" },
   ],
   async run(args, context) {
-    checkNames("model", args.models, classifiers.map(({ name }) => name));
-    checkNames("data set", args.data, dataSetNames);
     const failed = args.onlyWrite ? 0 : await new Cells(args, context).fill();
     context.print(`\n${await writeTable(args.out)}`);
     context.print(`written to ${join(args.out, "table.md")}`);
@@ -84,14 +97,6 @@ export const command = defineCommand({
     }
   },
 });
-
-/** @throws UserError (usage) for a name that is none, with the nearest */
-function checkNames(what: string, names: readonly string[], known: readonly string[]): void {
-  for (const name of names) {
-    if (known.includes(name)) continue;
-    throw new UserError(`there is no ${what} ${name}${didYouMean(name, known)}`, ExitCode.usage);
-  }
-}
 
 /** The cells that are asked for. */
 class Cells {

@@ -14,10 +14,18 @@ import {
 } from "./common.ts";
 import { constraintFlags } from "./constraint_flags.ts";
 import { flagTable } from "./framework/flags.ts";
+import { needs } from "./framework/rules.ts";
 
 /** What `treat` and `study sweep` share. */
 export const furtherFlags = flagTable({
-  epochs: { type: "integer", min: 1, max: MAX_EPOCHS, default: 5, help: "epochs of the baseline" },
+  epochs: {
+    type: "integer",
+    min: 1,
+    max: MAX_EPOCHS,
+    default: 5,
+    help: "epochs of the baseline",
+    need: needs.absent("weights"),
+  },
   treatEpochs: {
     type: "integer",
     min: 1,
@@ -77,6 +85,7 @@ export const treatFlags = flagTable({
     max: MAX_IMAGES,
     default: 200,
     help: "test images for those measures",
+    need: needs.otherThan("measures", "none"),
   },
   ...probeOptions,
 });

@@ -24,6 +24,7 @@ const flags = flagTable({
   out: { type: "string", help: "the run folder" },
   layers: { type: "list", of: "string", default: ["last"], help: "the layers" },
   seeds: { type: "list", of: "integer", min: 0, help: "one run each" },
+  mean: { type: "list", of: "number", repeats: true, help: "one a channel" },
   measures: {
     type: "list",
     of: "string",
@@ -58,6 +59,7 @@ Deno.test("flags: defaults", () => {
     out: undefined,
     layers: ["last"],
     seeds: undefined,
+    mean: undefined,
     measures: ["fgsm"],
     resume: false,
     augment: true,
@@ -79,10 +81,12 @@ Deno.test("flags: both spellings, kebab case, negative numbers, lists, booleans"
     out: "a=b",
     layers: ["conv1", "conv2"],
     seeds: [1, 2, 3],
+    mean: undefined,
     measures: ["fgsm"],
     resume: true,
     augment: false,
   });
+  assert.deepEqual(parse("--mean=0.5,0.5,0.5").mean, [0.5, 0.5, 0.5]);
   assert.equal(parse("--augment=false").augment, false);
   assert.equal(parse("--no-resume").resume, false);
 });

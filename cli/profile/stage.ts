@@ -8,15 +8,19 @@ import { type Module, run } from "../../engine/nn/module.ts";
 import { observe } from "../../engine/nn/observe.ts";
 import type { Feed, Plan } from "../../engine/plan/plan.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
+import type { Option } from "../../engine/options.ts";
 import { Input, Variable } from "../../engine/tensor/tensor.ts";
 import { RowCollector } from "../../engine/train/collect.ts";
 import { type Penalty, TrainingStep } from "../../engine/train/step.ts";
-import { batchFlag, modelFlags } from "../common.ts";
+import { batchFlag, MAX_WEIGHT, modelFlags } from "../common.ts";
 import { termFlags } from "../constraint_flags.ts";
 import { flagTable } from "../framework/flags.ts";
+import { needs } from "../framework/rules.ts";
 
 const stages = ["train", "treat", "eval"] as const;
 export type Stage = typeof stages[number];
+
+const ofTreat = needs.oneOf("stage", "treat");
 
 /** Which step, of which network, on which images. */
 export const stageFlags = flagTable({
@@ -28,19 +32,31 @@ export const stageFlags = flagTable({
     help: "a training step, one with the constraint, or the evaluation of a batch",
   },
   ...batchFlag,
-  size: { type: "integer", min: 1, default: 32, help: "height and width of the images" },
-  channels: { type: "integer", min: 1, default: 3, help: "channels of the images" },
+  size: { type: "integer", min: 1, max: 1024, default: 32, help: "height and width of the images" },
+  channels: { type: "integer", min: 1, max: 1024, default: 3, help: "channels of the images" },
   classes: { type: "integer", min: 2, max: 256, default: 10, help: "classes" },
   ...Object.fromEntries(
-    Object.entries(termFlags).map(([key, flag]) => [key, { ...flag, help: `treat: ${flag.help}` }]),
-  ) as typeof termFlags,
+    Object.entries(termFlags).map(([key, flag]) => [
+      key,
+      { ...flag, need: ofTreat, help: `treat: ${flag.help}` },
+    ]),
+  ) as Record<string, Option> as typeof termFlags,
   alpha: {
     type: "number",
     min: 0,
+    max: MAX_WEIGHT,
     default: 1,
+    need: ofTreat,
     help: "treat: weight of the channel-wise constraint",
   },
-  beta: { type: "number", min: 0, default: 0, help: "treat: weight of the space-wise constraint" },
+  beta: {
+    type: "number",
+    min: 0,
+    max: MAX_WEIGHT,
+    default: 0,
+    need: ofTreat,
+    help: "treat: weight of the space-wise constraint",
+  },
 });
 
 /** A step to be looked at. */

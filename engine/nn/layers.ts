@@ -1,5 +1,6 @@
 /** The layers, under PyTorch's names and with its defaults. Images are NHWC inside the engine. */
 
+import { ExitCode, UserError } from "../errors.ts";
 import { conv2d, type ConvOptions, pair } from "../tensor/conv.ts";
 import { matmul } from "../tensor/matmul.ts";
 import { broadcastTo } from "../tensor/broadcast.ts";
@@ -14,7 +15,7 @@ import {
   type PoolOptions,
 } from "../tensor/pool.ts";
 import { dropout } from "../tensor/random.ts";
-import type { Shape } from "../tensor/shape.ts";
+import { type Shape, showShape } from "../tensor/shape.ts";
 import { constant, type Tensor } from "../tensor/tensor.ts";
 import { Module, Parameter, type Pass } from "./module.ts";
 
@@ -79,7 +80,10 @@ export class Linear extends Module {
   }
 }
 
-/** Batch normalisation over the last axis, with running averages for evaluation. */
+/**
+ * Batch normalisation over the last axis, with running averages for evaluation. In training it
+ * throws a UserError (usage) where a channel has one value: its statistics would mean nothing.
+ */
 export class BatchNorm2d extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter;
@@ -104,10 +108,19 @@ export class BatchNorm2d extends Module {
       const running = { mean: this.running_mean, variance: this.running_var };
       return normalize(x, running, this.weight, this.bias, this.eps);
     }
+    const count = x.size / x.shape[x.rank - 1];
+    // One value is its own mean: it would become 0, whatever the image. PyTorch refuses it too.
+    if (count === 1) {
+      throw new UserError(
+        `batch normalisation ${pass.names.get(this)} has one value in a channel to train on: ` +
+          `its input is ${showShape(x.shape)}`,
+        ExitCode.usage,
+        "it needs two or more: use a larger --batch, or larger images (--size)",
+      );
+    }
     const batch = batchStatistics(x);
     // The running variance is the unbiased estimate, the one that normalises the batch is not.
-    const count = x.size / x.shape[x.rank - 1];
-    const unbiased = mul(batch.variance, count / Math.max(count - 1, 1));
+    const unbiased = mul(batch.variance, count / (count - 1));
     const average = (old: Tensor, now: Tensor) =>
       add(mul(old, 1 - this.momentum), mul(now, this.momentum));
     pass.updates.push(
