@@ -2,9 +2,8 @@
 
 import type { DataSet } from "../engine/data/dataset.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
-import { readWeights } from "../engine/io/weights.ts";
 import type { Module } from "../engine/nn/module.ts";
-import { initialize, parameterCount, type StateDict } from "../engine/nn/state.ts";
+import { initialize, parameterCount } from "../engine/nn/state.ts";
 import type { EpochRecord } from "../engine/train/checkpoint.ts";
 import type { TrainProgress } from "../engine/train/train.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
@@ -164,10 +163,6 @@ export function openModel({ model, width }: ModelArgs, set: DataSet, seed: numbe
   });
   initialize(network, seed);
   return { network, entry };
-}
-
-export async function openWeights(path: string): Promise<{ path: string; state: StateDict }> {
-  return { path, state: await readWeights(path) };
 }
 
 /** A run that is begun or gone on with. */

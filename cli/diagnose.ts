@@ -23,7 +23,6 @@ import {
   modelFlags,
   openData,
   openModel,
-  openWeights,
   percent,
   seedFlag,
   StageBars,
@@ -32,6 +31,7 @@ import {
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
 import { writeReport } from "./report_file.ts";
+import { fittingWeights, openWeightsFile } from "./weights.ts";
 
 /** Kernels named for each class. */
 const SHOWN = 8;
@@ -76,11 +76,12 @@ export const command = defineCommand({
   }],
   async run(args, context) {
     const gpu = await context.gpu();
-    const weights = await openWeights(args.weights);
+    const file = await openWeightsFile(args.weights);
     const set = await openData(args, context.signal);
     const { network, entry } = openModel(args, set, args.seed);
     const layers = resolveLayers(network, args.layer, entry.featureLayer);
     const runtime = new Runtime(gpu);
+    const weights = fittingWeights(file, network, set, context.print);
     loadStateDict(network, weights.state, runtime, weights.path);
     const folder = args.out ?? await freeFolder("diagnose", args);
     const run = await RunFolder.create(folder, { command: "diagnose", ...args });

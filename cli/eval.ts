@@ -18,7 +18,6 @@ import {
   modelFlags,
   openData,
   openModel,
-  openWeights,
   percent,
   seedFlag,
   StageBars,
@@ -26,6 +25,7 @@ import {
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
+import { fittingWeights, openWeightsFile } from "./weights.ts";
 
 export const command = defineCommand({
   name: "eval",
@@ -45,10 +45,11 @@ export const command = defineCommand({
   }],
   async run(args, context) {
     const gpu = await context.gpu();
-    const weights = await openWeights(args.weights);
+    const file = await openWeightsFile(args.weights);
     const set = await openData(args, context.signal);
     const { network } = openModel(args, set, args.seed);
     const runtime = new Runtime(gpu);
+    const weights = fittingWeights(file, network, set, args.json ? () => {} : context.print);
     loadStateDict(network, weights.state, runtime, weights.path);
 
     const test = atMost(set.test, args.limit, args.seed);

@@ -21,13 +21,13 @@ import {
   modelFlags,
   openData,
   openModel,
-  openWeights,
   percent,
   seedFlag,
   StageBars,
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
+import { fittingWeights, openWeightsFile } from "./weights.ts";
 
 export const command = defineCommand({
   name: "sift",
@@ -103,10 +103,11 @@ export const command = defineCommand({
       );
     }
     const gpu = await context.gpu();
-    const weights = await openWeights(args.weights);
+    const file = await openWeightsFile(args.weights);
     const set = await openData(args, context.signal);
     const { network } = openModel(args, set, args.seed);
     const runtime = new Runtime(gpu);
+    const weights = fittingWeights(file, network, set, context.print);
     loadStateDict(network, weights.state, runtime, weights.path);
     const folder = args.out ?? await freeFolder("sift", args);
     const run = await RunFolder.create(folder, { command: "sift", ...args });

@@ -9,13 +9,14 @@ import { fileExists } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import type { RunFolder } from "../engine/run/run_folder.ts";
 import { describeAccount } from "./account.ts";
-import { adviseResume, introduce, openData, openRun, openWeights, StageBars } from "./common.ts";
+import { adviseResume, introduce, openData, openRun, StageBars } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import type { Values } from "./framework/flags.ts";
 import { writeReport } from "./report_file.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { describeSummary } from "./treat_tables.ts";
 import { finish, prepare, type Prepared, reporter, treatOnce } from "./treatment.ts";
+import { openWeightsFile } from "./weights.ts";
 
 type Args = Values<typeof treatFlags>;
 
@@ -48,9 +49,9 @@ export const command = defineCommand({
     const gpu = await context.gpu();
     const { args, resumed, open } = await openRun("treat", treatFlags, given, context);
     const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
-    const weights = await neededWeights(args, seeds, resumed?.path);
+    const file = await neededWeights(args, seeds, resumed?.path);
     const set = await openData(args, context.signal, resumed?.path);
-    const prepared = prepare(args, set, weights);
+    const prepared = prepare(args, set, file, context.print);
     const folder = await open();
     introduce(context.print, args.model, prepared.network, set, gpu.adapter.name, folder.path);
     const account = treatAccount(prepared.set, prepared.options);
@@ -80,7 +81,7 @@ async function neededWeights(args: Args, seeds: readonly number[], resumed: stri
     join(resumed ?? "", seeds.length > 1 ? seedFolder(seed) : "", "baseline.safetensors")
   );
   const copied = resumed !== undefined && (await Promise.all(paths.map(fileExists))).every(Boolean);
-  return copied ? undefined : await openWeights(args.weights);
+  return copied ? undefined : await openWeightsFile(args.weights);
 }
 
 /** A run for each seed. @returns the report over all */

@@ -18,6 +18,7 @@ import type { Values } from "./framework/flags.ts";
 import { writeReport } from "./report_file.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { describeResult } from "./treat_tables.ts";
+import { fittingWeights, type WeightsFile } from "./weights.ts";
 
 /** A network with the starting values of its seed, and how it is to be treated. */
 export interface Prepared {
@@ -28,14 +29,17 @@ export interface Prepared {
 
 /**
  * What the flags ask of a treatment.
+ * @param file the weights that it starts from instead of training a baseline
  * @throws UserError as `checkTreatment` does, before anything is written
  */
 export function prepare(
   args: Values<typeof treatFlags>,
   set: DataSet,
-  weights?: TreatOptions["weights"],
+  file?: WeightsFile,
+  print: (line: string) => void = () => {},
 ): Prepared {
   const { network, entry: { featureLayer } } = openModel(args, set, args.seed);
+  const weights = file && fittingWeights(file, network, set, print);
   const notes = set.notes?.copy() ?? new Notes();
   const options: TreatOptions = {
     ...args,

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ExitCode, UserError } from "../engine/errors.ts";
-import { decodePth } from "../engine/io/pth.ts";
+import { decodePth, dictsInPth } from "../engine/io/pth.ts";
 import { concat, inFolder } from "./support/io.ts";
 import {
   call,
@@ -23,6 +23,7 @@ import {
   tensor,
   torchLegacy,
   torchZip,
+  TRUE,
   tuple,
   vector,
   zip,
@@ -150,6 +151,51 @@ Deno.test("pth: the weights of a checkpoint are found beside the rest", () => {
   refused(torchZip(list(vector("0", 3)), twoStorages), /no weights: it holds no dict/);
 });
 
+Deno.test("pth: what checkpoints hold beside tensors is read as plain values", () => {
+  const weights = orderedDict(twoVectors);
+  const bytes = call(global("_codecs", "encode"), str("\0\0\0\0\0\0\xf0?"), str("latin1"));
+  const dtype = concat(
+    call(global("numpy", "dtype"), str("f8"), FALSE, TRUE),
+    tuple(int(3), str("<"), NONE, NONE, NONE, int(-1), int(-1), int(0)),
+    [0x62],
+  );
+  const made = (module: string, name: string, ...args: Bytes[]) =>
+    call(global(module, name), ...args);
+  const plain: Record<string, Bytes> = {
+    counter: made("collections", "Counter", dict({ a: int(1) })),
+    missing: made("collections", "defaultdict", global("builtins", "list")),
+    set: made("__builtin__", "set", list(int(1), int(2))),
+    set4: concat([0x8f, 0x28], int(1), [0x90]),
+    frozen: concat([0x28], int(1), [0x91]),
+    deque: made("collections", "deque", list(), int(10)),
+    device: made("torch", "device", str("cuda"), int(0)),
+    size: made("torch", "Size", tuple(int(3))),
+    best: made("numpy.core.multiarray", "scalar", dtype, bytes),
+    best2: made("numpy._core.multiarray", "scalar", dtype, bytes),
+    args: concat(global("argparse", "Namespace"), tuple(), [0x81], dict({ lr: int(1) }), [0x62]),
+    path: made("pathlib", "PosixPath", str("/"), str("data")),
+    when: made("datetime", "datetime", bytes),
+    bytearray: concat([0x96], le(3, 8), [1, 2, 3]),
+  };
+  for (const [what, value] of Object.entries(plain)) {
+    const file = torchZip(dict({ state_dict: weights, [what]: value }), twoStorages);
+    assert.deepEqual(decoded(file), twoDecoded, what);
+  }
+  assert.deepEqual(decoded(torchZip(dict({ ...plain, model: weights }), twoStorages)), twoDecoded);
+});
+
+Deno.test("pth: the dicts of tensors are found wherever they are, the likeliest first", () => {
+  const one = orderedDict({ a: vector("0", 3) });
+  const value = dict({
+    best_acc1: vector("1", 2),
+    optimizer: dict({ state: concat([0x7d], int(0), one, [0x73]) }),
+    ema: dict({ module: one }),
+    model: one,
+  });
+  const places = dictsInPth(torchZip(value, twoStorages), "x.pth").map(({ place }) => place);
+  assert.deepEqual(places, ["model", "ema.module", "", "optimizer.state.0"]);
+});
+
 Deno.test("pth: a pickle that names anything else is refused by that name, and nothing runs", async () => {
   await inFolder((folder) => {
     const witness = join(folder, "executed");
@@ -183,7 +229,8 @@ Deno.test("pth: a pickle that names anything else is refused by that name, and n
 Deno.test("pth: instructions, calls and values that no weights have are refused", () => {
   const bad: [Bytes, RegExp][] = [
     [concat([0x28], str("echo"), [0x69], new TextEncoder().encode("os\nsystem\n")), /\(INST\)/],
-    [concat(global("torch", "Size"), tuple(), [0x81]), /0x81 \(NEWOBJ\)/],
+    [concat(global("torch", "float32"), tuple(), [0x81]), /calls what is no function/],
+    [concat(global("torch", "Size"), tuple(), dict({}), [0x92]), /0x92 \(NEWOBJ_EX\)/],
     [[0xff], /instruction 0xff/],
     [concat(str("os"), tuple(), [0x52]), /calls what is no function/],
     [call(global("torch", "float32")), /calls what is no function/],
@@ -237,7 +284,7 @@ Deno.test("pth: memory stays bounded under pickles that grow", () => {
     refused(torchZip(copied, {}), /more than 2000000 steps/);
     refused(torchZip(deepCalls, {}), /OrderedDict of no pairs/);
     refused(torchZip(deepTuples, {}), /holds no dict/);
-    refused(torchZip(holdsItself, {}), /no weights in its model\.model\.model/);
+    refused(torchZip(holdsItself, {}), /no weights: it holds only model/);
     refused(torchZip(empty, {}), /more than 2000000 steps/);
   });
   assert.ok(memory < 1000, `${memory} MiB`);

@@ -8,7 +8,7 @@ import { ExitCode } from "../engine/errors.ts";
 import { encodeSafetensors } from "../engine/io/safetensors.ts";
 import { readWeights } from "../engine/io/weights.ts";
 import { run } from "../engine/nn/module.ts";
-import { initialize, loadStateDict, stateDict } from "../engine/nn/state.ts";
+import { bestDict, initialize, loadStateDict, stateDict, stateShape } from "../engine/nn/state.ts";
 import { Variable } from "../engine/tensor/tensor.ts";
 import { small } from "../models/small.ts";
 import { relativeError, testRuntime } from "./support/check.ts";
@@ -197,8 +197,94 @@ Deno.test("weights: prefixes of wrappers are taken away, where that makes them f
     const wrapped = new Map([...state].map(([key, value]) => [prefix + key, value]));
     loadStateDict(other, wrapped, runtime, "f");
     assert.deepEqual(await stateDict(other, runtime), state);
-    wrapped.set("epoch", state.get("fc.bias")!);
-    assert.throws(() => loadStateDict(other, wrapped, runtime, "f"), /unexpected m/);
+    // What is not under it is somebody else's; what is, and is none of the network's, isn't.
+    wrapped.set("n_averaged", state.get("fc.bias")!);
+    wrapped.set("criterion.weight", state.get("fc.bias")!);
+    loadStateDict(other, wrapped, runtime, "f");
+    wrapped.set(`${prefix}head.bias`, state.get("fc.bias")!);
+    assert.throws(() => loadStateDict(other, wrapped, runtime, "f"), /unexpected head\.bias/);
+  }
+  // A wrapper around a part, and a prefix on all but some.
+  const inner = new Map(
+    [...state].map(([key, value]) =>
+      [key.replace(/^features\./, "features.module."), value] as const
+    ),
+  );
+  const some = new Map(
+    [...state].map(([key, value]) =>
+      [key.replace(/^features\./, "model.features."), value] as const
+    ),
+  );
+  for (const given of [inner, some]) {
+    const other = small.create(size);
+    loadStateDict(other, given, runtime, "f");
+    assert.deepEqual(await stateDict(other, runtime), state);
   }
   runtime.destroy();
 });
+
+Deno.test("weights: what is no number is refused by its tensor's name", async () => {
+  const network = small.create(size);
+  const runtime = await testRuntime();
+  for (const value of [NaN, Infinity, -Infinity]) {
+    const state = await stateDict(network, runtime);
+    const weight = state.get("features.4.weight")!;
+    state.set("features.4.weight", {
+      ...weight,
+      data: (weight.data as Float32Array).with(7, value),
+    });
+    assert.throws(() => loadStateDict(network, state, runtime, "f"), {
+      message: `f holds weights that are no numbers:\n  features.4.weight holds ${value} at ` +
+        `element 7 of ${weight.data.length}`,
+      exitCode: ExitCode.weights,
+    });
+  }
+  runtime.destroy();
+});
+
+Deno.test("weights: of several dicts of tensors the one that fits is taken", () => {
+  const network = small.create(size);
+  const shapes = new Map([...network.namedState()].map(([name, p]) => [name, stateShape(p)]));
+  const other = new Map([...shapes].map(([name]) => [name, [1]] as const));
+  const dict = (place: string, of: ReadonlyMap<string, readonly number[]>) => ({
+    place,
+    shapes: of,
+  });
+  const found = bestDict(network, [
+    dict("optimizer", new Map([["0.exp_avg", [3]]])),
+    dict("teacher", other),
+    dict("student", shapes),
+    dict("ema", new Map([...shapes].map(([name, shape]) => [`module.${name}`, shape]))),
+  ]);
+  assert.equal(found.dict.place, "student");
+  assert.deepEqual(found.asGood.map(({ place }) => place), ["ema"]);
+});
+
+Deno.test("weights: an index names the files that hold the tensors", () =>
+  inFolder(async (folder) => {
+    const vector = (...values: number[]) =>
+      ({ dtype: "F32", shape: [values.length], data: Float32Array.from(values) }) as const;
+    const write = (name: string, tensors: Record<string, ReturnType<typeof vector>>) =>
+      Deno.writeFile(join(folder, name), encodeSafetensors(new Map(Object.entries(tensors))));
+    await write("a.safetensors", { x: vector(1, 2), y: vector(3) });
+    await write("b.safetensors", { z: vector(4) });
+    const path = join(folder, "model.safetensors.index.json");
+    const index = (weight_map: unknown) => Deno.writeTextFile(path, JSON.stringify({ weight_map }));
+    await index({ x: "a.safetensors", z: "b.safetensors" });
+    assert.deepEqual(
+      [...await readWeights(path)].map(([name, { data }]) => [name, ...data]),
+      [["x", 1, 2], ["z", 4]],
+    );
+    const fails = (message: RegExp, exitCode: ExitCode = ExitCode.weights) =>
+      userError(readWeights(path), exitCode, message);
+    await index({ w: "b.safetensors" });
+    await fails(/b\.safetensors lacks w, which .*index\.json says it holds/);
+    await index({ w: "c.safetensors" });
+    await fails(/cannot read .*c\.safetensors/);
+    await index({ w: "../c.safetensors" });
+    await fails(/leads out of/, ExitCode.data);
+    await index({});
+    await fails(/names none/);
+    await index({ x: 1 });
+    await fails(/index\.json is damaged: its weight_map\.x is 1, and should be string/);
+  }));

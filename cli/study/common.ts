@@ -15,13 +15,13 @@ import {
   modelFlags,
   openData,
   openModel,
-  openWeights,
   seedFlag,
   weightsFlag,
 } from "../common.ts";
 import { describeAccount } from "../account.ts";
 import type { Context } from "../framework/command.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
+import { fittingWeights, openWeightsFile } from "../weights.ts";
 
 export const studyFlags = flagTable({
   ...modelFlags,
@@ -58,10 +58,11 @@ export async function openStudy(
   part: "training" | "test",
 ): Promise<Study> {
   const runtime = new Runtime(await context.gpu());
-  const weights = await openWeights(args.weights);
+  const file = await openWeightsFile(args.weights);
   const set = await openData(args, context.signal);
   const { network, entry } = openModel(args, set, args.seed);
   const layers = resolveLayers(network, args.layer, entry.featureLayer);
+  const weights = fittingWeights(file, network, set, context.print);
   loadStateDict(network, weights.state, runtime, weights.path);
   const folder = args.out ?? await freeFolder(name, args);
   const run = await RunFolder.create(folder, { command: name, ...args });

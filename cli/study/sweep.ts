@@ -36,7 +36,6 @@ import {
   openData,
   openModel,
   openRun,
-  openWeights,
   percent,
   seedsFlag,
   StageBars,
@@ -49,6 +48,7 @@ import { flagTable, type Values } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
 import { furtherFlags } from "../treat_flags.ts";
 import { points } from "../treat_tables.ts";
+import { fittingWeights, openWeightsFile } from "../weights.ts";
 
 /** The flags that are searched: each takes a list of values. */
 const searchable = { ...constraintFlags, ...kernelFlags };
@@ -89,9 +89,10 @@ export const command = defineCommand({
   async run(given, context) {
     const gpu = await context.gpu();
     const { args, resumed, open } = await openRun("study sweep", flags, given, context);
-    const weights = args.weights === undefined ? undefined : await openWeights(args.weights);
+    const opened = args.weights === undefined ? undefined : await openWeightsFile(args.weights);
     const set = await openData(args, context.signal, resumed?.path);
     const { network, entry } = openModel(args, set, args.seed);
+    const weights = opened && fittingWeights(opened, network, set, context.print);
     const treatmentOf = (settings: Cell["settings"]): Treatment => {
       const { theta, imagesPerClass, ...of } = chosen(searchable, settings);
       const constraint = constraintOf(of, network, set, entry.featureLayer);

@@ -28,6 +28,15 @@ export interface HostTensor {
   readonly data: HostArray;
 }
 
+/** Tensors of a file by their names, whose values are read when they are asked for. */
+export interface TensorDict {
+  /** Where it is in the file: "state_dict", "ema.module"; "" for the whole. */
+  readonly place: string;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** @throws UserError (weights) that names the file and the tensor that can't be read */
+  readonly read: () => Map<string, HostTensor>;
+}
+
 /** Every element type, in the order in which messages list them. */
 export const dtypes = Object.keys(arrays) as DType[];
 

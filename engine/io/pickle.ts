@@ -5,7 +5,7 @@
  * everything else is refused before anything is done with it.
  *
  * Python's None, bool, str and bytes become null, boolean, string and Uint8Array; int becomes
- * number, or bigint beyond 2^53; float becomes number; list and tuple become arrays, dict a Map.
+ * number, or bigint beyond 2^53; float becomes number; list, tuple and set become arrays, dict a Map.
  *
  * Every instruction takes at least a byte of input and makes at most one small value or a copy of
  * its own operands; a call may copy what its arguments hold. So memory is bounded by the number of
@@ -158,7 +158,10 @@ class Machine {
     if (typeof callee !== "function" || !Array.isArray(args) || args.length > mostArguments) {
       throw this.refuse("it calls what is no function, or with what are no arguments");
     }
-    for (const arg of args) if (Array.isArray(arg)) this.spend(arg.length);
+    for (const arg of args) {
+      if (Array.isArray(arg)) this.spend(arg.length);
+      if (arg instanceof Map) this.spend(arg.size);
+    }
     this.push(this.checked(() => (callee as PickleFunction)(...args)));
   }
 
@@ -167,10 +170,12 @@ class Machine {
     this.push(this.checked(() => this.rules.persistent(id)));
   }
 
-  /** Attributes of a dict (PyTorch's versions of modules) are of no use here. */
+  /** Attributes (a dict's are PyTorch's versions of modules) are of no use here. */
   build(): void {
     this.pop();
-    if (!(this.top() instanceof Map)) throw this.refuse("it sets attributes of what is no dict");
+    const of = this.top();
+    if (of instanceof Map || of instanceof PlainObject) return;
+    throw this.refuse("it sets attributes of what is no dict");
   }
 
   u8 = (): number => this.bytes[this.advance(1)];
@@ -233,6 +238,11 @@ class Machine {
   }
 }
 
+/** An object that is plain data in Python, of which nothing is wanted here: a date, a path. */
+export class PlainObject {
+  constructor(readonly kind: string) {}
+}
+
 /** What functions of the table of globals throw: the problem, for the middle of a message. */
 export class PickleError extends Error {}
 
@@ -289,6 +299,11 @@ const INSTRUCTIONS = new Map<number, (m: Machine) => void>([
   [0x63, (m) => m.global(m.line(), m.line())], // GLOBAL
   [0x93, (m) => m.global(...(m.popMany(2) as [unknown, unknown]))], // STACK_GLOBAL
   [0x52, (m) => m.call()], // REDUCE
+  [0x81, (m) => m.call()], // NEWOBJ: a class is called as a function is
+  [0x8f, (m) => m.push([])], // EMPTY_SET
+  [0x90, (m) => m.append(m.popToMark())], // ADDITEMS
+  [0x91, (m) => m.push(m.popToMark())], // FROZENSET
+  [0x96, (m) => m.push(m.slice(m.u64()))], // BYTEARRAY8
   [0x51, (m) => m.persistent()], // BINPERSID
   [0x62, (m) => m.build()], // BUILD
 ]);
@@ -297,13 +312,11 @@ const INSTRUCTIONS = new Map<number, (m: Machine) => void>([
 const REFUSED = new Map([
   [0x69, "INST"],
   [0x6f, "OBJ"],
-  [0x81, "NEWOBJ"],
   [0x92, "NEWOBJ_EX"],
   [0x50, "PERSID"],
   [0x82, "EXT1"],
   [0x83, "EXT2"],
   [0x84, "EXT4"],
-  [0x96, "BYTEARRAY8"],
   [0x97, "NEXT_BUFFER"],
 ]);
 

@@ -9,7 +9,7 @@
  * Nothing in a file is executed; see pickle.ts.
  */
 import { ExitCode, UserError } from "../errors.ts";
-import { fileElementSize, type HostTensor } from "./host_tensor.ts";
+import { fileElementSize, type HostTensor, type TensorDict } from "./host_tensor.ts";
 import { type PickleRules, unpickle } from "./pickle.ts";
 import { readTensors, torchRules, TorchStorage, TorchTensor } from "./torch_tensor.ts";
 import { ZipArchive } from "./zip.ts";
@@ -23,8 +23,8 @@ const protocolVersion = 1001;
 const countBytes = 8;
 
 /** Where training scripts put the weights among other things, in the order of preference. */
-const wrappers = ["state_dict", "model_state_dict", "model", "module", "net", "network"];
-const deepestWrapper = 3;
+const WRAPPERS = ["state_dict", "model_state_dict", "model", "module", "net", "network"];
+const DEEPEST = 4;
 
 /** A saved object, and the storages that its tensors look at. */
 interface Saved {
@@ -40,14 +40,27 @@ export const isPickle = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x80 && bytes[1] >= 1 && bytes[1] <= 5;
 
 /**
- * The state dict in a file of PyTorch: the saved object, or what a checkpoint holds under
- * "state_dict", "model" and the like. Entries that are no tensors are left out.
+ * The dicts of tensors in a file of PyTorch, the likeliest to be the weights first: the saved
+ * object itself, or what a checkpoint holds under "state_dict", "model" and the like. Entries that
+ * are no tensors are left out.
  * @param name the file, for messages
  * @throws UserError (weights) that names the file and what is wrong or refused
  */
-export function decodePth(bytes: Uint8Array, name: string): Map<string, HostTensor> {
+export function dictsInPth(bytes: Uint8Array, name: string): TensorDict[] {
   const { value, bytesOf } = isZip(bytes) ? readArchive(bytes, name) : readLegacy(bytes, name);
-  return readTensors(findStateDict(value, name), bytesOf, bytes.length, name);
+  const found = tensorDicts(value);
+  if (found.length === 0) throw noWeights(value, name);
+  return found.sort((a, b) => rank(a) - rank(b) || b.tensors.size - a.tensors.size)
+    .map(({ path, tensors }) => ({
+      place: path.join("."),
+      shapes: new Map([...tensors].map(([key, { shape }]) => [key, shape])),
+      read: () => readTensors(tensors, bytesOf, bytes.length, name),
+    }));
+}
+
+/** The likeliest of them. Throws what `dictsInPth` does, and for tensors that can't be read. */
+export function decodePth(bytes: Uint8Array, name: string): Map<string, HostTensor> {
+  return dictsInPth(bytes, name)[0].read();
 }
 
 function readArchive(bytes: Uint8Array, name: string): Saved {
@@ -131,42 +144,39 @@ function splitStorages(
   return storages;
 }
 
-/**
- * The tensors of the state dict in a saved object. What a wrapper holds comes before tensors beside
- * it: checkpoints may hold their best accuracy as one.
- * @param path the keys that led here
- */
-function findStateDict(
-  value: unknown,
-  name: string,
-  path: readonly string[] = [],
-): Map<string, TorchTensor> {
-  const entries = value instanceof Map ? [...value] as [unknown, unknown][] : [];
-  const inner = path.length < deepestWrapper ? wrapperIn(entries) : undefined;
-  if (inner) return findStateDict(inner[1], name, [...path, inner[0]]);
-  const tensors = tensorsIn(entries);
-  if (tensors.length > 0) return new Map(tensors);
-  const keys = entries.map(([key]) => key).filter((key) => typeof key === "string").slice(0, 8);
-  const holds = keys.length > 0 ? `only ${keys.join(", ")}` : "no dict";
-  const place = path.length > 0 ? ` in its ${path.join(".")}` : "";
-  throw refuse(name, `there are no weights${place}: it holds ${holds}`, SAVE_STATE_DICT);
+interface Found {
+  /** The keys that lead to it. */
+  readonly path: readonly string[];
+  readonly tensors: ReadonlyMap<string, TorchTensor>;
 }
 
-/** The dict that a checkpoint keeps its weights in: one of the usual names, or else the only one. */
-function wrapperIn(entries: readonly [unknown, unknown][]): [string, unknown] | undefined {
-  const dicts = entries.filter((entry): entry is [string, Map<unknown, unknown>] =>
-    typeof entry[0] === "string" && entry[1] instanceof Map
-  );
-  const known = wrappers.map((wrapper) => dicts.find(([key]) => key === wrapper)).find(Boolean);
-  if (known) return known;
-  const others = dicts.filter(([, dict]) => tensorsIn([...dict]).length > 0);
-  return others.length === 1 ? others[0] : undefined;
-}
-
-function tensorsIn(entries: readonly [unknown, unknown][]): [string, TorchTensor][] {
-  return entries.filter((entry): entry is [string, TorchTensor] =>
+/** Every dict in a saved object that holds tensors. */
+function tensorDicts(value: unknown, path: readonly string[] = []): Found[] {
+  if (!(value instanceof Map) || path.length > DEEPEST) return [];
+  const entries = [...value] as [unknown, unknown][];
+  const tensors = entries.filter((entry): entry is [string, TorchTensor] =>
     typeof entry[0] === "string" && entry[1] instanceof TorchTensor
   );
+  const inside = entries.flatMap(([key, inner]) =>
+    typeof key === "string" || typeof key === "number"
+      ? tensorDicts(inner, [...path, `${key}`])
+      : []
+  );
+  return tensors.length > 0 ? [{ path, tensors: new Map(tensors) }, ...inside] : inside;
+}
+
+/** What is under a known name comes first; a checkpoint's best accuracy may be a tensor too. */
+function rank({ path }: Found): number {
+  const places = path.map((key) => WRAPPERS.indexOf(key)).filter((at) => at >= 0);
+  return places.length > 0 ? Math.min(...places) : WRAPPERS.length;
+}
+
+function noWeights(value: unknown, name: string): UserError {
+  const keys = value instanceof Map
+    ? [...value.keys()].filter((key) => typeof key === "string").slice(0, 8)
+    : [];
+  const holds = keys.length > 0 ? `only ${keys.join(", ")}` : "no dict";
+  return refuse(name, `there are no weights: it holds ${holds}`, SAVE_STATE_DICT);
 }
 
 function refuse(name: string, problem: string, hint?: string): UserError {

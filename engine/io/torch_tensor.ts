@@ -17,6 +17,7 @@ import {
 } from "./host_tensor.ts";
 import { weightsExpansion } from "./limits.ts";
 import { PickleError, type PickleFunction, type PickleRules } from "./pickle.ts";
+import { plainGlobals } from "./torch_globals.ts";
 
 /** A storage that a pickle refers to. */
 export class TorchStorage {
@@ -80,21 +81,13 @@ const rebuildParameter: PickleFunction = (tensor) => {
   return tensor;
 };
 
-/** A dict of nothing, or of [key, value] pairs as Python 2 wrote it. */
-const orderedDict: PickleFunction = (pairs = []) => {
-  if (!Array.isArray(pairs) || !pairs.every((pair) => Array.isArray(pair) && pair.length === 2)) {
-    throw new PickleError("it makes an OrderedDict of no pairs");
-  }
-  return new Map(pairs as [unknown, unknown][]);
-};
-
 const size: PickleFunction = (sizes = []) => {
   if (!isSizes(sizes)) throw new PickleError("it makes a torch.Size of no sizes");
   return sizes;
 };
 
 const globals: ReadonlyMap<string, unknown> = new Map<string, unknown>([
-  ["collections.OrderedDict", orderedDict],
+  ...plainGlobals,
   ["torch.Size", size],
   ["torch._utils._rebuild_tensor", rebuildTensor],
   ["torch._utils._rebuild_tensor_v2", rebuildTensor],

@@ -5,7 +5,7 @@
  */
 
 import { ExitCode, UserError } from "../errors.ts";
-import type { HostTensor } from "../io/host_tensor.ts";
+import type { HostTensor, TensorDict } from "../io/host_tensor.ts";
 import { didYouMean, nearest } from "../nearest.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { draws, streamId, uniform } from "../random.ts";
@@ -75,31 +75,136 @@ export function loadStateDict(
   }
 }
 
+/** How well the tensors of a dict fit a network, by their names and shapes. */
+export interface Fit {
+  /** What the names begin with there and not here: `module.` of a parallel wrapper, `model.`. */
+  readonly prefix: string;
+  /** Whether wrappers' parts of names are left out wherever they are. */
+  readonly unwrapped: boolean;
+  /** Tensors of the network that are there, and those of them whose shape is right. */
+  readonly named: number;
+  readonly shaped: number;
+  /** Whether under the prefix there are all of the network's, and no others. */
+  readonly complete: boolean;
+}
+
+/** The dict of tensors that fits a network best, the first of equals, and its equals. */
+export function bestDict<D extends Pick<TensorDict, "shapes">>(
+  network: Module,
+  dicts: readonly D[],
+): { readonly dict: D; readonly asGood: readonly D[] } {
+  const fits = dicts.map(({ shapes }) => fitOf(network, shapes));
+  const best = fits.reduce((a, b) => isBetter(b, a) ? b : a);
+  const [dict, ...asGood] = dicts.filter((_, i) => !isBetter(best, fits[i]));
+  return { dict, asGood };
+}
+
+/** How well tensors fit a network under the prefix that fits best. */
+export function fitOf(network: Module, shapes: ReadonlyMap<string, Shape>): Fit {
+  const own = new Map(network.namedState());
+  const asTheyAre = bestPrefix(network, own, shapes, false);
+  const without = unwrapped(shapes, own);
+  if (asTheyAre.complete || !without) return asTheyAre;
+  const stripped = bestPrefix(network, own, without, true);
+  return isBetter(stripped, asTheyAre) ? stripped : asTheyAre;
+}
+
+function bestPrefix(
+  network: Module,
+  own: ReadonlyMap<string, Parameter>,
+  shapes: ReadonlyMap<string, Shape>,
+  unwrapped: boolean,
+): Fit {
+  const found = new Map([["", { named: 0, shaped: 0 }]]);
+  for (const [key, shape] of shapes) {
+    for (let at = 0; at >= 0; at = key.indexOf(".", at) + 1 || -1) {
+      const parameter = own.get(network.stateKey(key.slice(at)) ?? "");
+      if (!parameter) continue;
+      const fit = found.get(key.slice(0, at)) ?? { named: 0, shaped: 0 };
+      fit.named++;
+      if (sameShape(shape, stateShape(parameter))) fit.shaped++;
+      found.set(key.slice(0, at), fit);
+    }
+  }
+  const needed = own.size;
+  const [prefix, fit] = [...found].reduce((a, b) => isBetter(b[1], a[1]) ? b : a);
+  const given = [...shapes.keys()].filter((key) => key.startsWith(prefix)).length;
+  return { prefix, unwrapped, ...fit, complete: fit.named === needed && given === needed };
+}
+
+const isBetter = (a: Pick<Fit, "named" | "shaped">, b: Pick<Fit, "named" | "shaped">): boolean =>
+  a.shaped > b.shaped || (a.shaped === b.shaped && a.named > b.named);
+
+/** What wrappers of modules put into names, anywhere in them. */
+const WRAPPING = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
+
+/**
+ * Entries under names without what wrappers put there.
+ * @returns undefined where there is nothing of that, or names would become the same
+ */
+function unwrapped<T>(
+  entries: ReadonlyMap<string, T>,
+  own: ReadonlyMap<string, unknown>,
+): ReadonlyMap<string, T> | undefined {
+  const isWrapped = (name: string) => name.split(".").some((part) => WRAPPING.includes(part));
+  if ([...own.keys()].some(isWrapped) || ![...entries.keys()].some(isWrapped)) return undefined;
+  const stripped = [...entries].map(([name, value]) =>
+    [name.split(".").filter((part) => !WRAPPING.includes(part)).join("."), value] as const
+  );
+  const map = new Map(stripped);
+  return map.size === entries.size ? map : undefined;
+}
+
 /** The state dict under the network's own keys. */
 function fitted(network: Module, state: StateDict, where: string): StateDict {
   const own = new Map(network.namedState());
-  const given = renamed(network, withoutPrefix(state, own));
+  const given = renamed(network, withoutPrefix(network, own, state));
   const problems = mismatches(own, given);
-  if (problems.length === 0) return given;
-  throw new UserError(
-    `${where} does not fit this model:\n  ${problems.join("\n  ")}`,
-    ExitCode.weights,
-    "check --model, and that the number of classes and channels are those it was trained with",
-  );
+  if (problems.length > 0) {
+    throw new UserError(
+      `${where} does not fit this model:\n  ${problems.join("\n  ")}`,
+      ExitCode.weights,
+      "check --model, and that the number of classes and channels are those it was trained with",
+    );
+  }
+  checkFinite(given, where);
+  return given;
 }
 
 /**
- * Where none of the keys is the network's, but some are without what all begin with (`module.` of
- * a parallel wrapper, `model.`, `_orig_mod.`), the state dict without that.
+ * The state dict without the prefix under which it fits best. What has another name is somebody
+ * else's (a loss's weights, an average's counter), but for what the network lacks otherwise.
  */
-function withoutPrefix(state: StateDict, own: ReadonlyMap<string, Parameter>): StateDict {
-  let keys = [...state.keys()];
-  while (!keys.some((key) => own.has(key))) {
-    const prefix = keys[0]?.slice(0, keys[0].indexOf(".") + 1);
-    if (!prefix || !keys.every((key) => key.startsWith(prefix))) return state;
-    keys = keys.map((key) => key.slice(prefix.length));
-  }
-  return new Map([...state.values()].map((tensor, i) => [keys[i], tensor]));
+function withoutPrefix(
+  network: Module,
+  own: ReadonlyMap<string, Parameter>,
+  state: StateDict,
+): StateDict {
+  const shapes = new Map([...state].map(([key, { shape }]) => [key, shape]));
+  const { prefix, unwrapped: isUnwrapped } = fitOf(network, shapes);
+  const entries = isUnwrapped ? unwrapped(state, own)! : state;
+  if (prefix === "") return new Map(entries);
+  const all = [...entries];
+  const inside = new Map(
+    all.filter(([key]) => key.startsWith(prefix)).map(([key, t]) => [key.slice(prefix.length), t]),
+  );
+  const filling = all.filter(([key]) => !inside.has(key) && own.has(network.stateKey(key) ?? ""));
+  return new Map([...inside, ...filling]);
+}
+
+/** @throws UserError (weights) that names the tensors which hold NaN or infinities */
+function checkFinite(state: StateDict, where: string): void {
+  const wrong = [...state].flatMap(([name, { data }]) => {
+    if (!(data instanceof Float32Array || data instanceof Float64Array)) return [];
+    const at = data.findIndex((value) => !Number.isFinite(value));
+    return at < 0 ? [] : [`${name} holds ${data[at]} at element ${at} of ${data.length}`];
+  });
+  if (wrong.length === 0) return;
+  throw new UserError(
+    `${where} holds weights that are no numbers:\n  ${firstOf(wrong, (text) => text).join("\n  ")}`,
+    ExitCode.weights,
+    "the training that they come from diverged; take weights from before it did",
+  );
 }
 
 /** The state dict under the names that the network knows its keys by. */
