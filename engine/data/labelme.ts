@@ -79,6 +79,9 @@ export async function readLabelMe(text: string, name: string): Promise<Drawing> 
   let painted = 0;
   for (const [i, of] of shapes.entries()) {
     const { label, shape_type = "polygon" } = Object(of);
+    if (typeof label !== "string" || typeof shape_type !== "string") {
+      throw wrong(`shape ${i + 1} has no label, or no type`);
+    }
     const place = `shape ${i + 1} (${label})`;
     const { shape, pixels } = shape_type === "mask" ? await drawnMask(of, `${name}: ${place}`) : {
       shape: outline(of, shape_type, (problem, hint) => wrong(`${place} ${problem}`, hint)),
@@ -87,8 +90,8 @@ export async function readLabelMe(text: string, name: string): Promise<Drawing> 
     if ((painted += pixels) > LIMITS.pixels) {
       throw wrong(`its masks have more than ${LIMITS.pixels / 1e6} million pixels`);
     }
-    const takesAway = takesAwayFrom(String(label));
-    if (!takesAway) labels.push(String(label));
+    const takesAway = takesAwayFrom(label);
+    if (!takesAway) labels.push(label);
     if (groups.at(-1)?.takesAway !== takesAway) groups.push({ takesAway, shapes: [] });
     groups.at(-1)!.shapes.push(shape);
   }

@@ -1,6 +1,8 @@
 /** What predictions alone say: by class and by group, which classes are mixed up, calibration. */
 
+import * as v from "valibot";
 import type { Groups } from "../data/groups.ts";
+import { count, finite, fraction, type Schema } from "../io/json.ts";
 import type { Prediction } from "../train/predictions.ts";
 import type { Curve } from "./curve.ts";
 import { type Interval, wilson } from "./significance.ts";
@@ -14,6 +16,13 @@ export interface Share {
   /** Wilson's 95 % interval of the accuracy; null where there is no image. */
   readonly interval: Interval | null;
 }
+
+export const shareSchema = v.looseObject({
+  images: count,
+  correct: count,
+  accuracy: v.nullable(fraction),
+  interval: v.nullable(v.tuple([finite, finite])),
+}) satisfies Schema<Share>;
 
 export function share(correct: number, images: number): Share {
   if (images === 0) return { images, correct, accuracy: null, interval: null };

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { type DataSet, NO_MASK, type Split, subset } from "../data/dataset.ts";
 import { readBytes, readVersioned, writeFileAtomic } from "../io/files.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
+import type { Schema } from "../io/json.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { Module } from "../nn/module.ts";
 import type { Runtime } from "../plan/runtime.ts";
@@ -25,6 +26,7 @@ import type { Logits } from "../train/predict.ts";
 import { labelErrors, type Suspect } from "./label_errors.ts";
 import { saliency } from "./probes/saliency.ts";
 import { mapModels, type ModelName, MODELS } from "./result.ts";
+import { exhibitsSchema } from "./schemas.ts";
 import type { Sifted } from "./sift.ts";
 
 export const EXHIBITS_VERSION = 1;
@@ -265,6 +267,10 @@ export async function saveExhibits(folder: string, { file, tensors }: Exhibits):
 /** @throws UserError that names the file which is missing, damaged or of another version */
 export async function readExhibits(folder: string): Promise<Exhibits> {
   const path = join(folder, PIXELS);
-  const file = await readVersioned<ExhibitsFile>(join(folder, FACTS), EXHIBITS_VERSION);
+  const file = await readVersioned(
+    join(folder, FACTS),
+    EXHIBITS_VERSION,
+    exhibitsSchema as Schema<ExhibitsFile>,
+  );
   return { file, tensors: decodeSafetensors(await readBytes(path), path).tensors };
 }

@@ -10,9 +10,11 @@
  */
 
 import { readVersioned } from "../io/files.ts";
+import type { Schema } from "../io/json.ts";
 import type { Accuracy } from "../train/predictions.ts";
 import type { Constraint } from "./constraint.ts";
 import { type ClassMeasures, classScalars } from "./class_measures.ts";
+import { resultSchema, summarySchema } from "./schemas.ts";
 import { type ProbeResults, probeScalars } from "./probes/probes.ts";
 import {
   type Interval,
@@ -75,7 +77,11 @@ export interface ResultFile extends Readonly<Record<ModelName, Outcome>> {
 
 /** @throws UserError (io) where the file is damaged or of another version */
 export const readResult = (path: string): Promise<ResultFile> =>
-  readVersioned(path, RESULT_VERSION);
+  readVersioned(path, RESULT_VERSION, resultSchema as Schema<ResultFile>);
+
+/** As `readResult`. */
+export const readSummary = (path: string): Promise<SummaryFile> =>
+  readVersioned(path, RESULT_VERSION, summarySchema as Schema<SummaryFile>);
 
 /** A number of every model over seeds. */
 export interface MetricSummary extends Readonly<Record<ModelName, Sample>> {

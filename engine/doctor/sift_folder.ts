@@ -3,6 +3,7 @@
  * manifest.json, which says why each is there. LabelMe writes what is drawn beside the pictures;
  * `withMaskFiles` reads it.
  */
+import * as v from "valibot";
 import { dirname, extname, join } from "node:path";
 import { type DataSet, type Size, type Split, storedSize } from "../data/dataset.ts";
 import { isImage } from "../data/folder_walk.ts";
@@ -13,6 +14,7 @@ import { ExitCode, UserError } from "../errors.ts";
 import { makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
 import { inside } from "../io/inside.ts";
 import { encodePng, imageEnding } from "../io/image.ts";
+import { fraction, parseJson, type Schema } from "../io/json.ts";
 import type { Prediction } from "../train/predictions.ts";
 import type { Sifted } from "./sift.ts";
 
@@ -128,20 +130,24 @@ function magnified(
  */
 export async function readManifest(folder: string, set: DataSet): Promise<Manifest> {
   const path = join(folder, MANIFEST);
-  const wrong = (problem: string, hint?: string) =>
-    new UserError(`${path}: ${problem}`, ExitCode.data, hint);
-  let manifest: Manifest;
-  try {
-    manifest = JSON.parse(await readText(path, ExitCode.data));
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw wrong("damaged: it is not JSON", "Export the images again.");
-  }
-  if (manifest?.version !== 1 || !Array.isArray(manifest.images)) {
-    throw wrong("no manifest of deno task sift");
-  }
-  if (manifest.data !== set.name) {
-    throw wrong(`it is of ${manifest.data}, not of ${set.name}`, `Give --data ${manifest.data}.`);
-  }
-  return manifest;
+  const manifest = parseJson(await readText(path, ExitCode.data), manifestSchema, {
+    ...{ name: path, exitCode: ExitCode.data },
+    hint: "Export the images again with deno task sift.",
+  });
+  if (manifest.data === set.name) return manifest;
+  throw new UserError(
+    `${path}: it is of ${manifest.data}, not of ${set.name}`,
+    ExitCode.data,
+    `Give --data ${manifest.data}.`,
+  );
 }
+
+const text = v.string();
+const manifestSchema = v.looseObject({
+  version: v.literal(1),
+  data: text,
+  images: v.array(v.looseObject({
+    ...{ name: text, file: text, class: text, predicted: text, confidence: fraction },
+    why: v.picklist(["right, but least sure", "wrong, and most sure"]),
+  })),
+}) satisfies Schema<Manifest>;

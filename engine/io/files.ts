@@ -105,13 +105,11 @@ const versioned = v.looseObject({ version: v.number() });
 export async function readVersioned<T extends { readonly version: number }>(
   path: string,
   version: number,
-  schema?: Schema<T>,
+  schema: Schema<T>,
 ): Promise<T> {
   const hint = "remove it to have it written anew";
   const file = parseJson(await readText(path), versioned, { name: path, hint });
-  if (file.version === version) {
-    return schema ? checkJson(file, schema, { name: path, hint }) : file as unknown as T;
-  }
+  if (file.version === version) return checkJson(file, schema, { name: path, hint });
   throw new UserError(
     `${path} is of version ${file.version}, and this program reads version ${version}`,
     ExitCode.io,

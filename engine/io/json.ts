@@ -55,4 +55,4 @@ export const finite = v.pipe(v.number(), v.finite());
 /** A number that JSON may not have been able to hold: NaN and infinities are null there. */
 export const measured = v.nullable(finite);
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-export const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+export const fraction = v.pipe(v.number(), v.minValue(0), v.maxValue(1));

@@ -4,13 +4,15 @@ import { join } from "node:path";
 import { DIAGNOSIS_VERSION, type DiagnosisFile } from "../doctor/diagnosis_file.ts";
 import type { ExaminedLayer } from "../doctor/examine.ts";
 import { readExhibits } from "../doctor/exhibits.ts";
-import { readResult, RESULT_VERSION, type SummaryFile } from "../doctor/result.ts";
+import { readResult, readSummary } from "../doctor/result.ts";
+import { correlationSchema, diagnosisSchema, noiseSchema, sweepSchema } from "../doctor/schemas.ts";
 import { CORRELATION_VERSION } from "../doctor/studies/correlation.ts";
 import { NOISE_VERSION } from "../doctor/studies/noise.ts";
 import { SWEEP_VERSION } from "../doctor/studies/sweep.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { inside } from "../io/inside.ts";
 import { fileExists, readBytes, readJson, readJsonLines, readVersioned } from "../io/files.ts";
+import type { Schema } from "../io/json.ts";
 import { decodeNpy } from "../io/npy.ts";
 import { epochSchema } from "../run/epoch_schema.ts";
 import { configSchema } from "../run/config_schema.ts";
@@ -33,7 +35,7 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
   const studies = await readStudies(folder, options.studies);
   const has = (name: string) => fileExists(join(folder, name));
   if (await has("summary.json")) {
-    const summary = await readVersioned<SummaryFile>(join(folder, "summary.json"), RESULT_VERSION);
+    const summary = await readSummary(join(folder, "summary.json"));
     const parts = await Promise.all(summary.seeds.map(async (seed) => {
       const part = `seed-${seed}`;
       return { folder: part, result: await readResult(join(folder, part, "result.json")) };
@@ -49,7 +51,11 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
   }
   if (await has("diagnosis.json")) {
     const path = join(folder, "diagnosis.json");
-    const diagnosis = await readVersioned<DiagnosisFile>(path, DIAGNOSIS_VERSION);
+    const diagnosis = await readVersioned(
+      path,
+      DIAGNOSIS_VERSION,
+      diagnosisSchema as Schema<DiagnosisFile>,
+    );
     const layers = await readLayers(folder, diagnosis.layers);
     return {
       ...{ kind: "diagnosis", ...common, diagnosis, layers, studies },
@@ -84,9 +90,9 @@ async function readLayers(folder: string, names: readonly string[]): Promise<Exa
 }
 
 const STUDIES = {
-  correlation: CORRELATION_VERSION,
-  noise: NOISE_VERSION,
-  sweep: SWEEP_VERSION,
+  correlation: [CORRELATION_VERSION, correlationSchema],
+  noise: [NOISE_VERSION, noiseSchema],
+  sweep: [SWEEP_VERSION, sweepSchema],
 } as const;
 
 /** The studies in the run's folder and in the folders given. */
@@ -98,10 +104,12 @@ async function readStudies(folder: string, more: readonly string[]): Promise<Stu
   const found: Study[] = [];
   for (const place of [...own.sort(), ...more]) {
     const before = found.length;
-    for (const [kind, version] of Object.entries(STUDIES)) {
+    for (const [kind, [version, schema]] of Object.entries(STUDIES)) {
       const path = join(place, `${kind}.json`);
       if (!await fileExists(path)) continue;
-      found.push({ kind, file: await readVersioned(path, version) } as Study);
+      found.push(
+        { kind, file: await readVersioned<{ version: number }>(path, version, schema) } as Study,
+      );
     }
     if (more.includes(place) && found.length === before) {
       const files = Object.keys(STUDIES).map((kind) => `${kind}.json`);

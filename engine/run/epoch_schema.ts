@@ -1,6 +1,6 @@
 /** An epoch as the files of a run hold it. */
 import * as v from "valibot";
-import { count, finite, type Schema, share } from "../io/json.ts";
+import { count, finite, fraction, type Schema } from "../io/json.ts";
 import type { EpochRecord } from "../train/checkpoint.ts";
 
 export const epochSchema = v.object({
@@ -8,6 +8,6 @@ export const epochSchema = v.object({
   epoch: v.pipe(count, v.minValue(1)),
   lr: finite,
   train: v.record(v.string(), finite),
-  validation: v.looseObject({ accuracy: share, loss: finite, correct: count, total: count }),
+  validation: v.looseObject({ accuracy: fraction, loss: finite, correct: count, total: count }),
   seconds: v.pipe(finite, v.minValue(0)),
 }) satisfies Schema<EpochRecord>;

@@ -1,5 +1,6 @@
 /** Accuracy on images that one step along their gradient changed; see attack.ts. */
 
+import * as v from "valibot";
 import { run } from "../../nn/module.ts";
 import { concat } from "../../tensor/movement.ts";
 import { add, mul } from "../../tensor/pointwise.ts";
@@ -12,6 +13,7 @@ import {
   defineProbe,
   type Measure,
   type Point,
+  pointSchema,
   type Subject,
 } from "./probe.ts";
 
@@ -30,6 +32,7 @@ export const fgsm = defineProbe({
       help: "fgsm: largest changes of a pixel, of 255",
     },
   },
+  schema: v.array(pointSchema),
   make: (subject, { epsilons }) => FgsmMeasure.make(subject, [0, ...epsilons]),
   scalars: (found: readonly Point[]) => accuracyScalars(found, (epsilon) => `FGSM ${epsilon}/255`),
   curves: (found) => [{

@@ -5,13 +5,15 @@
  * - The pointing game: how often the most salient pixel lies in the foreground.
  */
 
+import * as v from "valibot";
+import { count, finite } from "../../io/json.ts";
 import { argmax, gather } from "../../tensor/indexing.ts";
 import { concat, flatten, reshape } from "../../tensor/movement.ts";
 import { mul, sub } from "../../tensor/pointwise.ts";
 import { mean, sum } from "../../tensor/reduce.ts";
 import { RowCollector } from "../../train/collect.ts";
 import type { Observer } from "../../train/observer.ts";
-import { type Share, share } from "../class_measures.ts";
+import { type Share, share, shareSchema } from "../class_measures.ts";
 import { defineProbe, type Measure, type Subject } from "./probe.ts";
 import { saliency } from "./saliency.ts";
 
@@ -22,6 +24,10 @@ export const foreground = defineProbe({
   usual: true,
   options: {},
   isPossible: ({ masks }) => (masks?.count ?? 0) > 0,
+  schema: v.looseObject({
+    ...{ images: count, saliency: v.nullable(finite), area: v.nullable(finite) },
+    pointing: shareSchema,
+  }),
   make: (subject) => ForegroundMeasure.make(subject),
   scalars: ({ saliency, pointing }: ForegroundResult) => ({
     "gradient in foreground": saliency,

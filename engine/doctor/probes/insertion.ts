@@ -5,6 +5,8 @@
  * insertion and low for deletion where saliency shows what the prediction rests on.
  */
 
+import * as v from "valibot";
+import { finite, fraction } from "../../io/json.ts";
 import { run } from "../../nn/module.ts";
 import { gather, takeRows } from "../../tensor/indexing.ts";
 import { softmax } from "../../tensor/loss.ts";
@@ -15,6 +17,11 @@ import { RowCollector } from "../../train/collect.ts";
 import { type Observer, partOf } from "../../train/observer.ts";
 import { saliency } from "./saliency.ts";
 import { defineProbe, type Measure, type Subject } from "./probe.ts";
+
+const probabilities = v.looseObject({
+  points: v.array(v.looseObject({ share: fraction, probability: fraction })),
+  auc: finite,
+});
 
 export const insertion = defineProbe({
   name: "insertion",
@@ -30,6 +37,7 @@ export const insertion = defineProbe({
       help: "insertion: steps in which the pixels are moved",
     },
   },
+  schema: v.looseObject({ insertion: probabilities, deletion: probabilities }),
   make: (subject, { insertionSteps }) => InsertionMeasure.make(subject, insertionSteps),
   scalars: ({ insertion, deletion }: InsertionDeletion) => ({
     "insertion area": insertion.auc,

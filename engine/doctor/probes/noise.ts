@@ -5,6 +5,8 @@
  * every strength: a curve is of one noise that grows.
  */
 
+import * as v from "valibot";
+import { finite } from "../../io/json.ts";
 import type { Batches } from "../../data/batch.ts";
 import { observe } from "../../nn/observe.ts";
 import { concat, reshape } from "../../tensor/movement.ts";
@@ -21,6 +23,7 @@ import {
   defineProbe,
   type Measure,
   type Point,
+  pointSchema,
   type Subject,
 } from "./probe.ts";
 
@@ -54,6 +57,7 @@ export const noise = defineProbe({
       help: "noise: how often each image is disturbed",
     },
   },
+  schema: v.looseObject({ layer: v.string(), unit: finite, points: v.array(pointSchema) }),
   make: async (subject, { noiseLevels, noiseDraws: draws }): Promise<Measure<NoiseResult>> => {
     const { featureLayer: layer, split } = subject;
     const levels = [0, ...noiseLevels];

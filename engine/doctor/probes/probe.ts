@@ -4,7 +4,9 @@
  * what the file says.
  */
 
+import * as v from "valibot";
 import type { DataSet, Split } from "../../data/dataset.ts";
+import { finite, fraction, type Schema } from "../../io/json.ts";
 import type { Module } from "../../nn/module.ts";
 import type { OptionTable, Values } from "../../options.ts";
 import type { Runtime } from "../../plan/runtime.ts";
@@ -47,6 +49,8 @@ export interface Probe<
   readonly options: Options;
   /** Whether it can be had of these images; always if absent. */
   isPossible?(split: Split): boolean;
+  /** What its result is, where a file holds one. */
+  readonly schema: Schema<Result>;
   make(subject: Subject, options: Values<Options>): Promise<Measure<Result>>;
   /** The numbers that are worth comparing, by name; null where there is none. */
   scalars(found: Result): Readonly<Record<string, number | null>>;
@@ -57,6 +61,8 @@ export interface Probe<
 export const defineProbe = <const Name extends string, const Options extends OptionTable, Result>(
   probe: Probe<Name, Options, Result>,
 ): Probe<Name, Options, Result> => probe;
+
+export const pointSchema = v.looseObject({ strength: finite, accuracy: fraction });
 
 /** A point of a curve: the share that is right at some strength of what is done to the images. */
 export interface Point {

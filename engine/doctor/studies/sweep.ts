@@ -11,10 +11,11 @@ import { canonicalText, type Settings } from "../../io/canonical.ts";
 import {
   fileExists,
   makeFolder,
-  readText,
+  readJson,
   removeIfThere,
   writeFileAtomic,
 } from "../../io/files.ts";
+import type { Schema } from "../../io/json.ts";
 import { loadStateDict } from "../../nn/state.ts";
 import type { RunFolder, StageResult } from "../../run/run_folder.ts";
 import { accuracy, type Prediction, predictions } from "../../train/predictions.ts";
@@ -29,6 +30,7 @@ import {
   type PairedSample,
   pairedSample,
 } from "../significance.ts";
+import { cellResultSchema } from "../schemas.ts";
 import { classKernels, type Stages, type Treatment } from "../stages.ts";
 
 export const SWEEP_VERSION = 2;
@@ -166,7 +168,7 @@ export async function sweepSeed(
         const result = await sweepCell(stages, baseline, cell, options, judge, reference);
         await writeFileAtomic(file, JSON.stringify(result, null, 2) + "\n");
       }
-      results.push(JSON.parse(await readText(file)));
+      results.push(await readJson(file, cellResultSchema as Schema<CellResult>));
       await removeIfThere(folder.file(`${cell.name}.safetensors`));
     }
     return results;
