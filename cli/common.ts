@@ -1,7 +1,7 @@
 /** What the commands share: flags, loading of models and weights, and progress. Data: data.ts. */
 
 import type { DataSet } from "../engine/data/dataset.ts";
-import { ExitCode, UserError } from "../engine/errors.ts";
+import { ExitCode, TooLarge, UserError } from "../engine/errors.ts";
 import type { Module } from "../engine/nn/module.ts";
 import { initialize, parameterCount } from "../engine/nn/state.ts";
 import type { EpochRecord } from "../engine/train/checkpoint.ts";
@@ -259,6 +259,7 @@ export function adviseResume(
 ): void {
   const passing: ExitCode[] = [ExitCode.interrupted, ExitCode.io, ExitCode.gpu];
   if (!(error instanceof UserError) || !passing.includes(error.exitCode)) return;
+  if (error instanceof TooLarge) return;
   context.print(`\nstopped; continue with: deno task ${command} --resume ${folder.path}`);
 }
 

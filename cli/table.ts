@@ -33,7 +33,7 @@ import { openData, seedsFlag } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { treatFlags } from "./treat_flags.ts";
-import { prepare, treatOnce } from "./treatment.ts";
+import { prepare, requireRoomFor, treatOnce } from "./treatment.ts";
 
 const { model: _, data: __, out: ___, resume: ____, weights: _____, ...cellFlags } = treatFlags;
 
@@ -125,7 +125,7 @@ class Cells {
             context.print("  finished before");
             continue;
           }
-          set ??= await this.open(name);
+          set ??= await this.open(name, runtime);
           if (!await this.fillCell(settings, path, set, runtime)) failed++;
           await writeTable(out);
         }
@@ -135,10 +135,14 @@ class Cells {
   }
 
   /** A data set, on which every model was found to be one that can be treated so. */
-  private async open(name: string): Promise<DataSet> {
+  private async open(name: string, runtime: Runtime): Promise<DataSet> {
     const { args, context, seeds: [seed] } = this;
     const set = await openData({ ...args, data: name }, context.signal);
-    const [first] = args.models.map((model) => prepare(this.settings(model, name, seed), set));
+    const [first] = args.models.map((model) => {
+      const prepared = prepare(this.settings(model, name, seed), set);
+      requireRoomFor(prepared, runtime);
+      return prepared;
+    });
     context.print(describeAccount(treatAccount(first.set, first.options)));
     return set;
   }

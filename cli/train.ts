@@ -3,6 +3,7 @@
 import { ACCOUNT, accountOf } from "../engine/data/account.ts";
 import { trainingSplits } from "../engine/data/dataset.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
+import { requireRoom } from "../engine/train/room.ts";
 import { trainStage } from "../engine/run/stage.ts";
 import { describeAccount } from "./account.ts";
 import {
@@ -47,9 +48,11 @@ export const command = defineCommand({
     const { args, resumed, open } = await openRun("train", flags, given, context);
     const set = await openData(args, context.signal, resumed?.path);
     const { network } = openModel(args, set, args.seed);
+    const split = trainingSplits(set, args);
+    const runtime = new Runtime(gpu);
+    requireRoom(runtime, network, set, split.train, args);
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
-    const split = trainingSplits(set, args);
     const account = accountOf(set, { training: split.train, validation: split.validation });
     context.print(describeAccount(account));
     await folder.writeJson(ACCOUNT, account);
@@ -57,7 +60,7 @@ export const command = defineCommand({
     const options = { ...{ ...args, stage: STAGE, set, settings: args }, ...split };
     const bars = new StageBars(context);
     try {
-      const result = await trainStage(new Runtime(gpu), network, folder, options, {
+      const result = await trainStage(runtime, network, folder, options, {
         signal: context.signal,
         stage: (_, what) => context.print(`\ntraining: ${what}`),
         progress: (_, progress) => bars.progress("epoch", progress),

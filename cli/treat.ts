@@ -15,7 +15,14 @@ import type { Values } from "./framework/flags.ts";
 import { writeReport } from "./report_file.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { describeSummary } from "./treat_tables.ts";
-import { finish, prepare, type Prepared, reporter, treatOnce } from "./treatment.ts";
+import {
+  finish,
+  prepare,
+  type Prepared,
+  reporter,
+  requireRoomFor,
+  treatOnce,
+} from "./treatment.ts";
 import { openWeightsFile } from "./weights.ts";
 
 type Args = Values<typeof treatFlags>;
@@ -52,6 +59,8 @@ export const command = defineCommand({
     const file = await neededWeights(args, seeds, resumed?.path);
     const set = await openData(args, context.signal, resumed?.path);
     const prepared = prepare(args, set, file, context.print);
+    const runtime = new Runtime(gpu);
+    requireRoomFor(prepared, runtime);
     const folder = await open();
     introduce(context.print, args.model, prepared.network, set, gpu.adapter.name, folder.path);
     const account = treatAccount(prepared.set, prepared.options);
@@ -59,7 +68,6 @@ export const command = defineCommand({
     await folder.writeJson(ACCOUNT, account);
     context.print(`treat    ${constraintInWords(prepared.options.constraint)}`);
 
-    const runtime = new Runtime(gpu);
     const begun = performance.now();
     try {
       const written = seeds.length > 1

@@ -1,6 +1,7 @@
 /** A treatment as `treat` and `table` run it: what the flags ask for, and what is printed. */
 
-import type { DataSet } from "../engine/data/dataset.ts";
+import { type DataSet, trainingSplits } from "../engine/data/dataset.ts";
+import { undiagnosed } from "../engine/doctor/penalty.ts";
 import { Notes } from "../engine/data/notes.ts";
 import type { Constraint } from "../engine/doctor/constraint.ts";
 import { forDrawnMasks } from "../engine/doctor/leverage.ts";
@@ -11,6 +12,7 @@ import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
 import type { Module } from "../engine/nn/module.ts";
 import type { Runtime } from "../engine/plan/runtime.ts";
 import type { RunFolder } from "../engine/run/run_folder.ts";
+import { requireRoom } from "../engine/train/room.ts";
 import { openModel, StageBars } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
 import type { Context } from "./framework/command.ts";
@@ -74,6 +76,21 @@ function constraintFor(
     notes.guess("no space-wise constraint, though the data has masks", "--beta, --space-layer");
   }
   return constraint;
+}
+
+/**
+ * Finds out before anything is trained whether the largest of its steps has room on the device.
+ * @throws UserError (usage) with the batch that has
+ */
+export function requireRoomFor(
+  { network, set, options }: Pick<Prepared, "network" | "set"> & {
+    readonly options: Pick<TreatOptions, "batch" | "constraint" | "limit" | "validation" | "seed">;
+  },
+  runtime: Runtime,
+): void {
+  const penalty = undiagnosed(network, set.classes.length, options.constraint);
+  const { train } = trainingSplits(set, options);
+  requireRoom(runtime, network, set, train, { batch: options.batch, penalty });
 }
 
 /** A run on a few training images is a trial, which a whole test set would make long. */

@@ -37,3 +37,6 @@ export class UserError extends Error {
     super(message, options);
   }
 }
+
+/** More than the device has room for: the same again fails again. */
+export class TooLarge extends UserError {}

@@ -48,6 +48,7 @@ import { flagTable, type Values } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
 import { furtherFlags } from "../treat_flags.ts";
 import { points } from "../treat_tables.ts";
+import { requireRoomFor } from "../treatment.ts";
 import { fittingWeights, openWeightsFile } from "../weights.ts";
 
 /** The flags that are searched: each takes a list of values. */
@@ -115,7 +116,15 @@ export const command = defineCommand({
         "name weights to try, such as --beta 1",
       );
     }
-    for (const { treatment } of cells) checkTreatment(network, set, { ...treatment, weights });
+    const runtime = new Runtime(gpu);
+    const steps = new Map<string, Treatment>();
+    for (const { treatment } of cells) {
+      checkTreatment(network, set, { ...treatment, weights });
+      steps.set(stepOf(treatment), treatment);
+    }
+    for (const treatment of steps.values()) {
+      requireRoomFor({ network, set, options: { ...args, ...treatment } }, runtime);
+    }
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
     const { train: training, validation } = trainingSplits(set, args);
@@ -129,7 +138,6 @@ export const command = defineCommand({
       } each`,
     );
 
-    const runtime = new Runtime(gpu);
     const results: CellResult[] = [];
     const bars = new StageBars(context);
     try {
@@ -176,6 +184,10 @@ export const command = defineCommand({
     context.print(`\nwritten to ${folder.file("sweep.json")}`);
   },
 });
+
+/** What tells the plans of two treatments' steps apart, as far as memory goes. */
+const stepOf = ({ constraint: { channel, space } }: Treatment): string =>
+  JSON.stringify([channel, space].map(({ form, layers, weight }) => weight > 0 && [form, layers]));
 
 /** The values of every setting that is searched; those of which none is given follow others. */
 function gridOf(args: Args): Grid {

@@ -81,11 +81,20 @@ export function checkConstraint(network: Module, set: DataSet, constraint: Const
     background: train.masks && new Input("background", [2, height, width, 1]),
   };
   const { graph } = forward(network, batch, new Input("key", [2], "u32"));
-  const kernels = constraint.channel.layers.map((layer) => {
-    const shape = [classes.length, graph.output(layer).shape.at(-1)!];
-    return [layer, { mask: new Input(`mask of ${layer}`, shape) }] as const;
-  });
-  constraintPenalty(network, constraint, new Map(kernels))?.build(graph);
+  undiagnosed(network, classes.length, constraint).build(graph);
+}
+
+/** The constraint before the kernels of each class are known: its graph is the same. */
+export function undiagnosed(network: Module, classes: number, constraint: Constraint): Penalty {
+  return {
+    build: (graph) => {
+      const kernels = constraint.channel.layers.map((layer) => {
+        const shape = [classes, graph.output(layer).shape.at(-1)!];
+        return [layer, { mask: new Input(`mask of ${layer}`, shape) }] as const;
+      });
+      return constraintPenalty(network, constraint, new Map(kernels))?.build(graph) ?? {};
+    },
+  };
 }
 
 /**

@@ -3,7 +3,7 @@
  * place where every error of theirs arrives. WebGPU reports most errors to nobody in particular;
  * here the first one waits as a UserError until `check()` throws it, so that nothing is silent.
  */
-import { ExitCode, UserError } from "../errors.ts";
+import { ExitCode, TooLarge, UserError } from "../errors.ts";
 import { guardDevice } from "./guard.ts";
 import type { TargetName } from "./kernels/target.ts";
 
@@ -43,6 +43,8 @@ export interface Gpu {
   readonly tuning: ReadonlyMap<string, string>;
   /** The kernels that are wanted, where the device is not to decide. */
   readonly target?: TargetName;
+  /** Bytes of memory that were free when it was opened, where the platform tells. */
+  readonly memory?: number;
   /**
    * Throws the first error that the device reported outside of a scope, or its loss. Call it
    * where results are read: errors arrive on a later turn of the event loop than their cause.
@@ -121,6 +123,8 @@ export interface GpuOptions {
   readonly backend?: string;
   /** `Gpu.gathers`, should the adapter be a CPU. */
   readonly gathers?: boolean;
+  /** `Gpu.memory`, should the adapter be a CPU. */
+  readonly memory?: number;
   /** `Gpu.target` */
   readonly target?: TargetName;
   /** `Gpu.tuning` of an adapter; without it rules choose the variants. */
@@ -208,6 +212,7 @@ class OpenGpu implements Gpu {
   readonly isCpu: boolean;
   readonly gathers: boolean;
   readonly target?: TargetName;
+  readonly memory?: number;
   readonly subgroupSize: number;
   readonly failure: Promise<UserError>;
   #error: UserError | undefined;
@@ -218,7 +223,7 @@ class OpenGpu implements Gpu {
     { info }: GPUAdapter,
     readonly adapter: AdapterName,
     readonly tuning: ReadonlyMap<string, string>,
-    { gathers = false, target }: GpuOptions,
+    { gathers = false, memory, target }: GpuOptions,
     readonly device: GPUDevice,
     readonly directives: string,
   ) {
@@ -226,6 +231,7 @@ class OpenGpu implements Gpu {
       /llvmpipe|swiftshader|basic render/i.test(info.description);
     this.gathers = this.isCpu && gathers;
     this.target = target;
+    this.memory = this.isCpu ? memory : undefined;
     this.features = new Set(device.features);
     this.limits = readLimits(device.limits);
     const uniform = this.features.has("subgroups") && info.subgroupMinSize === info.subgroupMaxSize;
@@ -288,7 +294,7 @@ function gpuError(error: unknown, label?: string): UserError {
   if (error instanceof UserError) return error;
   const outOfMemory = error instanceof GPUOutOfMemoryError;
   const what = outOfMemory ? "the GPU has no memory left" : "the GPU reported an error";
-  return new UserError(
+  return new (outOfMemory ? TooLarge : UserError)(
     `${what}${label ? ` at ${label}` : ""}: ${messageOf(error).trim()}`,
     ExitCode.gpu,
     outOfMemory ? "a smaller --batch needs less memory" : undefined,

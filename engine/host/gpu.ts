@@ -27,7 +27,10 @@ export async function openGpu(): Promise<Gpu> {
   const target = targetByName(Deno.env.get("MODEL_DOCTOR_TARGET"));
   const backend = Deno.env.get("DENO_WEBGPU_BACKEND");
   try {
-    return await requestGpu({ backend, gathers: hasAvx512(), target, tuning: tunedVariants });
+    return await requestGpu({
+      ...{ backend, gathers: hasAvx512(), target, tuning: tunedVariants },
+      memory: Deno.systemMemoryInfo().available,
+    });
   } catch (error) {
     if (!(error instanceof UserError) || error.exitCode !== ExitCode.noAdapter) throw error;
     throw new UserError(error.message, error.exitCode, adapterHint());

@@ -1,6 +1,6 @@
 /** Buffers of the device: made within its limits, and read back to the host. */
 
-import { ExitCode, UserError } from "../errors.ts";
+import { ExitCode, TooLarge } from "../errors.ts";
 import type { Gpu } from "../gpu/adapter.ts";
 import type { DType, HostArray } from "../tensor/tensor.ts";
 
@@ -9,7 +9,7 @@ const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.
 /**
  * A buffer that kernels read and write.
  * @param hint what its user can do where it is too large
- * @throws UserError (gpu) naming `label` where the device can't bind it
+ * @throws TooLarge (gpu) naming `label` where the device can't bind it
  */
 export function createBuffer(
   { device, limits }: Gpu,
@@ -20,7 +20,7 @@ export function createBuffer(
   const { maxStorageBufferBindingSize: limit } = limits;
   if (bytes > limit) {
     const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
-    throw new UserError(
+    throw new TooLarge(
       `${label} needs a buffer of ${mib(bytes)}, and this adapter allows ${mib(limit)}`,
       ExitCode.gpu,
       hint,

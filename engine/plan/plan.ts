@@ -5,6 +5,7 @@
  */
 
 import type { Gpu } from "../gpu/adapter.ts";
+import type { Target } from "../gpu/kernels/target.ts";
 import {
   type AssignmentPair,
   type DType,
@@ -50,17 +51,9 @@ export class Plan<Name extends string = string> {
   /** Traces, compiles and allocates. @throws UserError (gpu) naming the kernel that failed */
   static async make<Name extends string>(
     resources: Resources,
-    { outputs, assign = [] }: PlanSpec<Name>,
+    spec: PlanSpec<Name>,
   ): Promise<Plan<Name>> {
-    const named = Object.entries<Tensor>(outputs ?? {});
-    const { dispatches, storageOf } = schedule(
-      named.map(([, tensor]) => tensor),
-      assign,
-      resources.target,
-    );
-    const kept = new Set(named.map(([, tensor]) => storageOf(tensor)));
-    for (const [target] of assign) kept.add(target);
-
+    const { dispatches, kept, named, storageOf } = trace(spec, resources.target);
     const memory = allocate(resources, dispatches, kept);
     const commands = await prepare(resources, dispatches, memory);
     const inputs = [...memory.place].filter((entry): entry is [Input, GPUBuffer] =>
@@ -139,6 +132,30 @@ export class Plan<Name extends string = string> {
     const buffer = this.inputs.get(input);
     if (buffer) this.gpu.device.queue.writeBuffer(buffer, 0, data);
   }
+}
+
+/** What is dispatched for a plan, and what stays after its last dispatch. */
+function trace<Name extends string>({ outputs, assign = [] }: PlanSpec<Name>, target: Target) {
+  const named = Object.entries<Tensor>(outputs ?? {});
+  const { dispatches, storageOf } = schedule(named.map(([, tensor]) => tensor), assign, target);
+  const kept = new Set(named.map(([, tensor]) => storageOf(tensor)));
+  for (const [target] of assign) kept.add(target);
+  return { dispatches, kept, named, storageOf };
+}
+
+/**
+ * What a plan would occupy; nothing is compiled or made.
+ * @throws UserError (gpu) that names a value the device has no buffer for
+ */
+export function weigh({ gpu, target }: Resources, spec: PlanSpec): MemoryUse {
+  const { dispatches, kept } = trace(spec, target);
+  // A device that only counts.
+  const device = {
+    createBuffer: ({ size }: GPUBufferDescriptor) => ({ size }),
+    createTexture: () => ({}),
+  } as unknown as GPUDevice;
+  const counting = { gpu: { ...gpu, limits: gpu.limits, device }, bufferOf: () => ({}) };
+  return allocate(counting as unknown as Resources, dispatches, kept).use;
 }
 
 function scalar(value: number, dtype: DType): HostArray {

@@ -8,7 +8,8 @@ import { Batches } from "../data/batch.ts";
 import type { DataSet, Split } from "../data/dataset.ts";
 import type { Module } from "../nn/module.ts";
 import { observe } from "../nn/observe.ts";
-import type { Feed, Plan } from "../plan/plan.ts";
+import type { MemoryUse } from "../plan/allocate.ts";
+import { type Feed, type Plan, weigh } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { grad } from "../tensor/autograd.ts";
 import { argmax } from "../tensor/indexing.ts";
@@ -92,7 +93,34 @@ export class TrainingStep {
     split: Split,
     options: StepOptions,
   ): Promise<TrainingStep> {
-    const { batch, seed, penalty } = options;
+    const { spec, batches, inputs, strengths, velocities, metrics } = TrainingStep.trace(
+      ...[runtime, network, set, split, options] as const,
+    );
+    const plan = await runtime.plan<never>(spec);
+    return new TrainingStep(
+      ...[runtime, plan, batches, inputs, strengths, options.seed, velocities, metrics] as const,
+    );
+  }
+
+  /** What a step would occupy of the device's memory; nothing is made. Throws as `weigh` does. */
+  static weigh(
+    runtime: Runtime,
+    network: Module,
+    set: DataSet,
+    split: Split,
+    options: StepOptions,
+  ): MemoryUse {
+    return weigh(runtime, TrainingStep.trace(runtime, network, set, split, options).spec);
+  }
+
+  private static trace(
+    runtime: Runtime,
+    network: Module,
+    set: DataSet,
+    split: Split,
+    options: StepOptions,
+  ) {
+    const { batch, penalty } = options;
     const inputs = {
       key: new Input("key", [2], "u32"),
       lr: new Input("learning rate", []),
@@ -135,9 +163,11 @@ export class TrainingStep {
       "(update)",
       () => sgd(parameters, velocities, byName, inputs.lr, options),
     );
-    const plan = await runtime.plan<never>({ assign: [...updates, ...sums, ...steps] });
-    const schedules = extra.map(([, { schedule }], i) => [strengths[i], schedule] as const);
-    return new TrainingStep(runtime, plan, batches, inputs, schedules, seed, velocities, metrics);
+    return {
+      spec: { assign: [...updates, ...sums, ...steps] },
+      ...{ batches, inputs, velocities, metrics },
+      strengths: extra.map(([, { schedule }], i) => [strengths[i], schedule] as const),
+    };
   }
 
   /**

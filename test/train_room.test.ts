@@ -1,0 +1,79 @@
+/** Whether a step has room is known from its plan, before anything is trained. */
+
+import assert from "node:assert/strict";
+import { checkConstraint, undiagnosed } from "../engine/doctor/penalty.ts";
+import { ExitCode, TooLarge, UserError } from "../engine/errors.ts";
+import type { Gpu } from "../engine/gpu/adapter.ts";
+import { createBuffer } from "../engine/plan/buffers.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
+import { requireRoom } from "../engine/train/room.ts";
+import { TrainingStep } from "../engine/train/step.ts";
+import { constraintOf } from "./support/constraint.ts";
+import { countBuffers, freshRuntime, tinyNet, tinySet } from "./support/train.ts";
+
+const rest = { seed: 0, momentum: 0.9, weightDecay: 1e-4 };
+const constraint = constraintOf({ layers: ["features"], alpha: 1, beta: 1 });
+
+Deno.test("a step weighs what its plan then occupies, and weighing makes nothing", async () => {
+  const runtime = await freshRuntime();
+  const network = tinyNet(0);
+  checkConstraint(network, tinySet, constraint);
+  for (const penalty of [undefined, undiagnosed(network, tinySet.classes.length, constraint)]) {
+    const options = { ...rest, batch: 12, penalty };
+    const { counts, restore } = await countBuffers();
+    const weighed = TrainingStep.weigh(runtime, network, tinySet, tinySet.train, options);
+    restore();
+    assert.equal(counts.made, 0);
+    if (penalty) continue;
+    const step = await TrainingStep.make(runtime, network, tinySet, tinySet.train, options);
+    assert.deepEqual(weighed, step.plan.memory);
+    step.destroy();
+  }
+});
+
+Deno.test("a batch that has no room is refused with the largest power of its halves that has", async () => {
+  const { gpu, target } = await freshRuntime();
+  const network = tinyNet(0);
+  const penalty = undiagnosed(network, tinySet.classes.length, constraint);
+  const weigh = (batch: number, of?: typeof penalty) => {
+    const { values, textures, inputs, variables } = TrainingStep.weigh(
+      ...[new Runtime(gpu, target), network, tinySet, tinySet.train] as const,
+      { ...rest, batch, penalty: of },
+    );
+    return values.bytes + textures.bytes + inputs + variables;
+  };
+  const check = (changed: Partial<Gpu>, of?: typeof penalty) =>
+    requireRoom(
+      ...[new Runtime({ ...gpu, ...changed } as Gpu, target), network, tinySet] as const,
+      ...[tinySet.train, { batch: 48, penalty: of }] as const,
+    );
+  const refusal = (changed: Partial<Gpu>, of?: typeof penalty): UserError => {
+    try {
+      check(changed, of);
+    } catch (error) {
+      assert.ok(error instanceof UserError);
+      assert.equal(error.exitCode, ExitCode.usage);
+      return error;
+    }
+    throw new Error("accepted");
+  };
+  check({ memory: weigh(48) });
+  const memory = refusal({ memory: weigh(48) - 1 });
+  assert.match(
+    memory.message,
+    /^a step on a batch of 48 images has no room: it takes .* are free$/,
+  );
+  assert.equal(memory.hint, "--batch 24 has room");
+  assert.equal(refusal({ memory: weigh(12) }).hint, "--batch 12 has room");
+  assert.match(refusal({ memory: 1 }).hint!, /smaller model/);
+  // The constraint's step takes more.
+  assert.ok(weigh(48, penalty) > weigh(48));
+  refusal({ memory: weigh(48) }, penalty);
+  check({ memory: weigh(48, penalty) }, penalty);
+
+  const limits = { ...gpu.limits, maxStorageBufferBindingSize: 30_000 };
+  const binding = refusal({ limits });
+  assert.match(binding.message, /needs a buffer of .* and this adapter allows/);
+  assert.match(binding.hint!, /^--batch (24|12|6|3) has room$/);
+  assert.throws(() => createBuffer({ ...gpu, limits } as Gpu, "x", 40_000), TooLarge);
+});
