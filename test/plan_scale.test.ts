@@ -9,6 +9,7 @@ import process from "node:process";
 import { isUniformInSpace } from "../engine/doctor/constant.ts";
 import { BLOCKS, PLAIN } from "../engine/gpu/kernels/target.ts";
 import { MAX_VALUES } from "../engine/plan/fuse.ts";
+import { placeValues } from "../engine/plan/memory.ts";
 import { schedule } from "../engine/plan/schedule.ts";
 import { draws, uniform } from "../engine/random.ts";
 import * as t from "../engine/tensor/mod.ts";
@@ -106,6 +107,23 @@ Deno.test(`${LENGTH} readers of one value`, () => {
   const shared = t.exp(random([2, 4]));
   const sums = Array.from({ length: LENGTH }, (_, k) => t.sum(t.mul(shared, k + 2), [0]));
   inTime("the schedule", () => schedule(sums, [], PLAIN));
+});
+
+Deno.test(`memory for ${8 * LENGTH} values, long-lived and short-lived`, () => {
+  const draw = draws(2, 0);
+  const lifetimes = Array.from({ length: 8 * LENGTH }, (_, from) => {
+    const [size, span] = [0, 1].map((k) => uniform(draw(2 * from + k)));
+    const to = span < 0.5 ? Infinity : from + Math.ceil(1000 ** span);
+    return { bytes: Math.ceil(1e5 ** size), from, to };
+  });
+  const { buffers, sizes } = inTime("their placement", () => placeValues(lifetimes));
+  const taken = new Array<number>(sizes.length).fill(-1);
+  lifetimes.forEach(({ bytes, from, to }, k) => {
+    assert.ok(sizes[buffers[k]] >= bytes, `value ${k} doesn't fit`);
+    assert.ok(taken[buffers[k]] < from, `value ${k} lies in memory that is still in use`);
+    taken[buffers[k]] = to;
+  });
+  assert.ok(sizes.length < 0.6 * lifetimes.length, `${sizes.length} buffers`);
 });
 
 Deno.test("a chain that is cut computes what it did", async () => {

@@ -34,23 +34,28 @@ export function bytesTogether(lifetimes: readonly Lifetime[]): number {
 export function placeValues(lifetimes: readonly Lifetime[]): Placement {
   const buffers = new Array<number>(lifetimes.length);
   const sizes: number[] = [];
-  const free = new Set<number>();
-  let running: { index: number; to: number }[] = [];
-  const order = lifetimes.map((_, k) => k).sort((a, b) => lifetimes[a].from - lifetimes[b].from);
-  for (const k of order) {
-    const { from, to } = lifetimes[k];
-    for (const { index } of running.filter((r) => r.to < from)) free.add(index);
-    running = running.filter((r) => r.to >= from);
-    const bytes = rounded(lifetimes[k].bytes);
-    const fits = [...free].filter((index) =>
-      sizes[index] >= bytes && sizes[index] <= MAX_WASTE * bytes
+  /** Buffers that hold nothing any more, by size, the first that was given up first. */
+  const free = new Map<number, number[]>();
+  const give = (index: number) => {
+    const alike = free.get(sizes[index]);
+    if (alike) alike.push(index);
+    else free.set(sizes[index], [index]);
+  };
+  const take = (bytes: number): number => {
+    const fitting = [...free].filter(([size, alike]) =>
+      alike.length > 0 && size >= bytes && size <= MAX_WASTE * bytes
     );
-    const index = fits.length > 0
-      ? fits.reduce((a, b) => (sizes[b] < sizes[a] ? b : a))
-      : sizes.push(bytes) - 1;
-    free.delete(index);
-    buffers[k] = index;
-    running.push({ index, to });
+    if (fitting.length === 0) return sizes.push(bytes) - 1;
+    const [, tightest] = fitting.reduce((a, b) => (b[0] < a[0] ? b : a));
+    return tightest.shift()!;
+  };
+  const starts = [...lifetimes.keys()].sort((a, b) => lifetimes[a].from - lifetimes[b].from);
+  const ends = [...starts].sort((a, b) => lifetimes[a].to - lifetimes[b].to);
+  let ended = 0;
+  for (const k of starts) {
+    const { from, bytes } = lifetimes[k];
+    for (; lifetimes[ends[ended]].to < from; ended++) give(buffers[ends[ended]]);
+    buffers[k] = take(rounded(bytes));
   }
   return { buffers, sizes };
 }

@@ -1,10 +1,10 @@
 /** Dispatches with their pipelines and bind groups, made once, and how they are recorded. */
 
-import { spread, type TextureInput, textureInputs } from "../gpu/kernel.ts";
+import { spread, textureInputs } from "../gpu/kernel.ts";
 import { bytesOf, type Memory } from "./allocate.ts";
 import type { Resources } from "./resources.ts";
-import type { Dispatch, Storage } from "./dispatch.ts";
-import type { TextureCopy } from "./textures.ts";
+import type { Dispatch } from "./dispatch.ts";
+import { type TextureCopy, TextureMap } from "./textures.ts";
 
 /** A dispatch, ready to be recorded, and the copies to textures that come before it. */
 export interface Command extends Dispatch {
@@ -27,13 +27,13 @@ export async function prepare(
   { place, copies }: Memory,
 ): Promise<Command[]> {
   const commands: Command[] = [];
+  const copiesBefore = Map.groupBy(copies, ({ before }) => before);
+  const textures = new TextureMap<GPUTexture>();
   for (const [at, dispatch] of dispatches.entries()) {
-    const texture = (storage: Storage, { format }: TextureInput) =>
-      copies.findLast((c) => c.storage === storage && c.format === format && c.before <= at)!
-        .texture;
-    const { pipeline, bindGroup } = await bind(resources, dispatch, place, texture);
-    const due = copies.filter(({ before }) => before === at)
+    const due = (copiesBefore.get(at) ?? [])
       .map((copy) => ({ ...copy, buffer: place.get(copy.storage)! }));
+    for (const { storage, format, texture } of due) textures.set(storage, format, texture);
+    const { pipeline, bindGroup } = await bind(resources, dispatch, place, textures);
     const workgroups = spread(dispatch.kernel.workgroups, resources.target.workgroupsPerDimension);
     commands.push({ ...dispatch, copies: due, workgroups, pipeline, bindGroup });
   }
@@ -44,15 +44,15 @@ async function bind(
   resources: Resources,
   { kernel, buffers }: Dispatch,
   place: Memory["place"],
-  texture: (storage: Storage, input: TextureInput) => GPUTexture,
+  textures: TextureMap<GPUTexture>,
 ) {
   const { label } = kernel;
-  const textures = textureInputs(kernel);
+  const inputs = textureInputs(kernel);
   const pipeline = await resources.pipeline(kernel);
   const entries = buffers.map((storage, binding) => {
-    const input = textures.find((texture) => texture.binding === binding);
+    const input = inputs.find((input) => input.binding === binding);
     const resource = input
-      ? texture(storage, input).createView()
+      ? textures.get(storage, input.format)!.createView()
       : { buffer: place.get(storage)!, size: bytesOf(storage) };
     return { binding, resource };
   });

@@ -56,6 +56,20 @@ export function placeTextures(device: GPUDevice, dispatches: readonly Dispatch[]
   return { copies: copies.sort((a, b) => a.before - b.before), owned, use };
 }
 
+/** Something for each value and each format that it is read in. */
+export class TextureMap<T> {
+  private readonly values = new Map<Storage, Map<TextureFormat, T>>();
+
+  get(storage: Storage, format: TextureFormat): T | undefined {
+    return this.values.get(storage)?.get(format);
+  }
+  set(storage: Storage, format: TextureFormat, value: T): void {
+    const known = this.values.get(storage);
+    if (known) known.set(format, value);
+    else this.values.set(storage, new Map([[format, value]]));
+  }
+}
+
 /** A value that dispatches read as a texture, the first of them `from`, the last `to`. */
 interface Need {
   readonly storage: Storage;
@@ -69,15 +83,21 @@ interface Need {
 /** By first use. A storage that is written in between is needed once more. */
 function needsOf(dispatches: readonly Dispatch[]): Need[] {
   const needs: Need[] = [];
+  const latest = new TextureMap<Need>();
   const ready = new Map<Storage, number>();
   dispatches.forEach((dispatch, at) => {
     const { kernel, buffers } = dispatch;
     for (const { binding, format } of textureInputs(kernel)) {
       const storage = buffers[binding];
-      const last = needs.findLast((need) => need.storage === storage && need.format === format);
+      const last = latest.get(storage, format);
       const since = ready.get(storage) ?? 0;
-      if (last && last.from >= since) last.to = at;
-      else needs.push({ storage, format, ready: since, from: at, to: at });
+      if (last && last.from >= since) {
+        last.to = at;
+        continue;
+      }
+      const need = { storage, format, ready: since, from: at, to: at };
+      needs.push(need);
+      latest.set(storage, format, need);
     }
     for (const storage of written(dispatch)) ready.set(storage, at + 1);
   });
