@@ -3,9 +3,8 @@
 import { ACCOUNT, type Account, sizeText } from "../engine/data/account.ts";
 import { some } from "../engine/data/notes.ts";
 import { table } from "./framework/table.ts";
+import { LABEL, labelled } from "./framework/text.ts";
 
-const COLUMNS = 80;
-const INDENT = 9;
 /** Classes of different numbers of images are listed, those with the fewest. */
 const LISTED = 20;
 
@@ -14,17 +13,22 @@ export function describeAccount(account: Account): string {
   const { input, resized, normalisation: { mean, std }, masked, used } = account;
   const numbers = (values: readonly number[]) => values.map((x) => +x.toPrecision(6)).join(", ");
   const lines = [
-    entry("images", `${sizeText(input)}, ${resized}; mean ${numbers(mean)}, std ${numbers(std)}`),
-    entry("used", describeUsed(account)),
+    labelled(
+      "images",
+      `${sizeText(input)}, ${resized}; mean ${numbers(mean)}, std ${numbers(std)}`,
+    ),
+    labelled("used", describeUsed(account)),
     describeClasses(account),
     ...Object.entries(masked).map(([part, count]) =>
-      entry("masks", `${count} of ${total(used[part])} ${part} images have masks`)
+      labelled("masks", `${count} of ${total(used[part])} ${part} images have masks`)
     ),
     ...account.left_out.map(({ why, count, examples }) =>
-      entry("left out", `${count} ${why}: ${some(examples, examples.length, count)}`)
+      labelled("left out", `${count} ${why}: ${some(examples, examples.length, count)}`)
     ),
-    ...account.guesses.map(({ what, settle }) => entry("guessed", `${what} (settle: ${settle})`)),
-    ...account.warnings.map((what) => entry("warning", what)),
+    ...account.guesses.map(({ what, settle }) =>
+      labelled("guessed", `${what} (settle: ${settle})`)
+    ),
+    ...account.warnings.map((what) => labelled("warning", what)),
   ];
   return lines.filter((line) => line !== undefined).join("\n");
 }
@@ -51,19 +55,7 @@ function describeClasses({ classes, used }: Account): string | undefined {
   const left = classes.length - listed.length;
   const text = table(["class", ...parts.map(([part]) => part)], rows) +
     (left > 0 ? `\n${left} classes with more images, see ${ACCOUNT}` : "");
-  return text.replace(/^/gm, " ".repeat(INDENT));
+  return text.replace(/^/gm, " ".repeat(LABEL));
 }
 
 const total = (counts: readonly number[]) => counts.reduce((sum, n) => sum + n, 0);
-
-/** A line that begins with what it is, broken at words. */
-function entry(label: string, text: string): string {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1);
-    if (line !== undefined && line.length + 1 + word.length <= COLUMNS - INDENT) {
-      lines[lines.length - 1] = `${line} ${word}`;
-    } else lines.push(word);
-  }
-  return lines.map((line, i) => (i === 0 ? label : "").padEnd(INDENT) + line).join("\n");
-}

@@ -12,6 +12,7 @@ import { classifier, classifiers } from "../models/registry.ts";
 import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
+import { labelled } from "./framework/text.ts";
 import { needs } from "./framework/rules.ts";
 
 export { dataFlags, masksFlag, openData } from "./data.ts";
@@ -273,7 +274,7 @@ export function introduce(
   folder: string,
 ): void {
   print(`model    ${model}, ${parameterCount(network).toLocaleString("en")} parameters`);
-  print(`data     ${set.name}: ${set.source}`);
+  print(labelled("data", `${set.name}: ${set.source}`));
   print(`adapter  ${adapter}`);
   print(`folder   ${folder}`);
 }

@@ -12,6 +12,7 @@ import { describeAccount } from "./account.ts";
 import { adviseResume, introduce, openData, openRun, StageBars } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import type { Values } from "./framework/flags.ts";
+import { labelled } from "./framework/text.ts";
 import { writeReport } from "./report_file.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { describeSummary } from "./treat_tables.ts";
@@ -66,7 +67,7 @@ export const command = defineCommand({
     const account = treatAccount(prepared.set, prepared.options);
     context.print(describeAccount(account));
     await folder.writeJson(ACCOUNT, account);
-    context.print(`treat    ${constraintInWords(prepared.options.constraint)}`);
+    context.print(labelled("treat", constraintInWords(prepared.options.constraint)));
 
     const begun = performance.now();
     try {

@@ -27,3 +27,12 @@ function wrapLine(text: string, width: number, indent: string, end: string): str
   }
   return lines.join(`${end}\n`);
 }
+
+/** The columns before which stands what a line is about. */
+export const LABEL = 9;
+
+/** A line that begins with what it is about, and goes on below itself where it is long. */
+export function labelled(label: string, text: string): string {
+  const lines = wrap(text, WIDTH - LABEL).split("\n");
+  return lines.map((line, i) => (i === 0 ? label : "").padEnd(LABEL) + line).join("\n");
+}
