@@ -7,7 +7,7 @@ import type { DataSet } from "../engine/data/dataset.ts";
 import type { Constraint, Term } from "../engine/doctor/constraint.ts";
 import { type FormName, FORMS, formsOf } from "../engine/doctor/forms/forms.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
-import { defaultWeight } from "../engine/doctor/penalty.ts";
+import { defaultWeight } from "../engine/doctor/leverage.ts";
 import type { TermName } from "../engine/doctor/terms.ts";
 import type { Module } from "../engine/nn/module.ts";
 import type { Option, OptionTable } from "../engine/options.ts";

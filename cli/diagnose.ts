@@ -2,32 +2,16 @@
 
 import { ACCOUNT, accountOf } from "../engine/data/account.ts";
 import { trainingImages } from "../engine/data/dataset.ts";
-import { pairingsOf } from "../engine/data/groups.ts";
-import { DIAGNOSIS_VERSION, type DiagnosisFile } from "../engine/doctor/diagnosis_file.ts";
+import { diagnosisOf } from "../engine/doctor/diagnosis_file.ts";
 import { examine, type ExaminedLayer, saveExamination } from "../engine/doctor/examine.ts";
 import { doubtfulExhibits, saveExhibits } from "../engine/doctor/exhibits.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
-import { classMeasures } from "../engine/doctor/class_measures.ts";
-import { wilson } from "../engine/doctor/significance.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
-import { loadStateDict, parameterCount } from "../engine/nn/state.ts";
+import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import { accuracy } from "../engine/train/predictions.ts";
 import { describeAccount } from "./account.ts";
-import {
-  batchFlag,
-  dataFlags,
-  diagnosisFlags,
-  freeFolder,
-  MAX_IMAGES,
-  modelFlags,
-  openData,
-  openModel,
-  percent,
-  seedFlag,
-  StageBars,
-  weightsFlag,
-} from "./common.ts";
+import { freeFolder, openData, openModel, percent, StageBars } from "./common.ts";
+import { diagnoseFlags } from "./diagnose_flags.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
 import { writeReport } from "./report_file.ts";
@@ -43,33 +27,7 @@ export const command = defineCommand({
     "Aggregates the gradients of each class's score over the training images that the class is " +
     "surest of, and writes for every layer aggregate.<layer>.npy and mask.<layer>.npy, both " +
     "[classes, channels], sift.json with the images of high and low confidence, and report.html.",
-  flags: {
-    ...modelFlags,
-    ...dataFlags,
-    ...weightsFlag,
-    ...diagnosisFlags,
-    ...batchFlag,
-    ...seedFlag,
-    limit: {
-      type: "integer",
-      min: 20,
-      max: MAX_IMAGES,
-      help: "training images to use (default all)",
-    },
-    validation: {
-      type: "number",
-      min: 0,
-      below: 1,
-      default: 0,
-      help: "share of the training images to leave out, as training did",
-    },
-    out: {
-      type: "string",
-      value: "DIR",
-      help: "the folder for it (default a new one in runs/)",
-      writes: { what: "folder", otherwise: "runs" },
-    },
-  },
+  flags: diagnoseFlags,
   examples: [{
     args: "--weights runs/train-small-shapes/model.safetensors --layer convs",
     does: "every convolution",
@@ -101,18 +59,10 @@ export const command = defineCommand({
     const pool = { name: "training", split: images, logits: found.logits } as const;
     const stock = { runtime, set, batch: args.batch };
     await saveExhibits(folder, await doubtfulExhibits(stock, [pool], found.low));
-    const total = accuracy(found.predicted);
-    const diagnosis: DiagnosisFile = {
-      version: DIAGNOSIS_VERSION,
-      ...{ model: args.model, data: set.name, classes: set.classes },
-      ...{ adapter: gpu.adapter.name, parameters: parameterCount(network) },
-      ...{ layers, theta: args.theta },
-      accuracy: { ...total, interval: wilson(total.correct, total.total) },
-      measures: classMeasures(found.predicted, set.classes.length, pairingsOf(images)),
-      diagnosed: found.high.map(({ length }) => length),
-    };
+    const { model, theta } = args;
+    const diagnosis = diagnosisOf(found, runtime, network, set, images, { model, theta });
     await run.writeJson("diagnosis.json", diagnosis);
-    context.print(`accuracy on these images ${percent(total.accuracy)}`);
+    context.print(`accuracy on these images ${percent(diagnosis.accuracy.accuracy)}`);
     for (const layer of found.layers) {
       context.print(`\n${layer.layer}\n${describe(layer, set.classes)}`);
     }

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../engine/io/files.ts";
 import { readRun } from "../engine/report/read.ts";
 import { report } from "../engine/report/report.ts";
-import { flagName } from "./framework/flags.ts";
+import { diagnoseFlags } from "./diagnose_flags.ts";
+import { flagName, type FlagTable } from "./framework/flags.ts";
+import { treatFlags } from "./treat_flags.ts";
 import { commandLine } from "./framework/help.ts";
 
 /**
@@ -25,10 +27,14 @@ export async function writeReport(
 /** Where results go is no part of what is asked for. */
 const PLACES = ["out", "resume"];
 
-/** A command line with every setting, defaults included: they may change. */
+/** The commands that leave what a report is made of. */
+const TABLES: Readonly<Record<string, FlagTable>> = { treat: treatFlags, diagnose: diagnoseFlags };
+
+/** A command line with every setting that has an effect, defaults included: they may change. */
 function writtenOut(command: string, settings: Readonly<Record<string, unknown>>): string {
+  const counts = (key: string) => TABLES[command]?.[key]?.need?.holds(settings) ?? true;
   const flags = Object.entries(settings)
-    .filter(([key, value]) => value !== undefined && !PLACES.includes(key))
+    .filter(([key, value]) => value !== undefined && !PLACES.includes(key) && counts(key))
     .map(([key, value]) => `${flagName(key)}=${quoted(String(value))}`);
   return [commandLine(command), ...flags].join(" ");
 }

@@ -1,6 +1,7 @@
 /**
- * Where the space-wise term can move anything. Behind the last layer many networks take the mean of
- * the map, so that its gradient is the same at every pixel; an earlier layer has leverage still.
+ * Where a term can be had, and where the space-wise one can move anything. Behind the last layer
+ * many networks take the mean of the map, so that its gradient is the same at every pixel; an
+ * earlier layer has leverage still.
  */
 import type { DataSet } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
@@ -20,6 +21,26 @@ export function canBeHad(network: Module, set: DataSet, name: TermName, term: Te
     if (error instanceof UserError && error.exitCode === ExitCode.method) return false;
     throw error;
   }
+}
+
+/**
+ * The weight of a term where none is asked for: its form's, or 0 where the form needs what is not
+ * there. Where the head reads only the mean of its map, a form that needs a gradient it can move is
+ * off as well: no search was made on such networks.
+ * @param features the map that feeds the head
+ * @throws UserError (usage) for a layer that is none
+ */
+export function defaultWeight(
+  network: Module,
+  set: DataSet,
+  name: TermName,
+  wanted: Omit<Term, "weight">,
+  features: string,
+): number {
+  const { weight, needs } = formOf(name, wanted.form);
+  if (weight === 0 || needs.length === 0) return weight;
+  const layers = [...needs.includes("movable gradient") ? [features] : [], ...wanted.layers];
+  return canBeHad(network, set, name, { ...wanted, layers, weight }) ? weight : 0;
 }
 
 export interface DrawnMasks {

@@ -7,11 +7,11 @@ import { gradients } from "../tensor/autograd.ts";
 import { add } from "../tensor/pointwise.ts";
 import { Input, type Tensor } from "../tensor/tensor.ts";
 import { forward, type Penalty, type PenaltyTerm, type StepGraph } from "../train/step.ts";
-import { type Constraint, OFF, type Term, termsOf } from "./constraint.ts";
+import { type Constraint, type Term, termsOf } from "./constraint.ts";
 import type { ClassKernels } from "./forms/form.ts";
 import { formOf } from "./forms/forms.ts";
 import { requireNeeds } from "./forms/needs.ts";
-import { type TermName, TERMS } from "./terms.ts";
+import type { TermName } from "./terms.ts";
 
 /**
  * The penalty of the constraint, or undefined where both terms are off. Building it throws
@@ -95,31 +95,4 @@ export function undiagnosed(network: Module, classes: number, constraint: Constr
       return constraintPenalty(network, constraint, new Map(kernels))?.build(graph) ?? {};
     },
   };
-}
-
-/**
- * The weight of a term where none is asked for: its form's, or 0 where the form needs what is not
- * there. Where the head reads only the mean of its map, a form that needs a gradient it can move is
- * off as well: no search was made on such networks.
- * @param features the map that feeds the head
- * @throws UserError (usage) for a layer that is none
- */
-export function defaultWeight(
-  network: Module,
-  set: DataSet,
-  term: TermName,
-  wanted: Omit<Term, "weight">,
-  features: string,
-): number {
-  const { weight, needs } = formOf(term, wanted.form);
-  if (weight === 0 || needs.length === 0) return weight;
-  const layers = [...needs.includes("movable gradient") ? [features] : [], ...wanted.layers];
-  const alone = Object.fromEntries(TERMS.map((name) => [name, OFF])) as Record<TermName, Term>;
-  try {
-    checkConstraint(network, set, { ...alone, [term]: { ...wanted, layers, weight } });
-    return weight;
-  } catch (error) {
-    if (error instanceof UserError && error.exitCode === ExitCode.method) return 0;
-    throw error;
-  }
 }

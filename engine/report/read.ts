@@ -1,6 +1,7 @@
 /** Reads a finished run's folder for its report. */
 
 import { join } from "node:path";
+import type { Constraint } from "../doctor/constraint.ts";
 import { DIAGNOSIS_VERSION, type DiagnosisFile } from "../doctor/diagnosis_file.ts";
 import type { ExaminedLayer } from "../doctor/examine.ts";
 import { readExhibits } from "../doctor/exhibits.ts";
@@ -31,7 +32,10 @@ export interface ReadOptions {
  */
 export async function readRun(folder: string, options: ReadOptions): Promise<Run> {
   const { command, ...settings } = await readConfig(folder);
-  const common = { settings, command: options.commandLine(command, settings) };
+  const asked = (more: Settings = {}) => {
+    const complete = { ...settings, ...more };
+    return { settings: complete, command: options.commandLine(command, complete) };
+  };
   const studies = await readStudies(folder, options.studies);
   const has = (name: string) => fileExists(join(folder, name));
   if (await has("summary.json")) {
@@ -40,13 +44,15 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
       const part = `seed-${seed}`;
       return { folder: part, result: await readResult(join(folder, part, "result.json")) };
     }));
-    return { kind: "seeds", ...common, summary, parts, studies };
+    const [{ result: { constraint } }] = parts;
+    return { kind: "seeds", ...asked(decided(constraint)), summary, parts, studies };
   }
   if (await has("result.json")) {
     const result = await readResult(join(folder, "result.json"));
     const history = await readJsonLines(join(folder, "metrics.jsonl"), epochSchema);
     const layers = await readLayers(folder, result.constraint.channel.layers);
     const exhibits = await readExhibits(folder);
+    const common = asked(decided(result.constraint));
     return { kind: "treatment", ...common, result, history, layers, exhibits, studies };
   }
   if (await has("diagnosis.json")) {
@@ -58,7 +64,7 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
     );
     const layers = await readLayers(folder, diagnosis.layers);
     return {
-      ...{ kind: "diagnosis", ...common, diagnosis, layers, studies },
+      ...{ kind: "diagnosis", ...asked(), diagnosis, layers, studies },
       exhibits: await readExhibits(folder),
     };
   }
@@ -69,6 +75,11 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
     command === "treat" ? `finish it with: deno task treat --resume ${folder}` : undefined,
   );
 }
+
+/** The settings whose defaults depend on network and data, as they came out. */
+const decided = ({ channel, space }: Constraint): Settings => ({
+  ...{ alpha: channel.weight, beta: space.weight, spaceLayer: space.layers },
+});
 
 async function readConfig(folder: string): Promise<Settings & { command: string }> {
   const path = join(folder, "config.json");
