@@ -14,9 +14,15 @@
 export { ExitCode, UserError } from "./errors.ts";
 
 // The device, plans on it, and what is read back.
-export { type AdapterName, type Gpu, type GpuOptions, requestGpu } from "./gpu/adapter.ts";
+export {
+  type AdapterName,
+  type Gpu,
+  type GpuOptions,
+  type LimitName,
+  requestGpu,
+} from "./gpu/adapter.ts";
 export type { TargetName } from "./gpu/kernels/target.ts";
-export { type Feed, Plan, type PlanSpec } from "./plan/plan.ts";
+export { type Feed, type OutputCopy, Plan, type PlanSpec } from "./plan/plan.ts";
 export { Runtime } from "./plan/runtime.ts";
 
 // Tensors, operations, differentiation.
@@ -26,14 +32,16 @@ export * from "./tensor/mod.ts";
 export * from "./nn/layers.ts";
 export {
   type Initializer,
+  type Layout,
   Module,
   Parameter,
   type Pass,
   type PassOptions,
+  type PassResult,
   run,
   Sequential,
 } from "./nn/module.ts";
-export { observe } from "./nn/observe.ts";
+export { observe, type Observed } from "./nn/observe.ts";
 export {
   checkStateDict,
   initialize,
@@ -42,11 +50,11 @@ export {
   type StateDict,
   stateDict,
 } from "./nn/state.ts";
-export { type NetworkSummary, summarizeNetwork } from "./nn/summary.ts";
+export { type ModuleSummary, type NetworkSummary, summarizeNetwork } from "./nn/summary.ts";
 
 // State dicts as bytes.
 export type { HostTensor } from "./io/host_tensor.ts";
-export { decodeSafetensors, encodeSafetensors } from "./io/safetensors.ts";
+export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./io/safetensors.ts";
 
 // Data in memory, or read batch by batch.
 export {
@@ -58,15 +66,27 @@ export {
   type Masks,
   masksOfAll,
   NO_MASK,
+  type Preparation,
+  type Size,
   type Split,
   splitValidation,
   subset,
 } from "./data/dataset.ts";
 
-// Training: an optimiser's rule, a step, the loop; logits of many images.
+// Training: an optimiser's rule, a step, the loop; what a network says of many images.
 export { sgd, type SgdOptions, type Velocities, zeroVelocities } from "./train/sgd.ts";
-export { type Penalty, type StepGraph, type StepOptions, TrainingStep } from "./train/step.ts";
+export {
+  type Penalty,
+  type PenaltyTerm,
+  type StepGraph,
+  type StepOptions,
+  type Strength,
+  TrainingStep,
+} from "./train/step.ts";
+export type { Schedule } from "./train/schedule.ts";
 export { train, type TrainOptions, type TrainProgress, type TrainResult } from "./train/train.ts";
-export type { Checkpoint, CheckpointStore, EpochRecord } from "./train/checkpoint.ts";
+export type { Checkpoint, CheckpointStore, EpochRecord, Position } from "./train/checkpoint.ts";
+export type { Settings } from "./io/canonical.ts";
+export type { Observer } from "./train/observer.ts";
 export { type Logits, Predictor, predictSplit } from "./train/predict.ts";
 export { type Accuracy, accuracy, type Prediction, predictions } from "./train/predictions.ts";

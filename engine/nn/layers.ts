@@ -89,7 +89,7 @@ export class BatchNorm2d extends Module {
   readonly bias: Parameter;
   readonly running_mean: Parameter;
   readonly running_var: Parameter;
-  readonly num_batches_tracked = new Parameter([], { value: 0 }, "same", false, "u32");
+  readonly num_batches_tracked: Parameter = new Parameter([], { value: 0 }, "same", false, "u32");
 
   constructor(
     channels: number,

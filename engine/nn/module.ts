@@ -115,8 +115,15 @@ export interface PassOptions {
   readonly tap?: (name: string, output: Tensor) => Tensor;
 }
 
+/** What a pass over a network built. */
+export interface PassResult {
+  readonly output: Tensor;
+  /** As `Pass.updates`. */
+  readonly updates: readonly AssignmentPair[];
+}
+
 /** Builds the graph of `network` applied to x, and returns what the pass left behind. */
-export function run(network: Module, x: Tensor, options: PassOptions) {
+export function run(network: Module, x: Tensor, options: PassOptions): PassResult {
   const names = new Map([...network.namedModules()].map(([name, module]) => [module, name]));
   const pass: Pass = { ...options, updates: [], names };
   return { output: network.apply(x, pass), updates: pass.updates };

@@ -18,7 +18,7 @@ export class Runtime implements Resources {
   private readonly variables = new Map<Variable, GPUBuffer>();
   private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
   /** Milliseconds that each pipeline took to make, by its kernel's text. */
-  readonly compileTimes = new Map<string, number>();
+  readonly compileTimes: Map<string, number> = new Map();
 
   /** @param target what kernels may count on here, where that is not for the device to say */
   constructor(readonly gpu: Gpu, readonly target: Target = targetFor(gpu)) {}

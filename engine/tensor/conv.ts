@@ -14,7 +14,7 @@ import { convForward, convInputGrad, convWeightGrad } from "../gpu/kernels/conv.
 import type { ConvShape } from "../gpu/kernels/conv_shape.ts";
 import { splitSum } from "./split.ts";
 import { sameShape, type Shape, shapeError } from "./shape.ts";
-import { defineKernels } from "./operation.ts";
+import { defineKernels, type KernelOperation } from "./operation.ts";
 import type { Tensor } from "./tensor.ts";
 
 export interface ConvOptions {
@@ -29,7 +29,7 @@ export function pair(value: number | readonly [number, number]): readonly [numbe
   return typeof value === "number" ? [value, value] : value;
 }
 
-export const CONV2D = defineKernels<ConvShape>({
+export const CONV2D: KernelOperation<ConvShape> = defineKernels({
   name: "conv2d",
   inputs: ["f32", "f32"],
   gradient: ({ inputs: [x, w] }, g, conv) => [inputGrad(g, w, conv), weightGrad(x, g, conv)],

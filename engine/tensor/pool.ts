@@ -18,7 +18,7 @@ import {
 import { conv2d, pair } from "./conv.ts";
 import { broadcastTo } from "./broadcast.ts";
 import { concat, slice } from "./movement.ts";
-import { defineKernels } from "./operation.ts";
+import { defineKernels, type KernelOperation } from "./operation.ts";
 import { div } from "./pointwise.ts";
 import { mean } from "./reduce.ts";
 import { shapeError } from "./shape.ts";
@@ -52,7 +52,7 @@ const GATHER = defineKernels<PoolShape>({
 });
 
 /** The transpose of the gather. */
-export const SCATTER = defineKernels<PoolShape>({
+export const SCATTER: KernelOperation<PoolShape> = defineKernels({
   name: "poolScatter",
   inputs: ["f32", "u32"],
   gradient: ({ inputs: [, indices] }, g, pool) => [poolGather(g, indices, pool), undefined],

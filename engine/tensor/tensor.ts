@@ -10,7 +10,7 @@
 
 import type { Kernel } from "../gpu/kernel.ts";
 import type { Target } from "../gpu/kernels/target.ts";
-import { currentOrigin } from "./origin.ts";
+import { currentOrigin, type Origin } from "./origin.ts";
 import { checkExtents, numel, type Shape, shapeError, showShape } from "./shape.ts";
 
 export type DType = "f32" | "u32";
@@ -66,7 +66,7 @@ export class Tensor {
   readonly id = nextId++;
   /** Number of elements. */
   readonly size: number;
-  readonly origin = currentOrigin();
+  readonly origin: Origin = currentOrigin();
 
   constructor(
     readonly operation: Operation,
