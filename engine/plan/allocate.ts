@@ -1,4 +1,7 @@
-/** The memory of a plan: a buffer for every storage, textures for what is read as such. */
+/**
+ * The memory of a plan, laid out and then made: a buffer for every storage, textures for what is read
+ * as such.
+ */
 
 import { numel } from "../tensor/shape.ts";
 import { Input, Variable } from "../tensor/tensor.ts";
@@ -6,7 +9,12 @@ import { createBuffer } from "./buffers.ts";
 import { bytesTogether, type Lifetime, placeValues } from "./memory.ts";
 import type { Resources } from "./resources.ts";
 import type { Dispatch, Storage } from "./dispatch.ts";
-import { placeTextures, type TextureCopy } from "./textures.ts";
+import {
+  createTextures,
+  layOutTextures,
+  type TextureCopy,
+  type TextureLayout,
+} from "./textures.ts";
 
 /** Bytes of a kind of memory, as it is and as it would be if every value had its own. */
 export interface Use {
@@ -25,55 +33,82 @@ export interface MemoryUse {
   readonly variables: number;
 }
 
+/** What of a plan lies where, before any of it is made. */
+export interface Layout {
+  /** What the plan reads and writes but does not own. */
+  readonly variables: readonly Variable[];
+  /** A buffer for each input, and those that values share one after the other. */
+  readonly buffers: readonly PlannedBuffer[];
+  readonly textures: TextureLayout;
+  readonly use: MemoryUse;
+}
+
+interface PlannedBuffer {
+  readonly label: string;
+  readonly bytes: number;
+  readonly holds: readonly Storage[];
+}
+
+/** A layout that has been made. */
 export interface Memory {
   readonly place: ReadonlyMap<Storage, GPUBuffer>;
   /** In the order in which they are needed. */
   readonly copies: readonly TextureCopy[];
   /** What belongs to the plan. */
   readonly owned: readonly { destroy(): void }[];
-  readonly use: MemoryUse;
 }
 
 export const bytesOf = (storage: Storage) => 4 * numel(storage.shape);
 
-/**
- * @param kept storages whose values stay after the last dispatch
- * @throws UserError (gpu) that names a value the device has no buffer for
- */
-export function allocate(
-  resources: Resources,
-  dispatches: readonly Dispatch[],
-  kept: ReadonlySet<Storage>,
-): Memory {
-  const { gpu } = resources;
+/** @param kept storages whose values stay after the last dispatch */
+export function layOut(dispatches: readonly Dispatch[], kept: ReadonlySet<Storage>): Layout {
   const spans = lifetimes(dispatches, kept);
   const storages = [...spans.keys()];
   const variables = storages.filter((storage) => storage instanceof Variable);
   const inputs = storages.filter((storage) => storage instanceof Input);
   const values = storages.filter((s) => !(s instanceof Variable || s instanceof Input));
 
-  const place = new Map<Storage, GPUBuffer>();
-  for (const variable of variables) place.set(variable, resources.bufferOf(variable));
-  const fed = inputs.map((input) => createBuffer(gpu, `input ${input.label}`, bytesOf(input)));
-  inputs.forEach((input, k) => place.set(input, fed[k]));
   const lived = values.map((storage) => spans.get(storage)!);
   const { buffers, sizes } = placeValues(lived);
-  const pool = sizes.map((bytes, k) => createBuffer(gpu, `values ${k}`, bytes));
-  values.forEach((storage, k) => place.set(storage, pool[buffers[k]]));
-
-  const textures = placeTextures(gpu.device, dispatches);
+  const shared = Map.groupBy(values.keys(), (k) => buffers[k]);
+  const textures = layOutTextures(dispatches);
   const total = (numbers: readonly number[]) => numbers.reduce((sum, n) => sum + n, 0);
   return {
-    place,
-    copies: textures.copies,
-    owned: [...fed, ...pool, ...textures.owned],
+    variables,
+    buffers: [
+      ...inputs.map((input) => ({
+        label: `input ${input.label}`,
+        bytes: bytesOf(input),
+        holds: [input],
+      })),
+      ...sizes.map((bytes, k) => ({
+        label: `values ${k}`,
+        bytes,
+        holds: shared.get(k)!.map((at) => values[at]),
+      })),
+    ],
+    textures,
     use: {
       values: { bytes: total(sizes), withoutReuse: bytesTogether(lived) },
       textures: textures.use,
-      inputs: total(fed.map(({ size }) => size)),
+      inputs: total(inputs.map(bytesOf)),
       variables: total(variables.map(bytesOf)),
     },
   };
+}
+
+/** Makes what is laid out. @throws TooLarge (gpu) that names a value the device has no buffer for */
+export function allocate(resources: Resources, layout: Layout): Memory {
+  const { gpu } = resources;
+  const place = new Map<Storage, GPUBuffer>();
+  for (const variable of layout.variables) place.set(variable, resources.bufferOf(variable));
+  const buffers = layout.buffers.map(({ label, bytes, holds }) => {
+    const buffer = createBuffer(gpu, label, bytes);
+    for (const storage of holds) place.set(storage, buffer);
+    return buffer;
+  });
+  const { copies, textures } = createTextures(gpu.device, layout.textures);
+  return { place, copies, owned: [...buffers, ...textures] };
 }
 
 /** From which dispatch to which each storage is in use; `kept` ones are never given up. */

@@ -7,26 +7,29 @@ import type { DType, HostArray } from "../tensor/tensor.ts";
 const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 
 /**
- * A buffer that kernels read and write.
- * @param hint what its user can do where it is too large
- * @throws TooLarge (gpu) naming `label` where the device can't bind it
+ * @param hint what its user can do
+ * @throws TooLarge (gpu) naming `label` where the device can't bind a buffer of so many bytes
  */
-export function createBuffer(
-  { device, limits }: Gpu,
+export function requireBindable(
+  { limits }: Gpu,
   label: string,
   bytes: number,
   hint = "use a smaller --batch or --limit",
-): GPUBuffer {
+): void {
   const { maxStorageBufferBindingSize: limit } = limits;
-  if (bytes > limit) {
-    const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
-    throw new TooLarge(
-      `${label} needs a buffer of ${mib(bytes)}, and this adapter allows ${mib(limit)}`,
-      ExitCode.gpu,
-      hint,
-    );
-  }
-  return device.createBuffer({ label, size: Math.max(4, bytes), usage: USAGE });
+  if (bytes <= limit) return;
+  const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
+  throw new TooLarge(
+    `${label} needs a buffer of ${mib(bytes)}, and this adapter allows ${mib(limit)}`,
+    ExitCode.gpu,
+    hint,
+  );
+}
+
+/** A buffer that kernels read and write. Throws as `requireBindable` does. */
+export function createBuffer(gpu: Gpu, label: string, bytes: number, hint?: string): GPUBuffer {
+  requireBindable(gpu, label, bytes, hint);
+  return gpu.device.createBuffer({ label, size: Math.max(4, bytes), usage: USAGE });
 }
 
 /** The first bytes of a buffer, to be read. */

@@ -13,8 +13,8 @@ import {
   Input,
   type Tensor,
 } from "../tensor/tensor.ts";
-import { allocate, type MemoryUse } from "./allocate.ts";
-import { type Readable, readBuffers } from "./buffers.ts";
+import { allocate, layOut, type MemoryUse } from "./allocate.ts";
+import { type Readable, readBuffers, requireBindable } from "./buffers.ts";
 import { type Command, prepare, recordDispatch } from "./record.ts";
 import type { Resources } from "./resources.ts";
 import { schedule } from "./schedule.ts";
@@ -54,7 +54,8 @@ export class Plan<Name extends string = string> {
     spec: PlanSpec<Name>,
   ): Promise<Plan<Name>> {
     const { dispatches, kept, named, storageOf } = trace(spec, resources.target);
-    const memory = allocate(resources, dispatches, kept);
+    const layout = layOut(dispatches, kept);
+    const memory = allocate(resources, layout);
     const commands = await prepare(resources, dispatches, memory);
     const inputs = [...memory.place].filter((entry): entry is [Input, GPUBuffer] =>
       entry[0] instanceof Input
@@ -70,7 +71,7 @@ export class Plan<Name extends string = string> {
       new Map(inputs),
       new Map(readable),
       memory.owned,
-      memory.use,
+      layout.use,
     );
   }
 
@@ -145,17 +146,13 @@ function trace<Name extends string>({ outputs, assign = [] }: PlanSpec<Name>, ta
 
 /**
  * What a plan would occupy; nothing is compiled or made.
- * @throws UserError (gpu) that names a value the device has no buffer for
+ * @throws TooLarge (gpu) that names a value the device has no buffer for
  */
 export function weigh({ gpu, target }: Resources, spec: PlanSpec): MemoryUse {
   const { dispatches, kept } = trace(spec, target);
-  // A device that only counts.
-  const device = {
-    createBuffer: ({ size }: GPUBufferDescriptor) => ({ size }),
-    createTexture: () => ({}),
-  } as unknown as GPUDevice;
-  const counting = { gpu: { ...gpu, limits: gpu.limits, device }, bufferOf: () => ({}) };
-  return allocate(counting as unknown as Resources, dispatches, kept).use;
+  const { buffers, use } = layOut(dispatches, kept);
+  for (const { label, bytes } of buffers) requireBindable(gpu, label, bytes);
+  return use;
 }
 
 function scalar(value: number, dtype: DType): HostArray {

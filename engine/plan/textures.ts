@@ -20,19 +20,27 @@ import { type Dispatch, type Storage, written } from "./dispatch.ts";
 /** Copies a value's floats into a texture, before the dispatch numbered `before`. */
 export interface TextureCopy {
   readonly storage: Storage;
-  readonly texture: GPUTexture;
   readonly format: TextureFormat;
   readonly before: number;
+  readonly texture: GPUTexture;
+}
+
+/** The copies that a plan makes and the textures they go to, before those are made. */
+export interface TextureLayout {
+  /** In the order in which they are needed; each with the number of its texture. */
+  readonly copies: readonly (Omit<TextureCopy, "texture"> & { readonly texture: number })[];
+  readonly textures: readonly { readonly format: TextureFormat; readonly bytes: number }[];
+  readonly use: { readonly bytes: number; readonly withoutReuse: number };
 }
 
 const floatsOf = (format: TextureFormat) => (format === "r32float" ? 1 : 4);
 const rowBytes = (format: TextureFormat) => 4 * floatsOf(format) * TEXTURE_WIDTH;
 
-/** The copies that the dispatches need, in order, and the textures they go to, made here. */
-export function placeTextures(device: GPUDevice, dispatches: readonly Dispatch[]) {
-  const copies: TextureCopy[] = [];
-  const owned: GPUTexture[] = [];
-  const use = { bytes: 0, withoutReuse: 0 };
+/** The copies that the dispatches need, and how they share textures. */
+export function layOutTextures(dispatches: readonly Dispatch[]): TextureLayout {
+  const copies: TextureLayout["copies"][number][] = [];
+  const textures: TextureLayout["textures"][number][] = [];
+  let withoutReuse = 0;
   const needs = together(needsOf(dispatches));
   for (const format of Object.values(TEXTURE_FORMATS)) {
     const own = needs.filter((need) => need.format === format);
@@ -41,19 +49,33 @@ export function placeTextures(device: GPUDevice, dispatches: readonly Dispatch[]
       return { bytes: rows * rowBytes(format), from, to };
     });
     const { buffers, sizes } = placeValues(lifetimes);
-    const textures = sizes.map((bytes) => {
-      const size = [TEXTURE_WIDTH, bytes / rowBytes(format)];
-      const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST;
-      return device.createTexture({ label: "operand", size, format, usage });
-    });
-    owned.push(...textures);
-    use.bytes += sizes.reduce((sum, bytes) => sum + bytes, 0);
-    use.withoutReuse += bytesTogether(lifetimes);
+    const first = textures.length;
+    textures.push(...sizes.map((bytes) => ({ format, bytes })));
+    withoutReuse += bytesTogether(lifetimes);
     own.forEach(({ storage, from }, k) =>
-      copies.push({ storage, format, before: from, texture: textures[buffers[k]] })
+      copies.push({ storage, format, before: from, texture: first + buffers[k] })
     );
   }
-  return { copies: copies.sort((a, b) => a.before - b.before), owned, use };
+  const bytes = textures.reduce((sum, { bytes }) => sum + bytes, 0);
+  return {
+    copies: copies.sort((a, b) => a.before - b.before),
+    textures,
+    use: { bytes, withoutReuse },
+  };
+}
+
+/** Makes the textures of a layout. */
+export function createTextures(device: GPUDevice, layout: TextureLayout) {
+  const textures = layout.textures.map(({ format, bytes }) => {
+    const size = [TEXTURE_WIDTH, bytes / rowBytes(format)];
+    const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST;
+    return device.createTexture({ label: "operand", size, format, usage });
+  });
+  const copies = layout.copies.map((copy): TextureCopy => ({
+    ...copy,
+    texture: textures[copy.texture],
+  }));
+  return { copies, textures };
 }
 
 /** Something for each value and each format that it is read in. */

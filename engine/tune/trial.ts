@@ -7,7 +7,7 @@ import differencesShader from "../../shaders/tune/differences.wgsl" with { type:
 import { ExitCode, UserError } from "../errors.ts";
 import { type Kernel, read, type Tunable, written } from "../gpu/kernel.ts";
 import { Timestamps } from "../gpu/timestamps.ts";
-import { allocate, type Memory } from "../plan/allocate.ts";
+import { allocate, layOut, type Memory } from "../plan/allocate.ts";
 import { readBuffers } from "../plan/buffers.ts";
 import { type Command, prepare, recordDispatch } from "../plan/record.ts";
 import type { Runtime } from "../plan/runtime.ts";
@@ -121,7 +121,8 @@ class Trial {
       ]),
     ];
     const dispatches = steps.map((step) => ({ ...step, node }));
-    const memory = allocate(runtime, dispatches, new Set([plain, expected, result, ...counts]));
+    const kept = new Set([plain, expected, result, ...counts]);
+    const memory = allocate(runtime, layOut(dispatches, kept));
     operands.forEach((operand, i) => fill(runtime, memory.place.get(operand)!, i));
     const commands = await prepare(runtime, dispatches, memory);
     const clock = await Timestamps.make(runtime.gpu, variants.length);
