@@ -89,6 +89,7 @@ export const command = defineCommand({
       const set = await openData(args, context.signal);
       const manifest = await readManifest(args.import, set);
       const masked = await withMaskFiles(set, args.import);
+      context.print(describeAccount(accountOf(masked, { training: masked.train })));
       context.print(describeDrawn(masked, manifest));
       context.print(
         `\nuse them: deno task treat --masks ${args.import} --beta 1, with this --data`,

@@ -197,6 +197,12 @@ const doubts: [string, Record<string, Uint8Array | string>, RegExp][] = [
     { ...images("0.png", "images/0.png"), "t.csv": "file,label\n0.png,a\n" },
     /line 2: .*0\.png may both be meant/,
   ],
+  ["kinds of files", folders("images", "masks"), /images and masks, which do not look like cl/],
+  [
+    "a class of another format",
+    { ...folders("a"), "b/0.bmp": "", "b/1.bmp": "" },
+    /no images in .*b, but 2 images of a format that isn't read \(\.bmp\)/,
+  ],
   ["a table of tests alone", { "test.csv": "" }, /test\.csv, but no table of the images to train/],
 ];
 for (const [what, files, message] of doubts) {
@@ -248,6 +254,24 @@ Deno.test("--test-share and --val-for settle what is tested on", async () => {
     assert.deepEqual(await sizes(folder), [8, undefined, 4]);
     assert.deepEqual(await sizes(folder, { valFor: "validation" }), [6, 4, 2]);
   });
+});
+
+Deno.test("an option that has no effect on a folder is refused", async () => {
+  const usage = (
+    files: Record<string, Uint8Array | string>,
+    given: LoadOptions["folder"],
+    message: RegExp,
+  ) =>
+    inFolderWith(files, async (folder) => {
+      await userError(load(folder, given), ExitCode.usage, message);
+    });
+  const parts = folders("train/a", "train/b", "test/a", "test/b", "val/a");
+  await usage(parts, { testShare: 0.2 }, /--test-share has no effect: .* has a test part/);
+  await usage(parts, { valFor: "test" }, /--val-for has no effect: .* has a test part/);
+  await usage(folders("a", "b"), { valFor: "test" }, /--val-for has no effect: .* no val part/);
+  await usage(folders("a", "b"), { outside: true }, /--outside has no effect: .* no table/);
+  const table = { ...images("0.png"), "t.csv": "file,label\n0.png,a\n" };
+  await usage(table, { layout: "classes" }, /--layout has no effect: .* a table/);
 });
 
 Deno.test("what is left out is counted by its reason", () =>

@@ -28,7 +28,10 @@ export interface Division {
 /** Of each class one in so many images is for the test, where the folder has no such part. */
 const TEST_PART = 6;
 
-/** @throws UserError (data) where a class has images to be tested on, but none to train on */
+/**
+ * @throws UserError (data) where a class has images to be tested on, but none to train on; (usage)
+ * for an option that has no effect here
+ */
 export function divide(
   listed: readonly Listed[],
   folder: string,
@@ -44,6 +47,11 @@ export function divide(
     return { ...splitTest(rows, listed, testShare, notes), validation, how: `; ${why}${apart}` };
   };
   const [train, validation, test] = [of("train"), of("val"), of("test")];
+  const decided = train.length > 0 && test.length > 0;
+  if (decided && testShare !== undefined) throw idle("--test-share", folder, "a test part");
+  if (valFor !== undefined && (decided || validation.length === 0)) {
+    throw idle("--val-for", folder, decided ? "a test part" : "no val part");
+  }
   if (train.length === 0) return cut([...listed.keys()], []);
   const [seen, asked] = [labels(train), labels([...validation, ...test])];
   if (asked.size > 0 && seen.isDisjointFrom(asked)) {
@@ -68,6 +76,9 @@ export function divide(
   }
   return { train, validation: [], test: validation, how: "" };
 }
+
+const idle = (flag: string, folder: string, has: string) =>
+  new UserError(`${flag} has no effect: ${folder} has ${has}`, ExitCode.usage);
 
 function splitTest(
   rows: readonly number[],

@@ -30,7 +30,8 @@ export interface ListOptions {
 
 /**
  * The images of a folder, in the order of their paths or of the tables' rows.
- * @throws UserError (data) that says what the folder or the table lacks
+ * @throws UserError (data) that says what the folder or the table lacks; (usage) for an option
+ * that has no effect here
  */
 export async function listImages(
   folder: string,
@@ -39,6 +40,13 @@ export async function listImages(
 ): Promise<Listed[]> {
   const found = await entries(folder, notes);
   const tables = found.files.filter((file) => extname(file).toLowerCase() === ".csv");
+  const idle = tables.length > 0 ? layout !== "auto" && "--layout" : outside && "--outside";
+  if (idle) {
+    throw new UserError(
+      `${idle} has no effect: ${folder} has ${tables.length > 0 ? "a table" : "no table (.csv)"}`,
+      ExitCode.usage,
+    );
+  }
   const listed = tables.length > 0
     ? await fromTables(folder, tables, outside, notes)
     : await fromFolders(folder, found, layout, notes);
@@ -55,13 +63,13 @@ async function fromFolders(
   await passOver(folder, found, notes);
   const { folders } = found;
   const parts = layout === "classes" ? [] : await findParts(folder, folders, layout, notes);
-  if (parts.length === 0) return await inClasses(folder, folders, notes);
+  if (parts.length === 0) return await inClasses(folder, folders, layout, notes);
   const listed: Listed[] = [];
   for (const { name, part } of parts) {
     const inner = join(folder, name);
     const found = await entries(inner, notes);
     await passOver(inner, found, notes);
-    listed.push(...await inClasses(inner, found.folders, notes, part));
+    listed.push(...await inClasses(inner, found.folders, layout, notes, part));
   }
   return listed;
 }
@@ -107,25 +115,46 @@ const LONGEST_LINK = 4096;
 
 const stray = (file: string) => isImage(file) ? "images in no class's folder" : otherFile(file);
 
+/** What folders beside each other are called that hold kinds of files and no classes. */
+const KINDS_OF_FILES = ["images", "imgs", "masks", "labels", "annotations", "segmentations"];
+
 /** The images in a folder for each class, at any depth. */
 async function inClasses(
   folder: string,
   classes: readonly string[],
+  layout: ListOptions["layout"],
   notes: Notes,
   part?: Part,
 ): Promise<Listed[]> {
   const listed: Listed[] = [];
+  if (layout === "auto" && classes.some(isKindOfFiles) && classes.every(isKindOfFiles)) {
+    throw new UserError(
+      `${folder} holds ${classes.join(" and ")}, which do not look like classes`,
+      ExitCode.data,
+      "Put images into a folder for each class, or name their classes in a table (.csv); if these " +
+        "are the classes, say what the folders are with --layout.",
+    );
+  }
   for (const label of classes) {
     const before = listed.length;
+    const others = new Map<string, number>();
     const visited = new Set([await Deno.realPath(folder)]);
     for await (const path of filesUnder(join(folder, label), notes, visited)) {
       if (isImage(path)) listed.push({ path, label, part });
-      else notes.leaveOut(otherFile(path), path);
+      else {
+        const why = otherFile(path);
+        notes.leaveOut(why, path);
+        others.set(why, (others.get(why) ?? 0) + 1);
+      }
     }
-    if (listed.length === before) throw noImages(join(folder, label));
+    if (listed.length > before) continue;
+    const unread = [...others].filter(([why]) => why.startsWith("images"));
+    throw noImages(join(folder, label), unread.map(([why, count]) => `${count} ${why}`));
   }
   return listed;
 }
+
+const isKindOfFiles = (name: string) => KINDS_OF_FILES.includes(name.toLowerCase());
 
 interface PartFolder {
   readonly name: string;
@@ -245,9 +274,10 @@ function distinct(names: readonly string[], change: (name: string, i: number) =>
   return names.map((name, i) => count.get(name) === 1 ? name : change(name, i));
 }
 
-function noImages(folder: string): UserError {
+/** @param others what is there instead */
+function noImages(folder: string, others: readonly string[] = []): UserError {
   return new UserError(
-    `there are no images in ${folder}`,
+    `there are no images in ${folder}${others.length > 0 ? `, but ${others.join(", ")}` : ""}`,
     ExitCode.data,
     `It needs a folder for each class with images (${IMAGE_ENDINGS.join(", ")}), the same in ` +
       "folders train and test, or a table (.csv) that names file and class.",

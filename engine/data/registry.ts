@@ -70,7 +70,7 @@ export interface LoadOptions extends FetchOptions {
 export async function loadDataSet(options: LoadOptions): Promise<DataSet> {
   const { normalise = {}, size, name } = options;
   const set = named(resized(await load(options), size));
-  if (folderSets.includes(name) && !normalise.mean && !normalise.scale) {
+  if (name === "folder" && !normalise.mean && !normalise.scale) {
     set.notes!.guess("mean and std are those of ImageNet", NORMALISE_FLAGS);
   }
   return normalised(set, normalise);
