@@ -4,7 +4,7 @@ import { compositeDefaults, figureSets } from "../engine/data/composite.ts";
 import type { DataSet } from "../engine/data/dataset.ts";
 import { withMaskFiles } from "../engine/data/mask_files.ts";
 import { VAL_USES } from "../engine/data/division.ts";
-import { LAYOUTS } from "../engine/data/folder_listing.ts";
+import { LAYOUTS } from "../engine/data/folder_layout.ts";
 import { RESIZE_MODES } from "../engine/data/fit.ts";
 import { NORMALISE_FLAGS } from "../engine/data/normalise.ts";
 import { Notes } from "../engine/data/notes.ts";

@@ -7,6 +7,7 @@ import { dirname, extname, join, relative, resolve } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { readBytes } from "../io/files.ts";
 import { IMAGE_ENDINGS } from "../io/image.ts";
+import { findParts, type Layout } from "./folder_layout.ts";
 import { fromTables } from "./folder_tables.ts";
 import {
   type Entries,
@@ -16,14 +17,11 @@ import {
   type Listed,
   otherFile,
 } from "./folder_walk.ts";
-import { type Notes, some } from "./notes.ts";
-import { type Part, partOf } from "./part_names.ts";
-
-/** What the folders in a folder are: classes, parts with classes in them, or what they look like. */
-export const LAYOUTS = ["auto", "classes", "parts"] as const;
+import type { Notes } from "./notes.ts";
+import type { Part } from "./part_names.ts";
 
 export interface ListOptions {
-  readonly layout?: typeof LAYOUTS[number];
+  readonly layout?: Layout;
   /** Whether a table may name images outside of its folder. */
   readonly outside?: boolean;
 }
@@ -57,12 +55,12 @@ export async function listImages(
 async function fromFolders(
   folder: string,
   found: Entries,
-  layout: ListOptions["layout"],
+  layout: Layout,
   notes: Notes,
 ): Promise<Listed[]> {
   await passOver(folder, found, notes);
   const { folders } = found;
-  const parts = layout === "classes" ? [] : await findParts(folder, folders, layout, notes);
+  const parts = await findParts(folder, folders, layout, notes);
   if (parts.length === 0) return await inClasses(folder, folders, layout, notes);
   const listed: Listed[] = [];
   for (const { name, part } of parts) {
@@ -122,7 +120,7 @@ const KINDS_OF_FILES = ["images", "imgs", "masks", "labels", "annotations", "seg
 async function inClasses(
   folder: string,
   classes: readonly string[],
-  layout: ListOptions["layout"],
+  layout: Layout,
   notes: Notes,
   part?: Part,
 ): Promise<Listed[]> {
@@ -155,102 +153,6 @@ async function inClasses(
 }
 
 const isKindOfFiles = (name: string) => KINDS_OF_FILES.includes(name.toLowerCase());
-
-interface PartFolder {
-  readonly name: string;
-  readonly part: Part;
-}
-
-/**
- * The folders that are parts, or none where they are classes. A part holds a folder for each class;
- * so a class may well be called train, if its folder holds images.
- * @throws UserError (data) where both may be meant
- */
-async function findParts(
-  folder: string,
-  folders: readonly string[],
-  layout: ListOptions["layout"],
-  notes: Notes,
-): Promise<PartFolder[]> {
-  const classesIn = new Map<string, string[]>();
-  for (const name of folders) {
-    classesIn.set(name, (await entries(join(folder, name))).folders);
-  }
-  const named = folders.flatMap((name) => {
-    const part = partOf(name);
-    return part ? [{ name, part }] : [];
-  });
-  const others = folders.filter((name) => !partOf(name));
-  const kinds = new Set(named.map(({ part }) => part));
-  const doubt = (what: string, hint: string) =>
-    new UserError(`${folder}: ${what}`, ExitCode.data, hint);
-  const either = "Name the parts train, val and test; or say what the folders are with --layout " +
-    "classes or --layout parts.";
-
-  if (named.length === 0) {
-    if (layout === "parts") throw doubt("it has no folders train and test", either);
-    const common = folders.length < 2 ? [] : shared([...classesIn.values()]);
-    if (common.length < 2) return [];
-    throw doubt(
-      `the folders ${some(folders)} all hold folders called ${some(common)}: are they the ` +
-        "classes, or parts such as train and test?",
-      either,
-    );
-  }
-  const holdClasses = named.some(({ name }) => classesIn.get(name)!.length > 0);
-  if (!holdClasses) {
-    if (layout !== "parts" && kinds.size === 1 && others.length > 0) {
-      notes.guess(`${named[0].name} is a class, since it holds images`, "--layout");
-      return [];
-    }
-    throw doubt(
-      `${some(folders)} are called as the parts of a data set, but hold no folder for each class`,
-      "Put each part's images into a folder for each class, or name files and classes in a table " +
-        "(.csv); if these are the classes, say so with --layout classes.",
-    );
-  }
-  if (!kinds.has("train")) {
-    throw doubt(`there is ${some(named.map(({ name }) => name))}, but no folder train`, either);
-  }
-  if (named.length > kinds.size) {
-    const twice = named.filter(({ part }, i) => named.some((o, j) => j !== i && o.part === part));
-    const names = twice.map(({ name }) => name).join(" and ");
-    throw doubt(`${names} may be the same part`, "Leave one of them there.");
-  }
-  await refuseFurther(others, layout === "parts" || kinds.size > 1);
-  for (const { name, part } of named) {
-    if (name !== part) notes.guess(`${name} is the ${part} part`, `a folder named ${part}`);
-  }
-  return named;
-
-  /** A folder beside the parts may be another part, by its classes, and so belong to the data. */
-  async function refuseFurther(others: readonly string[], sure: boolean): Promise<void> {
-    const trained = classesIn.get(named.find(({ part }) => part === "train")!.name)!;
-    for (const name of others) {
-      const common = shared([trained, classesIn.get(name)!]);
-      if (layout !== "parts" && (!sure || common.length > 0)) {
-        throw doubt(
-          `${name} lies beside ${some(named.map(({ name }) => name))}` +
-            (common.length > 0
-              ? ` and holds classes too (${some(common)}), but its name says no part`
-              : ": is it a class, or does it not belong to the data?"),
-          `Take it out of the folder, or name it as a part. ${either}`,
-        );
-      }
-      let count = 0;
-      for await (const path of filesUnder(join(folder, name), notes)) {
-        notes.leaveOut(`files in ${name}, which is no part`, path);
-        count++;
-      }
-      if (count === 0) notes.leaveOut("folders beside the parts", join(folder, name));
-    }
-  }
-}
-
-/** What all lists hold. */
-function shared([first, ...rest]: readonly (readonly string[])[]): string[] {
-  return first.filter((name) => rest.every((names) => names.includes(name)));
-}
 
 /** How an image is spoken of: its path in the folder, without its ending. */
 export function imageName(folder: string, path: string): string {
