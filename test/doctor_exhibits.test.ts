@@ -146,7 +146,7 @@ Deno.test("exhibits hold the images' own pixels and gradients, and survive their
     const file = { ...doubtful.file, changed };
     const stored = new Map([...doubtful.tensors, ...tensors]);
     await saveExhibits(folder, { file, tensors: stored });
-    const read = await readExhibits(folder);
+    const read = await readExhibits(folder, 3);
     assert.deepEqual(read.file, file);
     assert.deepEqual([...read.tensors.keys()].sort(), [...stored.keys()].sort());
     assert.deepEqual(read.tensors.get("gradient.control"), stored.get("gradient.control"));

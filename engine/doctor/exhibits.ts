@@ -12,6 +12,7 @@
 import { join } from "node:path";
 import { type DataSet, NO_MASK, type Split, subset } from "../data/dataset.ts";
 import { readBytes, readVersioned, writeFileAtomic } from "../io/files.ts";
+import { ExitCode, UserError } from "../errors.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
 import type { Schema } from "../io/json.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
@@ -264,13 +265,43 @@ export async function saveExhibits(folder: string, { file, tensors }: Exhibits):
   await writeFileAtomic(join(folder, FACTS), JSON.stringify(file) + "\n");
 }
 
-/** @throws UserError that names the file which is missing, damaged or of another version */
-export async function readExhibits(folder: string): Promise<Exhibits> {
-  const path = join(folder, PIXELS);
-  const file = await readVersioned(
-    join(folder, FACTS),
-    EXHIBITS_VERSION,
-    exhibitsSchema as Schema<ExhibitsFile>,
-  );
-  return { file, tensors: decodeSafetensors(await readBytes(path), path).tensors };
+/**
+ * @param classes of the run, of which the exhibits are
+ * @throws UserError (io) that names the file which is missing, damaged or of another version
+ */
+export async function readExhibits(folder: string, classes: number): Promise<Exhibits> {
+  const [facts, path] = [join(folder, FACTS), join(folder, PIXELS)];
+  const schema = exhibitsSchema as Schema<ExhibitsFile>;
+  const file = await readVersioned(facts, EXHIBITS_VERSION, schema);
+  const { tensors } = decodeSafetensors(await readBytes(path), path);
+  const { low, suspects, changed = [] } = file;
+  const named = [
+    ...low.flatMap(({ label, predicted }) => [label, predicted]),
+    ...suspects.flatMap(({ label, suggested }) => [label, suggested]),
+    ...changed.flatMap(({ label, by }) => [label, ...MODELS.map((model) => by[model].predicted)]),
+  ];
+  if (named.some((label) => label >= classes)) {
+    throw new UserError(`${facts} is damaged: it names a class that isn't there`, ExitCode.io);
+  }
+  for (const [name, { length }] of Object.entries({ low, suspects, changed })) {
+    const needed = name === "changed"
+      ? [name, ...MODELS.map((model) => `gradient.${model}`)]
+      : [name];
+    if (length === 0) continue;
+    const missing = needed.find((name) => !isStack(tensors.get(name), length, name));
+    if (missing === undefined) continue;
+    throw new UserError(
+      `${path} is damaged: it lacks the ${length} pictures of ${missing}`,
+      ExitCode.io,
+    );
+  }
+  return { file, tensors };
+}
+
+/** Whether a tensor is so many pictures [n, H, W, C], or gradients [n, H, W]. */
+function isStack(tensor: HostTensor | undefined, length: number, name: string): boolean {
+  if (tensor === undefined || tensor.shape[0] !== length || tensor.data.length === 0) return false;
+  const { dtype, shape } = tensor;
+  if (name.startsWith("gradient.")) return dtype === "F32" && shape.length === 3;
+  return dtype === "U8" && shape.length === 4 && shape[3] <= 4;
 }

@@ -50,8 +50,12 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
   if (await has("result.json")) {
     const result = await readResult(join(folder, "result.json"));
     const history = await readJsonLines(join(folder, "metrics.jsonl"), epochSchema);
-    const layers = await readLayers(folder, result.constraint.channel.layers);
-    const exhibits = await readExhibits(folder);
+    const layers = await readLayers(
+      folder,
+      result.constraint.channel.layers,
+      result.classes.length,
+    );
+    const exhibits = await readExhibits(folder, result.classes.length);
     const common = asked(decided(result.constraint));
     return { kind: "treatment", ...common, result, history, layers, exhibits, studies };
   }
@@ -62,10 +66,10 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
       DIAGNOSIS_VERSION,
       diagnosisSchema as Schema<DiagnosisFile>,
     );
-    const layers = await readLayers(folder, diagnosis.layers);
+    const layers = await readLayers(folder, diagnosis.layers, diagnosis.classes.length);
     return {
       ...{ kind: "diagnosis", ...asked(), diagnosis, layers, studies },
-      exhibits: await readExhibits(folder),
+      exhibits: await readExhibits(folder, diagnosis.classes.length),
     };
   }
   throw new UserError(
@@ -88,13 +92,24 @@ async function readConfig(folder: string): Promise<Settings & { command: string 
 }
 
 /** The matrices of each layer. */
-async function readLayers(folder: string, names: readonly string[]): Promise<ExaminedLayer[]> {
+async function readLayers(
+  folder: string,
+  names: readonly string[],
+  classes: number,
+): Promise<ExaminedLayer[]> {
   return await Promise.all(names.map(async (layer) => {
     const [aggregate, mask] = await Promise.all(["aggregate", "mask"].map(async (what) => {
       const path = inside(folder, `${what}.${layer}.npy`, folder);
-      return decodeNpy(await readBytes(path), path);
+      const matrix = decodeNpy(await readBytes(path), path);
+      if (matrix.dtype === "F32" && matrix.shape.length === 2 && matrix.shape[0] === classes) {
+        return matrix;
+      }
+      throw new UserError(`${path} is no matrix of ${classes} classes by channels`, ExitCode.io);
     }));
-    const [classes, channels] = aggregate.shape;
+    const [, channels] = aggregate.shape;
+    if (mask.shape[1] !== channels) {
+      throw new UserError(`${folder}: the matrices of ${layer} differ in size`, ExitCode.io);
+    }
     const values = (of: typeof aggregate) => of.data as Float32Array<ArrayBuffer>;
     return { layer, classes, channels, aggregate: values(aggregate), mask: values(mask) };
   }));

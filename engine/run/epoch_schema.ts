@@ -7,7 +7,7 @@ export const epochSchema = v.object({
   stage: v.string(),
   epoch: v.pipe(count, v.minValue(1)),
   lr: finite,
-  train: v.record(v.string(), finite),
+  train: v.objectWithRest({ loss: finite, accuracy: fraction }, finite),
   validation: v.looseObject({ accuracy: fraction, loss: finite, correct: count, total: count }),
   seconds: v.pipe(finite, v.minValue(0)),
 }) satisfies Schema<EpochRecord>;
