@@ -89,23 +89,22 @@ export const resultSchema = v.pipe(
   ),
 );
 
-const sample = { mean: measured, deviation: measured, values: v.array(measured) };
+const sample = { mean: finite, deviation: measured, values: v.array(finite) };
 const pairedSample = v.looseObject({
   ...sample,
   interval: v.nullable(interval),
   p: v.nullable(finite),
 });
 
+const metric = v.looseObject({
+  ...{ baseline: v.looseObject(sample), control: v.looseObject(sample) },
+  ...{ treated: v.looseObject(sample), difference: pairedSample },
+});
+
 export const summarySchema = v.looseObject({
   version: v.number(),
   seeds: v.pipe(v.array(count), v.minLength(1)),
-  metrics: v.record(
-    v.string(),
-    v.looseObject({
-      ...{ baseline: v.looseObject(sample), control: v.looseObject(sample) },
-      ...{ treated: v.looseObject(sample), difference: pairedSample },
-    }),
-  ),
+  metrics: v.objectWithRest({ accuracy: metric, loss: metric }, metric),
 });
 
 export const diagnosisSchema = v.pipe(

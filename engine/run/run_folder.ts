@@ -6,7 +6,6 @@
  */
 
 import { join } from "node:path";
-import * as v from "valibot";
 import { ExitCode, UserError } from "../errors.ts";
 import {
   fileExists,
@@ -22,6 +21,7 @@ import {
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { StateDict } from "../nn/state.ts";
 import { recordChecksum, verifyChecksum } from "./checksums.ts";
+import { settingsSchema } from "./config_schema.ts";
 import { epochSchema } from "./epoch_schema.ts";
 import { syncEvents } from "./events.ts";
 import { lockFolder, refuseLocked, unlockFolder } from "./lock.ts";
@@ -81,7 +81,7 @@ export class RunFolder {
     await refuseLocked(path);
     const folder = new RunFolder(path);
     await folder.readRecords();
-    return { folder, config: await readJson(file, v.record(v.string(), v.unknown())) };
+    return { folder, config: await readJson(file, settingsSchema) };
   }
 
   /**
