@@ -7,10 +7,12 @@ import { initialize, parameterCount } from "../engine/nn/state.ts";
 import type { EpochRecord } from "../engine/train/checkpoint.ts";
 import type { TrainProgress } from "../engine/train/train.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
+import { FINISHED_BEFORE } from "../engine/run/stage.ts";
 import { createClassifier } from "../models/classifier.ts";
 import { classifier, classifiers } from "../models/registry.ts";
 import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
+import type { Forecast } from "./framework/forecast.ts";
 import { Progress } from "./framework/progress.ts";
 import { labelled } from "./framework/text.ts";
 import { needs } from "./framework/rules.ts";
@@ -287,22 +289,35 @@ export class StageBars {
   private label = "";
   private metrics: Readonly<Record<string, number | string>> = {};
 
-  /** @param context is told as soon as there is work to lose */
-  constructor(private readonly context: Context) {}
+  /**
+   * @param context is told as soon as there is work to lose
+   * @param forecast of the whole run, where it has several stages
+   */
+  constructor(private readonly context: Context, private readonly forecast?: Forecast) {}
+
+  /** A stage begins, or was finished before. */
+  stage(name: string, what: string): void {
+    this.forecast?.stage(name, what === FINISHED_BEFORE);
+  }
 
   progress(stage: string, p: TrainProgress): void {
     const { batch, epoch, epochs, step, steps, metrics } = p;
     const bar = this.show(`${stage} ${epoch}/${epochs}`, step * batch, steps * batch);
-    if (Object.keys(metrics).length === 0) return;
+    if (Object.keys(metrics).length === 0) {
+      this.forecast?.epoch(epoch, epochs);
+      return;
+    }
     this.context.working();
     const { loss, accuracy, ...terms } = metrics;
-    this.metrics = { loss, acc: percent(accuracy, 1), ...terms };
+    this.metrics = { loss, ...terms, acc: percent(accuracy, 1) };
     bar.update(step * batch, this.metrics);
   }
 
   /** Ends an epoch's line with what the validation says. */
-  epoch({ validation: { accuracy, loss } }: EpochRecord): void {
-    this.bar?.finish({ ...this.metrics, "val loss": loss, "val acc": percent(accuracy, 1) });
+  epoch({ stage, seconds, validation: { accuracy, loss } }: EpochRecord): void {
+    const { acc, ...terms } = this.metrics;
+    this.bar?.finish({ ...terms, "val acc": percent(accuracy, 1), acc, "val loss": loss });
+    this.forecast?.took(stage, 1000 * seconds);
     this.bar = undefined;
   }
 
@@ -324,7 +339,8 @@ export class StageBars {
   private show(label: string, from: number, total: number): Progress {
     if (!this.bar || this.label !== label) {
       this.label = label;
-      this.bar = new Progress({ label, total, from, unit: "images" });
+      const rest = (whole: number) => this.forecast?.rest(whole) ?? 0;
+      this.bar = new Progress({ label, total, from, unit: "images", rest });
     }
     return this.bar;
   }

@@ -32,8 +32,9 @@ import { describeAccount } from "./account.ts";
 import { openData, seedsFlag } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
+import type { Forecast } from "./framework/forecast.ts";
 import { treatFlags } from "./treat_flags.ts";
-import { prepare, requireRoomFor, treatOnce } from "./treatment.ts";
+import { prepare, requireRoomFor, treatForecast, treatOnce } from "./treatment.ts";
 
 const { model: _, data: __, out: ___, resume: ____, weights: _____, ...cellFlags } = treatFlags;
 
@@ -111,6 +112,7 @@ class Cells {
     const { args: { models, data, out }, context } = this;
     const runtime = new Runtime(await context.gpu());
     const total = models.length * data.length * this.seeds.length;
+    const forecast = treatForecast(this.args, total);
     let [done, failed] = [0, 0];
     await makeFolder(out);
     for (const name of data) {
@@ -123,10 +125,11 @@ class Cells {
           context.print(`\ncell ${++done} of ${total}: ${model} on ${name}, seed ${seed}`);
           if (await fileExists(join(path, "result.json"))) {
             context.print("  finished before");
+            forecast.leaveOut();
             continue;
           }
           set ??= await this.open(name, runtime);
-          if (!await this.fillCell(settings, path, set, runtime)) failed++;
+          if (!await this.fillCell(settings, path, set, runtime, forecast)) failed++;
           await writeTable(out);
         }
       }
@@ -153,13 +156,14 @@ class Cells {
     path: string,
     set: DataSet,
     runtime: Runtime,
+    forecast: Forecast,
   ): Promise<boolean> {
     const { context } = this;
     const prepared = prepare(settings, set);
     context.print(`  ${constraintInWords(prepared.options.constraint)}`);
     const folder = await RunFolder.open(path, { command: "treat", ...settings });
     try {
-      await treatOnce(prepared, folder, runtime, context);
+      await treatOnce(prepared, folder, runtime, context, forecast);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       if (error.exitCode === ExitCode.diverged) {

@@ -21,6 +21,7 @@ import {
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
+import { Forecast } from "./framework/forecast.ts";
 
 /** The stage's name, and so the name of its weights. */
 const STAGE = "model";
@@ -58,11 +59,15 @@ export const command = defineCommand({
     await folder.writeJson(ACCOUNT, account);
 
     const options = { ...{ ...args, stage: STAGE, set, settings: args }, ...split };
-    const bars = new StageBars(context);
+    const stages = { [STAGE]: { count: 1, epochs: args.epochs } };
+    const bars = new StageBars(context, new Forecast(stages));
     try {
       const result = await trainStage(runtime, network, folder, options, {
         signal: context.signal,
-        stage: (_, what) => context.print(`\ntraining: ${what}`),
+        stage: (name, what) => {
+          bars.stage(name, what);
+          context.print(`\ntraining: ${what}`);
+        },
         progress: (_, progress) => bars.progress("epoch", progress),
         epoch: (record) => bars.epoch(record),
       });

@@ -22,6 +22,7 @@ import {
   type Prepared,
   reporter,
   requireRoomFor,
+  treatForecast,
   treatOnce,
 } from "./treatment.ts";
 import { openWeightsFile } from "./weights.ts";
@@ -103,14 +104,17 @@ async function treatEach(
   context: Context,
 ): Promise<string> {
   const { seeds: _, out: __, ...shared } = args;
-  const bars = new StageBars(context);
+  const forecast = treatForecast(options, seeds.length);
+  const bars = new StageBars(context, forecast);
   const settings = (seed: number) => ({ command: "treat", ...shared, seed });
   try {
     const summary = await treatSeeds(runtime, network, set, folder, options, seeds, settings, {
       ...reporter(context, bars),
       seed: (seed, isFinished) => {
         context.print(`\nseed ${seed}, ${seeds.indexOf(seed) + 1} of ${seeds.length}`);
-        if (isFinished) context.print("  finished before");
+        if (!isFinished) return;
+        context.print("  finished before");
+        forecast.leaveOut();
       },
       finished: (part, result) => finish(part, result, context),
     });

@@ -11,6 +11,10 @@ import {
 import type { Interval } from "../engine/doctor/significance.ts";
 import { percent } from "./common.ts";
 import { table } from "./framework/table.ts";
+import { WIDTH, wrap } from "./framework/text.ts";
+
+/** A sentence, in as many lines as it takes. */
+const paragraph = (text: string): string => wrap(text, WIDTH, "  ");
 
 /** The comparison of one run. */
 export function describeResult(result: ResultFile): string {
@@ -29,13 +33,17 @@ export function describeResult(result: ResultFile): string {
   return [
     table(header, MODELS.map((name) => row(name, result[name]))),
     "",
-    `treated minus control: ${points(delta_vs_control)} points of test accuracy ` +
-    `(95 % interval ${delta_interval.map(points).join(" to ")})`,
-    `McNemar's test: ${b} images only control right, ${c} only treated right, ` +
-    `p = ${p.toPrecision(2)}: ${p < 0.05 ? "more than chance explains" : "chance explains it"}`,
+    paragraph(
+      `treated minus control: ${points(delta_vs_control)} points of test accuracy ` +
+        `(95 % interval ${delta_interval.map(points).join(" to ")})`,
+    ),
+    paragraph(
+      `McNemar's test: ${b} images only control right, ${c} only treated right, ` +
+        `p = ${p.toPrecision(2)}: ${p < 0.05 ? "more than chance explains" : "chance explains it"}`,
+    ),
     "",
     describeMeasures(result),
-    ...probed ? [`${probed} on ${images.probed} of the test images`] : [],
+    ...probed ? [paragraph(`${probed} on ${images.probed} of the test images`)] : [],
   ].join("\n");
 }
 
@@ -69,7 +77,9 @@ export function describeSummary({ seeds, metrics }: SummaryFile): string {
     return [name, ...models, signed(mean), range(interval), p?.toPrecision(2) ?? ""];
   });
   return [
-    `${seeds.length} seeds (${seeds.join(", ")}): mean +- deviation, in points but for the loss`,
+    paragraph(
+      `${seeds.length} seeds (${seeds.join(", ")}): mean +- deviation, in points but for the loss`,
+    ),
     "",
     table(["", ...MODELS, "vs control", "95 % t interval", "p"], rows),
   ].join("\n");

@@ -17,6 +17,8 @@ import { openModel, StageBars } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
 import type { Context } from "./framework/command.ts";
 import type { Values } from "./framework/flags.ts";
+import { Forecast } from "./framework/forecast.ts";
+import { WIDTH, wrap } from "./framework/text.ts";
 import { writeReport } from "./report_file.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { describeResult } from "./treat_tables.ts";
@@ -98,14 +100,34 @@ function trialTestLimit(limit: number | undefined): number | undefined {
   return limit === undefined ? undefined : Math.max(limit, 1000);
 }
 
-/** One run, with its report. */
+/** A treated step takes about so many times a plain one, until it was measured. */
+const TREATED_COST = 3;
+
+/**
+ * When runs of a treatment will be over.
+ * @param runs how many there are
+ * @param treated the names of each run's treated stages
+ */
+export const treatForecast = (
+  { weights, epochs, treatEpochs }: { weights?: unknown; epochs: number; treatEpochs: number },
+  runs = 1,
+  treated: readonly string[] = ["treated"],
+): Forecast =>
+  new Forecast({
+    baseline: { count: weights === undefined ? runs : 0, epochs },
+    control: { count: runs, epochs: treatEpochs },
+    treated: { count: runs * treated.length, epochs: treatEpochs, cost: TREATED_COST },
+  }, (name) => treated.includes(name) ? "treated" : name);
+
+/** One run, with its report. @param forecast of all runs, of which this is one */
 export async function treatOnce(
   { network, set, options }: Prepared,
   folder: RunFolder,
   runtime: Runtime,
   context: Context,
+  forecast = treatForecast(options),
 ): Promise<void> {
-  const bars = new StageBars(context);
+  const bars = new StageBars(context, forecast);
   try {
     const report = reporter(context, bars);
     const result = await treat(runtime, network, set, folder, options, report);
@@ -129,9 +151,12 @@ export async function finish(
 /** Tells of the stages on the terminal. */
 export const reporter = ({ print, signal }: Context, bars: StageBars): TreatReporter => ({
   signal,
-  stage: (name, what) => print(`\n${name}: ${what}`),
+  stage: (name, what) => {
+    bars.stage(name, what);
+    print(`\n${name}: ${what}`);
+  },
   progress: (stage, progress) => bars.progress(stage, progress),
   epoch: (record) => bars.epoch(record),
   looked: (stage, done, total) => bars.looked(stage, done, total),
-  note: (text) => print(`  ${text}`),
+  note: (text) => print(wrap(`  ${text}`, WIDTH, "  ")),
 });

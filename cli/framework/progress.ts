@@ -1,12 +1,13 @@
 /**
  * Progress of long work. On a terminal it is one line, redrawn at most ten times a second and cut
- * to fit; anywhere else it is a plain line every few seconds. Both end with one line that stays.
+ * to fit; anywhere else it is a plain line every few seconds. Both end with what stays.
  *
- *     train 1/20 [######----------] 12800/50000  loss 1.234  acc 56.1 %  412 images/s  1:30 left
+ *     train 1/20 [######----------] 12800/50000  loss 1.234  412 images/s  1:30 left
  */
 import { styleText } from "node:util";
 import { printable, printableLines } from "../../engine/printable.ts";
 import { type Output, stdout, terminalWidth, write } from "./output.ts";
+import { WIDTH } from "./text.ts";
 
 /** What is measured beside the count, in the order of importance: "loss", "acc". */
 export type Metrics = Readonly<Record<string, number | string>>;
@@ -20,6 +21,8 @@ export interface ProgressOptions {
   readonly unit?: string;
   /** The count at which the work begins, where it is resumed. */
   readonly from?: number;
+  /** Milliseconds of what comes after it, given those that all of it takes. */
+  readonly rest?: (whole: number) => number;
   /** Where it is written (default the standard output). */
   readonly output?: Output;
   /** The terminal's columns. */
@@ -39,6 +42,7 @@ export class Progress {
   readonly #label: string;
   readonly #total: number;
   readonly #unit: string;
+  readonly #rest: (whole: number) => number;
   readonly #output: Output;
   readonly #width: () => number;
   readonly #now: () => number;
@@ -56,6 +60,7 @@ export class Progress {
     this.#label = printable(options.label);
     this.#total = options.total;
     this.#unit = options.unit ?? "";
+    this.#rest = options.rest ?? (() => 0);
     this.#output = options.output ?? stdout;
     this.#width = options.width ?? terminalWidth;
     this.#now = options.now ?? (() => performance.now());
@@ -104,27 +109,38 @@ export class Progress {
     write(this.#output, eraseLine + line);
   }
 
+  /** The last line is kept whole, in several where it is too long; the others are cut to fit. */
   #plain(now: number, last = false): string {
+    if (!last) return this.#fitting(now, WIDTH - this.#label.length - 2, [this.#label]);
     const complete = this.#done >= this.#total;
-    const count = last && complete ? String(this.#total) : `${this.#done}/${this.#total}`;
-    const time = last ? duration(now - this.#begun.time) : this.#timeLeft(now);
-    return [this.#label, count, ...this.#metricTexts(), this.#speed(now), time]
-      .filter((part) => part !== "").join("  ");
+    const count = complete ? String(this.#total) : `${this.#done}/${this.#total}`;
+    const time = duration(now - this.#begun.time);
+    const parts = [this.#label, count, ...this.#metricTexts(), this.#speed(now), time];
+    return wrapParts(parts.filter((part) => part !== ""));
+  }
+
+  /** What there is to say in so many columns: the speed goes first, then the last metrics. */
+  #fitting(now: number, width: number, before: readonly string[] = []): string {
+    const metrics = this.#metricTexts();
+    const count = `${this.#done}/${this.#total}`;
+    const time = this.#timeLeft(now);
+    const choices = [
+      [count, ...metrics, this.#speed(now), time],
+      ...metrics.map((_, i) => [count, ...metrics.slice(0, metrics.length - i), time]),
+      [count, time],
+      [count],
+    ].map((parts) => parts.filter((part) => part !== ""));
+    const fits = choices.find((parts) => parts.join("  ").length <= width) ?? choices.at(-1)!;
+    return [...before, ...fits].join("  ");
   }
 
   /** One line of at most width - 1 columns: first the bar shrinks, then the last parts go. */
   #bar(now: number): string {
     const width = this.#width() - 1;
-    const parts = [
-      `${this.#done}/${this.#total}`,
-      ...this.#metricTexts(),
-      this.#speed(now),
-      this.#timeLeft(now),
-    ].filter((part) => part !== "");
-    // A bar takes two brackets and a space beside its cells.
-    const room = () => width - [this.#label, ...parts].join("  ").length - 3;
-    while (room() < shortestBar && parts.length > 1) parts.pop();
-    const text = parts.join("  ");
+    // A bar takes two brackets and a space beside its cells, and a space stands on either side.
+    const others = this.#label.length + 5;
+    const text = this.#fitting(now, width - others - shortestBar);
+    const room = () => width - others - text.length;
     if (room() < shortestBar) return `${this.#label} ${text}`.slice(0, Math.max(width, 0));
     const cells = Math.min(room(), longestBar);
     const share = this.#total > 0 ? Math.min(this.#done / this.#total, 1) : 1;
@@ -157,7 +173,11 @@ export class Progress {
 
   #timeLeft(now: number): string {
     const rate = this.#rate(now);
-    return rate === undefined ? "" : `${duration((this.#total - this.#done) / rate)} left`;
+    if (rate === undefined) return "";
+    const left = (this.#total - this.#done) / rate;
+    const rest = this.#rest(this.#total / rate);
+    const end = rest > 0 ? `, ${duration(left + rest)} to the end` : "";
+    return `${duration(left)} left${end}`;
   }
 
   #style(style: "bold" | "green", text: string): string {
@@ -165,6 +185,20 @@ export class Progress {
     // `validateStream` asks the real stdout and the environment (NO_COLOR, FORCE_COLOR).
     return styleText(style, text, { validateStream: this.#color === undefined });
   }
+}
+
+/** Parts with two spaces between them, in as many lines as they need. */
+function wrapParts(parts: readonly string[]): string {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 2 + part.length <= WIDTH) {
+      lines[lines.length - 1] = `${line}  ${part}`;
+    } else {
+      lines.push(lines.length === 0 ? part : `    ${part}`);
+    }
+  }
+  return lines.join("\n");
 }
 
 const eraseLine = "\r\x1b[K";

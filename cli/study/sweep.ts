@@ -25,6 +25,7 @@ import { Runtime } from "../../engine/plan/runtime.ts";
 import { sweepPlot } from "../../engine/report/study_plots.ts";
 import { spoken } from "../../engine/report/text.ts";
 import type { RunFolder } from "../../engine/run/run_folder.ts";
+import { FINISHED_BEFORE } from "../../engine/run/stage.ts";
 import {
   adviseResume,
   dataFlags,
@@ -48,7 +49,7 @@ import { flagTable, type Values } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
 import { furtherFlags } from "../treat_flags.ts";
 import { points } from "../treat_tables.ts";
-import { requireRoomFor } from "../treatment.ts";
+import { requireRoomFor, treatForecast } from "../treatment.ts";
 import { fittingWeights, openWeightsFile } from "../weights.ts";
 
 /** The flags that are searched: each takes a list of values. */
@@ -139,7 +140,10 @@ export const command = defineCommand({
     );
 
     const results: CellResult[] = [];
-    const bars = new StageBars(context);
+    const bars = new StageBars(
+      context,
+      treatForecast(args, seeds.length, cells.map(({ name }) => name)),
+    );
     try {
       for (const [i, seed] of seeds.entries()) {
         const part = await folder.part(`seed-${seed}`, { command: "study sweep part", seed });
@@ -148,6 +152,7 @@ export const command = defineCommand({
         const stages = new Stages(runtime, network, set, part, settings, {
           signal: context.signal,
           stage: (name, what) => {
+            bars.stage(name, what);
             if (!name.startsWith("diagnose")) context.print(`\n${name}: ${what}`);
           },
           progress: (stage, progress) => bars.progress(stage, progress),
@@ -158,6 +163,7 @@ export const command = defineCommand({
         results.push(
           ...await sweepSeed(stages, part, {
             ...{ cells, seed, batch: args.batch },
+            skip: ({ name }) => bars.stage(name, FINISHED_BEFORE),
             begin: (_, k) =>
               context.print(
                 `\nseed ${seed}, cell ${k + 1 + i * cells.length} of ${
@@ -249,6 +255,6 @@ function describe({ cells, seeds, grid }: SweepFile): string {
     "",
     ...(cells.length === 1 ? [constraintInWords(cells[0].cell.treatment.constraint)] : []),
     "treated minus control in points, on the validation split" +
-    (seeds.length > 1 ? ` (95 % t interval over ${seeds.length} seeds)` : ""),
+    (seeds.length > 1 ? ` (95 % t, ${seeds.length} seeds)` : ""),
   ].join("\n");
 }

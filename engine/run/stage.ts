@@ -9,6 +9,9 @@ import { train, type TrainOptions, type TrainProgress } from "../train/train.ts"
 import { checkpointFile } from "./checkpoint_file.ts";
 import type { RunFolder, StageResult } from "./run_folder.ts";
 
+/** What is told of a stage that an earlier process finished. */
+export const FINISHED_BEFORE = "finished before";
+
 /** What is told while stages run. */
 export interface StageReporter {
   readonly signal: AbortSignal;
@@ -38,7 +41,7 @@ export async function trainStage(
   const checkpoint = folder.checkpoint(stage);
   let result = await folder.finished(stage);
   if (result) {
-    report.stage(stage, "finished before");
+    report.stage(stage, FINISHED_BEFORE);
     loadStateDict(network, result.state, runtime, folder.file(`${stage}.safetensors`));
   } else {
     const images = options.train.labels.length;

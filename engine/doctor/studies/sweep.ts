@@ -141,6 +141,8 @@ export interface SweepOptions {
   readonly batch: number;
   /** Told before each cell that is yet to be done. */
   readonly begin: (cell: Cell, index: number) => void;
+  /** Told of each cell that was finished before. */
+  readonly skip?: (cell: Cell) => void;
 }
 
 /**
@@ -163,7 +165,9 @@ export async function sweepSeed(
     const results: CellResult[] = [];
     for (const [index, cell] of options.cells.entries()) {
       const file = fileOf(cell);
-      if (!await fileExists(file)) {
+      if (await fileExists(file)) {
+        options.skip?.(cell);
+      } else {
         options.begin(cell, index);
         const result = await sweepCell(stages, baseline, cell, options, judge, reference);
         await writeFileAtomic(file, JSON.stringify(result, null, 2) + "\n");
