@@ -45,6 +45,8 @@ export const IMAGE_ENDINGS: readonly string[] = [
   ".png",
   ".jpg",
   ".jpeg",
+  ".jpe",
+  ".jfif",
   ".webp",
   ".gif",
   ".tif",
