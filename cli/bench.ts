@@ -32,6 +32,7 @@ const flags = flagTable({
     type: "list",
     of: "string",
     choices: classifiers.map(({ name }) => name),
+    what: "model",
     value: "NAMES",
     help: `whose convolutions and steps (default ${SHAPES_OF}; for --steps ${STEPS_OF})`,
   },

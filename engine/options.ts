@@ -63,6 +63,8 @@ export interface TextListOption extends Common<readonly string[]> {
   readonly of: "string";
   /** The values that there are, where not every text is one. */
   readonly choices?: readonly string[];
+  /** What each of them is, for the message where a text is none: "model". */
+  readonly what?: string;
   /** The one of them that stands alone, such as "none". */
   readonly alone?: string;
 }

@@ -22,7 +22,7 @@ Deno.test("bench: what is wrong with the flags, and with a file", () =>
     );
     await fail(
       usage,
-      /--models has no choice "resnet35"; did you mean/,
+      /there is no model resnet35; did you mean/,
       "bench",
       "--models",
       "resnet35",

@@ -142,8 +142,8 @@ function parseList(name: string, flag: TextListOption | NumberListOption, text: 
     if (!flag.repeats) requireDistinct(name, numbers);
     return checked(name, flag, numbers, text);
   }
-  const { choices, alone } = flag;
-  if (choices) items.forEach((item) => requireChoice(name, choices, item));
+  const { choices, what, alone } = flag;
+  if (choices) items.forEach((item) => requireChoice(name, choices, item, what));
   requireDistinct(name, items);
   if (alone !== undefined && items.includes(alone) && items.length > 1) {
     throw usage(`${name} is either ${alone} or a list without it, not "${text}"`);
@@ -151,10 +151,16 @@ function parseList(name: string, flag: TextListOption | NumberListOption, text: 
   return checked(name, flag, items, text);
 }
 
-function requireChoice(name: string, choices: readonly string[], text: string): void {
+function requireChoice(
+  name: string,
+  choices: readonly string[],
+  text: string,
+  what?: string,
+): void {
   if (choices.includes(text)) return;
+  const wrong = what ? `${name}: there is no ${what} ${text}` : `${name} has no choice "${text}"`;
   throw usage(
-    `${name} has no choice "${text}"${didYouMean(text, choices)}`,
+    `${wrong}${didYouMean(text, choices)}`,
     `the choices are ${choices.join(", ")}`,
   );
 }
