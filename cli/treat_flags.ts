@@ -74,7 +74,6 @@ export const treatFlags = flagTable({
     type: "list",
     of: "string",
     choices: [...PROBES.map(({ name }) => name), "none"],
-    what: "measure",
     alone: "none",
     default: PROBES.filter(({ usual }) => usual).map(({ name }) => name),
     help: "what takes passes of its own: " +
