@@ -126,3 +126,25 @@ Deno.test("safetensors: refuses to write data that doesn't fit its shape or dtyp
   assert.throws(() => encode({ dtype: "F32", shape: [3], data: new Float32Array(2) }), /tensor w/);
   assert.throws(() => encode({ dtype: "F32", shape: [2], data: new Int32Array(2) }), /tensor w/);
 });
+
+Deno.test("safetensors: headers that are long, deep or full of quotes are read or refused at once", () => {
+  const file = (json: string) => {
+    const header = new TextEncoder().encode(json);
+    const bytes = new Uint8Array(8 + header.length);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true);
+    bytes.set(header, 8);
+    return bytes;
+  };
+  const empty = '{"dtype":"F32","shape":[0],"data_offsets":[0,0]}';
+  const long = "k".repeat(2_000_000);
+  assert.deepEqual([...decodeSafetensors(file(`{"${long}":${empty}}`), "a").tensors.keys()], [
+    long,
+  ]);
+  const quoted = decodeSafetensors(file(`{"a\\"{":${empty},"b\\\\" :${empty}}`), "a");
+  assert.deepEqual([...quoted.tensors.keys()], ['a"{', "b\\"]);
+  const fails = (json: string, message: RegExp) =>
+    assert.throws(() => decodeSafetensors(file(json), "a"), { name: "UserError", message });
+  fails(`{"a":${empty},"\\u0061":${empty}}`, /holds "a" twice/);
+  fails(`${"[".repeat(900_000)}${"]".repeat(900_000)}`, /nested too deep/);
+  fails(" ".repeat(3_000_000), /states a header of 3000000 bytes/);
+});

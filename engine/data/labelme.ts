@@ -7,6 +7,7 @@
  * Source: github.com/wkentaro/labelme, labelme/_label_file.py
  */
 import { ExitCode, UserError } from "../errors.ts";
+import { isTooDeep } from "../io/json_text.ts";
 import { LIMITS } from "../io/limits.ts";
 import { checkSize, decodePixels } from "../io/image.ts";
 import type { Size } from "./dataset.ts";
@@ -60,6 +61,7 @@ const KINDS: Readonly<Record<string, [points: number, make: (points: Point[]) =>
 export async function readLabelMe(text: string, name: string): Promise<Drawing> {
   const wrong = (problem: string, hint?: string) =>
     new UserError(`${name}: ${problem}`, ExitCode.data, hint);
+  if (isTooDeep(text)) throw wrong("no file of LabelMe: it is nested too deep");
   let file: Record<string, unknown>;
   try {
     file = Object(JSON.parse(text));

@@ -152,11 +152,13 @@ async function pixelsOf(image: sharp.Sharp, name: string) {
 
 /** @throws UserError (data) where an image of this size is not to be decoded */
 export function checkSize(name: string, { height, width }: ImageSize): void {
-  const { pixels } = LIMITS;
-  if (height * width <= pixels) return;
+  const { pixels, side } = LIMITS;
+  const tooMany = height * width > pixels;
+  if (!tooMany && Math.max(height, width) <= side) return;
+  const most = tooMany ? `${pixels / 1e6} million` : `${side} along a side`;
   throw imageError(
     name,
-    `an image of ${width} x ${height} pixels, more than the ${pixels / 1e6} million allowed`,
+    `an image of ${width} x ${height} pixels, more than the ${most} allowed`,
     "Make it smaller, or take it out of the data set.",
   );
 }

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { ExitCode, UserError } from "../errors.ts";
+import { isTooDeep } from "./json_text.ts";
 
 /** What a value has to be to be a T. */
 export type Schema<T> = v.GenericSchema<unknown, T>;
@@ -18,6 +19,7 @@ export interface JsonSource {
 
 /** @throws UserError that names the file: it is not JSON, or not what the schema says */
 export function parseJson<T>(text: string, schema: Schema<T>, source: JsonSource): T {
+  if (isTooDeep(text)) throw damaged(source, "it is nested too deep");
   let value: unknown;
   try {
     value = JSON.parse(text);

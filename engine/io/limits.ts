@@ -15,15 +15,16 @@ export const LIMITS = {
   /** Bytes of a file with an image. */
   imageFile: 256 * MiB,
 
-  /** Pixels of an image. */
+  /** Pixels of an image, and pixels along a side (as of JPEG's own 16 bits). */
   pixels: 50_000_000,
+  side: 65_535,
 
   /** Bytes that a compressed data set or array may unfold to. */
   unfolded: 2 * GiB - 1,
   /** The header of a safetensors file: some hundred bytes a tensor. */
-  safetensorsHeader: 16 * MiB,
+  safetensorsHeader: 2 * MiB,
   /** Instructions of a pickle, and calls count as many as their arguments have elements. */
-  pickleSteps: 2_000_000,
+  pickleSteps: 500_000,
 
   /** Shapes in an annotation, and points of all of them. */
   shapes: 1_000,

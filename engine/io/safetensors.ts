@@ -17,6 +17,7 @@ import {
   fileElementSize,
   HostTensor,
 } from "./host_tensor.ts";
+import { duplicateKey, isTooDeep } from "./json_text.ts";
 import { LIMITS } from "./limits.ts";
 
 /** What a file holds: the tensors in the header's order, and its free text entries. */
@@ -120,6 +121,7 @@ function parseHeader(bytes: Uint8Array, name: string): Record<string, unknown> {
   let header: unknown;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    if (isTooDeep(text)) throw new SyntaxError("it is nested too deep");
     header = JSON.parse(text);
   } catch (error) {
     throw invalid(name, `its header is not JSON (${(error as Error).message})`);
@@ -128,21 +130,6 @@ function parseHeader(bytes: Uint8Array, name: string): Record<string, unknown> {
   const twice = duplicateKey(text);
   if (twice !== undefined) throw invalid(name, `its header holds ${JSON.stringify(twice)} twice`);
   return header;
-}
-
-/** The first key that occurs twice in one object of a valid JSON text; JSON.parse hides it. */
-function duplicateKey(json: string): string | undefined {
-  const open: Set<string>[] = [];
-  for (const [token, colon] of json.matchAll(/[{}]|"(?:[^"\\]|\\.)*"(\s*:)?/g)) {
-    if (token === "{") open.push(new Set());
-    else if (token === "}") open.pop();
-    else if (colon) {
-      const key = JSON.parse(token.slice(0, -colon.length));
-      const keys = open.at(-1)!;
-      if (keys.has(key)) return key;
-      keys.add(key);
-    }
-  }
 }
 
 function checkEntry(entry: unknown, where: string): void {
