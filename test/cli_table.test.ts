@@ -74,8 +74,14 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
     assert.deepEqual(csv.map((line) => line.length), [13, 13, 13].map(() => csv[0].length));
     assert.deepEqual(csv.slice(1).map((line) => line[3]).sort(), ["1", "3"]);
 
-    await fail(ExitCode.usage, /no model smal; did you mean small\?/, "table", "--models", "smal");
-    await fail(ExitCode.usage, /no data set mnits; did you/, "table", "--data", "mnits");
+    await fail(
+      ExitCode.usage,
+      /no choice "smal"; did you mean small\?/,
+      "table",
+      "--models",
+      "smal",
+    );
+    await fail(ExitCode.usage, /no choice "mnits"; did you mean mnist/, "table", "--data", "mnits");
     const last = ["--models", "small,squeezenet", "--layer", "last"];
     const none = join(root, "none");
     await fail(ExitCode.method, /conv10 is constant/, ...run(...last, "--out", none));
