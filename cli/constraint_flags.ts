@@ -5,7 +5,7 @@
 
 import type { DataSet } from "../engine/data/dataset.ts";
 import type { Constraint, Term } from "../engine/doctor/constraint.ts";
-import { type FormName, FORMS, formsOf } from "../engine/doctor/forms/forms.ts";
+import { type FormName, formsOf } from "../engine/doctor/forms/forms.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { defaultWeight } from "../engine/doctor/leverage.ts";
 import type { TermName } from "../engine/doctor/terms.ts";
@@ -20,7 +20,8 @@ import { needs } from "./framework/rules.ts";
 const names = (term: TermName) => formsOf(term).map(({ name }) => name);
 const weights = (term: TermName) =>
   formsOf(term).map((form) => `${form[term]!.weight} for ${form.name}`).join(", ");
-const explained = FORMS.map(({ name, help }) => `${name}, ${help}`).join("; ");
+const explained = (term: TermName) =>
+  formsOf(term).map(({ name, help }) => `${name}, ${help}`).join("; ");
 
 /** Of each term its form, weight and layers. */
 export const termFlags = flagTable({
@@ -29,7 +30,7 @@ export const termFlags = flagTable({
     choices: names("channel"),
     default: "paper",
     need: needs.nonzero("alpha"),
-    help: `the form of the channel-wise constraint: ${explained}`,
+    help: `the form of the channel-wise constraint: ${explained("channel")}`,
   },
   alpha: {
     type: "number",
@@ -43,7 +44,7 @@ export const termFlags = flagTable({
     choices: names("space"),
     default: "share",
     need: needs.nonzero("beta"),
-    help: "the form of the space-wise constraint",
+    help: `the form of the space-wise constraint: ${explained("space")}`,
   },
   beta: {
     type: "number",

@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { withDefaults } from "../cli/framework/flags.ts";
 import { type DataSet, NO_MASK } from "../engine/data/dataset.ts";
 import { MODELS, type ResultFile, summarizeSeeds } from "../engine/doctor/result.ts";
+import { probeOptions } from "../engine/doctor/probes/probes.ts";
 import { checkTreatment } from "../engine/doctor/stages.ts";
 import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
 import { wilson } from "../engine/doctor/significance.ts";
@@ -52,7 +54,9 @@ const options: TreatOptions = {
   validation: 0.2,
   measures: {
     ...{ probes: [], images: 20 },
-    options: { epsilons: [4], noiseLevels: [1, 2], noiseDraws: 2, insertionSteps: 4 },
+    options: withDefaults(probeOptions, {
+      ...{ epsilons: [4], noiseLevels: [1, 2], noiseDraws: 2, insertionSteps: 4 },
+    }),
   },
   featureLayer: "features",
 };
