@@ -25,6 +25,7 @@ import {
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
+import { wrap } from "./framework/text.ts";
 import { fittingWeights, openWeightsFile } from "./weights.ts";
 
 export const command = defineCommand({
@@ -87,11 +88,11 @@ export const command = defineCommand({
       accuracy === null ? "" : percent(accuracy, 1),
     ]);
     context.print(table(["class", "images", "accuracy"], rows));
-    context.print(
+    context.print(wrap(
       `\naccuracy ${percent(total.accuracy)} (${total.correct} of ${total.total}; ` +
         `95 % interval ${interval.map((share) => percent(share)).join(" to ")}), ` +
         `loss ${total.loss.toFixed(4)}, calibration error ${percent(measures.calibration.ece)}`,
-    );
+    ));
     pairings?.names.forEach((name, g) => {
       const { accuracy, correct, images } = measures.groups!.shares[g];
       if (accuracy === null) return;

@@ -47,7 +47,7 @@ function facts({ step, host, counts, pipelines, memory, roofline, total }: Profi
     ["pipelines", `${pipelines.count}, made in ${time(pipelines.ms)}`],
     ...memoryTexts(memory).map((text, k) => [k === 0 ? "memory" : "", text]),
   ];
-  return rows.map(([name, text]) => `${name.padEnd(12)}${text}`).join("\n");
+  return table(undefined, rows);
 }
 
 function memoryTexts({ values, textures, inputs, variables }: Profile["memory"]): string[] {
