@@ -10,7 +10,7 @@ const LISTED = 20;
 
 /** What was found, used, left out, guessed and found odd. */
 export function describeAccount(account: Account): string {
-  const { input, resized, normalisation: { mean, std }, masked, used } = account;
+  const { input, resized, normalisation: { mean, std } } = account;
   const numbers = (values: readonly number[]) => values.map((x) => +x.toPrecision(6)).join(", ");
   const lines = [
     labelled(
@@ -19,9 +19,7 @@ export function describeAccount(account: Account): string {
     ),
     labelled("used", describeUsed(account)),
     describeClasses(account),
-    ...Object.entries(masked).map(([part, count]) =>
-      labelled("masks", `${count} of ${total(used[part])} ${part} images have masks`)
-    ),
+    ...describeMasks(account).map((text) => labelled("masks", text)),
     ...account.left_out.map(({ why, count, examples }) =>
       labelled("left out", `${count} ${why}: ${some(examples, examples.length, count)}`)
     ),
@@ -56,6 +54,14 @@ function describeClasses({ classes, used }: Account): string | undefined {
   const text = table(["class", ...parts.map(([part]) => part)], rows) +
     (left > 0 ? `\n${left} classes with more images, see ${ACCOUNT}` : "");
   return text.replace(/^/gm, " ".repeat(LABEL));
+}
+
+/** One line where all images have masks. */
+function describeMasks({ masked, used }: Account): string[] {
+  const parts = Object.entries(masked).map(([part, n]) => ({ part, n, of: total(used[part]) }));
+  if (parts.length === 0) return [];
+  if (parts.every(({ n, of }) => n === of)) return ["all images have masks"];
+  return parts.map(({ part, n, of }) => `${n} of ${of} ${part} images have masks`);
 }
 
 const total = (counts: readonly number[]) => counts.reduce((sum, n) => sum + n, 0);

@@ -309,14 +309,13 @@ export class StageBars {
     }
     this.context.working();
     const { loss, accuracy, ...terms } = metrics;
-    this.metrics = { loss, ...terms, acc: percent(accuracy, 1) };
+    this.metrics = { loss, acc: percent(accuracy, 1), ...terms };
     bar.update(step * batch, this.metrics);
   }
 
   /** Ends an epoch's line with what the validation says. */
   epoch({ stage, seconds, validation: { accuracy, loss } }: EpochRecord): void {
-    const { acc, ...terms } = this.metrics;
-    this.bar?.finish({ ...terms, "val acc": percent(accuracy, 1), acc, "val loss": loss });
+    this.bar?.finish({ ...this.metrics, "val loss": loss, "val acc": percent(accuracy, 1) });
     this.forecast?.took(stage, 1000 * seconds);
     this.bar = undefined;
   }
