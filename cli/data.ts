@@ -8,7 +8,7 @@ import { LAYOUTS } from "../engine/data/folder_layout.ts";
 import { RESIZE_MODES } from "../engine/data/fit.ts";
 import { NORMALISE_FLAGS } from "../engine/data/normalise.ts";
 import { Notes } from "../engine/data/notes.ts";
-import { dataSetNames, folderSets, loadDataSet } from "../engine/data/registry.ts";
+import { computedSets, dataSetNames, folderSets, loadDataSet } from "../engine/data/registry.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
@@ -23,8 +23,9 @@ export const dataFlags = flagTable({
   dataDir: {
     type: "string",
     value: "DIR",
-    need: needs.otherThan("data", "shapes"),
-    help: "the folder with its files; without it they are downloaded (shapes needs none)",
+    need: needs.otherThan("data", ...computedSets),
+    help: "the folder with its files; without it they are downloaded " +
+      `(not wanted by ${computedSets.join(" and ")})`,
   },
   size: {
     type: "integer",

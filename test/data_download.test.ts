@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
 import { download } from "../engine/data/download.ts";
 import { loadDataSet } from "../engine/data/registry.ts";
-import { cacheFolder, fetchDataSet, fetchSource } from "../engine/data/sources.ts";
+import { mnist } from "../engine/data/idx.ts";
+import { cacheFolder, fetchSource } from "../engine/data/sources.ts";
 import { fileExists } from "../engine/io/files.ts";
 import { gzip, inFolder, tar, userError } from "./support/io.ts";
 
@@ -197,7 +198,7 @@ Deno.test("sources: without a network the error says what was tried and how to d
 
 Deno.test("sources: another file in the place of MNIST's is refused", () =>
   withServer((request) => serve(content, request), async (baseUrl, _, cacheDir) => {
-    const attempt = fetchDataSet("mnist", { ...quick, baseUrl, cacheDir });
+    const attempt = fetchSource(mnist.source, { ...quick, baseUrl, cacheDir });
     await userError(attempt, ExitCode.data, /^mnist: .*is not the file it should be/);
   }));
 
@@ -205,20 +206,21 @@ Deno.test("sources: an archive is unpacked, removed, and not fetched again", () 
   const archive = gzip(tar({ "d/": null, "d/a.bin": content, "d/readme": new Uint8Array(3) }));
   return withServer((request) => serve(archive, request), async (base, calls, cacheDir) => {
     const source = {
+      name: "set",
       base,
       algorithm: "md5",
       files: { "set.tar.gz": createHash("md5").update(archive).digest("hex") },
       unpack: ["d/a.bin"],
     } as const;
-    const folder = await fetchSource("set", source, { ...quick, cacheDir });
+    const folder = await fetchSource(source, { ...quick, cacheDir });
     assert.equal(folder, join(cacheDir, "set"));
     assert.deepEqual(await Deno.readFile(join(folder, "d/a.bin")), content);
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["d"]);
     assert.deepEqual([...Deno.readDirSync(join(folder, "d"))].map(({ name }) => name), ["a.bin"]);
-    await fetchSource("set", source, { ...quick, cacheDir });
+    await fetchSource(source, { ...quick, cacheDir });
     assert.equal(calls.length, 1);
     const other = { ...source, unpack: ["d/b.bin"] };
-    const attempt = fetchSource("set", other, { ...quick, cacheDir });
+    const attempt = fetchSource(other, { ...quick, cacheDir });
     await userError(attempt, ExitCode.data, /set\.tar\.gz: there is no d\/b\.bin in it/);
   });
 });

@@ -14,10 +14,10 @@ export const needs = {
     otherwise: `without ${flagName(key)} ${choices.join(" or ")}`,
     holds: (values) => [values[key]].flat().some((value) => choices.includes(value as string)),
   }),
-  /** Something else than this value. */
-  otherThan: (key: string, choice: string): Need => ({
-    otherwise: `with ${flagName(key)} ${choice}`,
-    holds: (values) => [values[key]].flat().some((value) => value !== choice),
+  /** Something else than these values. */
+  otherThan: (key: string, ...choices: readonly string[]): Need => ({
+    otherwise: `with ${flagName(key)} ${choices.join(" or ")}`,
+    holds: (values) => [values[key]].flat().some((value) => !choices.includes(value as string)),
   }),
   /** A number, or one in a list, that is not 0. */
   nonzero: (key: string): Need => ({

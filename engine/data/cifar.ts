@@ -10,6 +10,7 @@ import { fileExists, readBytes } from "../io/files.ts";
 import type { DataSet, MemorySplit, Preparation } from "./dataset.ts";
 import { Notes } from "./notes.ts";
 import { interleave } from "./planes.ts";
+import type { Source } from "./sources.ts";
 
 /** What distinguishes one set of the family from another. */
 export interface CifarSet {
@@ -24,6 +25,8 @@ export interface CifarSet {
   /** Label bytes of a record, and which of them is the class. */
   readonly labelBytes: number;
   readonly labelAt: number;
+  /** The archive with its checksum. */
+  readonly archive: Pick<Source, "name" | "files">;
 }
 
 const augmentation = { cropPadding: 4, flip: true };
@@ -38,6 +41,10 @@ export const cifar10: CifarSet = {
   testFile: "test_batch.bin",
   labelBytes: 1,
   labelAt: 0,
+  archive: {
+    name: "cifar10",
+    files: { "cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530" },
+  },
 };
 
 /** By the fine classes. */
@@ -61,6 +68,10 @@ export const cifar100: CifarSet = {
   testFile: "test.bin",
   labelBytes: 2,
   labelAt: 1,
+  archive: {
+    name: "cifar100",
+    files: { "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8" },
+  },
 };
 
 /** CIFAR-100 by its twenty coarse classes. */
@@ -77,6 +88,16 @@ export const cifar100Coarse: CifarSet = {
   ).split(" "),
   labelAt: 0,
 };
+
+/** Where a set of the family is published. */
+export function cifarSource({ archive, folder, trainFiles, testFile }: CifarSet): Source {
+  return {
+    ...archive,
+    base: "https://www.cs.toronto.edu/~kriz/",
+    algorithm: "md5",
+    unpack: [...trainFiles, testFile].map((file) => `${folder}/${file}`),
+  };
+}
 
 const size = { height: 32, width: 32 };
 const imageBytes = 3 * size.height * size.width;

@@ -10,12 +10,14 @@ import { fileExists, readBytes } from "../io/files.ts";
 import { inflate, inflateBeginning, isGzip } from "../io/inflate.ts";
 import { dataExpansion } from "../io/limits.ts";
 import type { DataSet, MemorySplit, Preparation, Size } from "./dataset.ts";
+import type { Source } from "./sources.ts";
 
 /** What distinguishes one set of the family from another. */
 export interface IdxSet {
   readonly name: string;
   readonly classes: readonly string[];
   readonly preparation: Preparation;
+  readonly source: Source;
 }
 
 /** Source of the values: Feng and others, "Model Doctor" (AAAI 2022), the authors' scripts. */
@@ -26,6 +28,21 @@ export const mnist: IdxSet = {
     mean: [0.1307],
     std: [0.3081],
     augmentation: { cropPadding: 2, flip: false },
+  },
+  source: {
+    name: "mnist",
+    base: "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    algorithm: "sha256",
+    files: {
+      "train-images-idx3-ubyte.gz":
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+      "train-labels-idx1-ubyte.gz":
+        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+      "t10k-images-idx3-ubyte.gz":
+        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+      "t10k-labels-idx1-ubyte.gz":
+        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    },
   },
 };
 
@@ -48,6 +65,21 @@ export const fashionMnist: IdxSet = {
     mean: [0.286],
     std: [0.353],
     augmentation: { cropPadding: 0, flip: true },
+  },
+  source: {
+    name: "fashion-mnist",
+    base: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    algorithm: "sha256",
+    files: {
+      "train-images-idx3-ubyte.gz":
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+      "train-labels-idx1-ubyte.gz":
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+      "t10k-images-idx3-ubyte.gz":
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+      "t10k-labels-idx1-ubyte.gz":
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    },
   },
 };
 

@@ -1,50 +1,91 @@
-/** The data sets by name: from a folder, from the network's cache, or made here. */
+/**
+ * The data sets by name: from a folder, from the network's cache, or made here. A new one is a file
+ * beside this and its entry in one of the two tables.
+ */
 import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { didYouMean } from "../nearest.ts";
-import { cifar10, cifar100, cifar100Coarse, readCifar } from "./cifar.ts";
+import {
+  cifar10,
+  cifar100,
+  cifar100Coarse,
+  type CifarSet,
+  cifarSource,
+  readCifar,
+} from "./cifar.ts";
 import { type CompositeOptions, figureSets, makeComposite, sceneSet } from "./composite.ts";
 import { type DataSet, type MemorySplit, type Split, storedSize } from "./dataset.ts";
 import { warnOfDuplicates } from "./duplicates.ts";
-import { type FolderOptions, imageFolder, miniImageNet, readFolder } from "./folder.ts";
+import {
+  type FolderOptions,
+  type FolderSet,
+  imageFolder,
+  miniImageNet,
+  readFolder,
+} from "./folder.ts";
 import { NORMALISE_FLAGS, normalised, type NormaliseOptions } from "./normalise.ts";
 import { Notes } from "./notes.ts";
-import { fashionMnist, mnist, readIdxSet } from "./idx.ts";
+import { fashionMnist, type IdxSet, mnist, readIdxSet } from "./idx.ts";
 import { makeShapes, ShapesOptions } from "./shapes.ts";
-import { fetchDataSet, FetchOptions, type SourceName } from "./sources.ts";
-import { readStl10 } from "./stl10.ts";
-import { readSvhn } from "./svhn.ts";
+import { FetchOptions, fetchSource, type Source } from "./sources.ts";
+import { readStl10, stl10Source } from "./stl10.ts";
+import { readSvhn, svhnSource } from "./svhn.ts";
 
-/** How a data set comes from a folder with its files. */
-interface Stored<Set extends DataSet> {
+/** A data set that comes in files. */
+interface Stored<Set extends DataSet = DataSet> {
+  readonly name: string;
   /** Where the files are published; without it the folder has to be given. */
-  readonly source?: SourceName;
+  readonly source?: Source;
   read(folder: string, options?: FolderOptions): Promise<Set>;
 }
 
-/** Those that `composite` is made from. */
-const parts: Readonly<Record<string, Stored<DataSet<MemorySplit>>>> = {
-  mnist: { source: "mnist", read: (folder) => readIdxSet(mnist, folder) },
-  "fashion-mnist": { source: "fashion-mnist", read: (folder) => readIdxSet(fashionMnist, folder) },
-  cifar10: { source: "cifar10", read: (folder) => readCifar(cifar10, folder) },
-};
+/** A data set that is made here, by options of its own. */
+interface Made {
+  readonly name: string;
+  /** Whether it is made from the files of others. */
+  readonly fromFiles?: boolean;
+  make(options: LoadOptions): DataSet | Promise<DataSet>;
+}
+
+type InMemory = Stored<DataSet<MemorySplit>>;
+
+const idx = (set: IdxSet): InMemory => ({ ...set, read: (folder) => readIdxSet(set, folder) });
+const cifar = (set: CifarSet): InMemory => (
+  { name: set.name, source: cifarSource(set), read: (folder) => readCifar(set, folder) }
+);
+const images = (set: FolderSet): Stored => (
+  { name: set.name, read: (folder, options) => readFolder(set, folder, options) }
+);
+
+/** Those that `composite` can be made from. */
+const parts: readonly InMemory[] = [...[mnist, fashionMnist].map(idx), cifar(cifar10)];
+const folders: readonly Stored[] = [miniImageNet, imageFolder].map(images);
 
 /** The data sets that come in files. */
-const stored: Readonly<Record<string, Stored<DataSet>>> = {
+const stored: readonly Stored[] = [
   ...parts,
-  cifar100: { source: "cifar100", read: (folder) => readCifar(cifar100, folder) },
-  "cifar100-coarse": { source: "cifar100", read: (folder) => readCifar(cifar100Coarse, folder) },
-  svhn: { source: "svhn", read: readSvhn },
-  stl10: { source: "stl10", read: readStl10 },
-  "mini-imagenet": { read: (folder, options) => readFolder(miniImageNet, folder, options) },
-  folder: { read: (folder, options) => readFolder(imageFolder, folder, options) },
-};
+  ...[cifar100, cifar100Coarse].map(cifar),
+  { name: "svhn", source: svhnSource, read: readSvhn },
+  { name: "stl10", source: stl10Source, read: readStl10 },
+  ...folders,
+];
+
+/** The data sets that are computed. */
+const made: readonly Made[] = [
+  { name: "shapes", make: ({ shapes }) => makeShapes(shapes) },
+  { name: "composite", fromFiles: true, make: composed },
+];
+
+const namesOf = (sets: readonly { readonly name: string }[]) => sets.map(({ name }) => name);
 
 /** Every name that `loadDataSet` takes; the first is the default. */
-export const dataSetNames: readonly string[] = ["shapes", "composite", ...Object.keys(stored)];
+export const dataSetNames: readonly string[] = namesOf([...made, ...stored]);
+
+/** Those that need no files. */
+export const computedSets: readonly string[] = namesOf(made.filter((set) => !set.fromFiles));
 
 /** Those that are folders of images. */
-export const folderSets: readonly string[] = ["folder", "mini-imagenet"];
+export const folderSets: readonly string[] = namesOf(folders);
 
 export interface LoadOptions extends FetchOptions {
   readonly name: string;
@@ -77,32 +118,37 @@ export async function loadDataSet(options: LoadOptions): Promise<DataSet> {
 }
 
 async function load(options: LoadOptions): Promise<DataSet> {
-  const { name, dataDir, shapes, size, folder } = options;
-  if (name === "shapes") {
-    if (dataDir === undefined) return makeShapes(shapes);
+  const { name, dataDir, size, folder } = options;
+  const formula = made.find((set) => set.name === name);
+  if (formula) {
+    if (dataDir === undefined || formula.fromFiles) return await formula.make(options);
     throw new UserError(
-      "the data set shapes is made by the program and read from no folder",
+      `the data set ${name} is made by the program and read from no folder`,
       ExitCode.usage,
       "Leave out --data-dir, or name another data set with --data.",
     );
   }
-  if (name === "composite") {
-    const read = async (part: string) => await parts[part].read(await filesOf(part, options));
-    const figures = await read(options.composite?.figures ?? figureSets[0]);
-    return makeComposite(figures, await read(sceneSet), options.composite);
-  }
-  if (!Object.hasOwn(stored, name)) throw unknown(name);
-  const set = await stored[name].read(await filesOf(name, options), { ...folder, size });
+  const files = stored.find((set) => set.name === name);
+  if (!files) throw unknown(name);
+  const set = await files.read(await folderOf(files, options), { ...folder, size });
   const notes = set.notes ?? new Notes();
   await warnOfDuplicates(set, notes);
   return { ...set, notes };
 }
 
+async function composed(options: LoadOptions): Promise<DataSet> {
+  const { figures = figureSets[0], ...settings } = options.composite ?? {};
+  const read = async (part: string) => {
+    const set = parts.find(({ name }) => name === part)!;
+    return await set.read(await folderOf(set, options));
+  };
+  return makeComposite(await read(figures), await read(sceneSet), settings);
+}
+
 /** The folder with a set's files: the one given, or that of the downloads. */
-async function filesOf(name: string, options: LoadOptions): Promise<string> {
-  const { source } = stored[name];
+async function folderOf({ name, source }: Stored, options: LoadOptions): Promise<string> {
   if (options.dataDir !== undefined) return await chooseFolder(options.dataDir, name);
-  if (source) return await fetchDataSet(source, options);
+  if (source) return await fetchSource(source, options);
   throw new UserError(
     `${name} can't be downloaded`,
     ExitCode.data,

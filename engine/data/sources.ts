@@ -1,86 +1,21 @@
-/** Where the data sets are published, and the folder in which downloads are kept. */
+/** How a data set's files come from where they are published, and where downloads are kept. */
 import { basename, dirname, join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, makeFolder, removeIfThere, writeFileAtomic } from "../io/files.ts";
 import { inside } from "../io/inside.ts";
 import { readTar } from "../io/tar.ts";
-import { cifar10, cifar100, type CifarSet } from "./cifar.ts";
 import { download, DownloadOptions, RemoteFile } from "./download.ts";
-import { stl10Files, stl10Folder } from "./stl10.ts";
-import { svhnFiles } from "./svhn.ts";
 
-/** Files that make up a data set, relative to `base`. */
-interface Source {
+/** Where a data set is published: files relative to `base`. */
+export interface Source {
+  /** The name of the folder in the cache, and in messages. */
+  readonly name: string;
   readonly base: string;
   readonly algorithm: RemoteFile["algorithm"];
-  /** File name to checksum. */
+  /** File name to the checksum of the publisher's own file. */
   readonly files: Readonly<Record<string, string>>;
   /** For an archive, the files in it that the data set needs. */
   readonly unpack?: readonly string[];
-}
-
-/** The checksums are those of the publishers' own files. */
-export const sources = {
-  mnist: {
-    base: "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    algorithm: "sha256",
-    files: {
-      "train-images-idx3-ubyte.gz":
-        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-      "train-labels-idx1-ubyte.gz":
-        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-      "t10k-images-idx3-ubyte.gz":
-        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-      "t10k-labels-idx1-ubyte.gz":
-        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-    },
-  },
-  "fashion-mnist": {
-    base: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-    algorithm: "sha256",
-    files: {
-      "train-images-idx3-ubyte.gz":
-        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-      "train-labels-idx1-ubyte.gz":
-        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-      "t10k-images-idx3-ubyte.gz":
-        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-      "t10k-labels-idx1-ubyte.gz":
-        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-    },
-  },
-  cifar10: {
-    base: "https://www.cs.toronto.edu/~kriz/",
-    algorithm: "md5",
-    files: { "cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530" },
-    unpack: filesIn(cifar10),
-  },
-  cifar100: {
-    base: "https://www.cs.toronto.edu/~kriz/",
-    algorithm: "md5",
-    files: { "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8" },
-    unpack: filesIn(cifar100),
-  },
-  svhn: {
-    base: "http://ufldl.stanford.edu/housenumbers/",
-    algorithm: "md5",
-    files: {
-      [svhnFiles.train]: "e26dedcc434d2e4c54c9b2d4a06d8373",
-      [svhnFiles.test]: "eb5a983be6a315427106f1b164d9cef3",
-    },
-  },
-  stl10: {
-    base: "http://ai.stanford.edu/~acoates/stl10/",
-    algorithm: "md5",
-    files: { "stl10_binary.tar.gz": "91f7769df0f17e558f3565bffb0c7dfb" },
-    unpack: stl10Files.map((file) => `${stl10Folder}/${file}`),
-  },
-} as const satisfies Record<string, Source>;
-
-export type SourceName = keyof typeof sources;
-
-function filesIn({ folder, trainFiles, testFile }: CifarSet): string[] {
-  return [...trainFiles, testFile].map((file) => `${folder}/${file}`);
 }
 
 export interface FetchOptions extends DownloadOptions {
@@ -95,20 +30,9 @@ export interface FetchOptions extends DownloadOptions {
  * @returns the folder that holds them
  * @throws UserError (data) that says what was tried and how to do without; (io) for the cache
  */
-export async function fetchDataSet(
-  name: SourceName,
-  options: FetchOptions = {},
-): Promise<string> {
-  const source: Source = { ...sources[name], ...options.baseUrl && { base: options.baseUrl } };
-  return await fetchSource(name, source, options);
-}
-
-/** As `fetchDataSet`, for a source of one's own. */
-export async function fetchSource(
-  name: string,
-  { base, algorithm, files, unpack }: Source,
-  { cacheDir = cacheFolder(), ...options }: FetchOptions,
-): Promise<string> {
+export async function fetchSource(source: Source, options: FetchOptions = {}): Promise<string> {
+  const { name, algorithm, files, unpack } = source;
+  const { baseUrl: base = source.base, cacheDir = cacheFolder() } = options;
   const folder = join(cacheDir, name);
   if (unpack && await allThere(folder, unpack)) return folder;
   await makeFolder(folder);

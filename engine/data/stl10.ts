@@ -10,6 +10,7 @@ import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes } from "../io/files.ts";
 import type { DataSet, MemorySplit, Preparation } from "./dataset.ts";
 import { interleave } from "./planes.ts";
+import type { Source } from "./sources.ts";
 
 /** Mean and standard deviation of the training images; the crop is CIFAR's at three times the size. */
 const preparation: Preparation = {
@@ -23,22 +24,30 @@ const size = { height: 96, width: 96 };
 const imageBytes = 3 * size.height * size.width;
 
 /** The folder inside the official archive, and what of it is used. */
-export const stl10Folder = "stl10_binary";
-export const stl10Files = ["train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin"];
+const archiveFolder = "stl10_binary";
+const files = ["train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin"];
+
+export const stl10Source: Source = {
+  name: "stl10",
+  base: "http://ai.stanford.edu/~acoates/stl10/",
+  algorithm: "md5",
+  files: { "stl10_binary.tar.gz": "91f7769df0f17e558f3565bffb0c7dfb" },
+  unpack: files.map((file) => `${archiveFolder}/${file}`),
+};
 
 /**
  * @param folder with the files, or with the archive's folder in it
  * @throws UserError (data) that names the file and what is wrong with it
  */
 export async function readStl10(folder: string): Promise<DataSet<MemorySplit>> {
-  const inner = join(folder, stl10Folder);
-  const inside = await fileExists(join(inner, stl10Files[0])) ? inner : folder;
-  for (const file of stl10Files) {
+  const inner = join(folder, archiveFolder);
+  const inside = await fileExists(join(inner, files[0])) ? inner : folder;
+  for (const file of files) {
     if (await fileExists(join(inside, file))) continue;
     throw new UserError(
       `stl10: there is no ${file} in ${inside}`,
       ExitCode.data,
-      `The folder needs the binary files ${stl10Files.join(", ")}.`,
+      `The folder needs the binary files ${files.join(", ")}.`,
     );
   }
   const train = await readSplit(inside, "train");

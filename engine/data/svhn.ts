@@ -10,6 +10,7 @@ import { fileExists, readBytes } from "../io/files.ts";
 import { readMat } from "../io/mat.ts";
 import type { DataSet, MemorySplit, Preparation } from "./dataset.ts";
 import { interleave } from "./planes.ts";
+import type { Source } from "./sources.ts";
 
 /** Mean and standard deviation of the training images. A mirrored digit is no digit. */
 const preparation: Preparation = {
@@ -21,12 +22,22 @@ const preparation: Preparation = {
 const size = { height: 32, width: 32 };
 const classes = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-export const svhnFiles = { train: "train_32x32.mat", test: "test_32x32.mat" };
+const files = { train: "train_32x32.mat", test: "test_32x32.mat" };
+
+export const svhnSource: Source = {
+  name: "svhn",
+  base: "http://ufldl.stanford.edu/housenumbers/",
+  algorithm: "md5",
+  files: {
+    [files.train]: "e26dedcc434d2e4c54c9b2d4a06d8373",
+    [files.test]: "eb5a983be6a315427106f1b164d9cef3",
+  },
+};
 
 /** @throws UserError (data) that names the file and what is wrong with it */
 export async function readSvhn(folder: string): Promise<DataSet<MemorySplit>> {
-  const train = await readSplit(join(folder, svhnFiles.train));
-  const test = await readSplit(join(folder, svhnFiles.test));
+  const train = await readSplit(join(folder, files.train));
+  const test = await readSplit(join(folder, files.test));
   return {
     ...{ name: "svhn", classes, ...size, channels: 3, ...preparation, train, test },
     source: `${folder} (${train.labels.length} training and ${test.labels.length} test images)`,
@@ -38,7 +49,7 @@ async function readSplit(path: string): Promise<MemorySplit> {
     throw new UserError(
       `svhn: there is no ${path}`,
       ExitCode.data,
-      `The folder needs the cropped digits: ${Object.values(svhnFiles).join(" and ")}.`,
+      `The folder needs the cropped digits: ${Object.values(files).join(" and ")}.`,
     );
   }
   const arrays = await readMat(await readBytes(path, ExitCode.data), path);
