@@ -19,7 +19,7 @@ export const operations: ReadonlyMap<string, Evaluate> = new Map(
 /**
  * The values of `outputs`, each row-major.
  * @param given values of leaves: of every input, and of variables that differ from their initial
- * @param rounded round every node's value to float32: how far the results then are off tells how
+ * @param rounded round every f32 node's value to float32: how far the results are then off tells how
  *   much of float32's precision the graph itself loses
  * @throws Error for an operation that the oracle lacks
  */
@@ -32,7 +32,7 @@ export function interpret(
   for (const node of ancestors(...outputs)) {
     const value = valueOf(node, given.get(node), node.inputs.map((input) => values.get(input)!));
     if (value.length !== node.size) throw new Error(`${value.length} values for ${node}`);
-    values.set(node, rounded ? value.map(Math.fround) : value);
+    values.set(node, rounded && node.dtype === "f32" ? value.map(Math.fround) : value);
   }
   return outputs.map((output) => values.get(output)!);
 }

@@ -27,7 +27,7 @@ import { interpret } from "../reference/interpreter.ts";
 export interface Case {
   readonly name: string;
   readonly inputs: readonly Variable[];
-  readonly f: (...inputs: Variable[]) => Tensor;
+  readonly f: (...inputs: Tensor[]) => Tensor;
   /** Largest relative L2 error of float32, in the value and its derivatives alike. */
   readonly tolerance: number;
 }
@@ -41,7 +41,7 @@ const STEP = 2e-5;
 export function operation(
   name: string,
   inputs: readonly Variable[],
-  f: (...inputs: Variable[]) => Tensor,
+  f: (...inputs: Tensor[]) => Tensor,
   tolerance = TOLERANCE,
 ): Case {
   count = 0;

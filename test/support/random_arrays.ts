@@ -1,7 +1,11 @@
-/** Random graphs of arrays: pointwise operations, broadcasts, reductions, movement. */
+/**
+ * Random graphs of arrays: pointwise operations, broadcasts, reductions, movement. Into each go the
+ * examples of some operations, in turn, so that no operation goes without, a new one included.
+ */
 
 import { sourceOf } from "../../engine/plan/item.ts";
 import * as t from "../../engine/tensor/mod.ts";
+import { examples } from "../reference/cases.ts";
 import { Chooser } from "./chooser.ts";
 
 /** A graph with what is asked of it. */
@@ -11,6 +15,8 @@ export interface Graph {
 }
 
 const NODES = 14;
+/** Examples in a graph. */
+const EXAMPLES = 3;
 const EXTENTS = [1, 2, 3, 4, 5, 8];
 
 type Step = (choose: Chooser, pick: () => t.Tensor) => t.Tensor;
@@ -122,6 +128,16 @@ const steps: Step[] = [
   },
 ];
 
+/**
+ * The value of an example, where its operation is defined, as a node among others: what comes before
+ * it is a chain that changes nothing, what comes after it is up to the graph.
+ */
+function exampleOf(number: number): t.Tensor {
+  const { f, inputs } = examples[number % examples.length];
+  const value = f(...inputs.map((x) => x.dtype === "f32" ? t.neg(t.neg(x)) : x));
+  return value.dtype === "f32" ? value : t.toFloat(value);
+}
+
 /** A graph with what is asked of it: some of its nodes, gradients, new values of its variables. */
 export function arrayGraph(seed: number): Graph {
   const choose = new Chooser(seed);
@@ -132,17 +148,20 @@ export function arrayGraph(seed: number): Graph {
   const nodes: t.Tensor[] = [...variables];
   // Recent nodes more often, so that graphs grow deep.
   const pick = () => nodes[Math.max(choose.below(nodes.length), choose.below(nodes.length))];
-  while (nodes.length < NODES) nodes.push(choose.of(steps)(choose, pick));
+  const given = Array.from({ length: EXAMPLES }, (_, k) => exampleOf(EXAMPLES * seed + k));
+  nodes.push(...given);
+  while (nodes.length < NODES + EXAMPLES) nodes.push(choose.of(steps)(choose, pick));
   const made = nodes.filter((node) => !(sourceOf(node) instanceof t.Variable));
   const assign = variables.filter(() => choose.chance(40)).map((variable) => {
     const fitting = made.filter((node) => t.sameShape(node.shape, variable.shape));
     const other = t.add(t.mul(variable, 0.5), t.mean(pick()));
     return [variable, choose.of([other, ...fitting])] as const;
   });
-  const outputs = made.filter(() => choose.chance(25));
+  const outputs = made.filter((node) => choose.chance(25) || given.includes(node));
   // Gradients along smooth operations only: at a kink float32 and float64 may take two sides.
+  const fixed = new Set(t.ancestors(...given));
   const smooth = !t.ancestors(...nodes).some((node) =>
-    ["relu", "abs", "maximum", "max"].includes(node.operation.name)
+    !fixed.has(node) && ["relu", "abs", "maximum", "max"].includes(node.operation.name)
   );
   if (smooth) {
     const loss = nodes.slice(-3).map((x) => t.mean(x)).reduce((a, b) => t.add(a, b));
