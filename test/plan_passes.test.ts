@@ -9,7 +9,8 @@ import { type Item, readersOf } from "../engine/plan/item.ts";
 import { itemsOf, stepsOf } from "../engine/plan/lower.ts";
 import { joinPairs } from "../engine/plan/pairs.ts";
 import * as t from "../engine/tensor/mod.ts";
-import { random } from "./support/check.ts";
+import { interpret } from "./reference/interpreter.ts";
+import { random, relativeError, testRuntime } from "./support/check.ts";
 
 /** The first list of items for a graph without simplifications, frozen, and what it is made of. */
 function listOf(...wanted: t.Tensor[]) {
@@ -56,6 +57,25 @@ Deno.test("pairs: a wanted value and its only reader become one item where the r
   const wide = Array.from({ length: 6 }, () => random([8])).reduce<t.Tensor>(t.add, velocity);
   const many = listOf(velocity, wide);
   deepEqual(joinPairs(many.items, many.stored), many.items, "more operands than a kernel binds");
+});
+
+Deno.test("pairs, epilogues: what a chain reads repeated too has to be in memory first", async () => {
+  const pixel = random([1, 1, 1, 4]);
+  const makers = {
+    "a chain": t.exp(pixel),
+    "a kernel": t.conv2d(pixel, random([1, 1, 4, 4])),
+  };
+  for (const [what, y] of Object.entries(makers)) {
+    const z = t.mul(y, t.broadcastTo(t.reshape(y, [4]), y.shape));
+    for (const wanted of [[z], [y, z]]) {
+      const { items, stored, wanted: kept } = listOf(...wanted);
+      deepEqual(joinPairs(items, stored), items, what);
+      deepEqual(joinEpilogues(items, kept, PLAIN), items, what);
+      const found = await (await testRuntime()).evaluate(wanted);
+      const error = relativeError(found.at(-1)!, interpret([z])[0]);
+      ok(error < 1e-6, `${what}: off by ${error}`);
+    }
+  }
 });
 
 Deno.test("epilogues: a chain goes behind the kernel that nobody else reads", () => {

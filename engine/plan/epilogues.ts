@@ -8,7 +8,14 @@ import { withEpilogue } from "../gpu/kernels/epilogue.ts";
 import type { Target } from "../gpu/kernels/target.ts";
 import { sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type ChainItem, type Item, type KernelItem, kernelItem, readersOf } from "./item.ts";
+import {
+  type ChainItem,
+  type Item,
+  type KernelItem,
+  kernelItem,
+  readersOf,
+  readsOnce,
+} from "./item.ts";
 
 /** @param wanted nodes whose values must be in memory, whoever reads them */
 export function joinEpilogues(
@@ -32,7 +39,8 @@ export function joinEpilogues(
     const { node, leaves, writes } = item;
     const fits = node.operation.kind === "pointwise" && writes.length === 1 && node.dtype === "f32";
     for (const [own, { tensor }] of fits ? leaves.entries() : []) {
-      const host = sameShape(tensor.shape, node.shape) ? open.get(tensor) : undefined;
+      const inPlace = sameShape(tensor.shape, node.shape) && readsOnce(item, tensor);
+      const host = inPlace ? open.get(tensor) : undefined;
       const longer = host && withChain(host, item, own, target);
       if (!longer) continue;
       gone.add(host);

@@ -6,7 +6,7 @@
 
 import { type AssignmentPair, Scratch, type Tensor, type Variable } from "../tensor/tensor.ts";
 import type { Storage } from "./dispatch.ts";
-import { chainItem, type Item, kernelItem, readersOf, sourceOf } from "./item.ts";
+import { chainItem, type Item, kernelItem, readersOf, readsOnce, sourceOf } from "./item.ts";
 
 export interface Placed {
   /** The items, each node replaced by that in whose memory it lies. */
@@ -57,7 +57,7 @@ function variablesOf(
 function readsByElement(item: Item, node: Tensor, target: Variable): boolean {
   // Under one shape, that is: a variable has the size of its new value, so nothing is repeated.
   return item.kind === "chain" && node.operation.kind === "pointwise" &&
-    item.leaves.filter(({ tensor }) => sourceOf(tensor) === target).length === 1;
+    readsOnce(item, target);
 }
 
 /** Stores an assigned value that could not be computed in place. */

@@ -58,6 +58,14 @@ export function sourceOf(tensor: Tensor): Tensor {
   return source;
 }
 
+/**
+ * Whether a chain reads what `node` holds as one operand alone. Where it is repeated beside that, or
+ * seen under another shape, an element of the chain's may need more of it than its own element.
+ */
+export function readsOnce({ leaves }: Pick<ChainItem, "leaves">, node: Tensor): boolean {
+  return leaves.filter(({ tensor }) => sourceOf(tensor) === sourceOf(node)).length === 1;
+}
+
 /** For everything in memory that is read the positions of the items that read it, in order. */
 export function readersOf(items: readonly Item[]): ReadonlyMap<Tensor, readonly number[]> {
   const readers = new Map<Tensor, number[]>();

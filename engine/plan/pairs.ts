@@ -7,7 +7,7 @@ import { sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { chainOf } from "./chain.ts";
 import { MAX_LEAVES, MAX_VALUES } from "./fuse.ts";
-import { type ChainItem, chainItem, type Item, readersOf } from "./item.ts";
+import { type ChainItem, chainItem, type Item, readersOf, readsOnce } from "./item.ts";
 
 /** @param stored the nodes whose values lie in memory; see fuse.ts */
 export function joinPairs(items: readonly Item[], stored: ReadonlySet<Tensor>): Item[] {
@@ -19,7 +19,7 @@ export function joinPairs(items: readonly Item[], stored: ReadonlySet<Tensor>): 
     const { node } = item;
     if (item.kind !== "chain" || node.operation.kind !== "pointwise") return item;
     const before = item.leaves.map(({ tensor }) => tensor).find((tensor) =>
-      single.has(tensor) && readers.get(tensor)!.length === 1 &&
+      single.has(tensor) && readers.get(tensor)!.length === 1 && readsOnce(item, tensor) &&
       tensor.dtype === node.dtype && sameShape(tensor.shape, node.shape)
     );
     const both = before && chainOf(node, stored, before);
