@@ -72,17 +72,16 @@ function describe(found: readonly Tuned[]): string {
   const total = (of: (tuned: Tuned) => number) =>
     found.reduce((sum, tuned) => sum + tuned.calls * of(tuned), 0);
   const row = (name: string, calls: number, untuned: number, ms: number, flops: number) => [
-    name,
     `${calls}`,
     milliseconds(untuned),
     milliseconds(ms),
     `${(untuned / ms).toFixed(2)} x`,
     (flops / ms / 1e6).toFixed(0),
+    name,
   ];
-  const rows = found.map(({ label, calls, choice, flops }) => [
-    ...row(label, calls, choice.untunedMs, choice.ms, flops),
-    choice.variant,
-  ]);
+  const rows = found.map(({ label, calls, choice, flops }) =>
+    row(`${label}: ${choice.variant}`, calls, choice.untunedMs, choice.ms, flops)
+  );
   const all = row(
     "all, by calls",
     total(() => 1),
@@ -90,8 +89,10 @@ function describe(found: readonly Tuned[]): string {
     total(({ choice }) => choice.ms),
     total(({ flops }) => flops),
   );
-  const header = ["kernel", "calls", "untuned ms", "tuned ms", "gain", "GFLOP/s", "variant"];
-  return table(header, [...rows, all]);
+  return table(
+    ["calls", "untuned ms", "tuned ms", "gain", "GFLOP/s", "kernel: variant"],
+    [...rows, all],
+  );
 }
 
 /** Every variant of a class, the fastest first. */

@@ -76,12 +76,12 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
 
     await fail(
       ExitCode.usage,
-      /no choice "smal"; did you mean small\?/,
+      /no model smal; did you mean small\?/,
       "table",
       "--models",
       "smal",
     );
-    await fail(ExitCode.usage, /no choice "mnits"; did you mean mnist/, "table", "--data", "mnits");
+    await fail(ExitCode.usage, /no data set mnits; did you mean mnist/, "table", "--data", "mnits");
     const last = ["--models", "small,squeezenet", "--layer", "last"];
     const none = join(root, "none");
     await fail(ExitCode.method, /conv10 is constant/, ...run(...last, "--out", none));

@@ -152,7 +152,7 @@ Deno.test("the command and its files", () =>
         /^host +.* us a dispatch/m,
         /^memory +.* MiB \(without reuse .* MiB\)$/m,
         /^conv2d +3 /m,
-        /^\(\d+ others\) /m,
+        / \(\d+ others\)$/m,
         /^features\.8 .* compute|memory$/m,
       ]
     ) assert.match(output, line);

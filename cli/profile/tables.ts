@@ -12,8 +12,8 @@ export function describe(profile: Profile, top: number): string {
   const kernels = rowsBy(dispatches, roofline, ({ kernel }) => kernel, top);
   return [
     `${facts(profile)}\n`,
-    `by operation\n\n${rowTable("operation", [...operations, total])}\n`,
-    `by kernel\n\n${rowTable("kernel", kernels)}\n`,
+    `by operation\n\n${operationTable([...operations, total])}\n`,
+    `by kernel\n\n${kernelTable(kernels)}\n`,
     `by layer\n\n${layerTable(layers)}`,
   ].join("\n");
 }
@@ -66,8 +66,19 @@ function memoryTexts({ values, textures, inputs, variables }: Profile["memory"])
   ];
 }
 
-function rowTable(what: string, rows: readonly Row[]): string {
-  const header = [what, "calls", "ms", "share", "GFLOP", "MB", "GFLOP/s", "GB/s", "roof", "bound"];
+function operationTable(rows: readonly Row[]): string {
+  const header = [
+    "operation",
+    "calls",
+    "ms",
+    "share",
+    "GFLOP",
+    "MB",
+    "GFLOP/s",
+    "GB/s",
+    "roof",
+    "bound",
+  ];
   return table(
     header,
     rows.map((row) => [
@@ -81,6 +92,22 @@ function rowTable(what: string, rows: readonly Row[]): string {
       fixed(row.gbPerSecond),
       percent(row.roofline, 0),
       row.bound,
+    ]),
+  );
+}
+
+/** A kernel's name is long, and stands last where it has room to go on below. */
+function kernelTable(rows: readonly Row[]): string {
+  return table(
+    ["ms", "share", "calls", "GFLOP/s", "GB/s", "roof", "kernel"],
+    rows.map((row) => [
+      row.ms.toFixed(2),
+      percent(row.share, 1),
+      `${row.calls}`,
+      fixed(row.gflops),
+      fixed(row.gbPerSecond),
+      percent(row.roofline, 0),
+      row.name,
     ]),
   );
 }
