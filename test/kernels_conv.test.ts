@@ -1,8 +1,16 @@
 /** The convolution kernels against a plain float64 loop, over edge shapes and on every target. */
 import assert from "node:assert/strict";
 import type { Kernel, SplitKernel } from "../engine/gpu/kernel.ts";
-import { convInputGrad } from "../engine/gpu/kernels/conv.ts";
-import { checkFaces, chosenFaces, conv, generalFaces, SHAPES } from "./support/conv.ts";
+import { convForward, convInputGrad, families, familyOf } from "../engine/gpu/kernels/conv.ts";
+import { convSizes } from "../engine/gpu/kernels/conv_shape.ts";
+import {
+  checkFaces,
+  checkVariants,
+  chosenFaces,
+  conv,
+  generalFaces,
+  SHAPES,
+} from "./support/conv.ts";
 import { testTargets } from "./support/gpu.ts";
 
 // Compiling takes most of the time: each shape runs on one target, every third on the general
@@ -19,6 +27,21 @@ for (const [i, [name, s]] of Object.entries(SHAPES).entries()) {
     await checkFaces(s, ways);
   });
 }
+
+Deno.test("convolution: every family makes some of these shapes", () => {
+  const made = Object.values(SHAPES).map((s, i) => familyOf(s, targets[i % targets.length]));
+  const without = families.flatMap((family, k) => made.includes(family) ? [] : [k]);
+  assert.deepEqual(without, [], "places in the table of families: add a shape for each");
+});
+
+Deno.test("convolution: variants of tiles give the same bits", async () => {
+  const s = conv([5, 19, 8], [3, 3, 36], { batch: 9, padding: [1, 1] });
+  const { x, w, y } = convSizes(s);
+  await checkVariants(convForward(s, targets.at(-1)), [x, w], y);
+  const wide = conv([5, 19, 36], [3, 3, 8], { batch: 9, padding: [1, 1] });
+  const { x: dx, w: weights, y: dy } = convSizes(wide);
+  await checkVariants(convInputGrad(wide, targets.at(-1)), [dy, weights], dx);
+});
 
 Deno.test("convolution: the same shape on every target", async () => {
   const s = conv([7, 9, 8], [3, 3, 12], { batch: 3, stride: [1, 2], padding: [1, 1] });

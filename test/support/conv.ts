@@ -1,8 +1,8 @@
 /** Convolution shapes, and their three faces against a plain float64 loop. */
 import assert from "node:assert/strict";
-import { convForward, convInputGrad, convWeightGrad } from "../../engine/gpu/kernels/conv.ts";
+import { familyOf } from "../../engine/gpu/kernels/conv.ts";
 import { general } from "../../engine/gpu/kernels/conv_general.ts";
-import { type ConvShape, convSizes } from "../../engine/gpu/kernels/conv_shape.ts";
+import { type ConvShape, convSizes, type Family } from "../../engine/gpu/kernels/conv_shape.ts";
 import type { SplitKernel } from "../../engine/gpu/kernel.ts";
 import { PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
 import { noise, relativeError, runKernel } from "./gpu.ts";
@@ -151,21 +151,19 @@ export interface Faces {
   readonly weightGrad: SplitKernel;
 }
 
-export function chosenFaces(s: ConvShape, target: Target): Faces {
+/** The faces of a shape as a family makes them. */
+export function facesOf({ faces }: Family, s: ConvShape, target: Target): Faces {
   return {
-    forward: convForward(s, target),
-    inputGrad: convInputGrad(s, target),
-    weightGrad: convWeightGrad(s, target),
+    forward: faces.forward(s, target),
+    inputGrad: faces["input gradient"](s, target),
+    weightGrad: faces["weight gradient"](s, target),
   };
 }
 
-export function generalFaces(s: ConvShape): Faces {
-  return {
-    forward: general.faces.forward(s, PLAIN),
-    inputGrad: general.faces["input gradient"](s, PLAIN),
-    weightGrad: general.faces["weight gradient"](s, PLAIN),
-  };
-}
+export const chosenFaces = (s: ConvShape, target: Target) =>
+  facesOf(familyOf(s, target), s, target);
+
+export const generalFaces = (s: ConvShape) => facesOf(general, s, PLAIN);
 
 /** Runs a face twice: the bits must agree with each other, the values with the reference. */
 async function check(
@@ -196,5 +194,34 @@ export async function checkFaces(s: ConvShape, ways: readonly Faces[]): Promise<
   }
   for (const faces of results) {
     faces.forEach((face, i) => assert.ok(relativeError(face, results[0][i]) < 1e-5));
+  }
+}
+
+/**
+ * Compares a face's variants bit by bit, also those that need more memory than every device has.
+ * @param of which of them are compared: compiling takes most of the time
+ */
+export async function checkVariants(
+  { kernel: { tunable, label }, splits }: SplitKernel,
+  operands: readonly [number, number],
+  result: number,
+  of: (variant: number) => boolean = () => true,
+): Promise<void> {
+  const inputs = operands.map((length, i) => noise(length, i + 1));
+  const results = [];
+  const variants = tunable!.variants.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  for (const { name, make } of variants.filter((_, i) => of(i))) {
+    const [values] = await runKernel(make(), inputs, splits * result);
+    results.push({ name, bits: new Uint32Array(values.slice().buffer) });
+  }
+  assert.ok(results.length > 3, `${label} has ${results.length} variants`);
+  const [first, ...others] = results;
+  for (const { name, bits } of others) {
+    const differing = bits.filter((value, i) => value !== first.bits[i]).length;
+    assert.equal(
+      differing,
+      0,
+      `${label}: ${differing} elements of ${name} are not ${first.name}'s`,
+    );
   }
 }

@@ -15,10 +15,15 @@ import { tile } from "./conv_tile.ts";
 import { PLAIN, type Target } from "./target.ts";
 
 /** Depthwise tiles, blocks in workgroup memory, register tiles, and what takes all the rest. */
-const families: readonly Family[] = [depthwise, block, tile, general];
+export const families: readonly Family[] = [depthwise, block, tile, general];
+
+/** The family that makes a shape. */
+export function familyOf(s: ConvShape, target: Target): Family {
+  return families.find((family) => family.takes(s, target))!;
+}
 
 function kernelOf(s: ConvShape, face: Face, target: Target): SplitKernel {
-  return families.find((family) => family.takes(s, target))!.faces[face](s, target);
+  return familyOf(s, target).faces[face](s, target);
 }
 
 /**
