@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
 import { download } from "../engine/data/download.ts";
-import { loadDataSet } from "../engine/data/registry.ts";
+import { dataSetNames, loadDataSet } from "../engine/data/registry.ts";
 import { mnist } from "../engine/data/idx.ts";
 import { cacheFolder, fetchSource } from "../engine/data/sources.ts";
 import { fileExists } from "../engine/io/files.ts";
@@ -240,7 +240,8 @@ Deno.test("registry: an unknown data set is answered with the nearest name", asy
     ExitCode.usage,
     /no data set "fashion-mnits".*fashion-mnist/,
   );
-  assert.match(error.hint!, /shapes, composite, mnist, fashion-mnist, cifar10, cifar100, .*folder/);
+  assert.ok(dataSetNames.includes("shapes") && dataSetNames.includes("folder"));
+  for (const name of dataSetNames) assert.ok(error.hint!.includes(name), name);
   await userError(loadDataSet({ name: "toString" }), ExitCode.usage, /no data set "toString"/);
 });
 
