@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { pairingsOf } from "../engine/data/groups.ts";
 import { agreement, NoiseMeasure } from "../engine/doctor/probes/noise.ts";
 import { attack, fgsmAttack, pgdAttack } from "../engine/doctor/probes/attack.ts";
-import { FgsmMeasure } from "../engine/doctor/probes/fgsm.ts";
+import { fgsmMeasure } from "../engine/doctor/probes/fgsm.ts";
 import {
   byClass,
   byGroup,
@@ -221,7 +221,7 @@ Deno.test("saliency in the foreground and the pointing game follow float64", asy
 Deno.test("FGSM and PGD stay within epsilon and black and white, and raise the loss", async () => {
   const given = await subject();
   const epsilon = 12;
-  const measure = await FgsmMeasure.make(given, [0, epsilon]);
+  const measure = await fgsmMeasure(given, [0, epsilon]);
   const points = await measure.measure();
   measure.destroy();
   const found = {
