@@ -1,6 +1,6 @@
 /**
  * Decides which nodes of a graph get memory of their own; the others are computed on the way, by
- * the kernels that use them (chain.ts).
+ * the kernels that use them (fused_chain.ts).
  *
  * A pointwise node is computed on the way, inside its consumers, if all of them are pointwise or
  * reductions and either there is only one or computing it again costs no more loads than reading

@@ -6,7 +6,7 @@
 import type { Chain } from "../gpu/kernels/chain.ts";
 import type { Combine } from "../gpu/kernels/reduce.ts";
 import { type Step, Tensor } from "../tensor/tensor.ts";
-import type { ChainLeaf, FusedChain } from "./chain.ts";
+import type { ChainLeaf, FusedChain } from "./fused_chain.ts";
 import { type Storage, written } from "./dispatch.ts";
 
 interface Entry {

@@ -5,7 +5,7 @@ import { chainReduceKernel, type Middle } from "../gpu/kernels/reduce.ts";
 import type { Target } from "../gpu/kernels/target.ts";
 import { splitReduction } from "../tensor/split.ts";
 import type { Step, Tensor } from "../tensor/tensor.ts";
-import { chainOf } from "./chain.ts";
+import { chainOf } from "./fused_chain.ts";
 import { type ChainItem, chainItem, type Item, kernelItem } from "./item.ts";
 
 /**

@@ -5,7 +5,7 @@
 
 import { sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { chainOf } from "./chain.ts";
+import { chainOf } from "./fused_chain.ts";
 import { MAX_LEAVES, MAX_VALUES } from "./fuse.ts";
 import { type ChainItem, chainItem, type Item, readersOf, readsOnce } from "./item.ts";
 
