@@ -145,8 +145,16 @@ function listOf(flag: Option) {
   const { default: value, check: _, ...rest } = flag;
   const first = value === undefined ? {} : { default: [joined(value)] };
   const of = flag.type === "number" || flag.type === "integer" ? flag.type : "string";
-  return { ...rest, ...first, type: "list", of };
+  const together = flag.type === "list" ? { check: joinsDistinct } : {};
+  return { ...rest, ...first, ...together, type: "list", of };
 }
+
+/** What is wrong with values that are several together. */
+const joinsDistinct = (values: readonly string[]): string | undefined => {
+  const isRight = values.map((value) => value.split("+"))
+    .every((names) => !names.includes("") && new Set(names).size === names.length);
+  return isRight ? undefined : "joins different names by +";
+};
 
 const joined = (value: unknown) => Array.isArray(value) ? value.join("+") : value;
 

@@ -62,6 +62,10 @@ Deno.test("program: every help fits 80 columns, however the commands are called"
     for (const runner of ["deno task", "npx -y deno task"]) {
       const text = commandHelp((await load()).command, 80, runner);
       for (const line of text.split("\n")) assert.ok(line.length <= 80, `${name}: ${line}`);
+      // No more is put into it on its way out, and no call is broken between lines.
+      assert.equal(callable(text, runner), text);
+      const calls = (of: string) => of.match(/(?:npx\s+-y\s+)?\bdeno\s+task\b/g)!;
+      for (const call of calls(text)) assert.equal(call.replace(/\s+/g, " "), runner);
     }
   }
   for (const args of [[], ["study"]]) {

@@ -106,4 +106,11 @@ Deno.test("study: its own list, unknown names, mistakes before anything is writt
     "--form",
     "papre",
   );
+  for (const layers of ["features+features", "features+", "last,features+features"]) {
+    await fail(
+      ExitCode.usage,
+      /--layer joins different names by \+, not /,
+      ...["study", "sweep", "--layer", layers],
+    );
+  }
 });

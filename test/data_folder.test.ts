@@ -126,10 +126,10 @@ for (const [what, files, message] of wrong) {
 
 Deno.test("folder: without a folder it says what to do", async () => {
   const nowhere = loadDataSet({ name: "folder" });
-  const error = await userError(nowhere, ExitCode.data, /folder can't be downloaded/);
+  const error = await userError(nowhere, ExitCode.usage, /folder can't be downloaded/);
   assert.match(error.hint!, /--data-dir/);
   const licensed = loadDataSet({ name: "mini-imagenet" });
-  assert.match((await userError(licensed, ExitCode.data, /downloaded/)).hint!, /ImageNet's terms/);
+  assert.match((await userError(licensed, ExitCode.usage, /downloaded/)).hint!, /ImageNet's terms/);
 });
 
 Deno.test("folder: images of any size reach the network in one, small ones enlarged by the GPU", () =>

@@ -2,7 +2,7 @@
 import project from "../../deno.json" with { type: "json" };
 import { ExitCode } from "../../engine/errors.ts";
 import type { AnyCommand, Example } from "./command.ts";
-import { TASK } from "./launcher.ts";
+import { callable, TASK } from "./launcher.ts";
 import { WIDTH, wrap } from "./text.ts";
 import { type Flag, flagName, type FlagTable, rangeText } from "./flags.ts";
 
@@ -31,6 +31,12 @@ export const version = (): string =>
 
 /** The help text of one command, in lines of at most `width` columns. */
 export function commandHelp(command: AnyCommand, width = WIDTH, runner = TASK): string {
+  // Before it is broken into lines, a text says how commands are called here.
+  const prose = (text: string) => wrap(callable(text, runner), width);
+  const row = (of: readonly [string, Flag]): Row => {
+    const [left, right] = flagRow(of);
+    return [left, callable(right, runner)];
+  };
   const { name, summary, description, flags, examples } = command;
   const positionals = Object.entries(flags as FlagTable).filter(([, flag]) => flag.positional);
   const named = Object.entries(flags as FlagTable).filter(([, flag]) => !flag.positional);
@@ -40,16 +46,16 @@ export function commandHelp(command: AnyCommand, width = WIDTH, runner = TASK): 
     meanings[code as keyof typeof ExitCode],
   ]);
   return [
-    wrap(summary, width),
-    description && "\n" + wrap(description, width),
+    prose(summary),
+    description && "\n" + prose(description),
     `\nUsage: ${
       [commandLine(name, runner), ...positionals.map(usage), named.length > 0 && "[flags]"]
         .filter(Boolean).join(" ")
     }`,
     positionals.length > 0 && "\nArguments:",
-    positionals.length > 0 && columns(positionals.map(flagRow), width),
+    positionals.length > 0 && columns(positionals.map(row), width),
     "\nFlags:",
-    columns([...named.map(flagRow), helpRow], width),
+    columns([...named.map(row), helpRow], width),
     examples.length > 0 && "\nExamples:\n" + examples
         .map((of) => example(commandLine(name, runner), of, width)).join("\n"),
     "\nExit codes:",

@@ -14,7 +14,7 @@ export function taskRunner(path = Deno.env.get("PATH") ?? ""): string {
 
 /** A text in which every `deno task` is what its reader can call. */
 export function callable(text: string, runner = taskRunner()): string {
-  return runner === TASK ? text : text.replace(/(?<!npx -y )\bdeno task\b/g, runner);
+  return runner === TASK ? text : text.replace(/(?<!npx\s+-y\s+)\bdeno task\b/g, runner);
 }
 
 function isOnPath(path: string): boolean {

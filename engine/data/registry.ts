@@ -105,7 +105,8 @@ export interface LoadOptions extends FetchOptions {
 
 /**
  * Loads a data set.
- * @throws UserError (usage) for an unknown name, or a folder for a set that is made;
+ * @throws UserError (usage) for an unknown name, a folder for a set that is made, or none for one
+ *   that can't be downloaded;
  *   (data) for files that are missing or wrong; (io) for a cache that can't be written
  */
 export async function loadDataSet(options: LoadOptions): Promise<DataSet> {
@@ -151,7 +152,7 @@ async function folderOf({ name, source }: Stored, options: LoadOptions): Promise
   if (source) return await fetchSource(source, options);
   throw new UserError(
     `${name} can't be downloaded`,
-    ExitCode.data,
+    ExitCode.usage,
     name === "folder"
       ? "Name the folder with --data-dir."
       : "Its images may be had by those who accept ImageNet's terms: name their folder with " +
