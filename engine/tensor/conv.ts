@@ -13,7 +13,7 @@
 import { convForward, convInputGrad, convWeightGrad } from "../gpu/kernels/conv.ts";
 import type { ConvShape } from "../gpu/kernels/conv_shape.ts";
 import { splitSum } from "./split.ts";
-import { sameShape, type Shape, shapeError } from "./shape.ts";
+import { checkWhole, sameShape, type Shape, shapeError } from "./shape.ts";
 import { defineKernels, type KernelOperation } from "./operation.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -83,6 +83,10 @@ function convShape(name: string, x: Shape, w: Shape, options: ConvOptions): Conv
   ]
     .map(pair);
   const groups = options.groups ?? 1;
+  checkWhole(name, "stride", stride, 1);
+  checkWhole(name, "padding", padding, 0);
+  checkWhole(name, "dilation", dilation, 1);
+  checkWhole(name, "groups", [groups], 1);
   const [batch, inHeight, inWidth, inChannels] = x;
   const [kernelHeight, kernelWidth, groupChannels, outChannels] = w;
   if (groupChannels * groups !== inChannels || outChannels % groups !== 0) {

@@ -6,7 +6,15 @@
 
 import { concatPart, permuteKernel, windowKernel } from "../gpu/kernels/movement.ts";
 import { define, defineKernels } from "./operation.ts";
-import { checkExtents, normalizeAxes, numel, sameShape, type Shape, shapeError } from "./shape.ts";
+import {
+  checkExtents,
+  checkWhole,
+  normalizeAxes,
+  numel,
+  sameShape,
+  type Shape,
+  shapeError,
+} from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
 const RESHAPE = define({
@@ -102,6 +110,7 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
 
 /** Zeros around an NHWC image, in pixels. */
 export function pad2d(x: Tensor, top: number, bottom: number, left: number, right: number): Tensor {
+  if (x.rank !== 4) throw shapeError("pad2d", "needs [N, H, W, C]", x.shape);
   const [n, h, w, c] = x.shape;
   return window(x, [0, -top, -left, 0], [n, h + top + bottom, w + left + right, c]);
 }

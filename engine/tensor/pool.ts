@@ -21,7 +21,7 @@ import { concat, slice } from "./movement.ts";
 import { defineKernels, type KernelOperation } from "./operation.ts";
 import { div } from "./pointwise.ts";
 import { mean } from "./reduce.ts";
-import { shapeError } from "./shape.ts";
+import { checkWhole, shapeError } from "./shape.ts";
 import { constant, type Tensor } from "./tensor.ts";
 
 export interface PoolOptions {
@@ -90,6 +90,9 @@ export function maxPool2d(
   const kernel = pair(kernelSize);
   const stride = pair(options.stride ?? kernel);
   const padding = pair(options.padding ?? 0);
+  checkWhole("maxPool2d", "window", kernel, 1);
+  checkWhole("maxPool2d", "stride", stride, 1);
+  checkWhole("maxPool2d", "padding", padding, 0);
   const [batch, inHeight, inWidth, channels] = x.shape;
   const [outHeight, outWidth] = [inHeight, inWidth].map((extent, d) =>
     windows(extent, kernel[d], stride[d], padding[d], options.ceilMode ?? false)
@@ -125,6 +128,7 @@ export function avgPool2d(
 ): Tensor {
   if (x.rank !== 4) throw shapeError("avgPool2d", "needs [N, H, W, C]", x.shape);
   const [height, width] = pair(kernelSize);
+  checkWhole("avgPool2d", "window", [height, width], 1);
   const { stride = [height, width], padding = 0, countIncludePad = true } = options;
   const box = (channels: number) =>
     broadcastTo(constant(1 / (height * width)), [height, width, 1, channels]);
@@ -145,7 +149,9 @@ export function globalAvgPool(x: Tensor): Tensor {
  * pixels allow: window i of n over an extent covers floor(i extent / n) to ceil((i+1) extent / n).
  */
 export function adaptiveAvgPool2d(x: Tensor, output: number | readonly [number, number]): Tensor {
+  if (x.rank !== 4) throw shapeError("adaptiveAvgPool2d", "needs [N, H, W, C]", x.shape);
   const [rows, columns] = pair(output);
+  checkWhole("adaptiveAvgPool2d", "output", [rows, columns], 1);
   const [, height, width] = x.shape;
   if (height === rows && width === columns) return x;
   if (height % rows === 0 && width % columns === 0) {

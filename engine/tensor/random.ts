@@ -31,8 +31,9 @@ export function uniform(key: Tensor, shape: Shape, stream: string): Tensor {
   return UNIFORM.node([key], shape, { stream: streamId(stream) });
 }
 
-/** Zeroes each element with probability p and scales the rest by 1 / (1 - p). */
+/** Zeroes each element with probability p (from 0, below 1) and scales the rest by 1 / (1 - p). */
 export function dropout(x: Tensor, p: number, key: Tensor, stream: string): Tensor {
+  if (!(p >= 0 && p < 1)) throw shapeError("dropout", `p is ${p}, not from 0 and below 1`);
   if (p === 0) return x;
   const kept = greater(uniform(key, x.shape, stream), p);
   return mul(x, mul(kept, 1 / (1 - p)));

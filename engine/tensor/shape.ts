@@ -57,6 +57,20 @@ export function normalizeAxes(operation: string, rank: number, axes?: readonly n
   return normal;
 }
 
+/** Throws unless all of an option's values are whole numbers of at least `least`. */
+export function checkWhole(
+  operation: string,
+  option: string,
+  values: readonly number[],
+  least: number,
+): void {
+  if (values.every((value) => Number.isSafeInteger(value) && value >= least)) return;
+  throw shapeError(
+    operation,
+    `${option} ${values.join(" x ")} is no whole number from ${least} on`,
+  );
+}
+
 /** Throws unless every extent is a positive whole number. */
 export function checkExtents(operation: string, shape: Shape): void {
   if (!shape.every((extent) => Number.isInteger(extent) && extent > 0)) {
