@@ -1,7 +1,7 @@
 /** report.html of a run's folder, made from the files that lie in it. */
 
 import { join } from "node:path";
-import { writeFileAtomic } from "../engine/io/files.ts";
+import { fileExists, writeFileAtomic } from "../engine/io/files.ts";
 import { readRun } from "../engine/report/read.ts";
 import { report } from "../engine/report/report.ts";
 import { diagnoseFlags } from "./diagnose_flags.ts";
@@ -19,10 +19,17 @@ export async function writeReport(
   studies: readonly string[] = [],
 ): Promise<string> {
   const run = await readRun(folder, { studies, commandLine: writtenOut });
-  const path = join(folder, "report.html");
+  const path = join(folder, REPORT);
   await writeFileAtomic(path, report(run));
   return path;
 }
+
+/** Writes the report of a run that was finished, and then stopped before it had one. */
+export async function completeReport(folder: string): Promise<void> {
+  if (!await fileExists(join(folder, REPORT))) await writeReport(folder);
+}
+
+const REPORT = "report.html";
 
 /** Where results go is no part of what is asked for. */
 const PLACES = ["out", "resume"];

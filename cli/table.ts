@@ -33,6 +33,7 @@ import { openData, seedsFlag } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import type { Forecast } from "./framework/forecast.ts";
+import { completeReport } from "./report_file.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { prepare, requireRoomFor, treatForecast, treatOnce } from "./treatment.ts";
 
@@ -127,6 +128,7 @@ class Cells {
           context.print(`\ncell ${++done} of ${total}: ${model} on ${name}, seed ${seed}`);
           if (await fileExists(join(path, "result.json"))) {
             context.print("  finished before");
+            await completeReport(path);
             forecast.leaveOut();
             continue;
           }

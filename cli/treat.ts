@@ -13,7 +13,7 @@ import { adviseResume, introduce, openData, openRun, StageBars } from "./common.
 import { type Context, defineCommand } from "./framework/command.ts";
 import type { Values } from "./framework/flags.ts";
 import { labelled } from "./framework/text.ts";
-import { writeReport } from "./report_file.ts";
+import { completeReport, writeReport } from "./report_file.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { describeSummary } from "./treat_tables.ts";
 import {
@@ -118,6 +118,7 @@ async function treatEach(
       },
       finished: (part, result) => finish(part, result, context),
     });
+    for (const seed of seeds) await completeReport(folder.file(seedFolder(seed)));
     context.print(`\n${describeSummary(summary)}`);
   } finally {
     bars.abandon();

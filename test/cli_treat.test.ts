@@ -260,8 +260,11 @@ Deno.test("seeds: a run each, what they say together, resumption", () =>
     const { code } = await cli(run(folder, ...more), { interrupt: { at, signal: "SIGINT" } });
     assert.equal(code, ExitCode.interrupted);
     assert.ok(!names(folder).includes("summary.json"));
+    // As a kill between the result and the report leaves it.
+    await Deno.remove(join(folder, "seed-7", "report.html"));
     const printed = await succeed("treat", "--resume", folder);
     assert.match(printed, /^seed 7, 1 of 2\n {2}finished before$/m);
+    assert.ok(names(join(folder, "seed-7")).includes("report.html"));
     assert.match(printed, /^2 seeds \(7, 8\)/m);
     assert.match(printed, /^accuracy .*\+- /m);
     assert.match(printed, /^accuracy .* [+-]\d+\.\d\d/m);
