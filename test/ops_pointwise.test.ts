@@ -47,6 +47,30 @@ Deno.test("sign, comparisons and choices at exact values", async () => {
   ]);
 });
 
+Deno.test("a NaN comes out of what could lose it, and of its gradients, as in PyTorch", async () => {
+  for (const extent of [1, 4, 7]) {
+    const x = values([extent], ...Array.from({ length: extent }, (_, i) => i === 0 ? NaN : i - 3));
+    for (const f of [t.relu, t.relu6, t.abs, t.sigmoid, t.silu]) {
+      const [y, [g]] = [(await evaluate([f(x)]))[0], await slopes((x) => t.mul(f(x), x), [NaN])];
+      equal(y.findIndex(Number.isNaN), 0, f.name);
+      equal(y.findLastIndex(Number.isNaN), 0, f.name);
+      deepEqual(g, [NaN], f.name);
+    }
+    const one = values([extent], ...Array(extent).fill(1));
+    for (const y of await evaluate([t.maximum(x, one), t.maximum(one, x), t.maximum(x, 1)])) {
+      deepEqual(
+        Array.from(y),
+        Array.from({ length: extent }, (_, i) => i ? Math.max(i - 3, 1) : NaN),
+      );
+    }
+    const [gradient] = await evaluate(t.grad(t.sum(t.relu(x)), [x]));
+    deepEqual(
+      Array.from(gradient),
+      Array.from({ length: extent }, (_, i) => i === 0 || i > 3 ? 1 : 0),
+    );
+  }
+});
+
 Deno.test("smooth functions far from zero saturate and stay finite", async () => {
   const x = values([4], -1e4, -90, 90, 1e4);
   const [sigmoid, silu] = await evaluate([t.sigmoid(x), t.silu(x)]);

@@ -56,6 +56,18 @@ Deno.test("max of rows that hold -Infinity, and its derivatives, are PyTorch's",
   deepEqual(Array.from(all), [3]);
 });
 
+Deno.test("max of what holds a NaN is NaN, wherever it stands", async () => {
+  for (const length of [3, 8, 5000]) {
+    for (const at of [0, 1, length - 1]) {
+      const rows = Float32Array.from({ length: 2 * length }, (_, i) => i === at ? NaN : i % 7);
+      const x = new t.Variable("x", [2, length], rows);
+      const [rowwise, turned] = await evaluate([t.max(x, [1]), t.max(t.transpose(x), [0])]);
+      const wanted = [NaN, Math.max(...rows.subarray(length))];
+      deepEqual([Array.from(rowwise), Array.from(turned)], [wanted, wanted]);
+    }
+  }
+});
+
 /** Reductions by threads alone and by workgroups, in one pass and in two, along rows and columns. */
 const LAYOUTS: readonly (readonly [Target, t.Shape, readonly number[]])[] = [
   [PLAIN, [4096], [0]],

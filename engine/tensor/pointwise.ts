@@ -5,6 +5,10 @@
  *
  * Operands broadcast; the repetition is a node of its own, so every rule here sees one shape.
  * Truth values are float 0 and 1.
+ *
+ * A NaN comes out of all of them but comparisons, as in PyTorch, so that a network that holds one
+ * shows it. WGSL's max and clamp may return the other operand, and `x != x` may be taken for false;
+ * so what could lose a NaN is written in comparisons that are false for it.
  */
 
 import { broadcastTo } from "./broadcast.ts";
@@ -48,9 +52,12 @@ const entries = {
     wgsl: (x) => `F(1.0) / (F(1.0) + exp(-${x}))`,
     gradient: (y, g) => [mul(g, mul(y, sub(1, y)))],
   },
-  relu: { wgsl: (x) => `max(${x}, F(0.0))`, gradient: (y, g) => [gate(g, y)] },
+  relu: {
+    wgsl: (x) => `select(${x}, F(0.0), ${x} <= F(0.0))`,
+    gradient: (y, g) => [gate(g, y)],
+  },
   relu6: {
-    wgsl: (x) => `clamp(${x}, F(0.0), F(6.0))`,
+    wgsl: (x) => `select(select(${x}, F(0.0), ${x} <= F(0.0)), F(6.0), ${x} >= F(6.0))`,
     gradient: (y, g) => [gate(gate(g, y), sub(6, y))],
   },
   add: { wgsl: (a, b) => `${a} + ${b}`, gradient: (_, g) => [g, g], u32: true },
@@ -70,16 +77,16 @@ const entries = {
   },
   // At a tie each operand takes half of the gradient, as in PyTorch.
   maximum: {
-    wgsl: (a, b) => `max(${a}, ${b})`,
+    wgsl: (a, b) => `select(max(${a}, ${b}), ${a} + ${b}, !((${a} <= ${b}) | (${b} <= ${a})))`,
     gradient: ({ inputs: [a, b] }, g) => {
       const first = add(greater(a, b), mul(equal(a, b), 0.5));
       return [mul(g, first), mul(g, sub(1, first))];
     },
     u32: true,
   },
-  // g where x > 0, else 0: ReLU's gradient, linear in g and constant in x.
+  // 0 where x <= 0, else g: ReLU's gradient, linear in g and constant in x.
   gate: {
-    wgsl: (g, x) => `select(F(0.0), ${g}, ${x} > F(0.0))`,
+    wgsl: (g, x) => `select(${g}, F(0.0), ${x} <= F(0.0))`,
     gradient: ({ inputs: [, x] }, g) => [gate(g, x), undefined],
   },
   where: {
@@ -185,7 +192,7 @@ export function div(a: Operand, b: Operand): Tensor {
 }
 /** The larger of two values. */
 export const maximum = (a: Operand, b: Operand): Tensor => nary("maximum", [a, b]);
-/** g where x > 0, else 0; constant in x. */
+/** 0 where x <= 0, else g; constant in x. */
 export const gate = (g: Operand, x: Operand): Tensor => nary("gate", [g, x]);
 /** a where the condition is not 0, else b. */
 export const where = (condition: Tensor, a: Operand, b: Operand): Tensor =>

@@ -59,7 +59,7 @@ fn main(
     // begin chain
     let x0 = load_x0(i);
     let v0 = x0 + x1;
-    let v1 = max(v0, F(0.0));
+    let v1 = select(v0, F(0.0), v0 <= F(0.0));
     y0[i] = v1;
     // end chain
   }

@@ -22,7 +22,7 @@ export const scalars: Readonly<Record<string, Scalar>> = {
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
   maximum: Math.max,
-  gate: (g, x) => (x > 0 ? g : 0),
+  gate: (g, x) => (x <= 0 ? 0 : g),
   where: (condition, a, b) => (condition !== 0 ? a : b),
   greater: (a, b) => (a > b ? 1 : 0),
   equal: (a, b) => (a === b ? 1 : 0),

@@ -26,8 +26,9 @@ const COMBINE = {
     // WGSL has no literal for -infinity, and no constant may become one: a variable may.
     identity: { f32: "E(bitcast<f32>(lowest))", u32: "E(0u)" },
     declarations: "var<private> lowest: u32 = 0xff800000u;",
-    vector: "max(a, b)",
-    lanes: "max(max(a.x, a.y), max(a.z, a.w))",
+    // Of numbers one is the other's bound; where neither is, one is a NaN, and so is their sum.
+    vector: "select(max(a, b), a + b, !((a <= b) | (b <= a)))",
+    lanes: "combine(combine(a, a.zwxy), combine(a, a.zwxy).yxwz).x",
   },
 };
 
