@@ -10,6 +10,7 @@ import { constraintOf } from "./constraint_flags.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
+import { wrap } from "./framework/text.ts";
 import { profile, profiledSteps, shadersOf } from "./profile/profile.ts";
 import { openStage, stageFlags, syntheticData } from "./profile/stage.ts";
 import { describe } from "./profile/tables.ts";
@@ -75,11 +76,11 @@ export const command = defineCommand({
     const runtime = new Runtime(gpu, targets[args.target]);
     const constraint = constraintOf(args, network, set, entry.featureLayer);
     const subject = await openStage(args.stage, runtime, network, set, constraint);
-    context.print(
+    context.print(wrap(
       `${args.model}, ${parameterCount(network).toLocaleString("en")} parameters; ` +
         `${args.stage}, ${args.batch} images of ${args.size} x ${args.size} x ${args.channels}; ` +
         `${gpu.adapter.name}\n`,
-    );
+    ));
     const bar = new Progress({ label: "profile", total: profiledSteps(args.steps), unit: "steps" });
     let found;
     try {

@@ -33,6 +33,7 @@ import { openData, seedsFlag } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import type { Forecast } from "./framework/forecast.ts";
+import { WIDTH, wrap } from "./framework/text.ts";
 import { completeReport } from "./report_file.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { prepare, requireRoomFor, treatForecast, treatOnce } from "./treatment.ts";
@@ -164,7 +165,7 @@ class Cells {
   ): Promise<boolean> {
     const { context } = this;
     const prepared = prepare(settings, set);
-    context.print(`  ${constraintInWords(prepared.options.constraint)}`);
+    context.print(wrap(`  ${constraintInWords(prepared.options.constraint)}`, WIDTH, "  "));
     const folder = await RunFolder.open(path, { command: "treat", ...settings });
     try {
       await treatOnce(prepared, folder, runtime, context, forecast);

@@ -13,6 +13,7 @@ import { diagnosisFlags, percent, StageBars } from "../common.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
+import { WIDTH, wrap } from "../framework/text.ts";
 import { fileName, json, openStudy, studyFlags } from "./common.ts";
 
 const flags = flagTable({
@@ -92,10 +93,12 @@ function describe({ layers, theta }: CorrelationFile): string {
   return [
     table([...header, "overlap", "by chance", "cosine"], rows),
     "",
-    `own: share of the kernels that are a class's own (theta ${theta}), mean over the classes`,
-    "top tenth: part of a class's response that its strongest tenth of the kernels makes",
-    "of none, one, all: kernels that are the own of so many classes",
-    "overlap: kernels that two classes share, of those of either; by chance: of random sets",
-    "cosine: of the responses of two classes",
+    ...[
+      `own: share of the kernels that are a class's own (theta ${theta}), mean over the classes`,
+      "top tenth: part of a class's response that its strongest tenth of the kernels makes",
+      "of none, one, all: kernels that are the own of so many classes",
+      "overlap: kernels that two classes share, of those of either; by chance: of random sets",
+      "cosine: of the responses of two classes",
+    ].map((line) => wrap(line, WIDTH, "  ")),
   ].join("\n");
 }
