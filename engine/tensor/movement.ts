@@ -6,15 +6,7 @@
 
 import { concatPart, permuteKernel, windowKernel } from "../gpu/kernels/movement.ts";
 import { define, defineKernels } from "./operation.ts";
-import {
-  checkExtents,
-  checkWhole,
-  normalizeAxes,
-  numel,
-  sameShape,
-  type Shape,
-  shapeError,
-} from "./shape.ts";
+import { checkExtents, normalizeAxes, numel, sameShape, type Shape, shapeError } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
 const RESHAPE = define({
