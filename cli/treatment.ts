@@ -5,7 +5,7 @@ import { undiagnosed } from "../engine/doctor/penalty.ts";
 import { Notes } from "../engine/data/notes.ts";
 import type { Constraint } from "../engine/doctor/constraint.ts";
 import { forDrawnMasks } from "../engine/doctor/leverage.ts";
-import { probesOf } from "../engine/doctor/probes/probes.ts";
+import { lackingFor, type ProbeName, probesOf } from "../engine/doctor/probes/probes.ts";
 import type { ResultFile } from "../engine/doctor/result.ts";
 import { checkTreatment, type TreatReporter } from "../engine/doctor/stages.ts";
 import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
@@ -53,7 +53,23 @@ export function prepare(
     measures: { probes: probesOf(args.measures), images: args.measureImages, options: args },
   };
   checkTreatment(network, set, options);
+  warnOfUnmeasured(args, options.measures.probes, set, notes);
   return { network, set: { ...set, notes }, options };
+}
+
+/** What was asked for and the test images can't tell is said; of the usual measures it is left out. */
+function warnOfUnmeasured(
+  { measures, masks }: Values<typeof treatFlags>,
+  asked: readonly ProbeName[],
+  set: DataSet,
+  notes: Notes,
+): void {
+  const isUsual = String(measures) === String(treatFlags.measures.default);
+  if (isUsual && masks === undefined) return;
+  for (const name of asked) {
+    const why = lackingFor(name, set.test);
+    if (why !== undefined) notes.warn(`--measures ${name} is left out: ${why}`);
+  }
 }
 
 /** The constraint that the flags ask for; what had to be chosen for it is noted. */

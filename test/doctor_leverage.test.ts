@@ -53,6 +53,17 @@ Deno.test("masks without effect stop the run, with a layer or flag that gives th
   stopped("small", "--masks drawn --beta 0 --measures foreground", /the weight 0/, none);
 });
 
+Deno.test("a measure that was asked for and the test images can't tell is named", () => {
+  const warnings = (flags: string, of: DataSet) =>
+    preparedFor("small", flags, of).set.notes!.warnings.filter((what) => /measures/.test(what));
+  const without = { ...set, test };
+  for (const flags of ["--measures foreground,fgsm", "--masks drawn"]) {
+    assert.match(warnings(flags, without).join(), /^--measures foreground is left out: no image/);
+    assert.deepEqual(warnings(flags, set), []);
+  }
+  assert.deepEqual(warnings("", without), [], "the usual ones are those that the data allows");
+});
+
 Deno.test("masks that the data has are told where they are left out", () => {
   const guesses = (of: DataSet) =>
     preparedFor("resnet18", "", of).set.notes!.guesses.map(({ what }) => what);

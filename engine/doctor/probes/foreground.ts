@@ -23,7 +23,7 @@ export const foreground = defineProbe({
   words: "gradients",
   usual: true,
   options: {},
-  isPossible: ({ masks }) => (masks?.count ?? 0) > 0,
+  lacking: ({ masks }) => masks?.count ? undefined : "no image that it is measured on has a mask",
   schema: v.looseObject({
     ...{ images: count, saliency: v.nullable(finite), area: v.nullable(finite) },
     pointing: shareSchema,

@@ -47,8 +47,8 @@ export interface Probe<
   readonly usual: boolean;
   /** What can be set; keys are unique among all probes. */
   readonly options: Options;
-  /** Whether it can be had of these images; always if absent. */
-  isPossible?(split: Split): boolean;
+  /** What these images lack for it; undefined where it can be had of them, as always if absent. */
+  lacking?(split: Split): string | undefined;
   /** What its result is, where a file holds one. */
   readonly schema: Schema<Result>;
   make(subject: Subject, options: Values<Options>): Promise<Measure<Result>>;

@@ -71,7 +71,7 @@ export async function makeProbe(
   options: ProbeOptions,
 ): Promise<Measure<ProbeResults> | undefined> {
   const probe = probeOf(name);
-  if (probe.isPossible?.(subject.split) === false) return undefined;
+  if (lackingFor(name, subject.split) !== undefined) return undefined;
   const measure = await probe.make(subject, options);
   return {
     measure: async (observer) => ({ [name]: await measure.measure(observer) }),
@@ -95,6 +95,10 @@ export function probesInWords(of: ProbeResults): string {
 }
 
 /** A probe whose types are not known. */
+/** Why a measure can't be taken on a split; undefined where it can. */
+export const lackingFor = (name: ProbeName, split: Split): string | undefined =>
+  probeOf(name).lacking?.(split);
+
 const probeOf = (name: ProbeName): Probe => PROBES.find((probe) => probe.name === name)!;
 
 const found = (of: ProbeResults) =>
