@@ -32,6 +32,12 @@ await main({
     while (performance.now() - begun < 10_000);
     print("prepared");
   }),
+  /** The same, when Node's modules have come to listen to signals. */
+  prepareAsNode: define("prepareAsNode", async (_, { print }) => {
+    await import("node:crypto");
+    for (let i = 0; i < 300; i++) await pause();
+    print("prepared");
+  }),
   flood: define("flood", async (_, { print }) => {
     while (true) {
       for (let i = 0; i < 1000; i++) print("a line");

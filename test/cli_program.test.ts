@@ -276,4 +276,7 @@ Deno.test("program: what nohup started outlives its terminal", onlyLinux, async 
   const { code, stderr } = await inShell(line, "talk");
   assert.equal(code, ExitCode.interrupted);
   assert.match(stderr, /interrupted \(SIGTERM\)/);
+  // Before there is work to lose, too.
+  const early = 'trap "" HUP; "$@" & sleep 1.5; kill -HUP $!; wait $!';
+  assert.equal((await inShell(early, "prepareAsNode")).stdout, "prepared\n");
 });

@@ -11,7 +11,7 @@ import { stderr, stdout, write } from "./output.ts";
 import { checkPlaces } from "./places.ts";
 import { checkRules } from "./rules.ts";
 import { runAgain } from "./restart.ts";
-import { listenForInterrupt } from "./signals.ts";
+import { keepIgnoring, listenForInterrupt } from "./signals.ts";
 import { WIDTH, wrap } from "./text.ts";
 
 /**
@@ -30,6 +30,7 @@ function complain(line: string): void {
 
 /** Runs the command that `args` name and ends the process with its exit code. */
 export async function main(commands: Commands, args: readonly string[]): Promise<never> {
+  keepIgnoring();
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     Deno.exit(report(event.reason));

@@ -1,11 +1,6 @@
 /** Ctrl-C in two steps: the first asks the work to stop in order, the second leaves at once. */
 import { ExitCode, UserError } from "../../engine/errors.ts";
 
-/** Windows knows only the first. */
-const interruptSignals: readonly Deno.Signal[] = Deno.build.os === "windows"
-  ? ["SIGINT"]
-  : ["SIGINT", "SIGTERM", "SIGHUP"];
-
 /** Started by `nohup`: a terminal that closes is no reason to stop. Only Linux tells. */
 const ignoresHangUp = ((): boolean => {
   try {
@@ -16,6 +11,21 @@ const ignoresHangUp = ((): boolean => {
     return false;
   }
 })();
+
+/** Windows knows only the first. */
+const interruptSignals: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ignoresHangUp
+  ? ["SIGINT", "SIGTERM"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/**
+ * Goes on ignoring what the process was started to ignore. As soon as anything listens to any
+ * signal, Node's modules included, Deno ends at all that have no listener; so this one has one.
+ */
+export function keepIgnoring(): void {
+  if (ignoresHangUp) Deno.addSignalListener("SIGHUP", () => {});
+}
 
 /**
  * One key press can arrive several times: from the terminal, and passed on by npx, by
@@ -57,11 +67,7 @@ export function passInterruptsTo(child: Deno.ChildProcess): void {
 
 /** Listens until what it returns is called. */
 function listen(onSignal: (name: Deno.Signal) => void): () => void {
-  const listeners = interruptSignals.map((name) => {
-    // A signal that is ignored needs a listener too: with any at all, Deno ends at the others.
-    const ignored = name === "SIGHUP" && ignoresHangUp;
-    return [name, ignored ? () => {} : () => onSignal(name)] as const;
-  });
+  const listeners = interruptSignals.map((name) => [name, () => onSignal(name)] as const);
   for (const listener of listeners) Deno.addSignalListener(...listener);
   return () => listeners.forEach((listener) => Deno.removeSignalListener(...listener));
 }
