@@ -76,6 +76,33 @@ export const batchFlag = flagTable({
 /** Bounds that no sensible command line meets: beyond them a number is a slip of the hand. */
 export const MAX_IMAGES = 1e9, MAX_EPOCHS = 1e5, MAX_WEIGHT = 1e6;
 
+/**
+ * Which training images are looked at, and the folder for what is found in them.
+ * @param validation the share that is left out where none is asked for
+ */
+export const trainingImagesFlags = <const Default extends number>(validation: Default) =>
+  flagTable({
+    limit: {
+      type: "integer",
+      min: 20,
+      max: MAX_IMAGES,
+      help: "training images to use (default all)",
+    },
+    validation: {
+      type: "number",
+      min: 0,
+      below: 1,
+      default: validation,
+      help: "share of the training images to leave out, as training did",
+    },
+    out: {
+      type: "string",
+      value: "DIR",
+      help: "the folder for it (default a new one in runs/)",
+      writes: { what: "folder", otherwise: "runs" },
+    },
+  });
+
 export const trainFlags = flagTable({
   ...batchFlag,
   ...seedFlag,

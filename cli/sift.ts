@@ -24,6 +24,7 @@ import {
   percent,
   seedFlag,
   StageBars,
+  trainingImagesFlags,
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
@@ -51,25 +52,7 @@ export const command = defineCommand({
     },
     ...batchFlag,
     ...seedFlag,
-    limit: {
-      type: "integer",
-      min: 20,
-      max: MAX_IMAGES,
-      help: "training images to use (default all)",
-    },
-    validation: {
-      type: "number",
-      min: 0,
-      below: 1,
-      default: 0.1,
-      help: "share of the training images to leave out, as training did",
-    },
-    out: {
-      type: "string",
-      value: "DIR",
-      help: "the folder for it (default a new one in runs/)",
-      writes: { what: "folder", otherwise: "runs" },
-    },
+    ...trainingImagesFlags(0.1),
     import: {
       type: "string",
       value: "DIR",
