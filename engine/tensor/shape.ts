@@ -2,12 +2,9 @@
 
 import { ExitCode, UserError } from "../errors.ts";
 
-export type Shape = readonly number[];
+export { product as numel, strides as rowMajorStrides } from "../gpu/kernels/extents.ts";
 
-/** Number of elements. */
-export function numel(shape: Shape): number {
-  return shape.reduce((product, extent) => product * extent, 1);
-}
+export type Shape = readonly number[];
 
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i]);
@@ -16,16 +13,6 @@ export function sameShape(a: Shape, b: Shape): boolean {
 /** `[8, 32, 32, 3]`, as it stands in messages. */
 export function showShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
-}
-
-/** Row-major strides in elements. */
-export function rowMajorStrides(shape: Shape): number[] {
-  const strides = new Array<number>(shape.length);
-  for (let d = shape.length - 1, stride = 1; d >= 0; d--) {
-    strides[d] = stride;
-    stride *= shape[d];
-  }
-  return strides;
 }
 
 /** The error of an operation that can't take these shapes. */
