@@ -5,7 +5,7 @@
 
 import type { DataSet } from "../engine/data/dataset.ts";
 import type { Constraint, Term } from "../engine/doctor/constraint.ts";
-import { type FormName, formsOf } from "../engine/doctor/forms/forms.ts";
+import { type FormName, formOf, formsOf } from "../engine/doctor/forms/forms.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { defaultWeight } from "../engine/doctor/leverage.ts";
 import type { TermName } from "../engine/doctor/terms.ts";
@@ -22,6 +22,12 @@ const weights = (term: TermName) =>
   formsOf(term).map((form) => `${form[term]!.weight} for ${form.name}`).join(", ");
 const explained = (term: TermName) =>
   formsOf(term).map(({ name, help }) => `${name}, ${help}`).join("; ");
+
+/** Where the space-wise term is, unless its form belongs elsewhere. */
+const SPACE_LAYERS = ["last"];
+const otherLayers = (term: TermName) =>
+  formsOf(term).map(({ name, [term]: of }) => of!.layers ? `; ${of!.layers} for ${name}` : "")
+    .join("");
 
 /** Of each term its form, weight and layers. */
 export const termFlags = flagTable({
@@ -56,9 +62,9 @@ export const termFlags = flagTable({
   spaceLayer: {
     type: "list",
     of: "string",
-    default: ["last"],
     need: needs.nonzero("beta"),
-    help: "the layers of the space-wise constraint, named as for --layer",
+    help: "the layers of the space-wise constraint, named as for --layer " +
+      `(default ${SPACE_LAYERS}${otherLayers("space")})`,
   },
 });
 
@@ -119,7 +125,8 @@ export function constraintOf(
     const wanted = { form, layers: resolveLayers(network, layers, features), schedule };
     return { ...wanted, weight: weight ?? defaultWeight(network, set, name, wanted, features) };
   };
-  const { form, alpha, layer, spaceForm, beta, spaceLayer } = flags;
+  const { form, alpha, layer, spaceForm, beta } = flags;
+  const { spaceLayer = formOf("space", spaceForm).layers ?? SPACE_LAYERS } = flags;
   const schedule = { warmup: spaceWarmup, course: spaceCourse };
   return {
     channel: term("channel", alpha, form, layer, { warmup, course }),

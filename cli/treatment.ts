@@ -85,7 +85,7 @@ function constraintFor(
   if (args.masks !== undefined && !isMeasured) {
     const masked = forDrawnMasks(network, set, constraint, {
       ...{ features, weightIsGiven: args.beta !== undefined },
-      layersAreGiven: String(args.spaceLayer) !== String(treatFlags.spaceLayer.default),
+      layersAreGiven: args.spaceLayer !== undefined,
     });
     if (masked.chosen) notes.guess(masked.chosen, "--beta, --space-layer");
     return masked.constraint;

@@ -88,7 +88,7 @@ export function forDrawnMasks(
         `nothing at ${wanted.layers.join(", ")}`,
       ExitCode.method,
       last === undefined
-        ? "Leave the masks out, or try the other form (--space-form)."
+        ? "Leave the masks out, or try another form (--space-form)."
         : `Choose an earlier layer: --space-layer ${last}.`,
     );
   }
@@ -106,6 +106,6 @@ function withoutWeight(form: string, isGiven: boolean): UserError {
       : `the masks can have no effect: the ${form} form of the space-wise constraint has no weight ` +
         "unless it is given one",
     ExitCode.method,
-    isGiven ? "Leave --beta out, or the masks." : "Give it one (--beta), or the other form.",
+    isGiven ? "Leave --beta out, or the masks." : "Give it one (--beta), or another form.",
   );
 }

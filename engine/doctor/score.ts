@@ -27,8 +27,12 @@ export function scoreGradients(
   labels: Tensor,
   layers: readonly Tensor[],
 ): Tensor[] {
-  return gradients(score(logits, labels), layers)
-    .map((g, i) => g ?? broadcastTo(constant(0), layers[i].shape));
+  return gradientsAt(score(logits, labels), layers);
+}
+
+/** The gradient of a number at each layer's output; zero where it doesn't depend on it. */
+export function gradientsAt(of: Tensor, layers: readonly Tensor[]): Tensor[] {
+  return gradients(of, layers).map((g, i) => g ?? broadcastTo(constant(0), layers[i].shape));
 }
 
 /** relu(gradient), summed over space: [B, H, W, C] to [B, C]. */

@@ -32,6 +32,8 @@ export type Need = "background" | "pixels" | "movable gradient";
 export interface FormTerm {
   /** The weight where none is asked for: what searches on validation splits support. 0 is none. */
   readonly weight: number;
+  /** The layers where none are asked for; the term's usual ones if absent. */
+  readonly layers?: readonly string[];
   readonly needs: readonly Need[];
   /** The term at each layer, each a scalar. */
   build(site: Site): Tensor[];

@@ -5,10 +5,11 @@ import { didYouMean } from "../../nearest.ts";
 import type { TermName } from "../terms.ts";
 import type { Form, FormTerm } from "./form.ts";
 import { paper } from "./paper.ts";
+import { rrr } from "./rrr.ts";
 import { share } from "./share.ts";
 
 /** A new form is a file beside this and its name here. */
-export const FORMS = [paper, share] as const;
+export const FORMS = [paper, share, rrr] as const;
 
 export type FormName = typeof FORMS[number]["name"];
 
