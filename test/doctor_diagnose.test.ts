@@ -1,9 +1,10 @@
 /** Aggregated gradients, noise and masks against float64. */
 
 import assert from "node:assert/strict";
+import { backgroundKernels } from "../engine/doctor/background.ts";
 import { diagnose, type DiagnoseOptions } from "../engine/doctor/diagnose.ts";
 import { examine } from "../engine/doctor/examine.ts";
-import { subset } from "../engine/data/dataset.ts";
+import { NO_MASK, subset } from "../engine/data/dataset.ts";
 import { ExitCode } from "../engine/errors.ts";
 import type { BatchNorm2d } from "../engine/nn/layers.ts";
 import { Module } from "../engine/nn/module.ts";
@@ -56,6 +57,66 @@ function aggregated(net: Module, chosen: readonly (readonly number[])[]): Float6
 }
 
 const chosen = [[0, 6, 9], [], [2, 5, 14, 20]];
+
+Deno.test("the share of a class's evidence in the background follows float64", async () => {
+  const runtime = await freshRuntime();
+  const net = network();
+  // The second image of the first class has no mask.
+  const { masks } = tinySet.train;
+  const rows = Uint32Array.from(masks!.rows!, (row, i) => i === 6 ? NO_MASK : row);
+  const split = { ...tinySet.train, masks: { ...masks!, rows } };
+  const found = await diagnose(runtime, net, tinySet, split, chosen, options);
+
+  const image = new Input("image", [1, SIZE, SIZE, CHANNELS]);
+  const { logits, layer } = observe(net, image, { training: false });
+  const outputs = LAYERS.map(layer);
+  WIDTHS.forEach((width, l) => {
+    const side = outputs[l].shape[1];
+    const [inside, all] = [0, 0].map(() => new Float64Array(CLASSES * width));
+    const area = chosen.map((indices, k) => {
+      const pick = new Variable("pick", [1, CLASSES], new Float32Array(CLASSES).fill(1, k, k + 1));
+      const [gradient] = grad(sum(mul(logits, pick)), [outputs[l]]);
+      const masked = indices.filter((index) => index !== 6);
+      const areas = masked.map((index) => {
+        const given = new Map([[image, normalised(index)]]);
+        const [g, activation] = interpret([gradient, outputs[l]], given);
+        const background = backgroundOf(index, side);
+        g.forEach((value, at) => {
+          const evidence = Math.abs(value * activation[at]);
+          all[k * width + at % width] += evidence;
+          inside[k * width + at % width] += evidence * background[Math.floor(at / width)];
+        });
+        return background.reduce((a, b) => a + b) / side ** 2;
+      });
+      return areas.length && areas.reduce((a, b) => a + b) / areas.length;
+    });
+    const share = inside.map((value, at) => all[at] > 0 ? value / all[at] : 0);
+    const { evidence } = found[l];
+    assert.ok(relativeError(evidence!.share, share) < 1e-5, LAYERS[l]);
+    assert.ok(relativeError(evidence!.area, Float64Array.from(area)) < 1e-6, LAYERS[l]);
+    assert.deepEqual(
+      [...backgroundKernels(evidence!)],
+      [...share].map((r, at) => r > area[Math.floor(at / width)] + 0.1 ? 1 : 0),
+    );
+  });
+  const { masks: _, ...bare } = tinySet.train;
+  const [without] = await diagnose(runtime, net, tinySet, bare, chosen, options);
+  assert.equal(without.evidence, undefined);
+  runtime.destroy();
+});
+
+/** The share of background in each pixel of a map of that side. */
+function backgroundOf(index: number, side: number): number[] {
+  const factor = SIZE / side;
+  const shares = new Array(side * side).fill(0);
+  for (let pixel = 0; pixel < SIZE * SIZE; pixel++) {
+    const [y, x] = [Math.floor(pixel / SIZE), pixel % SIZE];
+    const at = Math.floor(y / factor) * side + Math.floor(x / factor);
+    const coverage = (tinySet.train.masks!.coverage as Uint8Array)[index * SIZE * SIZE + pixel];
+    shares[at] += (1 - coverage / 255) / factor ** 2;
+  }
+  return shares;
+}
 
 Deno.test("aggregate gradients of several layers and the input follow float64", async () => {
   const runtime = await freshRuntime();

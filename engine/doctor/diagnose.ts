@@ -5,7 +5,8 @@
  *     G[k, j] = sum over images of class k, sum over h, w   relu(d logit_k / d A[h, w, j]),
  *
  * for each diagnosed layer A, in evaluation mode. With noise, the gradient is first averaged over
- * copies of the feature map A + xi: isolated (adversarial) directions average out.
+ * copies of the feature map A + xi: isolated (adversarial) directions average out. Where the images
+ * have masks, it is also told how much of a class's evidence lies in the background (background.ts).
  */
 
 import { type DataSet, type Labels, type Split, subset } from "../data/dataset.ts";
@@ -20,6 +21,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { Batches } from "../data/batch.ts";
 import { RowCollector } from "../train/collect.ts";
 import type { Observer } from "../train/observer.ts";
+import { type BackgroundEvidence, evidenceOf, evidenceRows } from "./background.ts";
 import { aggregate, scoreGradients } from "./score.ts";
 import type { Sifted } from "./sift.ts";
 
@@ -40,6 +42,8 @@ export interface LayerDiagnosis {
   readonly channels: number;
   /** Aggregated gradients G, row-major [classes, channels]. */
   readonly aggregate: Float32Array<ArrayBuffer>;
+  /** Which of it is background's, at a layer with height and width, where images have masks. */
+  readonly evidence?: BackgroundEvidence;
 }
 
 /**
@@ -62,32 +66,52 @@ export async function diagnose(
       "train longer, or check that the weights belong to this data set",
     );
   }
-  const widths: number[] = [];
+  // Of each layer the columns of an image's row: the aggregated gradient, and the evidence's.
+  let columns: Tensor[][] = [];
   const rows = await RowCollector.make(runtime, set, chosen, options.batch, (batches, key) => {
-    const aggregated = layerGradients(network, batches, key, options).map(aggregate);
-    widths.push(...aggregated.map((g) => g.shape[1]));
-    return concat(aggregated, 1);
+    const { background } = batches;
+    columns = diagnosed(network, batches, key, options).map(({ gradient, output }) => {
+      const withEvidence = background && output.rank === 4;
+      const evidence = withEvidence ? evidenceRows(gradient, output, background) : [];
+      return [aggregate(gradient), ...evidence];
+    });
+    return concat(columns.flat(), 1);
   });
   try {
     const values = await rows.collect(options.seed, { signal: options.signal });
-    return sumByClass(values, widths, chosen.labels, set.classes.length, options.layers);
+    const widths = columns.map((of) => of.map(({ shape }) => shape[1]));
+    const classes = set.classes.length;
+    const sums = sumByClass(values, widths.flat(), chosen.labels, classes);
+    return options.layers.map((layer, l) => {
+      const [total, ...evidence] = sums.splice(0, widths[l].length);
+      return {
+        ...{ layer, classes, channels: widths[l][0], aggregate: Float32Array.from(total) },
+        ...evidence.length > 0 && { evidence: evidenceOf(evidence) },
+      };
+    });
   } finally {
     rows.destroy();
   }
 }
 
-/** d logit_label / d A for every image of the batch, at each layer [B, H, W, C]. */
-function layerGradients(
+/** A layer's output A [B, H, W, C], and d logit_label / dA for every image of the batch. */
+interface Diagnosed {
+  readonly gradient: Tensor;
+  readonly output: Tensor;
+}
+
+function diagnosed(
   network: Module,
   { images, labels }: Batches,
   key: Tensor,
   { layers, noise: halfWidth, noiseCopies }: DiagnoseOptions,
-): Tensor[] {
+): Diagnosed[] {
   // The score is a mean over the batch; times the batch it is each image's own logit.
   const perImage = (g: Tensor) => mul(g, labels.size);
+  const { logits, layer } = observe(network, images, { training: false });
   if (halfWidth === 0) {
-    const { logits, layer } = observe(network, images, { training: false });
-    return scoreGradients(logits, labels, layers.map(layer)).map(perImage);
+    return scoreGradients(logits, labels, layers.map(layer))
+      .map((gradient, l) => ({ gradient: perImage(gradient), output: layer(layers[l]) }));
   }
   // A plan merges equal nodes, so the copies of a layer share everything before it.
   return layers.map((disturbed) => {
@@ -99,30 +123,29 @@ function layerGradients(
       const { logits, layer } = observe(network, images, { training: false, tap });
       return scoreGradients(logits, labels, [layer(disturbed)])[0];
     });
-    return perImage(mul(copies.reduce((sum, g) => add(sum, g)), 1 / noiseCopies));
+    const average = mul(copies.reduce((sum, g) => add(sum, g)), 1 / noiseCopies);
+    return { gradient: perImage(average), output: layer(disturbed) };
   });
 }
 
-/** Adds up the rows of each class, layer by layer, in float64. */
+/** Adds up the rows of each class in float64: of each group of columns [classes, width]. */
 function sumByClass(
   rows: Float32Array,
   widths: readonly number[],
   labels: Labels,
   classes: number,
-  layers: readonly string[],
-): LayerDiagnosis[] {
+): Float64Array[] {
   const width = widths.reduce((sum, w) => sum + w, 0);
   let offset = 0;
-  return layers.map((layer, l) => {
-    const channels = widths[l];
-    const total = new Float64Array(classes * channels);
+  return widths.map((columns) => {
+    const total = new Float64Array(classes * columns);
     labels.forEach((label, i) => {
-      for (let j = 0; j < channels; j++) {
-        total[label * channels + j] += rows[i * width + offset + j];
+      for (let j = 0; j < columns; j++) {
+        total[label * columns + j] += rows[i * width + offset + j];
       }
     });
-    offset += channels;
-    return { layer, classes, channels, aggregate: Float32Array.from(total) };
+    offset += columns;
+    return total;
   });
 }
 

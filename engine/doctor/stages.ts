@@ -21,6 +21,7 @@ import { Variable } from "../tensor/tensor.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
 import { type StageReporter, trainStage } from "../run/stage.ts";
 import type { Penalty } from "../train/step.ts";
+import { backgroundKernels } from "./background.ts";
 import { type Examination, examine } from "./examine.ts";
 import { type Constraint, termsOf } from "./constraint.ts";
 import type { ClassKernels } from "./forms/form.ts";
@@ -228,8 +229,10 @@ export function classKernels({ layers, high }: Examination): Map<string, ClassKe
   const known = isKnown.every(Boolean)
     ? undefined
     : new Variable("known classes", [isKnown.length, 1], Float32Array.from(isKnown, Number));
-  return new Map(layers.map(({ layer, classes, channels, mask }) => [
-    layer,
-    { known, mask: new Variable(`mask of ${layer}`, [classes, channels], mask) },
-  ]));
+  return new Map(layers.map(({ layer, classes, channels, mask, evidence }) => {
+    const table = (name: string, values: Float32Array<ArrayBuffer>) =>
+      new Variable(`${name} of ${layer}`, [classes, channels], values);
+    const background = evidence && table("background kernels", backgroundKernels(evidence));
+    return [layer, { known, mask: table("mask", mask), background }];
+  }));
 }

@@ -13,6 +13,8 @@ export interface ClassKernels {
   readonly mask: Tensor;
   /** 1 for the classes whose kernels were found [K, 1], 0 for others; all were where absent. */
   readonly known?: Tensor;
+  /** The background kernels of each class [K, C], 0 or 1, where there are masks; background.ts. */
+  readonly background?: Tensor;
 }
 
 /** Where a term is to be built. */
