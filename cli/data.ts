@@ -8,15 +8,23 @@ import { LAYOUTS } from "../engine/data/folder_layout.ts";
 import { RESIZE_MODES } from "../engine/data/fit.ts";
 import { NORMALISE_FLAGS } from "../engine/data/normalise.ts";
 import { Notes } from "../engine/data/notes.ts";
-import { computedSets, dataSetNames, folderSets, loadDataSet } from "../engine/data/registry.ts";
+import {
+  computedSets,
+  correlatedSets,
+  dataSetNames,
+  figureChoices,
+  folderSets,
+  loadDataSet,
+} from "../engine/data/registry.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
+import { shortcutDefaults } from "../engine/data/shortcut.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 import { needs } from "./framework/rules.ts";
 import { type TrainedWith, trainedWith } from "./trained_with.ts";
 
 const inFolders = needs.oneOf("data", ...folderSets);
-const madeUp = needs.oneOf("data", "shapes", "composite");
+const madeUp = needs.oneOf("data", ...correlatedSets);
 
 export const dataFlags = flagTable({
   data: { type: "choice", choices: dataSetNames, default: "shapes", help: "the data set" },
@@ -96,21 +104,26 @@ export const dataFlags = flagTable({
     min: -1,
     max: 1,
     need: madeUp,
-    help: "shapes and composite: how often a training image has its class's own background " +
-      `(default ${shapesDefaults.correlation} and ${compositeDefaults.correlation})`,
+    help: "sets that are made here: how often a training image has its class's own background, " +
+      `or shortcut (default ${shapesDefaults.correlation} of shapes, ` +
+      `${compositeDefaults.correlation} of composite, ${shortcutDefaults.correlation} of the ` +
+      "decoys and colour-mnist, 0.6 and 0.8 in turns of cmnist)",
   },
   testCorrelation: {
     type: "number",
     min: -1,
     max: 1,
     need: madeUp,
-    help: "the same for test images; below 0 how often another class's (default 0)",
+    help:
+      "the same for test images; below 0 how often another class's (default 0; of cmnist -0.8, " +
+      "of colour-mnist the classes have each other's)",
   },
   figures: {
     type: "choice",
     choices: figureSets,
-    need: needs.oneOf("data", "composite"),
-    help: `composite: what stands on images of CIFAR-10 (default ${figureSets[0]})`,
+    need: needs.oneOf("data", ...figureChoices),
+    help: `${figureChoices.join(", ")}: whose figures they are (default mnist, of composite ` +
+      `${figureSets[0]})`,
   },
 });
 
@@ -147,6 +160,10 @@ export async function openData(
 
 async function load(args: DataArgs, signal: AbortSignal, before?: TrainedWith): Promise<DataSet> {
   const isFolder = folderSets.includes(args.data);
+  const correlations = defined({
+    correlation: args.correlation,
+    testCorrelation: args.testCorrelation,
+  });
   let bar: Progress | undefined;
   let current = "";
   const set = await loadDataSet({
@@ -161,12 +178,8 @@ async function load(args: DataArgs, signal: AbortSignal, before?: TrainedWith): 
       valFor: args.valFor,
       outside: args.outside,
     }),
-    shapes: defined({ correlation: args.correlation, testCorrelation: args.testCorrelation }),
-    composite: defined({
-      correlation: args.correlation,
-      testCorrelation: args.testCorrelation,
-      figures: args.figures,
-    }),
+    ...{ shapes: correlations, composite: correlations, shortcut: correlations },
+    figures: args.figures,
     onProgress: ({ file, bytes, total }) => {
       if (file !== current) {
         bar?.finish();

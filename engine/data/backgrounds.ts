@@ -35,9 +35,13 @@ export function checkCorrelations(set: string, correlations: readonly number[]):
   }
 }
 
-/** "the background goes with the class in 90 % of the training images and 0 % of the test images" */
-export function describeCorrelations(train: number, test: number): string {
+/** "the background goes with the class at 90 % in training, 0 % in the test" */
+export function describeCorrelations(
+  train: number,
+  test: number,
+  what = "the background",
+): string {
   const percent = (correlation: number) => `${Math.round(100 * correlation)} %`;
-  return `the background goes with the class at ${percent(train)} in training, ` +
+  return `${what} goes with the class at ${percent(train)} in training, ` +
     `${percent(test)} in the test`;
 }

@@ -14,7 +14,10 @@ import {
   readCifar,
 } from "./cifar.ts";
 import { type CompositeOptions, figureSets, makeComposite, sceneSet } from "./composite.ts";
+import { makeCmnist } from "./cmnist.ts";
+import { colourMnist } from "./colour_mnist.ts";
 import { type DataSet, type MemorySplit, type Split, storedSize } from "./dataset.ts";
+import { decoy } from "./decoy.ts";
 import { warnOfDuplicates } from "./duplicates.ts";
 import {
   type FolderOptions,
@@ -23,10 +26,12 @@ import {
   miniImageNet,
   readFolder,
 } from "./folder.ts";
+import { halfDecoy } from "./half_decoy.ts";
 import { NORMALISE_FLAGS, normalised, type NormaliseOptions } from "./normalise.ts";
 import { Notes } from "./notes.ts";
 import { fashionMnist, type IdxSet, mnist, readIdxSet } from "./idx.ts";
 import { makeShapes, ShapesOptions } from "./shapes.ts";
+import { makeShortcut, type Shortcut, type ShortcutOptions } from "./shortcut.ts";
 import { FetchOptions, fetchSource, type Source } from "./sources.ts";
 import { readStl10, stl10Source } from "./stl10.ts";
 import { readSvhn, svhnSource } from "./svhn.ts";
@@ -39,11 +44,13 @@ interface Stored<Set extends DataSet = DataSet> {
   read(folder: string, options?: FolderOptions): Promise<Set>;
 }
 
+type Figures = typeof figureSets[number];
+
 /** A data set that is made here, by options of its own. */
 interface Made {
   readonly name: string;
-  /** Whether it is made from the files of others. */
-  readonly fromFiles?: boolean;
+  /** What its figures may be, the first by default, where it is made from the files of others. */
+  readonly figures?: readonly Figures[];
   make(options: LoadOptions): DataSet | Promise<DataSet>;
 }
 
@@ -73,7 +80,9 @@ const stored: readonly Stored[] = [
 /** The data sets that are computed. */
 const made: readonly Made[] = [
   { name: "shapes", make: ({ shapes }) => makeShapes(shapes) },
-  { name: "composite", fromFiles: true, make: composed },
+  { name: "composite", figures: figureSets, make: composed },
+  ...[decoy, halfDecoy, colourMnist].map(withShortcut),
+  { name: "cmnist", figures: ["mnist"], make: coloured },
 ];
 
 const namesOf = (sets: readonly { readonly name: string }[]) => sets.map(({ name }) => name);
@@ -82,7 +91,15 @@ const namesOf = (sets: readonly { readonly name: string }[]) => sets.map(({ name
 export const dataSetNames: readonly string[] = namesOf([...made, ...stored]);
 
 /** Those that need no files. */
-export const computedSets: readonly string[] = namesOf(made.filter((set) => !set.fromFiles));
+export const computedSets: readonly string[] = namesOf(made.filter((set) => !set.figures));
+
+/** Those in which something beside the figure goes with the class: made here, all of them. */
+export const correlatedSets: readonly string[] = namesOf(made);
+
+/** Those whose figures are one's choice. */
+export const figureChoices: readonly string[] = namesOf(
+  made.filter(({ figures = [] }) => figures.length > 1),
+);
 
 /** Those that are folders of images. */
 export const folderSets: readonly string[] = namesOf(folders);
@@ -99,8 +116,12 @@ export interface LoadOptions extends FetchOptions {
   readonly folder?: Omit<FolderOptions, "size">;
   /** For `shapes`, which is made and not read. */
   readonly shapes?: Partial<ShapesOptions>;
-  /** For `composite`, and the set that its figures come from. */
-  readonly composite?: Partial<CompositeOptions> & { readonly figures?: typeof figureSets[number] };
+  /** For `composite`. */
+  readonly composite?: Partial<CompositeOptions>;
+  /** For `decoy`, `half-decoy`, `colour-mnist` and `cmnist`. */
+  readonly shortcut?: Partial<ShortcutOptions>;
+  /** For those of `figureChoices`: where their figures come from. */
+  readonly figures?: Figures;
 }
 
 /**
@@ -122,7 +143,7 @@ async function load(options: LoadOptions): Promise<DataSet> {
   const { name, dataDir, size, folder } = options;
   const formula = made.find((set) => set.name === name);
   if (formula) {
-    if (dataDir === undefined || formula.fromFiles) return await formula.make(options);
+    if (dataDir === undefined || formula.figures) return await formula.make(options);
     throw new UserError(
       `the data set ${name} is made by the program and read from no folder`,
       ExitCode.usage,
@@ -138,12 +159,29 @@ async function load(options: LoadOptions): Promise<DataSet> {
 }
 
 async function composed(options: LoadOptions): Promise<DataSet> {
-  const { figures = figureSets[0], ...settings } = options.composite ?? {};
-  const read = async (part: string) => {
-    const set = parts.find(({ name }) => name === part)!;
-    return await set.read(await folderOf(set, options));
-  };
-  return makeComposite(await read(figures), await read(sceneSet), settings);
+  const { figures = figureSets[0] } = options;
+  return makeComposite(
+    await partOf(figures, options),
+    await partOf(sceneSet, options),
+    options.composite,
+  );
+}
+
+function withShortcut(shortcut: Shortcut): Made {
+  const figures: readonly Figures[] = ["mnist", "fashion-mnist"];
+  const make = async (options: LoadOptions) =>
+    makeShortcut(shortcut, await partOf(options.figures ?? figures[0], options), options.shortcut);
+  return { name: shortcut.name, figures, make };
+}
+
+async function coloured(options: LoadOptions): Promise<DataSet> {
+  return makeCmnist(await partOf("mnist", options), options.shortcut);
+}
+
+/** One of the sets that others are made from. */
+async function partOf(part: string, options: LoadOptions): Promise<DataSet<MemorySplit>> {
+  const set = parts.find(({ name }) => name === part)!;
+  return await set.read(await folderOf(set, options));
 }
 
 /** The folder with a set's files: the one given, or that of the downloads. */
