@@ -5,7 +5,7 @@ import { ExitCode, TooLarge, UserError } from "../engine/errors.ts";
 import type { Module } from "../engine/nn/module.ts";
 import { initialize, parameterCount } from "../engine/nn/state.ts";
 import type { EpochRecord } from "../engine/train/checkpoint.ts";
-import type { TrainProgress } from "../engine/train/train.ts";
+import type { TrainProgress } from "../engine/train/options.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../engine/run/stage.ts";
 import { createClassifier } from "../models/classifier.ts";

@@ -84,7 +84,8 @@ export {
   TrainingStep,
 } from "./train/step.ts";
 export type { Schedule } from "./train/schedule.ts";
-export { train, type TrainOptions, type TrainProgress, type TrainResult } from "./train/train.ts";
+export type { TrainOptions, TrainProgress, TrainResult } from "./train/options.ts";
+export { train } from "./train/train.ts";
 export type { Checkpoint, CheckpointStore, EpochRecord, Position } from "./train/checkpoint.ts";
 export type { Settings } from "./io/canonical.ts";
 export type { Observer } from "./train/observer.ts";

@@ -192,13 +192,18 @@ function withoutPrefix(
   return new Map([...inside, ...filling]);
 }
 
-/** @throws UserError (weights) that names the tensors which hold NaN or infinities */
-function checkFinite(state: StateDict, where: string): void {
-  const wrong = [...state].flatMap(([name, { data }]) => {
+/** For every tensor that holds NaN or infinities which, and where the first one is. */
+export function notFinite(state: StateDict): string[] {
+  return [...state].flatMap(([name, { data }]) => {
     if (!(data instanceof Float32Array || data instanceof Float64Array)) return [];
     const at = data.findIndex((value) => !Number.isFinite(value));
     return at < 0 ? [] : [`${name} holds ${data[at]} at element ${at} of ${data.length}`];
   });
+}
+
+/** @throws UserError (weights) that names the tensors which hold NaN or infinities */
+function checkFinite(state: StateDict, where: string): void {
+  const wrong = notFinite(state);
   if (wrong.length === 0) return;
   throw new UserError(
     `${where} holds weights that are no numbers:\n  ${firstOf(wrong, (text) => text).join("\n  ")}`,

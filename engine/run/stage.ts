@@ -5,7 +5,8 @@ import type { Module } from "../nn/module.ts";
 import { loadStateDict, stateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import type { EpochRecord } from "../train/checkpoint.ts";
-import { train, type TrainOptions, type TrainProgress } from "../train/train.ts";
+import type { TrainOptions, TrainProgress } from "../train/options.ts";
+import { train } from "../train/train.ts";
 import { checkpointFile } from "./checkpoint_file.ts";
 import type { RunFolder, StageResult } from "./run_folder.ts";
 
@@ -23,7 +24,7 @@ export interface StageReporter {
 /** A stage without what its folder and its reporter decide. */
 export type StageOptions = Omit<
   TrainOptions,
-  "checkpoint" | "signal" | "onResume" | "onProgress" | "onEpoch"
+  "checkpoint" | "signal" | "onReplay" | "onResume" | "onProgress" | "onEpoch"
 >;
 
 /**
@@ -53,6 +54,7 @@ export async function trainStage(
       checkpoint: checkpointFile(checkpoint),
       signal: report.signal,
       onProgress: (progress) => report.progress(stage, progress),
+      onReplay: (why) => report.stage(stage, why),
       onResume: (history) => folder.keepRecords(stage, history),
       onEpoch: async (record) => {
         await folder.record(record);

@@ -4,10 +4,11 @@ import { Batches } from "../data/batch.ts";
 import type { DataSet, Split } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/adapter.ts";
 import { readBuffers } from "../plan/buffers.ts";
-import type { Feed, Plan } from "../plan/plan.ts";
+import type { Feed, Plan, PlanSpec } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { inLayer } from "../tensor/origin.ts";
 import { Input, type Tensor } from "../tensor/tensor.ts";
+import { type Arisen, Watch } from "./nonfinite.ts";
 import type { Observer } from "./observer.ts";
 
 /** Batches between two turns of the event loop. */
@@ -17,6 +18,7 @@ const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 0));
 export class RowCollector {
   private constructor(
     private readonly runtime: Runtime,
+    private readonly spec: PlanSpec<"rows">,
     readonly plan: Plan<"rows">,
     private readonly batches: Batches,
     private readonly key: Input,
@@ -42,15 +44,11 @@ export class RowCollector {
       () => new Batches(runtime, set, split, { batch: size, key }),
     );
     const rows = build(batches, key);
-    const plan = await runtime.plan({ outputs: { rows } });
+    const spec = { outputs: { rows } };
+    const plan = await runtime.plan(spec);
     return new RowCollector(
-      runtime,
-      plan,
-      batches,
-      key,
-      split.labels.length,
-      size,
-      rows.size / size,
+      ...[runtime, spec, plan, batches, key] as const,
+      ...[split.labels.length, size, rows.size / size] as const,
     );
   }
 
@@ -81,6 +79,19 @@ export class RowCollector {
       return await rows.read(count * width);
     } finally {
       rows.destroy();
+    }
+  }
+
+  /** The first value of the graph that isn't finite, over the whole split. */
+  async firstNotFinite(seed = 0): Promise<Arisen | undefined> {
+    const watch = await Watch.make(this.runtime, this.spec);
+    try {
+      for (let round = 0; round * this.batch < this.count; round++) {
+        const arisen = await watch.run(await this.feeds(seed, round));
+        if (arisen) return arisen;
+      }
+    } finally {
+      watch.destroy();
     }
   }
 

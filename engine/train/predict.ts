@@ -4,6 +4,7 @@ import type { DataSet, Labels, Split } from "../data/dataset.ts";
 import { type Module, run } from "../nn/module.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { RowCollector } from "./collect.ts";
+import type { Arisen } from "./nonfinite.ts";
 import type { Observer } from "./observer.ts";
 
 /** Logits of n images, row-major [n, classes]. */
@@ -41,6 +42,11 @@ export class Predictor {
   async predict(observer?: Observer): Promise<Logits> {
     const values = await this.rows.collect(0, observer);
     return { values, classes: this.classes, labels: this.labels };
+  }
+
+  /** The first value that isn't finite, over the whole split. */
+  firstNotFinite(): Promise<Arisen | undefined> {
+    return this.rows.firstNotFinite();
   }
 
   destroy(): void {

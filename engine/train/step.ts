@@ -9,7 +9,7 @@ import type { DataSet, Split } from "../data/dataset.ts";
 import type { Module } from "../nn/module.ts";
 import { observe } from "../nn/observe.ts";
 import type { MemoryUse } from "../plan/allocate.ts";
-import { type Feed, type Plan, weigh } from "../plan/plan.ts";
+import { type Feed, type Plan, type PlanSpec, weigh } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { grad } from "../tensor/autograd.ts";
 import { argmax } from "../tensor/indexing.ts";
@@ -75,6 +75,8 @@ export function forward(
 export class TrainingStep {
   private constructor(
     private readonly runtime: Runtime,
+    /** What a step computes; the plan is made of it. */
+    readonly spec: PlanSpec<never>,
     readonly plan: Plan<never>,
     private readonly batches: Batches,
     private readonly inputs: Readonly<Record<"key" | "lr", Input>>,
@@ -98,7 +100,8 @@ export class TrainingStep {
     );
     const plan = await runtime.plan<never>(spec);
     return new TrainingStep(
-      ...[runtime, plan, batches, inputs, strengths, options.seed, velocities, metrics] as const,
+      ...[runtime, spec, plan, batches, inputs, strengths] as const,
+      ...[options.seed, velocities, metrics] as const,
     );
   }
 
@@ -136,10 +139,14 @@ export class TrainingStep {
     const classification = inLayer("(loss)", () => crossEntropy(logits, labels));
     const extra = Object.entries(inLayer("(constraint)", () => penalty?.build(graph) ?? {}));
     const strengths = extra.map(([name]) => new Input(`strength of ${name}`, []));
-    const weighted = extra.map(([, { value, weight }], i) => mul(mul(value, weight), strengths[i]));
-    const loss = weighted.length > 0
-      ? add(classification, weighted.reduce((sum, term) => add(sum, term)))
-      : classification;
+    const loss = inLayer("(loss)", () => {
+      const weighted = extra.map(([, { value, weight }], i) =>
+        mul(mul(value, weight), strengths[i])
+      );
+      return weighted.length > 0
+        ? add(classification, weighted.reduce((sum, term) => add(sum, term)))
+        : classification;
+    });
 
     const parameters = new Map(network.namedParameters());
     const names = [...parameters.keys()];

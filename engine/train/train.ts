@@ -3,62 +3,28 @@
  * stopped at any step and resumed from its checkpoint with the same bits.
  */
 
-import type { DataSet, Split } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
-import type { Settings } from "../io/canonical.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
 import type { Module } from "../nn/module.ts";
-import { checkStateDict, loadStateDict, type StateDict, stateDict } from "../nn/state.ts";
+import {
+  checkStateDict,
+  loadStateDict,
+  notFinite,
+  type StateDict,
+  stateDict,
+} from "../nn/state.ts";
+import type { Feed } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { permutation, streamId } from "../random.ts";
 import { sameShape } from "../tensor/shape.ts";
 import type { Variable } from "../tensor/tensor.ts";
-import type { Checkpoint, CheckpointStore, EpochRecord } from "./checkpoint.ts";
+import type { Checkpoint, EpochRecord } from "./checkpoint.ts";
+import { type TrainOptions, type TrainResult, trainSettings } from "./options.ts";
 import { type Accuracy, accuracy, predictions } from "./predictions.ts";
+import { type Arisen, placeOf, Watch } from "./nonfinite.ts";
 import { Predictor } from "./predict.ts";
 import { cosineRate, type Schedule, strengthAt } from "./schedule.ts";
-import { type Penalty, TrainingStep } from "./step.ts";
-
-export interface TrainOptions {
-  /** "baseline", "control", "treated": for progress, metrics and messages. */
-  readonly stage: string;
-  readonly set: DataSet;
-  readonly train: Split;
-  readonly validation: Split;
-  readonly epochs: number;
-  readonly batch: number;
-  /** Learning rate at the start; it falls to zero along a cosine. */
-  readonly lr: number;
-  readonly momentum: number;
-  readonly weightDecay: number;
-  readonly seed: number;
-  readonly penalty?: Penalty;
-  /** Where the run's state is kept while it is under way; nowhere if absent. */
-  readonly checkpoint?: CheckpointStore;
-  /** What decides the result besides the numbers above: only the same run takes a checkpoint up. */
-  readonly settings?: Settings;
-  readonly signal?: AbortSignal;
-  /** Told the epochs that are already there when a checkpoint is taken up. */
-  readonly onResume?: (history: readonly EpochRecord[]) => void;
-  readonly onProgress?: (progress: TrainProgress) => void;
-  readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
-}
-
-export interface TrainProgress {
-  readonly epoch: number;
-  readonly epochs: number;
-  readonly step: number;
-  readonly steps: number;
-  readonly batch: number;
-  /** Means over the epoch so far: loss, accuracy and the penalty's terms; {} as it begins. */
-  readonly metrics: Readonly<Record<string, number>>;
-}
-
-export interface TrainResult {
-  readonly history: readonly EpochRecord[];
-  /** From 1. */
-  readonly bestEpoch: number;
-}
+import { TrainingStep } from "./step.ts";
 
 /** About how often the host waits for the device and looks at the metrics, in milliseconds. */
 const METRICS_INTERVAL = 300;
@@ -68,8 +34,8 @@ const CHECKPOINT_INTERVAL = 120_000;
 /**
  * Trains the network from the state it is in and leaves the best epoch's state in it. The
  * checkpoint is for whoever keeps the result to remove.
- * @throws UserError (diverged) where a loss is no longer a number; the signal's reason when it is
- * aborted, after the state was saved
+ * @throws UserError (diverged) where a loss or a weight is no longer a number, with the step and the
+ * layer where that began; the signal's reason when it is aborted, after the state was saved
  */
 export async function train(
   runtime: Runtime,
@@ -101,6 +67,8 @@ class Loop {
   private history: EpochRecord[] = [];
   private bestEpoch = 0;
   private best: StateDict = new Map();
+  /** The state that was kept last. All its weights are numbers. */
+  private kept!: Checkpoint;
   private readonly steps: number;
 
   constructor(
@@ -116,7 +84,7 @@ class Loop {
   }
 
   async run(): Promise<TrainResult> {
-    await this.resume();
+    this.kept = await this.resume() ?? await this.state();
     try {
       while (this.epoch < this.options.epochs) {
         this.begun = performance.now();
@@ -132,13 +100,8 @@ class Loop {
 
   /** The rest of the epoch under way; returns the metrics' means. */
   private async trainEpoch(): Promise<Record<string, number>> {
-    const { options, steps, batch } = this;
-    const order = permutation(
-      options.train.labels.length,
-      options.seed,
-      streamId(`order of epoch ${this.epoch}`),
-    );
-    const lr = cosineRate(options.lr, this.epoch, options.epochs);
+    const { options, steps } = this;
+    const order = this.order();
     if (this.done === 0) this.step.clearMetrics();
     this.report({});
     let saved = performance.now();
@@ -148,14 +111,7 @@ class Loop {
     while (this.done < steps) {
       const begun = performance.now();
       const end = Math.min(this.done + ahead, steps);
-      for (; this.done < end; this.done++) {
-        const images = (step: number) => order.slice(step * batch, (step + 1) * batch);
-        const next = this.done + 1 < steps ? images(this.done + 1) : undefined;
-        const at = this.epoch + this.done / steps;
-        const strength = (schedule: Schedule) => strengthAt(schedule, at, options.epochs);
-        const step = this.epoch * steps + this.done;
-        await this.step.run(images(this.done), step, lr, strength, next);
-      }
+      for (; this.done < end; this.done++) this.step.plan.run(await this.feeds(order));
       means = await this.means();
       this.report(means);
       options.signal?.throwIfAborted();
@@ -170,11 +126,27 @@ class Loop {
     return means ?? await this.means();
   }
 
+  /** The order in which the epoch under way sees the images. */
+  private order(): Uint32Array<ArrayBuffer> {
+    const { options: { train, seed }, epoch } = this;
+    return permutation(train.labels.length, seed, streamId(`order of epoch ${epoch}`));
+  }
+
+  /** What the next step is fed. */
+  private feeds(order: Uint32Array<ArrayBuffer>): Promise<Feed[]> {
+    const { options: { lr, epochs }, epoch, done, steps, batch } = this;
+    const images = (step: number) => order.slice(step * batch, (step + 1) * batch);
+    const next = done + 1 < steps ? images(done + 1) : undefined;
+    const strength = (schedule: Schedule) => strengthAt(schedule, epoch + done / steps, epochs);
+    const rate = cosineRate(lr, epoch, epochs);
+    return this.step.feeds(images(done), epoch * steps + done, rate, strength, next);
+  }
+
   private async finishEpoch(means: Record<string, number>): Promise<void> {
     const { options } = this;
     const { signal } = options;
     const validation = accuracy(predictions(await this.predictor.predict({ signal })));
-    this.checkLoss(validation.loss, "validation loss");
+    await this.checkLoss(validation.loss, "validation loss");
     const record: EpochRecord = {
       stage: options.stage,
       epoch: this.epoch + 1,
@@ -200,20 +172,49 @@ class Loop {
 
   private async means(): Promise<Record<string, number>> {
     const { correct, ...sums } = await this.step.readMetrics();
-    this.checkLoss(sums.loss, "loss");
+    await this.checkLoss(sums.loss, "loss");
     const means = Object.entries(sums).map(([name, sum]) => [name, sum / this.done]);
     return { ...Object.fromEntries(means), accuracy: correct / (this.done * this.batch) };
   }
 
-  private checkLoss(loss: number, what: string): void {
-    if (Number.isFinite(loss)) return;
-    const { epoch, done, steps, options: { stage } } = this;
-    throw new UserError(
-      `the ${what} became ${loss} in epoch ${epoch + 1} of stage ${stage}, ` +
-        `within its first ${done} of ${steps} steps`,
+  private async checkLoss(loss: number, what: string): Promise<void> {
+    if (!Number.isFinite(loss)) throw await this.diverged(`the ${what} became ${loss}`);
+  }
+
+  /** Does again what was done since a state was kept, to tell where the first wrong value arose. */
+  private async diverged(seen: string): Promise<UserError> {
+    const { kept, steps, options: { stage, onReplay } } = this;
+    const last = this.epoch > kept.epoch ? steps : this.done;
+    onReplay?.(`${seen}: ${last - kept.step} steps are done again to find where that began`);
+    this.restore(kept);
+    const inTraining = await this.replay(last);
+    const arisen = inTraining ?? await this.predictor.firstNotFinite();
+    const where = inTraining ? `step ${this.done} of ${steps} in` : "the validation after";
+    const found = arisen
+      ? `it began with ${arisen.value} in ${placeOf(arisen.origin)}, at ${where}`
+      : `as the steps were done again it did not, so doubt the device or its driver; in`;
+    return new UserError(
+      `${seen}: ${found} epoch ${this.epoch + 1} of stage ${stage}`,
       ExitCode.diverged,
       "a lower --lr, or a smaller --alpha or --beta where a constraint is trained, often helps",
     );
+  }
+
+  /** Does the steps up to `last` of the epoch under watch, as far as they stay finite. */
+  private async replay(last: number): Promise<Arisen | undefined> {
+    // Both at once might have no room.
+    this.step.plan.destroy();
+    const watch = await Watch.make(this.runtime, this.step.spec);
+    try {
+      for (const order = this.order(); this.done < last;) {
+        const arisen = await watch.run(await this.feeds(order));
+        this.done++;
+        if (arisen) return arisen;
+        this.options.signal?.throwIfAborted();
+      }
+    } finally {
+      watch.destroy();
+    }
   }
 
   private seconds(): number {
@@ -227,28 +228,39 @@ class Loop {
   }
 
   private async save(): Promise<void> {
+    const state = await this.state();
+    const [wrong] = notFinite(state.model);
+    if (wrong) throw await this.diverged(wrong);
+    this.kept = state;
+    await this.options.checkpoint?.save(state);
+  }
+
+  private async state(): Promise<Checkpoint> {
     const { epoch, done, history, bestEpoch, best } = this;
-    await this.options.checkpoint?.save({
+    return {
       epoch,
       step: done,
       seconds: this.seconds(),
-      history,
+      history: [...history],
       bestEpoch,
-      settings: settingsOf(this.options),
+      settings: trainSettings(this.options),
       model: await stateDict(this.network, this.runtime),
       velocities: await this.hostTensors(this.step.velocities),
       metrics: await this.hostTensors(this.step.metrics),
       best,
-    });
+    };
   }
 
-  private async resume(): Promise<void> {
-    const { checkpoint: store } = this.options;
-    const checkpoint = await store?.load(settingsOf(this.options));
-    if (checkpoint) this.restore(checkpoint, store!.name);
+  private async resume(): Promise<Checkpoint | undefined> {
+    const { checkpoint: store, onResume } = this.options;
+    const checkpoint = await store?.load(trainSettings(this.options));
+    if (!checkpoint) return undefined;
+    this.restore(checkpoint, store!.name);
+    onResume?.(this.history);
+    return checkpoint;
   }
 
-  private restore(checkpoint: Checkpoint, where: string): void {
+  private restore(checkpoint: Checkpoint, where = "the state that was kept"): void {
     const damaged = (problem: string) => new UserError(`${where} ${problem}`, ExitCode.weights);
     if (checkpoint.step > this.steps || checkpoint.epoch > this.options.epochs) {
       throw damaged(
@@ -272,7 +284,6 @@ class Loop {
     this.history = [...checkpoint.history];
     this.bestEpoch = checkpoint.bestEpoch;
     this.best = checkpoint.best;
-    this.options.onResume?.(this.history);
   }
 
   private async hostTensors(variables: ReadonlyMap<string, Variable>): Promise<StateDict> {
@@ -282,17 +293,6 @@ class Loop {
       { dtype: "F32", shape, data: values[i] as Float32Array<ArrayBuffer> },
     ]));
   }
-}
-
-/** Everything that decides what a training ends with. */
-function settingsOf(options: TrainOptions): Settings {
-  const { stage, set, epochs, batch, lr, momentum, weightDecay, seed, settings } = options;
-  const images = {
-    train: options.train.labels.length,
-    validation: options.validation.labels.length,
-  };
-  const own = { stage, data: set.name, images, epochs, batch, lr, momentum, weightDecay, seed };
-  return { ...settings, ...own };
 }
 
 /** More accurate, or as accurate with less loss. */

@@ -20,7 +20,8 @@ import { checkpointFile } from "../../engine/run/checkpoint_file.ts";
 import { flatten } from "../../engine/tensor/movement.ts";
 import type { Tensor } from "../../engine/tensor/tensor.ts";
 import { RowCollector } from "../../engine/train/collect.ts";
-import { train, type TrainOptions, type TrainResult } from "../../engine/train/train.ts";
+import type { TrainOptions, TrainResult } from "../../engine/train/options.ts";
+import { train } from "../../engine/train/train.ts";
 
 export const SIZE = 8;
 export const CHANNELS = 2;

@@ -1,0 +1,60 @@
+/** What a training is asked for, what it tells while it runs, and what it ends with. */
+
+import type { DataSet, Split } from "../data/dataset.ts";
+import type { Settings } from "../io/canonical.ts";
+import type { CheckpointStore, EpochRecord } from "./checkpoint.ts";
+import type { Penalty } from "./step.ts";
+
+export interface TrainOptions {
+  /** "baseline", "control", "treated": for progress, metrics and messages. */
+  readonly stage: string;
+  readonly set: DataSet;
+  readonly train: Split;
+  readonly validation: Split;
+  readonly epochs: number;
+  readonly batch: number;
+  /** Learning rate at the start; it falls to zero along a cosine. */
+  readonly lr: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly seed: number;
+  readonly penalty?: Penalty;
+  /** Where the run's state is kept while it is under way; nowhere if absent. */
+  readonly checkpoint?: CheckpointStore;
+  /** What decides the result besides the numbers above: only the same run takes a checkpoint up. */
+  readonly settings?: Settings;
+  readonly signal?: AbortSignal;
+  /** Told why steps are done again to find where the training diverged, before they are. */
+  readonly onReplay?: (why: string) => void;
+  /** Told the epochs that are already there when a checkpoint is taken up. */
+  readonly onResume?: (history: readonly EpochRecord[]) => void;
+  readonly onProgress?: (progress: TrainProgress) => void;
+  readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
+}
+
+export interface TrainProgress {
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly step: number;
+  readonly steps: number;
+  readonly batch: number;
+  /** Means over the epoch so far: loss, accuracy and the penalty's terms; {} as it begins. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+export interface TrainResult {
+  readonly history: readonly EpochRecord[];
+  /** From 1. */
+  readonly bestEpoch: number;
+}
+
+/** Everything that decides what a training ends with. */
+export function trainSettings(options: TrainOptions): Settings {
+  const { stage, set, epochs, batch, lr, momentum, weightDecay, seed, settings } = options;
+  const images = {
+    train: options.train.labels.length,
+    validation: options.validation.labels.length,
+  };
+  const own = { stage, data: set.name, images, epochs, batch, lr, momentum, weightDecay, seed };
+  return { ...settings, ...own };
+}
