@@ -89,7 +89,7 @@ export const resultSchema = v.pipe(
   ),
 );
 
-const sample = { mean: finite, deviation: measured, values: v.array(finite) };
+const sample = { mean: finite, deviation: v.nullable(finite), values: v.array(finite) };
 const pairedSample = v.looseObject({
   ...sample,
   interval: v.nullable(interval),
@@ -165,7 +165,8 @@ export const noiseSchema = v.looseObject({
     kinds: v.array(v.looseObject({
       ...{ kind: v.string(), images: count },
       points: v.array(v.looseObject({
-        ...{ level: finite, accuracy: measured, deviation: measured, unchanged: measured },
+        ...{ level: finite, deviation: v.nullable(finite) },
+        ...{ accuracy: measured, unchanged: measured },
       })),
     })),
   })),

@@ -54,7 +54,7 @@ function damaged({ name, exitCode = ExitCode.io, hint }: JsonSource, problem: st
 // What fields often are.
 
 export const finite = v.pipe(v.number(), v.finite());
-/** A number that JSON may not have been able to hold: NaN and infinities are null there. */
-export const measured = v.nullable(finite);
+/** A number that may be none: NaN is null in JSON, and read as NaN again. */
+export const measured = v.pipe(v.nullable(finite), v.transform((value) => value ?? NaN));
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 export const fraction = v.pipe(v.number(), v.minValue(0), v.maxValue(1));

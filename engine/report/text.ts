@@ -1,8 +1,12 @@
 /** Numbers and names as a reader wants to see them. */
 
+/** A number with so many digits after the point, or a dash where there is none (NaN). */
+export const decimal = (value: number, digits: number): string =>
+  Number.isNaN(value) ? "–" : value.toFixed(digits);
+
 /** A share as "88.60 %". */
 export const percent = (share: number, digits = 2): string =>
-  `${(100 * share).toFixed(digits)}\u00a0%`;
+  `${decimal(100 * share, digits)}\u00a0%`;
 
 /** A difference of shares in percentage points, with its sign. */
 export const points = (difference: number): string => signed(100 * difference, 2);

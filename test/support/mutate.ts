@@ -77,3 +77,14 @@ function changed(value: any, dice: Dice): unknown {
   else delete value[key];
   return value;
 }
+
+/** A JSON value with each of its parts null in turn; of lists the first item. */
+export function* eachNull(value: unknown): Generator<unknown> {
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, part] of Object.entries(value).slice(0, Array.isArray(value) ? 1 : undefined)) {
+    const put = (other: unknown) =>
+      Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other };
+    yield put(null);
+    for (const other of eachNull(part)) yield put(other);
+  }
+}

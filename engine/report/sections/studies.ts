@@ -7,7 +7,7 @@ import { Html, html } from "../html.ts";
 import { figure, figures, paragraph, type Section, table } from "../pieces.ts";
 import type { Study } from "../run.ts";
 import { layersPlot, noisePlot, shown, sweepPlot } from "../study_plots.ts";
-import { capital, count, counted, percent, points, range, spoken } from "../text.ts";
+import { capital, count, counted, decimal, percent, points, range, spoken } from "../text.ts";
 
 const SIZE = { width: 340, height: 190 };
 
@@ -52,7 +52,7 @@ ${
           of.layer,
           count(of.channels),
           ...[of.own_share, of.mean_overlap, of.chance_overlap].map((share) => percent(share, 1)),
-          of.mean_cosine.toFixed(3),
+          decimal(of.mean_cosine, 3),
         ]),
       }),
     ))
