@@ -103,3 +103,23 @@ Deno.test("run folder: weights that changed since they were written are found, w
     assert.deepEqual((await folder.finished("control"))?.state, result.state);
     await folder.leave();
   }));
+
+Deno.test("run folder: what is read of it and written again keeps its bytes", () =>
+  inFolder(async (root) => {
+    const path = join(root, "run");
+    const folder = await RunFolder.create(path, { command: "treat" });
+    const history = [{
+      ...{ stage: "treated", epoch: 1, lr: 0.1, seconds: 1 },
+      train: { loss: 1, channel: 0.5, accuracy: 0.5 },
+      validation: { accuracy: 0.5, loss: 1, correct: 1, total: 2 },
+    }];
+    await folder.finish("treated", { state: new Map(), history, bestEpoch: 1 });
+    await folder.leave();
+    const files = ["metrics.jsonl", "tensorboard/treated/events.out.tfevents.0"];
+    const bytes = () => files.map((name) => Deno.readFileSync(join(path, name)));
+    const before = bytes();
+    const again = await (await RunFolder.resume(path)).folder.enter();
+    await again.finish("treated", (await again.finished("treated"))!);
+    await again.leave();
+    assert.deepEqual(bytes(), before);
+  }));

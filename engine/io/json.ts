@@ -29,12 +29,29 @@ export function parseJson<T>(text: string, schema: Schema<T>, source: JsonSource
   return checkJson(value, schema, source);
 }
 
-/** @throws UserError that names the file and the field that is not what the schema says */
+/**
+ * The value, its fields in the order that they had: what is read and written again is the same.
+ * @throws UserError that names the file and the field that is not what the schema says
+ */
 export function checkJson<T>(value: unknown, schema: Schema<T>, source: JsonSource): T {
   const result = v.safeParse(schema, value, { abortEarly: true });
-  if (result.success) return result.output;
+  if (result.success) return ordered(result.output, value) as T;
   throw damaged(source, describe(result.issues[0]));
 }
+
+/** A schema puts the fields that it names before the others; here they are as in `like` again. */
+function ordered(value: unknown, like: unknown): unknown {
+  if (!isObject(value) || !isObject(like)) return value;
+  if (Array.isArray(value)) return value.map((item, i) => ordered(item, like[i]));
+  const keys = new Set([...Object.keys(like), ...Object.keys(value)]);
+  return Object.fromEntries(
+    [...keys].filter((key) => Object.hasOwn(value, key))
+      .map((key) => [key, ordered(value[key], like[key])]),
+  );
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
 
 /** A field, and what it is instead of what it should be. */
 function describe(issue: v.BaseIssue<unknown>): string {
