@@ -22,10 +22,12 @@ import {
   makeFolder,
   readJson,
   removeIfThere,
+  removePartials,
   writeFileAtomic,
 } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { configSchema } from "../engine/run/config_schema.ts";
+import { inTurn } from "../engine/run/lock.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { classifiers } from "../models/registry.ts";
 import { describeAccount } from "./account.ts";
@@ -129,7 +131,7 @@ class Cells {
           context.print(`\ncell ${++done} of ${total}: ${model} on ${name}, seed ${seed}`);
           if (await fileExists(join(path, "result.json"))) {
             context.print("  finished before");
-            await completeReport(path);
+            await completeCell(path);
             forecast.leaveOut();
             continue;
           }
@@ -213,8 +215,21 @@ async function cellName(settings: Settings): Promise<string> {
   return `${data}-${model}-${await fingerprint(settings)}-seed-${seed}`;
 }
 
-/** Writes the table of all finished cells in a folder. @returns it in Markdown */
-async function writeTable(folder: string): Promise<string> {
+/** What a process that was killed after a cell's result left to be done. */
+async function completeCell(path: string): Promise<void> {
+  const { folder } = await RunFolder.resume(path);
+  await folder.enter();
+  await completeReport(path);
+  await folder.leave();
+}
+
+/**
+ * Writes the table of all finished cells in a folder, which several processes may be filling.
+ * @returns it in Markdown
+ */
+const writeTable = (folder: string): Promise<string> => inTurn(folder, () => writeAll(folder));
+
+async function writeAll(folder: string): Promise<string> {
   const cells: TableCell[] = [];
   const place = join(folder, "cells");
   const names = await namesIn(place);
@@ -234,6 +249,7 @@ async function writeTable(folder: string): Promise<string> {
   }
   const file = tableOf(cells);
   const text = tableMarkdown(file);
+  await removePartials(folder, { deep: false });
   const write = (name: string, content: string) => writeFileAtomic(join(folder, name), content);
   await write("table.json", JSON.stringify(file, null, 2) + "\n");
   await write("table.csv", encodeCsv(TABLE_HEADER, file.rows.map(tableValues)));

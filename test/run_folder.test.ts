@@ -64,11 +64,17 @@ Deno.test("run folder: what a kill leaves half written is in nobody's way", () =
     const created = await RunFolder.create(path, { command: "treat" });
     assert.deepEqual([...Deno.readDirSync(path)].map(({ name }) => name), ["config.json"]);
     await created.leave();
-    await Deno.writeTextFile(join(path, "baseline.safetensors.4711-9.partial"), "half");
+    await Deno.mkdir(join(path, "tensorboard", "baseline"), { recursive: true });
+    const halves = ["baseline.safetensors", ".model-doctor", "tensorboard/baseline/events"];
+    for (const name of halves) {
+      await Deno.writeTextFile(join(path, `${name}.4711-9.partial`), "half");
+    }
     const { folder, config } = await RunFolder.resume(path);
     assert.deepEqual(config, { command: "treat" });
     await folder.enter();
-    assert.deepEqual([...Deno.readDirSync(path)].map(({ name }) => name), ["config.json"]);
+    const names = (of: string) => [...Deno.readDirSync(of)].map(({ name }) => name).sort();
+    assert.deepEqual(names(path), ["config.json", "tensorboard"]);
+    assert.deepEqual(names(join(path, "tensorboard", "baseline")), []);
     await folder.leave();
     // What somebody else put there is not taken away.
     const other = join(root, "other");

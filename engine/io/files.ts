@@ -2,7 +2,7 @@
  * Files, with errors that name them. What has a final name is complete: a file is written beside
  * it under a name of its own, which ends in `.partial`, synced, and renamed.
  */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { ExitCode, UserError } from "../errors.ts";
 import { checkJson, parseJson, type Schema } from "./json.ts";
@@ -12,8 +12,28 @@ import { decodeText } from "./text.ts";
 /** Files that this process began to write. */
 let partials = 0;
 
+/** What a file is called while this process writes it. */
+export const partialOf = (path: string): string => `${path}.${Deno.pid}-${++partials}.partial`;
+
 /** Whether a name is of a file that is being written, or was when its process ended. */
 export const isPartial = (name: string): boolean => /\.\d+-\d+\.partial$/.test(name);
+
+/**
+ * Removes what processes that ended left half written in a folder, and in those in it. Others must
+ * be kept from writing there meanwhile; see engine/run/lock.ts.
+ * @throws UserError (io) that names a folder that can't be read
+ */
+export async function removePartials(folder: string, { deep = true } = {}): Promise<void> {
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      const path = join(folder, name);
+      if (isDirectory && deep) await removePartials(path);
+      else if (isPartial(name)) await removeIfThere(path);
+    }
+  } catch (error) {
+    throw fileError("read", folder, error);
+  }
+}
 
 /**
  * Writes a file whole or not at all; an existing one is replaced only by the complete new one.
@@ -23,7 +43,7 @@ export async function writeFileAtomic(
   path: string,
   content: Uint8Array | string | AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const partial = `${path}.${Deno.pid}-${++partials}.partial`;
+  const partial = partialOf(path);
   try {
     using file = await Deno.open(partial, { write: true, create: true, truncate: true });
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;

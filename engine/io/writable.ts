@@ -1,10 +1,11 @@
 /**
  * Whether a place can be written to, found out before the work whose result goes there: nothing is
- * left behind, and nothing is made that was not there.
+ * left behind, and nothing is made that was not there. Where the process is killed on the way, what
+ * it leaves has the name of a file that was half written.
  */
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
-import { fileError } from "./files.ts";
+import { fileError, partialOf, removeIfThere } from "./files.ts";
 
 /** @throws UserError (io) where the folder can neither be made nor written in */
 export async function requireWritableFolder(path: string): Promise<void> {
@@ -22,7 +23,9 @@ export async function requireWritableFolder(path: string): Promise<void> {
     );
   }
   try {
-    await Deno.remove(await Deno.makeTempFile({ dir: place, prefix: ".model-doctor-" }));
+    const probe = partialOf(join(place, ".model-doctor"));
+    await Deno.writeFile(probe, new Uint8Array(), { createNew: true });
+    await removeIfThere(probe);
   } catch (error) {
     throw fileError("write in", place, error);
   }

@@ -34,6 +34,13 @@ export async function refuseLocked(folder: string): Promise<void> {
   if (file && !await tryLock(file)) throw await inUse(folder, file);
 }
 
+/** Does what one process at a time may do in the folder, in turn with those that wait for it too. */
+export async function inTurn<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  using file = await opened(folder);
+  await file?.lock(true).catch(() => {});
+  return await work();
+}
+
 /** Gives a folder back before the process ends. */
 export async function unlockFolder(folder: string): Promise<void> {
   const place = await Deno.realPath(folder).catch(() => folder);

@@ -15,7 +15,7 @@ import {
   readBytes,
   readJson,
   readJsonLines,
-  removeIfThere,
+  removePartials,
   writeFileAtomic,
 } from "../io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
@@ -58,7 +58,7 @@ export class RunFolder {
     // Another process may have been here between the two.
     await refuseFull(path, config);
     const folder = new RunFolder(path);
-    await folder.removePartials();
+    await removePartials(path);
     await folder.writeJson(CONFIG, config);
     return folder;
   }
@@ -90,7 +90,7 @@ export class RunFolder {
    */
   async enter(): Promise<RunFolder> {
     await lockFolder(this.path);
-    await this.removePartials();
+    await removePartials(this.path);
     await this.readRecords();
     return this;
   }
@@ -175,12 +175,6 @@ export class RunFolder {
   private async readRecords(): Promise<void> {
     const path = this.file(METRICS);
     this.records = await fileExists(path) ? await readJsonLines(path, epochSchema) : [];
-  }
-
-  private async removePartials(): Promise<void> {
-    for (const name of await namesIn(this.path)) {
-      if (isPartial(name)) await removeIfThere(this.file(name));
-    }
   }
 
   /** Writes metrics.jsonl, and for TensorBoard tensorboard/<stage>/. */
