@@ -6,6 +6,8 @@ import type { Module } from "../engine/nn/module.ts";
 import { initialize, parameterCount } from "../engine/nn/state.ts";
 import type { EpochRecord } from "../engine/train/checkpoint.ts";
 import type { TrainProgress } from "../engine/train/options.ts";
+import { OPTIMIZERS } from "../engine/train/optimizers/optimizers.ts";
+import { LR_SCHEDULES } from "../engine/train/rate.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../engine/run/stage.ts";
 import { createClassifier } from "../models/classifier.ts";
@@ -107,8 +109,28 @@ export const trainFlags = flagTable({
   ...batchFlag,
   ...seedFlag,
   lr: { type: "number", above: 0, max: 100, default: 0.01, help: "learning rate at the start" },
-  momentum: { type: "number", min: 0, below: 1, default: 0.9, help: "momentum of SGD" },
-  weightDecay: { type: "number", min: 0, max: 1, default: 5e-4, help: "weight decay of SGD" },
+  lrSchedule: {
+    type: "choice",
+    choices: LR_SCHEDULES,
+    default: "cosine",
+    help: "the learning rate over the epochs: down to 0 along a cosine, or the same in all",
+  },
+  optimizer: {
+    type: "choice",
+    choices: OPTIMIZERS.map(({ name }) => name),
+    default: "sgd",
+    help: "how weights follow gradients: " +
+      OPTIMIZERS.map(({ name, help }) => `${name} (${help})`).join(", "),
+  },
+  momentum: {
+    type: "number",
+    min: 0,
+    below: 1,
+    default: 0.9,
+    help: "momentum of SGD",
+    need: needs.oneOf("optimizer", "sgd"),
+  },
+  weightDecay: { type: "number", min: 0, max: 1, default: 5e-4, help: "weight decay" },
   validation: {
     type: "number",
     above: 0,

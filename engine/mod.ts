@@ -73,16 +73,25 @@ export {
   subset,
 } from "./data/dataset.ts";
 
-// Training: an optimiser's rule, a step, the loop; what a network says of many images.
-export { sgd, type SgdOptions, type Velocities, zeroVelocities } from "./train/sgd.ts";
+// Training: optimizers, a step, the loop; what a network says of many images.
+export { adam } from "./train/optimizers/adam.ts";
+export type { Optimizer, OptimizerOptions, Trained } from "./train/optimizers/optimizer.ts";
+export { type OptimizerName, optimizerOf, OPTIMIZERS } from "./train/optimizers/optimizers.ts";
+export type { SamOptions } from "./train/optimizers/sam.ts";
+export { sgd } from "./train/optimizers/sgd.ts";
+export { StepState } from "./train/state.ts";
+export { type Batch, forward, type StepGraph, type Transform } from "./train/graph.ts";
 export {
+  classification,
+  type LossOptions,
+  type Objective,
   type Penalty,
   type PenaltyTerm,
-  type StepGraph,
-  type StepOptions,
   type Strength,
-  TrainingStep,
-} from "./train/step.ts";
+} from "./train/loss.ts";
+export { type StepOptions, type Trainable, TrainingStep } from "./train/step.ts";
+export { balanced, type Order, shuffled, upweighted } from "./train/order.ts";
+export type { LrSchedule } from "./train/rate.ts";
 export type { Schedule } from "./train/schedule.ts";
 export type { TrainOptions, TrainProgress, TrainResult } from "./train/options.ts";
 export { train } from "./train/train.ts";

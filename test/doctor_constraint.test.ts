@@ -24,7 +24,7 @@ import {
   Variable,
 } from "../engine/tensor/mod.ts";
 import { ALWAYS } from "../engine/train/schedule.ts";
-import { forward } from "../engine/train/step.ts";
+import { forward } from "../engine/train/graph.ts";
 import { classifier } from "../models/registry.ts";
 import { interpret } from "./reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";

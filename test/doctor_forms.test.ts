@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type FormName, formOf, FORMS } from "../engine/doctor/forms/forms.ts";
 import { constraintPenalty } from "../engine/doctor/penalty.ts";
 import { grad, Input, logSoftmax, sum, type Tensor } from "../engine/tensor/mod.ts";
-import { forward, type StepGraph } from "../engine/train/step.ts";
+import { forward, type StepGraph } from "../engine/train/graph.ts";
 import { interpret } from "./reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
 import { constraintOf } from "./support/constraint.ts";

@@ -49,7 +49,7 @@ async function runProgram(args: readonly string[], cwd: string, program: string)
 const FOREIGN = `
 import {
   conv2d, Conv2d, crossEntropy, flatten, grad, initialize, Input, Linear, Module, type Pass,
-  requestGpu, run, Runtime, sgd, type Tensor, Variable, zeroVelocities,
+  requestGpu, run, Runtime, sgd, StepState, type Tensor, Variable,
 } from "@model-doctor/engine";
 import { classifiers } from "@model-doctor/engine/models";
 
@@ -66,14 +66,14 @@ const images = Float32Array.from({ length: 32 }, (_, i) => Math.cos(i * i));
 const x = new Variable("images", [2, 4, 4, 1], images);
 const labels = new Variable("labels", [2], Uint32Array.of(0, 1));
 const loss = crossEntropy(run(network, x, { training: true }).output, labels);
-const parameters = new Map(network.namedParameters());
-const gradients = grad(loss, [...parameters.values()]);
-const byName = new Map([...parameters.keys()].map((name, i) => [name, gradients[i]]));
+const parameters = [...network.namedParameters()];
+const gradients = grad(loss, parameters.map(([, parameter]) => parameter));
+const trained = parameters.map(([name, parameter], i) => ({
+  ...{ name, parameter, value: parameter, gradient: gradients[i] },
+}));
 const lr = new Input("lr", []);
-const update = sgd(parameters, zeroVelocities(parameters), byName, lr, {
-  momentum: 0.9,
-  weightDecay: 0,
-});
+const options = { momentum: 0.9, weightDecay: 0 };
+const update = sgd.update(trained, lr, options, new StepState());
 const runtime = new Runtime(await requestGpu());
 const plan = await runtime.plan({ outputs: { loss }, assign: update });
 for (let step = 0; step < 20; step++) {

@@ -13,7 +13,7 @@ import { add, div, greater, mul, sqrt, square, sub } from "../engine/tensor/poin
 import { max, mean, sum } from "../engine/tensor/reduce.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
 import type { TrainOptions } from "../engine/train/options.ts";
-import type { Penalty } from "../engine/train/step.ts";
+import type { Penalty } from "../engine/train/loss.ts";
 import { inFolder, userError } from "./support/io.ts";
 import { CHANNELS, CLASSES, SIZE, tinyOptions, tinySet, tinyTraining } from "./support/train.ts";
 

@@ -21,12 +21,12 @@ Deno.test("a step weighs what its plan then occupies, and weighing makes nothing
   for (const penalty of [undefined, undiagnosed(network, tinySet.classes.length, constraint)]) {
     const options = { ...rest, batch: 12, penalty };
     const { counts, restore } = await countBuffers();
-    const weighed = TrainingStep.weigh(runtime, network, tinySet, tinySet.train, options);
+    const [weighed] = TrainingStep.weigh(runtime, network, tinySet, tinySet.train, options);
     restore();
     assert.equal(counts.made, 0);
     if (penalty) continue;
     const step = await TrainingStep.make(runtime, network, tinySet, tinySet.train, options);
-    assert.deepEqual(weighed, step.plan.memory);
+    assert.deepEqual(weighed, step.plans[0].memory);
     step.destroy();
   }
 });
@@ -36,7 +36,7 @@ Deno.test("a batch that has no room is refused with the largest power of its hal
   const network = tinyNet(0);
   const penalty = undiagnosed(network, tinySet.classes.length, constraint);
   const weigh = (batch: number, of?: typeof penalty) => {
-    const { values, textures, inputs, variables } = TrainingStep.weigh(
+    const [{ values, textures, inputs, variables }] = TrainingStep.weigh(
       ...[new Runtime(gpu, target), network, tinySet, tinySet.train] as const,
       { ...rest, batch, penalty: of },
     );

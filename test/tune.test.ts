@@ -150,7 +150,7 @@ Deno.test("tuning changes no bit of a training run, and GPUs train as CPU adapte
     const step = await TrainingStep.make(runtime, network, set, set.train, options);
     for (let s = 0; s < 3; s++) await step.run(Uint32Array.of(0, 1, 2, 3, 4, 5), s, 0.01);
     const weights = await runtime.read([...network.namedParameters()].map(([, p]) => p));
-    const { dispatches } = step.plan;
+    const { dispatches } = step.plans[0];
     step.destroy();
     runtime.destroy();
     return { weights, dispatches };

@@ -11,7 +11,8 @@ import type { Runtime } from "../../engine/plan/runtime.ts";
 import type { Option } from "../../engine/options.ts";
 import { Input, Variable } from "../../engine/tensor/tensor.ts";
 import { RowCollector } from "../../engine/train/collect.ts";
-import { type Penalty, TrainingStep } from "../../engine/train/step.ts";
+import type { Penalty } from "../../engine/train/loss.ts";
+import { TrainingStep } from "../../engine/train/step.ts";
 import { batchFlag, MAX_WEIGHT, modelFlags } from "../common.ts";
 import { termFlags } from "../constraint_flags.ts";
 import { flagTable } from "../framework/flags.ts";
@@ -128,7 +129,7 @@ export async function openStage(
   });
   const indices = Uint32Array.from({ length: batch }, (_, i) => i);
   // At a learning rate of 0 the same work is done, and nothing diverges.
-  return { plan: step.plan, modules, feeds: (k) => step.feeds(indices, k, 0) };
+  return { plan: step.plans[0], modules, feeds: (k) => step.feeds(indices, k, 0) };
 }
 
 /** The constraint as it is trained on, with masks that give each class every other kernel. */

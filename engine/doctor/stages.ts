@@ -20,8 +20,10 @@ import type { Runtime } from "../plan/runtime.ts";
 import { Variable } from "../tensor/tensor.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
 import { type StageReporter, trainStage } from "../run/stage.ts";
-import type { Penalty } from "../train/step.ts";
 import { backgroundKernels } from "./background.ts";
+import type { Penalty } from "../train/loss.ts";
+import type { OptimizerName } from "../train/optimizers/optimizers.ts";
+import type { LrSchedule } from "../train/rate.ts";
 import { type Examination, examine } from "./examine.ts";
 import { type Constraint, termsOf } from "./constraint.ts";
 import type { ClassKernels } from "./forms/form.ts";
@@ -55,6 +57,8 @@ export interface StageSettings {
   readonly batch: number;
   readonly lr: number;
   readonly treatLr: number;
+  readonly lrSchedule?: LrSchedule;
+  readonly optimizer?: OptimizerName;
   readonly momentum: number;
   readonly weightDecay: number;
   /** Half width of the feature noise in the diagnosis. */
@@ -212,9 +216,10 @@ export class Stages {
     settings: Settings = {},
   ): Promise<StageResult> {
     const { folder, network, runtime, set, split, report } = this;
-    const { model, batch, momentum, weightDecay, seed } = this.settings;
+    const { model, batch, seed, optimizer, lrSchedule, momentum, weightDecay } = this.settings;
     const result = await trainStage(runtime, network, folder, {
-      ...{ stage, set, epochs, lr, penalty, batch, momentum, weightDecay, seed },
+      ...{ stage, set, epochs, lr, penalty, batch, seed },
+      ...{ optimizer, lrSchedule, momentum, weightDecay },
       ...split,
       settings: { model, ...settings },
     }, report);

@@ -1,5 +1,5 @@
 /**
- * Where a training run stands: weights, velocities, the metrics' sums, the best weights so far, and
+ * Where a training run stands: weights, what steps remember, the metrics' sums, the best weights so far, and
  * the position. Everything random is a function of seed and step, so a run that is taken up from it
  * gives the same bits as one that was not stopped. Where it is kept is for the caller to say;
  * run/checkpoint_file.ts keeps it in a file.
@@ -37,7 +37,8 @@ export interface Position {
 
 export interface Checkpoint extends Position {
   readonly model: StateDict;
-  readonly velocities: StateDict;
+  /** What the steps remember beside the network; see state.ts. */
+  readonly state: StateDict;
   readonly metrics: StateDict;
   readonly best: StateDict;
 }

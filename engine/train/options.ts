@@ -3,25 +3,33 @@
 import type { DataSet, Split } from "../data/dataset.ts";
 import type { Settings } from "../io/canonical.ts";
 import type { CheckpointStore, EpochRecord } from "./checkpoint.ts";
-import type { Penalty } from "./step.ts";
+import type { Order } from "./order.ts";
+import type { LrSchedule } from "./rate.ts";
+import type { StepOptions } from "./step.ts";
 
-export interface TrainOptions {
+/**
+ * A training of a network. Left to their defaults, its parts make it SGD on the cross entropy of
+ * shuffled images; a treatment puts others in the place of some.
+ */
+export interface TrainOptions extends StepOptions {
   /** "baseline", "control", "treated": for progress, metrics and messages. */
   readonly stage: string;
   readonly set: DataSet;
   readonly train: Split;
   readonly validation: Split;
   readonly epochs: number;
-  readonly batch: number;
-  /** Learning rate at the start; it falls to zero along a cosine. */
+  /** Learning rate at the start. */
   readonly lr: number;
-  readonly momentum: number;
-  readonly weightDecay: number;
-  readonly seed: number;
-  readonly penalty?: Penalty;
+  /** What becomes of it over the epochs; it falls to zero along a cosine if absent. */
+  readonly lrSchedule?: LrSchedule;
+  /** Which images each epoch's steps see; all in random order if absent. */
+  readonly order?: Order;
   /** Where the run's state is kept while it is under way; nowhere if absent. */
   readonly checkpoint?: CheckpointStore;
-  /** What decides the result besides the numbers above: only the same run takes a checkpoint up. */
+  /**
+   * What decides the result besides the numbers above, functions among the options included: only
+   * the same run takes a checkpoint up.
+   */
   readonly settings?: Settings;
   readonly signal?: AbortSignal;
   /** Told why steps are done again to find where the training diverged, before they are. */
@@ -51,10 +59,15 @@ export interface TrainResult {
 /** Everything that decides what a training ends with. */
 export function trainSettings(options: TrainOptions): Settings {
   const { stage, set, epochs, batch, lr, momentum, weightDecay, seed, settings } = options;
+  const { optimizer = "sgd", lrSchedule = "cosine", sam, trainable } = options;
   const images = {
     train: options.train.labels.length,
     validation: options.validation.labels.length,
   };
-  const own = { stage, data: set.name, images, epochs, batch, lr, momentum, weightDecay, seed };
-  return { ...settings, ...own };
+  return {
+    ...settings,
+    ...{ stage, data: set.name, images, epochs, batch, seed },
+    ...{ optimizer, lr, lrSchedule, momentum, weightDecay, sam },
+    trainable: trainable && { ...trainable, names: [...trainable.names] },
+  };
 }

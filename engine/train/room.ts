@@ -6,13 +6,16 @@ import type { Module } from "../nn/module.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { type StepOptions, TrainingStep } from "./step.ts";
 
+/** What changes a step's size; the rest changes numbers. */
+type RoomOptions = Omit<StepOptions, "seed" | "momentum" | "weightDecay">;
+
 /** @throws UserError (usage) where the step has none, with the largest batch that was found to have */
 export function requireRoom(
   runtime: Runtime,
   network: Module,
   set: DataSet,
   split: Split,
-  options: Pick<StepOptions, "batch" | "penalty">,
+  options: RoomOptions,
 ): void {
   const lacking = (batch: number) => whatLacks(runtime, network, set, split, { ...options, batch });
   const batch = Math.min(options.batch, split.labels.length);
@@ -33,15 +36,17 @@ function whatLacks(
   network: Module,
   set: DataSet,
   split: Split,
-  options: Pick<StepOptions, "batch" | "penalty">,
+  options: RoomOptions,
 ): string | undefined {
-  // They change numbers, and no sizes.
   const rest = { seed: 0, momentum: 0.9, weightDecay: 1e-4 };
   try {
-    const { values, textures, inputs, variables } = TrainingStep.weigh(
-      ...[runtime, network, set, split, { ...rest, ...options }] as const,
+    const passes = TrainingStep.weigh(runtime, network, set, split, { ...rest, ...options });
+    // Passes have memory of their own, and nearly all of their variables in common.
+    const own = passes.map(({ values, textures, inputs }) =>
+      values.bytes + textures.bytes + inputs
     );
-    const bytes = values.bytes + textures.bytes + inputs + variables;
+    const shared = Math.max(...passes.map(({ variables }) => variables));
+    const bytes = own.reduce((sum, one) => sum + one) + shared;
     const { memory = Infinity } = runtime.gpu;
     return bytes > memory
       ? `it takes ${gib(bytes)} of memory, and ${gib(memory)} are free`

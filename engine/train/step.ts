@@ -1,89 +1,63 @@
 /**
- * One training step as a plan: a batch is gathered and augmented, the network and its loss are
- * evaluated, parameters, velocities and running averages are updated, and the metrics are added
- * up on the device. Nothing is read back.
+ * One training step as a plan, or SAM's as two: a batch is gathered and augmented, the network and
+ * its loss are evaluated, parameters, what the optimizer remembers and running averages are updated,
+ * and the metrics are added up on the device. Nothing is read back.
  */
 
 import { Batches } from "../data/batch.ts";
 import type { DataSet, Split } from "../data/dataset.ts";
 import type { Module } from "../nn/module.ts";
-import { observe } from "../nn/observe.ts";
 import type { MemoryUse } from "../plan/allocate.ts";
 import { type Feed, type Plan, type PlanSpec, weigh } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { grad } from "../tensor/autograd.ts";
 import { argmax } from "../tensor/indexing.ts";
-import { crossEntropy } from "../tensor/loss.ts";
 import { inLayer } from "../tensor/origin.ts";
-import { add, equal, mul } from "../tensor/pointwise.ts";
+import { add, equal } from "../tensor/pointwise.ts";
 import { sum } from "../tensor/reduce.ts";
 import { type AssignmentPair, Input, type Tensor, Variable } from "../tensor/tensor.ts";
+import { type Batch, forward, type Transform } from "./graph.ts";
+import { lossOf, type LossOptions, type Strength } from "./loss.ts";
+import type { OptimizerOptions, Trained } from "./optimizers/optimizer.ts";
+import { type OptimizerName, optimizerOf } from "./optimizers/optimizers.ts";
+import { climb, type SamOptions } from "./optimizers/sam.ts";
 import type { Schedule } from "./schedule.ts";
-import { sgd, type SgdOptions, type Velocities, zeroVelocities } from "./sgd.ts";
+import { StepState } from "./state.ts";
 
-/** What a penalty may depend on. */
-export interface StepGraph {
-  readonly logits: Tensor;
-  readonly labels: Tensor;
-  /** Share of background in each pixel [B, H, W, 1], where the data has masks. */
-  readonly background?: Tensor;
-  /** The output of a module by its name; "input" is the batch itself. See `observe`. */
-  output(layer: string): Tensor;
+/** Which parameters are trained, where that is not all of them. */
+export interface Trainable {
+  /** By their names in the state dict; the others stay as they are. */
+  readonly names: ReadonlySet<string>;
+  /** Whether the network is applied as in a test: with its running averages, without dropout. */
+  readonly evaluation: boolean;
 }
 
-/** A term beside the cross entropy; it is reported unweighted. */
-export interface PenaltyTerm {
-  readonly value: Tensor;
-  readonly weight: number;
-  readonly schedule: Schedule;
-}
-
-/** What is added to the cross entropy: some terms, by name. */
-export interface Penalty {
-  build(graph: StepGraph): Readonly<Record<string, PenaltyTerm>>;
-}
-
-/** How strong a term is in a step, as a factor of its weight. */
-export type Strength = (schedule: Schedule) => number;
-
-export interface StepOptions extends SgdOptions {
+export interface StepOptions extends OptimizerOptions, LossOptions {
   readonly batch: number;
   readonly seed: number;
-  readonly penalty?: Penalty;
-}
-
-/** What a network is applied to in a training step. */
-export interface Batch {
-  /** [B, H, W, C] */
-  readonly images: Tensor;
-  /** [B] (u32) */
-  readonly labels: Tensor;
-  /** [B, H, W, 1] */
-  readonly background?: Tensor;
-}
-
-/** The network applied to a batch, in training mode, and its updates of running averages. */
-export function forward(
-  network: Module,
-  { images, labels, background }: Batch,
-  key: Tensor,
-): { graph: StepGraph; updates: readonly AssignmentPair[] } {
-  const { logits, updates, layer } = observe(network, images, { training: true, key });
-  return { graph: { logits, labels, background, output: layer }, updates };
+  /** SGD if absent. */
+  readonly optimizer?: OptimizerName;
+  /** Makes a step two passes over its batch; see optimizers/sam.ts. */
+  readonly sam?: SamOptions;
+  readonly trainable?: Trainable;
+  /** What the network is shown in the place of the batch; the labels count for the accuracy. */
+  readonly transform?: Transform;
 }
 
 export class TrainingStep {
   private constructor(
     private readonly runtime: Runtime,
-    /** What a step computes; the plan is made of it. */
-    readonly spec: PlanSpec<never>,
-    readonly plan: Plan<never>,
+    /** What a step computes, as passes over the batch in order: one, or SAM's two. */
+    readonly passes: readonly PlanSpec<never>[],
+    /** Made of the passes. */
+    readonly plans: readonly Plan<never>[],
     private readonly batches: Batches,
     private readonly inputs: Readonly<Record<"key" | "lr", Input>>,
     /** The penalty's terms: how strong each is, and what decides it. */
     private readonly strengths: readonly (readonly [Input, Schedule])[],
     private readonly seed: number,
-    readonly velocities: Velocities,
+    /** What is remembered beside the network, by name. */
+    readonly state: ReadonlyMap<string, Variable>,
     /** Sums over steps, by name: "loss", "correct" and the penalty's terms. */
     readonly metrics: ReadonlyMap<string, Variable>,
   ) {}
@@ -95,25 +69,30 @@ export class TrainingStep {
     split: Split,
     options: StepOptions,
   ): Promise<TrainingStep> {
-    const { spec, batches, inputs, strengths, velocities, metrics } = TrainingStep.trace(
+    const { passes, batches, inputs, strengths, state, metrics } = TrainingStep.trace(
       ...[runtime, network, set, split, options] as const,
     );
-    const plan = await runtime.plan<never>(spec);
+    const plans: Plan<never>[] = [];
+    for (const pass of passes) plans.push(await runtime.plan<never>(pass));
     return new TrainingStep(
-      ...[runtime, spec, plan, batches, inputs, strengths] as const,
-      ...[options.seed, velocities, metrics] as const,
+      ...[runtime, passes, plans, batches, inputs, strengths] as const,
+      ...[options.seed, state, metrics] as const,
     );
   }
 
-  /** What a step would occupy of the device's memory; nothing is made. Throws as `weigh` does. */
+  /**
+   * What each pass of a step would occupy of the device's memory; nothing is made. Throws as `weigh`
+   * does.
+   */
   static weigh(
     runtime: Runtime,
     network: Module,
     set: DataSet,
     split: Split,
     options: StepOptions,
-  ): MemoryUse {
-    return weigh(runtime, TrainingStep.trace(runtime, network, set, split, options).spec);
+  ): MemoryUse[] {
+    const { passes } = TrainingStep.trace(runtime, network, set, split, options);
+    return passes.map((pass) => weigh(runtime, pass));
   }
 
   private static trace(
@@ -123,57 +102,47 @@ export class TrainingStep {
     split: Split,
     options: StepOptions,
   ) {
-    const { batch, penalty } = options;
+    const { batch, transform, trainable } = options;
     const inputs = {
       key: new Input("key", [2], "u32"),
       lr: new Input("learning rate", []),
     };
     const { augmentation } = set;
-    const batches = inLayer(
-      "(batch)",
-      () => new Batches(runtime, set, split, { batch, augmentation, key: inputs.key }),
-    );
-    const { graph, updates } = forward(network, batches, inputs.key);
-    const { logits, labels } = graph;
-
-    const classification = inLayer("(loss)", () => crossEntropy(logits, labels));
-    const extra = Object.entries(inLayer("(constraint)", () => penalty?.build(graph) ?? {}));
-    const strengths = extra.map(([name]) => new Input(`strength of ${name}`, []));
-    const loss = inLayer("(loss)", () => {
-      const weighted = extra.map(([, { value, weight }], i) =>
-        mul(mul(value, weight), strengths[i])
-      );
-      return weighted.length > 0
-        ? add(classification, weighted.reduce((sum, term) => add(sum, term)))
-        : classification;
+    const [batches, shown] = inLayer("(batch)", (): [Batches, Batch] => {
+      const own = new Batches(runtime, set, split, { batch, augmentation, key: inputs.key });
+      const { images, labels, background, indices } = own;
+      const plain = { images, labels, background, indices };
+      return [own, transform?.(plain, inputs.key) ?? plain];
     });
+    const training = !trainable?.evaluation;
+    const { graph, updates } = forward(network, shown, inputs.key, { training });
+    const state = new StepState();
+    const loss = lossOf(graph, options, state);
 
-    const parameters = new Map(network.namedParameters());
-    const names = [...parameters.keys()];
-    const gradients = grad(loss, [...parameters.values()]);
-    const byName = new Map(names.map((name, i) => [name, gradients[i]]));
-    const velocities = zeroVelocities(parameters);
+    const parameters = [...network.namedParameters()]
+      .filter(([name]) => trainable?.names.has(name) ?? true);
+    const gradients = grad(loss.value, parameters.map(([, parameter]) => parameter));
+    const trained = parameters.map(([name, parameter], i): Trained => ({
+      ...{ name, parameter, value: parameter, gradient: gradients[i] },
+    }));
 
-    const correct = inLayer("(metrics)", () => sum(equal(argmax(logits), labels)));
-    const terms: Record<string, Tensor> = {
-      ...{ loss, correct },
-      ...Object.fromEntries(extra.map(([name, { value }]) => [name, value])),
-    };
-    const metrics = new Map(
-      Object.keys(terms).map((name) => [name, new Variable(name, [], new Float32Array(1))]),
-    );
-    const sums = inLayer(
-      "(metrics)",
-      () => [...metrics].map(([name, total]): AssignmentPair => [total, add(total, terms[name])]),
-    );
-    const steps = inLayer(
+    const { metrics, sums } = inLayer("(metrics)", () =>
+      summed({
+        loss: loss.value,
+        correct: sum(equal(argmax(graph.logits), batches.labels)),
+        ...Object.fromEntries(loss.terms),
+      }));
+    const [first, ...further] = inLayer(
       "(update)",
-      () => sgd(parameters, velocities, byName, inputs.lr, options),
+      () => updatePasses(trained, inputs.lr, options, state),
     );
+    const passes: PlanSpec<never>[] = [
+      { assign: [...updates, ...state.updates, ...sums, ...first] },
+      ...further.map((assign) => ({ assign })),
+    ];
     return {
-      spec: { assign: [...updates, ...sums, ...steps] },
-      ...{ batches, inputs, velocities, metrics },
-      strengths: extra.map(([, { schedule }], i) => [strengths[i], schedule] as const),
+      ...{ passes, batches, inputs, metrics, state: state.variables },
+      strengths: loss.strengths,
     };
   }
 
@@ -190,10 +159,15 @@ export class TrainingStep {
     strength: Strength = () => 1,
     next?: Uint32Array,
   ): Promise<void> {
-    this.plan.run(await this.feeds(indices, step, lr, strength, next));
+    this.submit(await this.feeds(indices, step, lr, strength, next));
   }
 
-  /** What the plan is fed for that step. */
+  /** Trains on what `feeds` gave. */
+  submit(feeds: readonly Feed[]): void {
+    for (const plan of this.plans) plan.run(feeds);
+  }
+
+  /** What the plans are fed for that step. */
   async feeds(
     indices: Uint32Array<ArrayBuffer>,
     step: number,
@@ -220,8 +194,32 @@ export class TrainingStep {
   }
 
   destroy(): void {
-    this.plan.destroy();
+    for (const plan of this.plans) plan.destroy();
     this.batches.release(this.runtime);
-    this.runtime.release([...this.velocities.values(), ...this.metrics.values()]);
+    this.runtime.release([...this.state.values(), ...this.metrics.values()]);
   }
+}
+
+/** A variable for each of a step's numbers, and how the step adds to them. */
+function summed(terms: Readonly<Record<string, Tensor>>) {
+  const metrics = new Map(
+    Object.keys(terms).map((name) => [name, new Variable(name, [], new Float32Array(1))]),
+  );
+  const sums = [...metrics].map((
+    [name, total],
+  ): AssignmentPair => [total, add(total, terms[name])]);
+  return { metrics, sums };
+}
+
+/** What the optimizer assigns, in each pass over the batch. */
+function updatePasses(
+  trained: readonly Trained[],
+  lr: Tensor,
+  options: StepOptions,
+  state: StepState,
+): AssignmentPair[][] {
+  const optimizer = optimizerOf(options.optimizer ?? "sgd");
+  if (!options.sam) return [optimizer.update(trained, lr, options, state)];
+  const { moves, moved } = climb(trained, options.sam, state);
+  return [moves, optimizer.update(moved, lr, options, state)];
 }

@@ -15,15 +15,16 @@ import {
 } from "../nn/state.ts";
 import type { Feed } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
-import { permutation, streamId } from "../random.ts";
 import { sameShape } from "../tensor/shape.ts";
 import type { Variable } from "../tensor/tensor.ts";
 import type { Checkpoint, EpochRecord } from "./checkpoint.ts";
 import { type TrainOptions, type TrainResult, trainSettings } from "./options.ts";
+import { shuffled } from "./order.ts";
 import { type Accuracy, accuracy, predictions } from "./predictions.ts";
 import { type Arisen, placeOf, Watch } from "./nonfinite.ts";
 import { Predictor } from "./predict.ts";
-import { cosineRate, type Schedule, strengthAt } from "./schedule.ts";
+import { learningRate } from "./rate.ts";
+import { type Schedule, strengthAt } from "./schedule.ts";
 import { TrainingStep } from "./step.ts";
 
 /** About how often the host waits for the device and looks at the metrics, in milliseconds. */
@@ -111,7 +112,7 @@ class Loop {
     while (this.done < steps) {
       const begun = performance.now();
       const end = Math.min(this.done + ahead, steps);
-      for (; this.done < end; this.done++) this.step.plan.run(await this.feeds(order));
+      for (; this.done < end; this.done++) this.step.submit(await this.feeds(order));
       means = await this.means();
       this.report(means);
       options.signal?.throwIfAborted();
@@ -128,18 +129,17 @@ class Loop {
 
   /** The order in which the epoch under way sees the images. */
   private order(): Uint32Array<ArrayBuffer> {
-    const { options: { train, seed }, epoch } = this;
-    return permutation(train.labels.length, seed, streamId(`order of epoch ${epoch}`));
+    const { options: { train, seed, order = shuffled }, epoch } = this;
+    return order(train.labels.length, seed, epoch);
   }
 
   /** What the next step is fed. */
   private feeds(order: Uint32Array<ArrayBuffer>): Promise<Feed[]> {
-    const { options: { lr, epochs }, epoch, done, steps, batch } = this;
+    const { options: { epochs }, epoch, done, steps, batch } = this;
     const images = (step: number) => order.slice(step * batch, (step + 1) * batch);
     const next = done + 1 < steps ? images(done + 1) : undefined;
     const strength = (schedule: Schedule) => strengthAt(schedule, epoch + done / steps, epochs);
-    const rate = cosineRate(lr, epoch, epochs);
-    return this.step.feeds(images(done), epoch * steps + done, rate, strength, next);
+    return this.step.feeds(images(done), epoch * steps + done, this.lr(), strength, next);
   }
 
   private async finishEpoch(means: Record<string, number>): Promise<void> {
@@ -150,7 +150,7 @@ class Loop {
     const record: EpochRecord = {
       stage: options.stage,
       epoch: this.epoch + 1,
-      lr: cosineRate(options.lr, this.epoch, options.epochs),
+      lr: this.lr(),
       train: means,
       validation,
       seconds: this.seconds(),
@@ -203,18 +203,28 @@ class Loop {
   /** Does the steps up to `last` of the epoch under watch, as far as they stay finite. */
   private async replay(last: number): Promise<Arisen | undefined> {
     // Both at once might have no room.
-    this.step.plan.destroy();
-    const watch = await Watch.make(this.runtime, this.step.spec);
+    for (const plan of this.step.plans) plan.destroy();
+    const watches: Watch[] = [];
     try {
+      for (const pass of this.step.passes) watches.push(await Watch.make(this.runtime, pass));
       for (const order = this.order(); this.done < last;) {
-        const arisen = await watch.run(await this.feeds(order));
+        const feeds = await this.feeds(order);
         this.done++;
-        if (arisen) return arisen;
+        for (const watch of watches) {
+          const arisen = await watch.run(feeds);
+          if (arisen) return arisen;
+        }
         this.options.signal?.throwIfAborted();
       }
     } finally {
-      watch.destroy();
+      for (const watch of watches) watch.destroy();
     }
+  }
+
+  /** Of the epoch under way. */
+  private lr(): number {
+    const { lr, lrSchedule = "cosine", epochs } = this.options;
+    return learningRate(lrSchedule, lr, this.epoch, epochs);
   }
 
   private seconds(): number {
@@ -245,7 +255,7 @@ class Loop {
       bestEpoch,
       settings: trainSettings(this.options),
       model: await stateDict(this.network, this.runtime),
-      velocities: await this.hostTensors(this.step.velocities),
+      state: await this.hostTensors(this.step.state),
       metrics: await this.hostTensors(this.step.metrics),
       best,
     };
@@ -270,7 +280,7 @@ class Loop {
     }
     loadStateDict(this.network, checkpoint.model, this.runtime, where);
     if (checkpoint.bestEpoch > 0) checkStateDict(this.network, checkpoint.best, where);
-    for (const group of ["velocities", "metrics"] as const) {
+    for (const group of ["state", "metrics"] as const) {
       for (const [name, variable] of this.step[group]) {
         const tensor = checkpoint[group].get(name);
         if (!tensor) throw damaged(`lacks ${group}/${name}`);

@@ -4,7 +4,7 @@
  */
 
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { StepGraph } from "../../train/step.ts";
+import type { StepGraph } from "../../train/graph.ts";
 import type { TermName } from "../terms.ts";
 
 /** The kernels of each class at one layer, as the channel-wise constraint needs them. */

@@ -16,7 +16,10 @@ export function askedSection(result: ResultFile, settings: Settings): Section {
   const { images, theta, constraint } = result;
   const { epochs, treatEpochs, lr, treatLr, batch, momentum, weightDecay, weights } = settings;
   const { imagesPerClass, noise, noiseCopies, width = 1 } = settings;
-  const optimiser = `SGD, batch ${batch}, momentum ${momentum}, weight decay ${weightDecay}`;
+  const { optimizer = "sgd", lrSchedule = "cosine" } = settings;
+  const rule = optimizer === "sgd" ? `SGD, momentum ${momentum}` : "Adam";
+  const course = lrSchedule === "cosine" ? "a learning rate that falls to 0" : "a constant rate";
+  const optimiser = `${rule}, weight decay ${weightDecay}, batch ${batch}, ${course}`;
   const asked: Facts = [
     [
       "Model",
