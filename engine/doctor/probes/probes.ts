@@ -5,6 +5,7 @@ import { ExitCode, UserError } from "../../errors.ts";
 import { didYouMean } from "../../nearest.ts";
 import type { Need, OptionTable, Values } from "../../options.ts";
 import type { Curve } from "../curve.ts";
+import { exchange } from "./exchange.ts";
 import { fgsm } from "./fgsm.ts";
 import { foreground } from "./foreground.ts";
 import { insertion } from "./insertion.ts";
@@ -12,7 +13,7 @@ import { noise } from "./noise.ts";
 import type { Measure, Probe, Subject } from "./probe.ts";
 
 /** A new probe is a file beside this and its name here. */
-export const PROBES = [foreground, fgsm, noise, insertion] as const;
+export const PROBES = [foreground, exchange, fgsm, noise, insertion] as const;
 
 type Entry = typeof PROBES[number];
 export type ProbeName = Entry["name"];
@@ -94,11 +95,11 @@ export function probesInWords(of: ProbeResults): string {
   return [words.slice(0, -1).join(", "), ...words.slice(-1)].filter(Boolean).join(" and ");
 }
 
-/** A probe whose types are not known. */
 /** Why a measure can't be taken on a split; undefined where it can. */
 export const lackingFor = (name: ProbeName, split: Split): string | undefined =>
   probeOf(name).lacking?.(split);
 
+/** A probe whose types are not known. */
 const probeOf = (name: ProbeName): Probe => PROBES.find((probe) => probe.name === name)!;
 
 const found = (of: ProbeResults) =>
