@@ -55,6 +55,12 @@ export function uniform(word: number): number {
   return (word >>> 8) / 0x1000000;
 }
 
+/** Two words as a standard normal number, by Box and Muller: sqrt(-2 ln u) cos(2 pi v). */
+export function normal(first: number, second: number): number {
+  const u = 1 - uniform(first); // never 0
+  return Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * uniform(second));
+}
+
 /** A word as an integer in 0 .. n - 1 (n up to 2^21 is exact; the bias is below n / 2^32). */
 export function below(word: number, n: number): number {
   return Math.floor((word * n) / 0x100000000);

@@ -8,6 +8,8 @@ import { densenet121, densenet169 } from "./densenet.ts";
 import { efficientnetv2s } from "./efficientnetv2.ts";
 import { googlenet } from "./googlenet.ts";
 import { inceptionv3 } from "./inceptionv3.ts";
+import { lenet256, lenet500 } from "./lenet.ts";
+import { mlps } from "./mlp.ts";
 import { mnasnet } from "./mnasnet.ts";
 import { mobilenetv2 } from "./mobilenetv2.ts";
 import { resnet101, resnet18, resnet34, resnet50 } from "./resnet.ts";
@@ -32,6 +34,8 @@ import { xception } from "./xception.ts";
 
 export const classifiers: readonly ClassifierEntry[] = [
   small,
+  ...mlps,
+  ...[lenet256, lenet500],
   alexnet,
   ...[vgg11, vgg13, vgg16, vgg19],
   googlenet,

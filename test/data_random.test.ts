@@ -1,6 +1,15 @@
 /** Counter-based randomness: the documented words, and no pattern that a simple count would find. */
 import assert from "node:assert/strict";
-import { below, draws, hash, mix, permutation, streamId, uniform } from "../engine/random.ts";
+import {
+  below,
+  draws,
+  hash,
+  mix,
+  normal,
+  permutation,
+  streamId,
+  uniform,
+} from "../engine/random.ts";
 
 /** `mix` in arbitrary precision, as the formula is written. */
 function exactMix(x: bigint): bigint {
@@ -48,6 +57,21 @@ Deno.test("random: neighbouring seeds, streams and counters are uncorrelated", (
   assert(Math.abs(correlation((i) => hash(7, i, i), (i) => hash(7, i + 1, i + 1))) < limit);
   assert(Math.abs(correlation((i) => hash(i, 0, 0), (i) => hash(i + 1, 0, 0))) < limit);
   assert(Math.abs(correlation((i) => hash(0, i, 0), (i) => hash(0, i + 1, 0))) < limit);
+});
+
+Deno.test("random: normal numbers have the moments and the tails of the normal distribution", () => {
+  const draw = draws(4, streamId("normal"));
+  const n = 40000;
+  const values = Array.from({ length: n }, (_, i) => normal(draw(2 * i), draw(2 * i + 1)));
+  const moment = (power: number) => values.reduce((sum, z) => sum + z ** power, 0) / n;
+  for (const [power, wanted] of [[1, 0], [2, 1], [3, 0], [4, 3]]) {
+    assert(Math.abs(moment(power) - wanted) < 0.1, `moment ${power}: ${moment(power)}`);
+  }
+  for (const [z, share] of [[-1, 0.1587], [0, 0.5], [1.96, 0.975], [3, 0.99865]]) {
+    const below = values.filter((value) => value < z).length / n;
+    assert(Math.abs(below - share) < 0.01, `${below} are below ${z}`);
+  }
+  assert(Number.isFinite(normal(0, 0)) && Number.isFinite(normal(2 ** 32 - 1, 0)));
 });
 
 Deno.test("random: uniform numbers fill [0, 1) evenly and are exact in float32", () => {

@@ -9,7 +9,7 @@ import { UserError } from "../engine/errors.ts";
 import { BatchNorm2d, Dropout, Dropout2d, Identity } from "../engine/nn/layers.ts";
 import { summarizeNetwork } from "../engine/nn/summary.ts";
 import { type Module, run } from "../engine/nn/module.ts";
-import { stateShape } from "../engine/nn/state.ts";
+import { initialize, stateShape } from "../engine/nn/state.ts";
 import { Input } from "../engine/tensor/tensor.ts";
 import type { Shape } from "../engine/tensor/shape.ts";
 import { createClassifier } from "../models/classifier.ts";
@@ -101,6 +101,45 @@ for (const entry of classifiers) {
   });
 }
 
+Deno.test("perceptrons have the sizes that their names say, and start as their papers' do", () => {
+  const digits = { inChannels: 1, numClasses: 10, imageSize: 28 };
+  const coloured = { inChannels: 2, numClasses: 2, imageSize: 14 };
+  const startOf = (name: string, options: typeof digits) => {
+    const network = classifier(name).create(options);
+    initialize(network, 0);
+    return [...network.namedState()].map(([, { shape, initial }]) => {
+      const [count, values] = [initial.length, Array.from(initial)];
+      const deviation = Math.sqrt(values.reduce((sum, w) => sum + w * w, 0) / count);
+      return { shape, deviation, largest: values.reduce((a, w) => Math.max(a, Math.abs(w)), 0) };
+    });
+  };
+  const shapes = (name: string, options: typeof digits) =>
+    startOf(name, options).map(({ shape }) => shape.join(" x "));
+  assert.deepEqual(shapes("mlp-50-30", digits), [
+    ...["50 x 784", "50", "30 x 50", "30", "10 x 30", "10"],
+  ]);
+  assert.deepEqual(shapes("mlp-512", digits), ["512 x 784", "512", "10 x 512", "10"]);
+  assert.deepEqual(shapes("mlp-256-256", coloured), [
+    ...["256 x 392", "256", "256 x 256", "256", "2 x 256", "2"],
+  ]);
+  const [weight, , second] = startOf("mlp-50-30", digits);
+  assert.ok(Math.abs(weight.deviation - 0.1) < 0.002 && Math.abs(second.deviation - 0.1) < 0.006);
+  assert.ok(weight.largest > 0.35, "the tails of a normal distribution");
+  const [glorot, bias] = startOf("mlp-390-390", coloured);
+  assert.ok(Math.abs(glorot.largest - Math.sqrt(6 / (392 + 390))) < 1e-4);
+  assert.equal(bias.largest, 0);
+  const [torch, torchBias] = startOf("mlp-512", digits);
+  assert.ok(Math.abs(torch.largest - 1 / 28) < 1e-5 && torchBias.largest > 0.9 / 28);
+});
+
+Deno.test("a perceptron's hidden layers are what convolutions are elsewhere", () => {
+  const network = classifier("mlp-512-512-512").create(CIFAR);
+  assert.deepEqual(resolveLayers(network, ["convs"], "features"), [
+    ...["features.0", "features.2", "features.4"],
+  ]);
+  assert.deepEqual(resolveLayers(network, ["last"], "features"), ["features.4"]);
+});
+
 Deno.test("widths scale every layer's channels but leave images and classes alone", () => {
   const parameters = (name: string, width?: number) => {
     const network = createClassifier(classifier(name), { ...CIFAR, width });
@@ -126,6 +165,7 @@ Deno.test("widths scale every layer's channels but leave images and classes alon
 Deno.test("an image size that a network can't take is refused by name", () => {
   const tooSmall = {
     squeezenet: 4,
+    lenet256: 15,
     torchvision_vgg16_bn: 31,
     densenet121: 4,
     simplenetv1: 28,

@@ -19,8 +19,11 @@ import { whyNot } from "./support/models.ts";
 const ALWAYS = ["shufflenetv2", "squeezenet"];
 const AT_A_TIME = 2;
 
-/** Family members that differ from a tested one by depth alone. */
-const DEEPER = ["vgg13", "vgg19", "resnet101", "densenet169", "wideresnet16", "senet18"];
+/** Family members that differ from a tested one by depth or width alone. */
+const DEEPER = [
+  ...["vgg13", "vgg19", "resnet101", "densenet169", "wideresnet16", "senet18"],
+  ...["lenet256", "mlp-512", "mlp-512-512-512", "mlp-390-390"],
+];
 /** Larger than a CPU adapter's buffers. */
 const HUGE = ["torchvision_vgg16_bn"];
 

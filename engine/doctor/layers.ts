@@ -2,7 +2,7 @@
 
 import { ExitCode, UserError } from "../errors.ts";
 import { didYouMean } from "../nearest.ts";
-import { Conv2d } from "../nn/layers.ts";
+import { Conv2d, Units } from "../nn/layers.ts";
 import type { Module } from "../nn/module.ts";
 import { INPUT_LAYER } from "../nn/observe.ts";
 
@@ -11,7 +11,7 @@ import { INPUT_LAYER } from "../nn/observe.ts";
  *
  * - `features`  the final feature map that feeds the head
  * - `last`      the last registered convolution, the choice of the method's authors
- * - `convs`     every convolution
+ * - `convs`     every convolution; of a perceptron every hidden layer, and `last` is the last of them
  * - `input`     the images themselves
  * - otherwise   a module's path, such as `conv5_x.2.residual_function.3`, or a pattern of paths:
  *               `conv5_x.*` are its parts, `conv5_x.**` theirs too
@@ -26,7 +26,8 @@ export function resolveLayers(
   featureLayer: string,
 ): string[] {
   const modules = new Map(network.namedModules());
-  const convolutions = [...modules].filter(([, m]) => m instanceof Conv2d).map(([name]) => name);
+  const convolutions = [...modules].filter(([, m]) => m instanceof Conv2d || m instanceof Units)
+    .map(([name]) => name);
   const layers = choices.flatMap((choice) => {
     if (choice === INPUT_LAYER) return [INPUT_LAYER];
     if (choice === "features") return [featureLayer];

@@ -17,7 +17,7 @@ import {
 import { dropout } from "../tensor/random.ts";
 import { type Shape, showShape } from "../tensor/shape.ts";
 import { constant, type Tensor } from "../tensor/tensor.ts";
-import { Module, Parameter, type Pass } from "./module.ts";
+import { type Initializer, Module, Parameter, type Pass } from "./module.ts";
 
 type Pair = number | readonly [number, number];
 
@@ -50,6 +50,12 @@ export class Conv2d extends Module {
   }
 }
 
+export interface LinearOptions {
+  bias?: boolean;
+  /** What it starts with; as PyTorch's where absent. */
+  initial?: { readonly weight: Initializer; readonly bias: Initializer };
+}
+
 /**
  * x W^T + b: [N, I] to [N, O], with W [O, I] as PyTorch stores it. Images [N, H, W, C] count as
  * flattened in PyTorch's order, channels first; what is reordered is the weights, the smaller part.
@@ -58,11 +64,12 @@ export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias?: Parameter;
 
-  constructor(inFeatures: number, outFeatures: number, options: { bias?: boolean } = {}) {
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
     const bound = 1 / Math.sqrt(inFeatures);
-    this.weight = new Parameter([outFeatures, inFeatures], { bound });
-    if (options.bias ?? true) this.bias = new Parameter([outFeatures], { bound });
+    const { bias = true, initial = { weight: { bound }, bias: { bound } } } = options;
+    this.weight = new Parameter([outFeatures, inFeatures], initial.weight);
+    if (bias) this.bias = new Parameter([outFeatures], initial.bias);
   }
 
   protected forward(x: Tensor): Tensor {
@@ -77,6 +84,14 @@ export class Linear extends Module {
     const outputs = this.weight.shape[0];
     const image = reshape(this.weight, [outputs, channels, height, width]);
     return flatten(permute(image, [0, 2, 3, 1]));
+  }
+}
+
+/** A perceptron's hidden layer: linear, its outputs the channels of one pixel, [N, 1, 1, O]. */
+export class Units extends Linear {
+  protected override forward(x: Tensor): Tensor {
+    const y = super.forward(x);
+    return reshape(y, [y.shape[0], 1, 1, y.shape[1]]);
   }
 }
 

@@ -12,8 +12,11 @@ import { type Shape } from "../tensor/shape.ts";
 /** How a stored tensor's axes are turned between PyTorch's layout and the engine's. */
 export type Layout = "same" | "conv";
 
-/** What a parameter starts with: one value, or uniform in [-bound, bound). */
-export type Initializer = { readonly value: number } | { readonly bound: number };
+/** What a parameter starts with: one value, uniform in [-bound, bound), or normal around 0. */
+export type Initializer =
+  | { readonly value: number }
+  | { readonly bound: number }
+  | { readonly deviation: number };
 
 /** A named tensor of a module's state. `trainable` ones get gradients; others are statistics. */
 export class Parameter extends Variable {

@@ -8,7 +8,7 @@ import { ExitCode, UserError } from "../errors.ts";
 import type { HostTensor, TensorDict } from "../io/host_tensor.ts";
 import { didYouMean, nearest } from "../nearest.ts";
 import type { Runtime } from "../plan/runtime.ts";
-import { draws, streamId, uniform } from "../random.ts";
+import { draws, normal, streamId, uniform } from "../random.ts";
 import { sameShape, type Shape, showShape } from "../tensor/shape.ts";
 import type { HostArray } from "../tensor/tensor.ts";
 import type { Module, Parameter } from "./module.ts";
@@ -26,7 +26,9 @@ export function initialize(network: Module, seed: number): void {
     if ("value" in initializer) continue;
     const draw = draws(seed, streamId(`initial ${name}`));
     for (let i = 0; i < initial.length; i++) {
-      initial[i] = (2 * uniform(draw(i)) - 1) * initializer.bound;
+      initial[i] = "bound" in initializer
+        ? (2 * uniform(draw(i)) - 1) * initializer.bound
+        : normal(draw(2 * i), draw(2 * i + 1)) * initializer.deviation;
     }
   }
 }
