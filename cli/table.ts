@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import { dataSetNames } from "../engine/data/registry.ts";
 import type { DataSet } from "../engine/data/dataset.ts";
-import { readResult } from "../engine/doctor/result.ts";
+import { armsOf } from "../engine/doctor/arms/arms.ts";
+import { BASELINE, readResult } from "../engine/doctor/result.ts";
 import {
   fingerprint,
   TABLE_HEADER,
@@ -118,7 +119,7 @@ class Cells {
     const { args: { models, data, out }, context } = this;
     const runtime = new Runtime(await context.gpu());
     const total = models.length * data.length * this.seeds.length;
-    const forecast = treatForecast(this.args, total);
+    const forecast = treatForecast(this.args, armsOf(this.args.arms), total);
     let [done, failed] = [0, 0];
     await makeFolder(out);
     for (const name of data) {
@@ -184,7 +185,7 @@ class Cells {
       throw error;
     }
     if (!this.args.keepWeights) {
-      for (const stage of ["baseline", "control", "treated"]) {
+      for (const stage of [BASELINE, ...prepared.options.arms]) {
         await removeIfThere(folder.file(`${stage}.safetensors`));
       }
     }
@@ -252,7 +253,7 @@ async function writeAll(folder: string): Promise<string> {
   await removePartials(folder, { deep: false });
   const write = (name: string, content: string) => writeFileAtomic(join(folder, name), content);
   await write("table.json", JSON.stringify(file, null, 2) + "\n");
-  await write("table.csv", encodeCsv(TABLE_HEADER, file.rows.map(tableValues)));
+  await write("table.csv", encodeCsv(TABLE_HEADER, file.rows.flatMap(tableValues)));
   await write("table.md", text);
   return text;
 }

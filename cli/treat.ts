@@ -31,11 +31,12 @@ type Args = Values<typeof treatFlags>;
 
 export const command = defineCommand({
   name: "treat",
-  summary: "Train, diagnose and treat a classifier, beside an untreated control",
+  summary: "Train, diagnose and treat a classifier, beside control and placebo",
   description:
     "Trains a baseline, finds the convolution kernels each class lives on, and trains on from the " +
-    "same weights twice: with the constraint on gradients and, as the control, without. The run " +
-    "folder gets the weights, masks, metrics, predictions, result.json and report.html; with " +
+    "same weights in several arms (--arms), among them with the constraint on gradients and, as " +
+    "the control, without. The run folder gets the weights, masks, metrics, predictions, " +
+    "result.json and report.html; with " +
     "--seeds a folder for each seed and summary.json. Ctrl-C stops it; --resume goes on.",
   flags: treatFlags,
   examples: [
@@ -104,7 +105,7 @@ async function treatEach(
   context: Context,
 ): Promise<string> {
   const { seeds: _, out: __, ...shared } = args;
-  const forecast = treatForecast(options, seeds.length);
+  const forecast = treatForecast(options, options.arms, seeds.length);
   const bars = new StageBars(context, forecast);
   const settings = (seed: number) => ({ command: "treat", ...shared, seed });
   try {

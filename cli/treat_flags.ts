@@ -1,7 +1,8 @@
 /** The flags of training on with a constraint, and those of `treat`, which `table` has too. */
 
+import { armOptions, ARMS, USUAL_ARMS } from "../engine/doctor/arms/arms.ts";
 import { probeOptions, PROBES } from "../engine/doctor/probes/probes.ts";
-import { STARTS } from "../engine/doctor/stages.ts";
+import { STARTS } from "../engine/doctor/treatment.ts";
 import {
   dataFlags,
   diagnosisFlags,
@@ -31,7 +32,7 @@ export const furtherFlags = flagTable({
     min: 1,
     max: MAX_EPOCHS,
     default: 2,
-    help: "further epochs, of the control and of each treated model",
+    help: "further epochs of every arm",
   },
   treatLr: {
     type: "number",
@@ -50,8 +51,8 @@ export const furtherFlags = flagTable({
     choices: STARTS,
     default: "baseline",
     help:
-      "where control and treated start: the baseline's weights, or untrained ones, those that " +
-      "the baseline started from (scratch)",
+      "where the arms start: the baseline's weights, or untrained ones, those that the baseline " +
+      "started from (scratch)",
   },
 });
 
@@ -67,6 +68,16 @@ export const treatFlags = flagTable({
     max: MAX_IMAGES,
     help: "test images to use (default all; with --limit as many as that, but 1000 at least)",
   },
+  arms: {
+    type: "list",
+    of: "string",
+    choices: ARMS.map(({ name }) => name),
+    what: "arm",
+    default: USUAL_ARMS,
+    help: "what is trained on from the baseline and compared; the control always is. " +
+      ARMS.map(({ name, help }) => `${name} (${help})`).join(", "),
+  },
+  ...armOptions,
   ...constraintFlags,
   ...diagnosisFlags,
   ...seedsFlag(1, "runs with --seed, the next one and so on, and what they say together"),

@@ -1,9 +1,10 @@
 /** What a treatment found, as tables for the terminal. */
 
 import { probesInWords } from "../engine/doctor/probes/probes.ts";
+import { between, type Contrast, CONTROL, pairInWords } from "../engine/doctor/contrasts.ts";
 import {
-  MODELS,
   type Outcome,
+  outcomesOf,
   type ResultFile,
   scalars,
   type SummaryFile,
@@ -18,71 +19,91 @@ const paragraph = (text: string): string => wrap(text, WIDTH, "  ");
 
 /** The comparison of one run. */
 export function describeResult(result: ResultFile): string {
-  const { control, delta_interval, delta_vs_control, mcnemar, images } = result;
-  const row = (name: string, { test, validation }: Outcome) => [
+  const { contrasts, arms, images } = result;
+  const row = ([name, { test, validation }]: [string, Outcome]) => [
     name,
     validation === undefined ? "" : percent(validation),
     percent(test.accuracy),
-    test.interval.map((share) => percent(share)).join(" to "),
     test.loss.toFixed(4),
-    name === "control" ? "" : points(test.accuracy - control.test.accuracy),
+    versus(between(contrasts, name, CONTROL)),
   ];
-  const { b, c, p } = mcnemar;
-  const probed = probesInWords(control.measures.probes);
-  const header = ["", "validation", "test", "95 % interval", "loss", "vs control"];
+  const probed = probesInWords(arms[CONTROL].measures.probes);
+  const header = ["", "validation", "test", "loss", "minus control (95 %)"];
   return [
-    table(header, MODELS.map((name) => row(name, result[name]))),
+    table(header, Object.entries(outcomesOf(result)).map(row)),
     "",
-    paragraph(
-      `treated minus control: ${points(delta_vs_control)} points of test accuracy ` +
-        `(95 % interval ${delta_interval.map(points).join(" to ")})`,
-    ),
-    paragraph(
-      `McNemar's test: ${b} images only control right, ${c} only treated right, ` +
-        `p = ${p.toPrecision(2)}: ${p < 0.05 ? "more than chance explains" : "chance explains it"}`,
-    ),
+    ...contrasts.map((of) => paragraph(contrastInWords(of))),
     "",
     describeMeasures(result),
     ...probed ? [paragraph(`${probed} on ${images.probed} of the test images`)] : [],
   ].join("\n");
 }
 
-/** The numbers beside accuracy and loss, which stand above. */
-function describeMeasures(result: ResultFile): string {
-  const of = Object.fromEntries(MODELS.map((name) => [name, scalars(result[name])]));
-  const names = Object.keys(of.control).filter((name) => name !== "accuracy" && name !== "loss");
-  const cell = (value: number | undefined) => value === undefined ? "" : percent(value);
-  const rows = names.map((name) => {
-    const [control, treated] = [of.control[name], of.treated[name]];
-    const difference = control === undefined || treated === undefined
-      ? ""
-      : points(treated - control);
-    return [name, ...MODELS.map((model) => cell(of[model][name])), difference];
-  });
-  return table(["", ...MODELS, "vs control"], rows);
+const versus = (of?: Contrast): string =>
+  of ? `${points(of.difference)} (${of.interval.map(points).join(" to ")})` : "";
+
+function contrastInWords(of: Contrast): string {
+  const { arm, against, difference, interval, mcnemar: { b, c, p } } = of;
+  return `${pairInWords(of)}: ${points(difference)} points of test accuracy (95 % interval ` +
+    `${interval.map(points).join(" to ")}); McNemar's test: ${b} images only ${against} right, ` +
+    `${c} only ${arm} right, p = ${p.toPrecision(2)}: ` +
+    (p < 0.05 ? "more than chance explains" : "chance explains it");
 }
 
-/** Means over seeds and what is left of the difference. */
-export function describeSummary({ seeds, metrics }: SummaryFile): string {
-  const rows = Object.entries(metrics).map(([name, of]) => {
-    const [scale, digits] = name === "loss" ? [1, 4] : [100, 2];
-    const number = (value: number) => (scale * value).toFixed(digits);
-    const signed = (value: number) => `${value < 0 ? "-" : "+"}${number(Math.abs(value))}`;
-    const range = (interval: Interval | null) => interval?.map(signed).join(" to ") ?? "";
-    const { mean, interval, p } = of.difference;
-    const models = MODELS.map((model) => {
-      const { mean, deviation } = of[model];
+/** The numbers beside accuracy and loss, which stand above. */
+function describeMeasures(result: ResultFile): string {
+  const of = Object.entries(outcomesOf(result)).map(([model, outcome]) => ({
+    ...{ model, numbers: scalars(outcome) },
+  }));
+  const names = Object.keys(scalars(result.arms[CONTROL]))
+    .filter((name) => name !== "accuracy" && name !== "loss");
+  const cell = (value: number | undefined) => value === undefined ? "" : percent(value);
+  const rows = names.map((name) => [name, ...of.map(({ numbers }) => cell(numbers[name]))]);
+  return table(["", ...of.map(({ model }) => model)], rows);
+}
+
+/** Means over seeds, and what is left of the differences. */
+export function describeSummary({ seeds, arms, metrics }: SummaryFile): string {
+  const models = ["baseline", ...arms];
+  const means = Object.entries(metrics).map(([name, of]) => [
+    name,
+    ...models.map((model) => {
+      const { mean, deviation } = of.models[model];
+      const { number } = scaleOf(name);
       return deviation === null ? number(mean) : `${number(mean)} +- ${number(deviation)}`;
-    });
-    return [name, ...models, signed(mean), range(interval), p?.toPrecision(2) ?? ""];
-  });
+    }),
+  ]);
+  const differences = Object.entries(metrics).flatMap(([name, { contrasts }]) =>
+    contrasts.map((of) => {
+      const { signed } = scaleOf(name);
+      const range = (interval: Interval | null) => interval?.map(signed).join(" to ") ?? "";
+      return [
+        name,
+        pairInWords(of),
+        signed(of.mean),
+        range(of.interval),
+        of.p?.toPrecision(2) ?? "",
+      ];
+    })
+  );
   return [
     paragraph(
       `${seeds.length} seeds (${seeds.join(", ")}): mean +- deviation, in points but for the loss`,
     ),
     "",
-    table(["", ...MODELS, "vs control", "95 % t interval", "p"], rows),
+    table(["", ...models], means),
+    "",
+    table(["", "", "mean", "95 % t interval", "p"], differences),
   ].join("\n");
+}
+
+function scaleOf(name: string) {
+  const [scale, digits] = name === "loss" ? [1, 4] : [100, 2];
+  const number = (value: number) => (scale * value).toFixed(digits);
+  return {
+    number,
+    signed: (value: number) => `${value < 0 ? "-" : "+"}${number(Math.abs(value))}`,
+  };
 }
 
 /** A difference of shares in percentage points. */

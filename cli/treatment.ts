@@ -8,10 +8,19 @@ import { forDrawnMasks } from "../engine/doctor/leverage.ts";
 import { lackingFor, type ProbeName, probesOf } from "../engine/doctor/probes/probes.ts";
 import type { ResultFile } from "../engine/doctor/result.ts";
 import { checkTreatment, type TreatReporter } from "../engine/doctor/stages.ts";
+import {
+  type ArmName,
+  armOf,
+  armsOf,
+  lackingForArmOf,
+  requireArms,
+  USUAL_ARMS,
+} from "../engine/doctor/arms/arms.ts";
 import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
 import type { Module } from "../engine/nn/module.ts";
 import type { Runtime } from "../engine/plan/runtime.ts";
 import type { RunFolder } from "../engine/run/run_folder.ts";
+import { ExitCode, UserError } from "../engine/errors.ts";
 import { requireRoom } from "../engine/train/room.ts";
 import { openModel, StageBars } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
@@ -45,11 +54,12 @@ export function prepare(
   const { network, entry: { featureLayer } } = openModel(args, set, args.seed);
   const weights = file && fittingWeights(file, network, set, print);
   const notes = set.notes?.copy() ?? new Notes();
+  const constraint = constraintFor(args, network, set, featureLayer, notes);
   const options: TreatOptions = {
     ...args,
-    ...{ weights, featureLayer },
+    ...{ weights, featureLayer, constraint },
     testLimit: args.testLimit ?? trialTestLimit(args.limit),
-    constraint: constraintFor(args, network, set, featureLayer, notes),
+    ...{ arms: armsFor(args.arms, set, constraint, notes), armOptions: args },
     measures: { probes: probesOf(args.measures), images: args.measureImages, options: args },
   };
   checkTreatment(network, set, options);
@@ -70,6 +80,33 @@ function warnOfUnmeasured(
     const why = lackingFor(name, set.test);
     if (why !== undefined) notes.warn(`--measures ${name} is left out: ${why}`);
   }
+}
+
+/** The arms that are asked for. Of the usual ones it is said which can't be had. */
+function armsFor(
+  names: readonly string[],
+  set: DataSet,
+  constraint: Constraint,
+  notes: Notes,
+): ArmName[] {
+  const arms = armsOf(names);
+  if (arms.length === 1) {
+    throw new UserError(
+      "the control alone is no trial: there is nothing to compare it with",
+      ExitCode.usage,
+      "name another arm, such as --arms treated; deno task train trains one model",
+    );
+  }
+  if (!names.includes(arms[0])) notes.guess(`${arms[0]} is an arm too`, "--arms");
+  if (String(names) !== String(USUAL_ARMS)) {
+    requireArms(arms, set, constraint);
+    return arms;
+  }
+  return arms.filter((name) => {
+    const why = lackingForArmOf(name, set, constraint);
+    if (why !== undefined) notes.guess(`no arm ${name}: ${why}`, "--arms");
+    return why === undefined;
+  });
 }
 
 /** The constraint that the flags ask for; what had to be chosen for it is noted. */
@@ -116,24 +153,28 @@ function trialTestLimit(limit: number | undefined): number | undefined {
   return limit === undefined ? undefined : Math.max(limit, 1000);
 }
 
-/** A treated step takes about so many times a plain one, until it was measured. */
-const TREATED_COST = 3;
-
 /**
- * When runs of a treatment will be over.
+ * When runs of a trial will be over.
+ * @param stages of each run, after the baseline
  * @param runs how many there are
- * @param treated the names of each run's treated stages
+ * @param armNameOf the arm that a stage is of, where it has another name
  */
-export const treatForecast = (
+export function treatForecast(
   { weights, epochs, treatEpochs }: { weights?: unknown; epochs: number; treatEpochs: number },
+  stages: readonly string[],
   runs = 1,
-  treated: readonly string[] = ["treated"],
-): Forecast =>
-  new Forecast({
+  armNameOf = (stage: string): string => stage,
+): Forecast {
+  const arms = Map.groupBy(stages, armNameOf);
+  const kinds = [...arms].map(([name, { length }]) => {
+    const { cost } = armOf(name);
+    return [name, { count: runs * length, epochs: treatEpochs, cost }] as const;
+  });
+  return new Forecast({
     baseline: { count: weights === undefined ? runs : 0, epochs },
-    control: { count: runs, epochs: treatEpochs },
-    treated: { count: runs * treated.length, epochs: treatEpochs, cost: TREATED_COST },
-  }, (name) => treated.includes(name) ? "treated" : name);
+    ...Object.fromEntries(kinds),
+  }, armNameOf);
+}
 
 /** One run, with its report. @param forecast of all runs, of which this is one */
 export async function treatOnce(
@@ -141,7 +182,7 @@ export async function treatOnce(
   folder: RunFolder,
   runtime: Runtime,
   context: Context,
-  forecast = treatForecast(options),
+  forecast = treatForecast(options, options.arms),
 ): Promise<void> {
   const bars = new StageBars(context, forecast);
   try {

@@ -46,8 +46,9 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
     const [cell] = names(join(out, "cells"));
     assert.match(cell, /^mnist-small-[0-9a-f]{8}-seed-0$/);
     const result = json(join(out, "cells", cell), "result.json");
-    assert.deepEqual(first.difference.interval, result.delta_interval);
-    assert.equal(first.difference.p, result.mcnemar.p);
+    const [contrast] = first.metrics.accuracy.contrasts;
+    assert.deepEqual(contrast.interval, result.contrasts[0].interval);
+    assert.equal(contrast.p, result.contrasts[0].mcnemar.p);
 
     // As a kill between the result and the report leaves it.
     await Deno.remove(join(out, "cells", cell, "report.html"));
@@ -56,7 +57,7 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
     assert.match(printed, /^baseline: finished before$/m);
     const [row] = json(out, "table.json").rows;
     assert.deepEqual(row.seeds, [0, 1]);
-    assert.equal(row.metrics.accuracy.control.values[0], result.control.test.accuracy);
+    assert.equal(row.metrics.accuracy.models.control.values[0], result.arms.control.test.accuracy);
     assert.deepEqual([row.settings.epochs, row.settings.seed], [1, undefined]);
     assert.ok(names(join(out, "cells", cell)).includes("report.html"));
     assert.ok(!names(join(out, "cells", cell)).includes("baseline.safetensors"));
@@ -70,11 +71,16 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
     }
     const merged = await succeed("table", "--only-write", "--out", out);
     assert.match(merged, /^## mnist$/m);
-    assert.match(merged, /^\| small \| [0-9a-f]{8} \| 3 \| \d+\.\d\d ± \d+\.\d\d \|/m);
-    assert.match(merged, /^\| small \| [0-9a-f]{8} \| 1 \|/m);
+    assert.match(merged, /^\| small \| [0-9a-f]{8} \| 3 \| control \| \d+\.\d\d ± \d+\.\d\d \|/m);
+    assert.match(merged, /^\| small \| [0-9a-f]{8} \| 1 \| treated \|/m);
     const csv = text(out, "table.csv").trimEnd().split("\n").map((line) => line.split(","));
-    assert.deepEqual(csv.map((line) => line.length), [13, 13, 13].map(() => csv[0].length));
-    assert.deepEqual(csv.slice(1).map((line) => line[3]).sort(), ["1", "3"]);
+    assert.ok(csv.every((line) => line.length === csv[0].length));
+    const accuracy = csv.filter((line) => line[4] === "accuracy");
+    const arms = ["baseline", "control", "treated"];
+    assert.deepEqual(
+      accuracy.map((line) => `${line[3]} ${line[5]}`).sort(),
+      [...arms.map((arm) => `1 ${arm}`), ...arms.map((arm) => `3 ${arm}`)],
+    );
 
     await fail(
       ExitCode.usage,
@@ -100,8 +106,12 @@ Deno.test("rows: by data set and model, seeds in order, names escaped", () => {
   const cell = (data: string, name: string, seed: number, gain: number) => ({
     ...{ fingerprint: "f", settings: { seed, alpha: 1 } },
     result: {
-      ...{ model: name, data, seed, delta_interval: [0, 1], mcnemar: { b: 0, c: 1, p: 0.5 } },
-      ...{ baseline: model(0.5), control: model(0.6), treated: model(0.6 + gain) },
+      ...{ model: name, data, seed, baseline: model(0.5) },
+      arms: { control: model(0.6), treated: model(0.6 + gain) },
+      contrasts: [{
+        ...{ arm: "treated", against: "control", difference: gain },
+        ...{ interval: [0, 1], mcnemar: { b: 0, c: 1, p: 0.5 } },
+      }],
     },
   });
   const cells = [
@@ -115,9 +125,12 @@ Deno.test("rows: by data set and model, seeds in order, names escaped", () => {
     1,
   ]]]);
   const values = tableValues(file.rows[1]);
-  assert.deepEqual(values.slice(0, 4), ["b|c", "vgg", "f", 2]);
-  assert.ok(Math.abs(Number(values[10]) - 0.03) < 1e-12);
+  assert.deepEqual(values[0].slice(0, 7), ["b|c", "vgg", "f", 2, "accuracy", "baseline", 0.5]);
+  assert.deepEqual([values[2][5], values[2][8]], ["treated", "control"]);
+  assert.ok(Math.abs(Number(values[2][9]) - 0.03) < 1e-12);
   const markdown = tableMarkdown(file);
-  assert.match(markdown, /^\| small \| 1 \| 50\.00 \| 60\.00 \| 59\.00 \| −1\.00 \(0\.00 to/m);
-  assert.match(markdown, /^\| vgg \| 2 \| 50\.00 ± 0\.00 \| .* 63\.00 ± 1\.41 \| \+3\.00 \(/m);
+  assert.match(markdown, /^\| small \| 1 \| control \| 60\.00 \| /m);
+  assert.match(markdown, /^\| small \| 1 \| treated \| 59\.00 \| −1\.00 \(0\.00 to/m);
+  assert.match(markdown, /^\| vgg \| 2 \| baseline \| 50\.00 ± 0\.00 \|/m);
+  assert.match(markdown, /^\| vgg \| 2 \| treated \| 63\.00 ± 1\.41 \| \+3\.00 \(/m);
 });

@@ -84,9 +84,9 @@ Deno.test("exhibits hold the images' own pixels and gradients, and survive their
     const rows = test.masks!.rows.map((row, i) => i === 9 ? NO_MASK : row);
     const names = Array.from(labels, (_, i) => `${i}.png`);
     const tested = { ...test, names, masks: { ...test.masks!, rows } };
-    const { changed, tensors } = await changedExhibits(
-      ...[stock, network, tested, predicted] as const,
-      (model) => loadStateDict(network, states[model], runtime, model),
+    const { models, changed, tensors } = await changedExhibits(
+      ...[stock, network, tested, predicted, "treated"] as const,
+      (model) => loadStateDict(network, states[model as keyof typeof states], runtime, model),
     );
     assert.deepEqual(
       changed.map(({ index, fixed }) => [index, fixed]),
@@ -143,7 +143,8 @@ Deno.test("exhibits hold the images' own pixels and gradients, and survive their
     }
     assert.ok(Math.abs(changed[0].foreground!.treated - inside / all) < 1e-5);
 
-    const file = { ...doubtful.file, changed };
+    assert.deepEqual(models, ["baseline", "control", "treated"]);
+    const file = { ...doubtful.file, models, changed };
     const stored = new Map([...doubtful.tensors, ...tensors]);
     await saveExhibits(folder, { file, tensors: stored });
     const read = await readExhibits(folder, 3);

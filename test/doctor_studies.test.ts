@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { FormName } from "../engine/doctor/forms/forms.ts";
-import { checkTreatment, Stages, type Treatment } from "../engine/doctor/stages.ts";
+import { checkTreatment, Stages } from "../engine/doctor/stages.ts";
+import type { Treatment } from "../engine/doctor/treatment.ts";
 import { layerCorrelation } from "../engine/doctor/studies/correlation.ts";
 import { noiseStudy } from "../engine/doctor/studies/noise.ts";
 import {

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { withDefaults } from "../cli/framework/flags.ts";
 import { type DataSet, NO_MASK } from "../engine/data/dataset.ts";
-import { MODELS, type ResultFile, summarizeSeeds } from "../engine/doctor/result.ts";
+import { between } from "../engine/doctor/contrasts.ts";
+import { outcomesOf, type ResultFile, summarizeSeeds } from "../engine/doctor/result.ts";
+import { armOptions } from "../engine/doctor/arms/arms.ts";
 import { probeOptions } from "../engine/doctor/probes/probes.ts";
 import { checkTreatment } from "../engine/doctor/stages.ts";
 import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
@@ -31,6 +33,9 @@ import {
   tinySet,
   withoutTime,
 } from "./support/train.ts";
+
+/** The models of the trials here. */
+const MODELS = ["baseline", "control", "treated"];
 
 /** Both terms of the constraint. */
 const AT = { alpha: 10, beta: 0.1, layers: ["features.0", "features.4"] };
@@ -59,6 +64,7 @@ const options: TreatOptions = {
     }),
   },
   featureLayer: "features",
+  ...{ arms: ["control", "treated"], armOptions: withDefaults(armOptions, {}) },
 };
 
 let runtime: Promise<Runtime> | undefined;
@@ -107,8 +113,9 @@ Deno.test("without a constraint the treated model is the control, bit for bit", 
     const [plain, treated] = [join(folder, "plain"), join(folder, "treated")];
     const { result } = await run(plain, { constraint: constraintOf({ ...AT, alpha: 0, beta: 0 }) });
     sameState(await stateOf(plain, "control"), await stateOf(plain, "treated"));
-    assert.deepEqual(result.mcnemar, { b: 0, c: 0, p: 1 });
-    assert.equal(result.delta_vs_control, 0);
+    const { difference, mcnemar } = between(result.contrasts, "treated", "control")!;
+    assert.deepEqual(mcnemar, { b: 0, c: 0, p: 1 });
+    assert.equal(difference, 0);
     assert.ok(differs(await stateOf(plain, "baseline"), await stateOf(plain, "control")));
 
     await run(treated);
@@ -122,7 +129,7 @@ Deno.test("from scratch, the control is the baseline over again, bit for bit", (
     const scratch = { start: "scratch", treatLr: options.lr } as const;
     const { result } = await run(folder, scratch);
     sameState(await stateOf(folder, "baseline"), await stateOf(folder, "control"));
-    assert.equal(result.control.test.accuracy, result.baseline.test.accuracy);
+    assert.equal(result.arms.control.test.accuracy, result.baseline.test.accuracy);
     assert.ok(differs(await stateOf(folder, "control"), await stateOf(folder, "treated")));
 
     // A process that takes over a finished baseline has never seen it untrained.
@@ -138,7 +145,7 @@ Deno.test("the result is consistent in itself and with the files", () =>
     const { result, notes } = await run(folder, { limit: 40, testLimit: 20 });
     assert.deepEqual(result.images, { train: 31, validation: 9, test: 20, probed: 20 });
     for (const stage of MODELS) {
-      const { test, validation, best_epoch } = result[stage];
+      const { test, validation, best_epoch } = outcomesOf(result)[stage];
       assert.equal(test.total, 20);
       assert.equal(test.accuracy, test.correct / 20);
       assert.deepEqual(test.interval, wilson(test.correct, 20));
@@ -149,10 +156,11 @@ Deno.test("the result is consistent in itself and with the files", () =>
       const extra = stage === "treated" ? ["channel", "space"] : [];
       assert.deepEqual(Object.keys(own[0].train), ["loss", ...extra, "accuracy"]);
     }
-    const { control, treated, mcnemar: { b, c }, delta_interval: [low, high] } = result;
+    const { arms: { control, treated }, contrasts } = result;
+    const { difference, mcnemar: { b, c }, interval: [low, high] } = contrasts[0];
     assert.equal(c - b, treated.test.correct - control.test.correct);
     const delta = treated.test.accuracy - control.test.accuracy;
-    assert.ok(Math.abs(result.delta_vs_control - delta) < 1e-12);
+    assert.ok(Math.abs(difference - delta) < 1e-12);
     assert.ok(low <= delta && delta <= high);
     assert.deepEqual(
       Object.keys(result.seconds).sort(),
@@ -198,7 +206,8 @@ Deno.test("every measure is there, and agrees with the predictions", () =>
     const text = Deno.readTextFileSync(join(root, "run", "predictions.json"));
     const { labels, ...predictions } = JSON.parse(text);
     for (const model of MODELS) {
-      const { test, measures: { classes, confusion, calibration, groups, probes } } = result[model];
+      const { test, measures } = outcomesOf(result)[model];
+      const { classes, confusion, calibration, groups, probes } = measures;
       const { predicted } = predictions[model];
       const right = predicted.filter((k: number, i: number) => k === labels[i]).length;
       assert.equal(test.correct, right);
@@ -220,15 +229,16 @@ Deno.test("every measure is there, and agrees with the predictions", () =>
     assert.deepEqual(withoutTime(again.result), withoutTime(result));
 
     // Over seeds: here one that differs in the accuracy of the treated model alone.
+    const { control, treated } = result.arms;
     const of = (seed: number, accuracy: number): ResultFile => ({
       ...{ ...result, seed },
-      treated: { ...result.treated, test: { ...result.treated.test, accuracy } },
+      arms: { control, treated: { ...treated, test: { ...treated.test, accuracy } } },
     });
-    const base = result.control.test.accuracy;
+    const base = control.test.accuracy;
     const { seeds, metrics } = summarizeSeeds([of(4, base + 0.1), of(5, base + 0.2), of(6, base)]);
     assert.deepEqual(seeds, [4, 5, 6]);
-    const { control, difference: { mean, deviation, interval } } = metrics.accuracy;
-    assert.deepEqual(control.values, [base, base, base]);
+    const { models, contrasts: [{ mean, deviation, interval }] } = metrics.accuracy;
+    assert.deepEqual(models.control.values, [base, base, base]);
     assert.ok(Math.abs(mean - 0.1) < 1e-12 && Math.abs(deviation! - 0.1) < 1e-12);
     const reach = 4.302652729749 * 0.1 / Math.sqrt(3);
     assert.ok(Math.abs(interval![1] - 0.1 - reach) < 1e-9, `${interval}`);
@@ -284,7 +294,7 @@ Deno.test("given weights are the baseline; a resumed run keeps to those it began
     assert.equal(result.baseline.validation, undefined);
     assert.equal(result.baseline.best_epoch, undefined);
     assert.equal(result.seconds.baseline, 0);
-    assert.equal(result.control.best_epoch! > 0, true);
+    assert.equal(result.arms.control.best_epoch! > 0, true);
 
     // Once they are copied, the file is not asked for again, not even in the middle of a stage.
     const third = join(root, "third");

@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { classMeasures } from "../engine/doctor/class_measures.ts";
-import type { ModelName, Outcome, ResultFile } from "../engine/doctor/result.ts";
+import { contrast, pairsOf } from "../engine/doctor/contrasts.ts";
+import type { Outcome, ResultFile } from "../engine/doctor/result.ts";
 import { summarizeSeeds } from "../engine/doctor/result.ts";
-import { mcnemar, pairedDifference, wilson } from "../engine/doctor/significance.ts";
+import { wilson } from "../engine/doctor/significance.ts";
 import { html } from "../engine/report/html.ts";
 import { matrix, overlay, thumbnail } from "../engine/report/pictures.ts";
 import { report } from "../engine/report/report.ts";
@@ -33,12 +34,13 @@ function resultOf(count: number, seed = 0): ResultFile {
       ...{ label, predicted: (i * 7 + seed) % wrong === 0 ? (label + 1) % count : label },
       ...{ confidence: 0.5 + i / 100, loss: 0.3 },
     }));
-  const by = { baseline: predicted(3), control: predicted(4), treated: predicted(9) };
+  const arms = { control: predicted(4), treated: predicted(9), other: predicted(7) };
+  const by: Record<string, ReturnType<typeof predicted>> = { baseline: predicted(3), ...arms };
   const groups = {
     names: ["own & background", "another"],
     of: Uint16Array.from(labels, (_, i) => i % 2),
   };
-  const outcome = (model: ModelName): Outcome => {
+  const outcome = (model: string): Outcome => {
     const test = accuracy(by[model]);
     return {
       test: { ...test, interval: wilson(test.correct, test.total) },
@@ -52,10 +54,9 @@ function resultOf(count: number, seed = 0): ResultFile {
       },
     };
   };
-  const right = (model: ModelName) => by[model].map((p) => p.label === p.predicted);
-  const test = mcnemar(right("control"), right("treated"));
+  const right = (model: string) => by[model].map((p) => p.label === p.predicted);
   return {
-    ...{ version: 2, model: "small", data: EVIL, classes: classesOf(count), seed },
+    ...{ version: 3, model: "small", data: EVIL, classes: classesOf(count), seed },
     ...{ adapter: "none", parameters: 1234, start: "baseline", theta: 0.2 },
     constraint: constraintOf({
       ...{ beta: 0.5, layers: ["features"], schedule: { warmup: 1, course: "cosine" } },
@@ -64,11 +65,8 @@ function resultOf(count: number, seed = 0): ResultFile {
     images: { train: 100, validation: 10, test: IMAGES, probed: 20 },
     groups: groups.names,
     baseline: outcome("baseline"),
-    control: outcome("control"),
-    treated: outcome("treated"),
-    delta_vs_control: (test.c - test.b) / IMAGES,
-    delta_interval: pairedDifference(test, IMAGES),
-    mcnemar: test,
+    arms: Object.fromEntries(Object.keys(arms).map((arm) => [arm, outcome(arm)])),
+    contrasts: pairsOf(Object.keys(arms)).map((pair) => contrast(pair, right)),
     seconds: { baseline: 3 },
   };
 }
@@ -124,6 +122,7 @@ function treatmentOf(count: number, channels: number): TreatmentRun {
     exhibits: {
       file: {
         ...{ version: 1, low, suspects, changed },
+        models: ["baseline", "control", "treated"],
         searched: [{ pool: "test", images: 40, suspects: 24 }],
       },
       tensors: new Map<string, ReturnType<typeof stack> | ReturnType<typeof gradient>>([
@@ -192,14 +191,14 @@ Deno.test("the report of a treatment: every section with its numbers, below 5 MB
     ...["Verdict", "What was asked", "Training", "Classes and kernels", "Class by class"],
     ...["Images fixed and broken", "Worth a look", "Other measures", "Studies", "Run it again"],
   ]);
-  const { control, treated, mcnemar: { b, c } } = run.result;
+  const { arms: { control, treated }, contrasts: [{ mcnemar: { b, c } }] } = run.result;
   for (const { test } of [control, treated]) {
     assert.ok(page.includes(`${(100 * test.accuracy).toFixed(2)}\u00a0%`));
   }
-  assert.ok(page.includes(`${b} images only the control gets right, ${c} only the treated model`));
+  assert.ok(page.includes(`${b} images only control gets right, ${c} only treated`));
   const groups = control.measures.groups!;
   const worst = `${(100 * groups.shares[groups.worst].accuracy!).toFixed(2)}\u00a0%`;
-  assert.match(page, new RegExp(`In the worst group, .* the\\s+control is\\s+right on ${worst}`));
+  assert.match(page, new RegExp(`In the worst group, .* control\\s+is\\s+right on ${worst}`));
   assert.match(
     page,
     /as published at weight 1 on features, growing over 1 epoch, then falling .*; space-wise as a share/,
@@ -229,12 +228,12 @@ Deno.test("the reports of a diagnosis and of several seeds", () => {
     diagnosis: {
       ...{ version: 1, model: "small", data: "mnist", classes: result.classes, adapter: "none" },
       ...{ parameters: 5, layers: ["features"], theta: 0.2, diagnosed: [5, 0, 5] },
-      accuracy: result.control.test,
-      measures: result.control.measures,
+      accuracy: result.arms.control.test,
+      measures: result.arms.control.measures,
     },
   };
   const diagnosed = check(diagnosis);
-  const interval = result.control.test.interval.map((share) =>
+  const interval = result.arms.control.test.interval.map((share) =>
     `${(100 * share).toFixed(2)}\u00a0%`
   );
   assert.ok(diagnosed.includes(`95 % interval ${interval.join(" to ")}`));

@@ -4,7 +4,8 @@ import { ACCOUNT, accountOf } from "../../engine/data/account.ts";
 import { trainingSplits } from "../../engine/data/dataset.ts";
 import { constraintInWords } from "../../engine/doctor/constraint.ts";
 import type { PairedSample } from "../../engine/doctor/significance.ts";
-import { checkTreatment, Stages, type Treatment } from "../../engine/doctor/stages.ts";
+import { checkTreatment, Stages } from "../../engine/doctor/stages.ts";
+import type { Treatment } from "../../engine/doctor/treatment.ts";
 import {
   type Cell,
   type CellResult,
@@ -142,7 +143,12 @@ export const command = defineCommand({
     const results: CellResult[] = [];
     const bars = new StageBars(
       context,
-      treatForecast(args, seeds.length, cells.map(({ name }) => name)),
+      treatForecast(
+        args,
+        ["control", ...cells.map(({ name }) => name)],
+        seeds.length,
+        (stage) => cells.some(({ name }) => name === stage) ? "treated" : stage,
+      ),
     );
     try {
       for (const [i, seed] of seeds.entries()) {

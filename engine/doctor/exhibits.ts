@@ -1,6 +1,6 @@
 /**
  * What a report shows of single images: those on which control and treated model disagree, with the
- * gradients of the label's logit in all three models; those of low confidence; and those whose label
+ * gradients of the label's logit in these two and the baseline; those of low confidence; and those whose label
  * is suspect. Pictures and gradients are stored as they are, so that a report can be made anew.
  *
  *     exhibits.json         an `ExhibitsFile`
@@ -26,7 +26,8 @@ import { RowCollector } from "../train/collect.ts";
 import type { Logits } from "../train/predict.ts";
 import { labelErrors, type Suspect } from "./label_errors.ts";
 import { saliency } from "./probes/saliency.ts";
-import { mapModels, type ModelName, MODELS } from "./result.ts";
+import { CONTROL } from "./contrasts.ts";
+import { BASELINE, mapModels, type OfModels } from "./result.ts";
 import { exhibitsSchema } from "./schemas.ts";
 import type { Sifted } from "./sift.ts";
 
@@ -61,11 +62,11 @@ export interface Verdict {
 export interface LowExhibit extends Exhibit, Verdict {}
 export type SuspectExhibit = Exhibit & Omit<Suspect, "index" | "label">;
 export interface ChangedExhibit extends Exhibit {
-  /** Only the treated model is right, or only the control. */
+  /** Only the treated model (or other main arm) is right, or only the control. */
   readonly fixed: boolean;
-  readonly by: Readonly<Record<ModelName, Verdict>>;
+  readonly by: OfModels<Verdict>;
   /** Share of the gradient that lies in the figure, where the image has a mask. */
-  readonly foreground?: Readonly<Record<ModelName, number>>;
+  readonly foreground?: OfModels<number>;
 }
 
 export interface ExhibitsFile {
@@ -78,6 +79,8 @@ export interface ExhibitsFile {
     readonly images: number;
     readonly suspects: number;
   }[];
+  /** Baseline, control and the arm whose changes these are. */
+  readonly models?: readonly string[];
   /** Absent where there is nothing to compare, as in a diagnosis. */
   readonly changed?: readonly ChangedExhibit[];
 }
@@ -143,15 +146,20 @@ function quota(lengths: readonly number[], p: number, most: number): number {
   return Math.min(lengths[p], fair + Math.floor(spare / lengths.length));
 }
 
-/** The images that the treatment fixed and broke, the surest verdicts first. */
+/**
+ * The images that an arm's training fixed and broke, the surest verdicts first.
+ * @param main the arm
+ */
 export async function changedExhibits(
   stock: Stock,
   network: Module,
   tested: Split,
-  predicted: Readonly<Record<ModelName, readonly Prediction[]>>,
-  load: (model: ModelName) => void,
-): Promise<{ changed: ChangedExhibit[]; tensors: Map<string, HostTensor> }> {
-  const { control, treated } = predicted;
+  predicted: OfModels<readonly Prediction[]>,
+  main: string,
+  load: (model: string) => void,
+): Promise<{ models: string[]; changed: ChangedExhibit[]; tensors: Map<string, HostTensor> }> {
+  const models = [BASELINE, CONTROL, main];
+  const [control, treated] = [predicted[CONTROL], predicted[main]];
   const right = ({ label, predicted }: Prediction) => label === predicted;
   const places = (fixed: boolean) =>
     control.map((_, i) => i)
@@ -163,24 +171,24 @@ export async function changedExhibits(
     places(fixed).map((index): ChangedExhibit => ({
       ...place({ name: "test", split: tested }, index),
       ...{ label: control[index].label, fixed },
-      by: mapModels((model) => {
+      by: mapModels(models, (model) => {
         const { predicted: k, confidence } = predicted[model][index];
         return { predicted: k, confidence };
       }),
     }))
   );
   const tensors = new Map<string, HostTensor>();
-  if (chosen.length === 0) return { changed: chosen, tensors };
+  if (chosen.length === 0) return { models, changed: chosen, tensors };
   const split = subset(tested, Uint32Array.from(chosen, ({ index }) => index));
   tensors.set("changed", await pictures(stock, split));
-  const maps = await gradients(stock, network, split, load);
-  for (const model of MODELS) tensors.set(`gradient.${model}`, maps[model].gradient);
+  const maps = await gradients(stock, network, split, models, load);
+  for (const model of models) tensors.set(`gradient.${model}`, maps[model].gradient);
   const changed = chosen.map((of, i) => {
     const known = tested.masks && tested.masks.rows[of.index] !== NO_MASK;
-    if (!known || !maps.control.foreground) return of;
-    return { ...of, foreground: mapModels((model) => maps[model].foreground![i]) };
+    if (!known || !maps[CONTROL].foreground) return of;
+    return { ...of, foreground: mapModels(models, (model) => maps[model].foreground![i]) };
   });
-  return { changed, tensors };
+  return { models, changed, tensors };
 }
 
 /** Saliency maps of every model, and the share of each that lies in the figure. */
@@ -188,7 +196,8 @@ async function gradients(
   { runtime, set, batch }: Stock,
   network: Module,
   split: Split,
-  load: (model: ModelName) => void,
+  models: readonly string[],
+  load: (model: string) => void,
 ) {
   const pixels = set.height * set.width;
   const rows = await RowCollector.make(runtime, set, split, batch, (batches) => {
@@ -200,9 +209,9 @@ async function gradients(
     return concat([map, reshape(div(inside, sum(map, [1])), [labels.size, 1])], 1);
   });
   const n = split.labels.length;
-  const found: Partial<Record<ModelName, { gradient: HostTensor; foreground?: number[] }>> = {};
+  const found: Record<string, { gradient: HostTensor; foreground?: number[] }> = {};
   try {
-    for (const model of MODELS) {
+    for (const model of models) {
       load(model);
       const values = await rows.collect();
       const width = values.length / n;
@@ -219,7 +228,7 @@ async function gradients(
   } finally {
     rows.destroy();
   }
-  return found as Required<typeof found>;
+  return found;
 }
 
 /** The pictures of exhibits from several pools, in their order. */
@@ -274,18 +283,18 @@ export async function readExhibits(folder: string, classes: number): Promise<Exh
   const schema = exhibitsSchema as Schema<ExhibitsFile>;
   const file = await readVersioned(facts, EXHIBITS_VERSION, schema);
   const { tensors } = decodeSafetensors(await readBytes(path), path);
-  const { low, suspects, changed = [] } = file;
+  const { low, suspects, models = [], changed = [] } = file;
   const named = [
     ...low.flatMap(({ label, predicted }) => [label, predicted]),
     ...suspects.flatMap(({ label, suggested }) => [label, suggested]),
-    ...changed.flatMap(({ label, by }) => [label, ...MODELS.map((model) => by[model].predicted)]),
+    ...changed.flatMap(({ label, by }) => [label, ...models.map((model) => by[model].predicted)]),
   ];
   if (named.some((label) => label >= classes)) {
     throw new UserError(`${facts} is damaged: it names a class that isn't there`, ExitCode.io);
   }
   for (const [name, { length }] of Object.entries({ low, suspects, changed })) {
     const needed = name === "changed"
-      ? [name, ...MODELS.map((model) => `gradient.${model}`)]
+      ? [name, ...models.map((model) => `gradient.${model}`)]
       : [name];
     if (length === 0) continue;
     const missing = needed.find((name) => !isStack(tensors.get(name), length, name));

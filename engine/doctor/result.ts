@@ -17,23 +17,28 @@ import { type ClassMeasures, classScalars } from "./class_measures.ts";
 import { resultSchema, summarySchema } from "./schemas.ts";
 import { type ProbeResults, probeScalars } from "./probes/probes.ts";
 import {
-  type Interval,
-  type McNemar,
-  type PairedSample,
-  pairedSample,
-  type Sample,
-  sample,
-} from "./significance.ts";
+  type Contrast,
+  CONTROL,
+  pairsOf,
+  type SeedsContrast,
+  seedsContrast,
+  TREATED,
+} from "./contrasts.ts";
+import { type Interval, type Sample, sample } from "./significance.ts";
 
-export const RESULT_VERSION = 2;
+export const RESULT_VERSION = 3;
 
-export const MODELS = ["baseline", "control", "treated"] as const;
-export type ModelName = typeof MODELS[number];
+/** What all arms of a trial come from. */
+export const BASELINE = "baseline";
+
+/** Something of each model, by its name: the baseline's first, then the arms' in their order. */
+export type OfModels<T> = Readonly<Record<string, T>>;
 
 /** Something of each model. */
-export function mapModels<T>(value: (model: ModelName) => T): Record<ModelName, T> {
-  return { baseline: value("baseline"), control: value("control"), treated: value("treated") };
-}
+export const mapModels = <T>(
+  models: readonly string[],
+  value: (model: string) => T,
+): Record<string, T> => Object.fromEntries(models.map((model) => [model, value(model)]));
 
 /** A model's place in the comparison. */
 export interface Outcome {
@@ -47,7 +52,7 @@ export interface Outcome {
   readonly measures: ClassMeasures & { readonly probes: ProbeResults };
 }
 
-export interface ResultFile extends Readonly<Record<ModelName, Outcome>> {
+export interface ResultFile {
   readonly version: number;
   readonly model: string;
   readonly data: string;
@@ -57,7 +62,7 @@ export interface ResultFile extends Readonly<Record<ModelName, Outcome>> {
   readonly adapter: string;
   /** Number of trained values. */
   readonly parameters: number;
-  /** Where control and treated started from: "baseline" or "scratch". */
+  /** Where the arms started from: "baseline" or "scratch". */
   readonly start: string;
   readonly constraint: Constraint;
   readonly theta: number;
@@ -65,12 +70,11 @@ export interface ResultFile extends Readonly<Record<ModelName, Outcome>> {
   readonly images: Readonly<Record<"train" | "validation" | "test" | "probed", number>>;
   /** The names of the groups in `measures.groups`, where the test images belong to some. */
   readonly groups?: readonly string[];
-  /** Test accuracy, treated minus control. */
-  readonly delta_vs_control: number;
-  /** 95 % interval of that difference on the same images. */
-  readonly delta_interval: Interval;
-  /** Control against treated: b only control right, c only treated right. */
-  readonly mcnemar: McNemar;
+  readonly baseline: Outcome;
+  /** By the arms' names, the control's first. */
+  readonly arms: Readonly<Record<string, Outcome>>;
+  /** What test accuracy says of two arms on the same images; see `pairsOf`. */
+  readonly contrasts: readonly Contrast[];
   /** Wall-clock seconds by stage. */
   readonly seconds: Readonly<Record<string, number>>;
 }
@@ -83,37 +87,46 @@ export const readResult = (path: string): Promise<ResultFile> =>
 export const readSummary = (path: string): Promise<SummaryFile> =>
   readVersioned(path, RESULT_VERSION, summarySchema as Schema<SummaryFile>);
 
+/** Every model's outcome, by its name. */
+export const outcomesOf = ({ baseline, arms }: Pick<ResultFile, "baseline" | "arms">) =>
+  ({ [BASELINE]: baseline, ...arms }) as OfModels<Outcome>;
+
+/** The arm that is looked at closest beside the control: the treated one, or the first there is. */
+export const mainArm = ({ arms }: { readonly arms: Readonly<Record<string, unknown>> }): string =>
+  TREATED in arms ? TREATED : Object.keys(arms).find((arm) => arm !== CONTROL)!;
+
 /** A number of every model over seeds. */
-export interface MetricSummary extends Readonly<Record<ModelName, Sample>> {
-  /** Treated minus control, seed by seed. */
-  readonly difference: PairedSample;
+export interface MetricSummary {
+  readonly models: OfModels<Sample>;
+  /** Two arms, seed by seed. */
+  readonly contrasts: readonly SeedsContrast[];
 }
 
 export interface SummaryFile {
   readonly version: number;
   readonly seeds: readonly number[];
+  readonly arms: readonly string[];
   /** By the names of `scalars`. */
   readonly metrics: Readonly<Record<string, MetricSummary>>;
 }
 
 /** What the results of several seeds, which differ in nothing else, say together. */
 export function summarizeSeeds(results: readonly ResultFile[]): SummaryFile {
-  const all = results.map((result) => ({
-    baseline: scalars(result.baseline),
-    control: scalars(result.control),
-    treated: scalars(result.treated),
-  }));
+  const arms = Object.keys(results[0].arms);
+  const models = [BASELINE, ...arms];
+  const all = results.map((result) => {
+    const outcomes = outcomesOf(result);
+    return mapModels(models, (model) => scalars(outcomes[model]));
+  });
   const everywhere = (name: string) =>
-    all.every((models) => MODELS.every((model) => models[model][name] !== undefined));
-  const metrics = Object.keys(all[0].control).filter(everywhere).map((name) => {
-    const values = (model: ModelName) => all.map((models) => models[model][name]!);
-    const [control, treated] = [values("control"), values("treated")];
-    const difference = pairedSample(treated.map((value, i) => value - control[i]));
-    const of = { baseline: sample(values("baseline")), control: sample(control) };
-    return [name, { ...of, treated: sample(treated), difference }] as const;
+    all.every((of) => models.every((model) => of[model][name] !== undefined));
+  const metrics = Object.keys(all[0][CONTROL]).filter(everywhere).map((name) => {
+    const values = (model: string) => all.map((of) => of[model][name]!);
+    const contrasts = pairsOf(arms).map((pair) => seedsContrast(pair, values));
+    return [name, { models: mapModels(models, (model) => sample(values(model))), contrasts }];
   });
   const seeds = results.map(({ seed }) => seed);
-  return { version: RESULT_VERSION, seeds, metrics: Object.fromEntries(metrics) };
+  return { version: RESULT_VERSION, seeds, arms, metrics: Object.fromEntries(metrics) };
 }
 
 /** The numbers of a model that are worth comparing, by name; those that it has. */

@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { count, finite, fraction, measured } from "../io/json.ts";
 import { COURSES } from "../train/schedule.ts";
+import { between, CONTROL, type Pair, pairsOf } from "./contrasts.ts";
 import { FORMS } from "./forms/forms.ts";
 import { shareSchema } from "./class_measures.ts";
 import { PROBES } from "./probes/probes.ts";
@@ -63,6 +64,18 @@ const outcome = v.looseObject({
 
 const mcnemar = v.looseObject({ b: count, c: count, p: finite });
 
+/** By the arms' names; the control is one of several. */
+const arms = v.pipe(
+  v.record(v.string(), outcome),
+  v.check((of) => CONTROL in of && Object.keys(of).length > 1, "it lacks a control or an arm"),
+);
+const pair = { arm: v.string(), against: v.string() };
+const contrast = v.looseObject({ ...pair, difference: finite, interval, mcnemar });
+
+/** Whether contrasts are those of a trial's arms. */
+const areOf = (contrasts: readonly Pair[], arms: readonly string[]): boolean =>
+  pairsOf(arms).every(({ arm, against }) => between(contrasts, arm, against) !== undefined);
+
 export const resultSchema = v.pipe(
   v.looseObject({
     ...about,
@@ -71,21 +84,24 @@ export const resultSchema = v.pipe(
     ...{ constraint, theta: finite },
     images: v.looseObject({ train: count, validation: count, test: count, probed: count }),
     groups: v.optional(v.array(v.string())),
-    ...{ baseline: outcome, control: outcome, treated: outcome },
-    ...{ delta_vs_control: finite, delta_interval: interval, mcnemar },
+    ...{ baseline: outcome, arms, contrasts: v.array(contrast) },
     seconds: v.record(v.string(), finite),
   }),
   v.check(
-    ({ classes, baseline, control, treated }) =>
-      [baseline, control, treated].every(({ measures }) => isOf(measures, classes.length)),
+    ({ classes, baseline, arms }) =>
+      [baseline, ...Object.values(arms)].every(({ measures }) => isOf(measures, classes.length)),
     "its measures are of other classes",
   ),
   v.check(
-    ({ groups, baseline, control, treated }) =>
-      [baseline, control, treated].every(({ measures }) =>
+    ({ groups, baseline, arms }) =>
+      [baseline, ...Object.values(arms)].every(({ measures }) =>
         measures.groups?.shares.length === groups?.length
       ),
     "its measures are of other groups",
+  ),
+  v.check(
+    ({ arms, contrasts }) => areOf(contrasts, Object.keys(arms)),
+    "it lacks a contrast of two arms",
   ),
 );
 
@@ -97,15 +113,25 @@ const pairedSample = v.looseObject({
 });
 
 const metric = v.looseObject({
-  ...{ baseline: v.looseObject(sample), control: v.looseObject(sample) },
-  ...{ treated: v.looseObject(sample), difference: pairedSample },
+  models: v.record(v.string(), v.looseObject(sample)),
+  contrasts: v.array(v.looseObject({ ...pair, ...pairedSample.entries })),
 });
 
-export const summarySchema = v.looseObject({
-  version: v.number(),
-  seeds: v.pipe(v.array(count), v.minLength(1)),
-  metrics: v.objectWithRest({ accuracy: metric, loss: metric }, metric),
-});
+export const summarySchema = v.pipe(
+  v.looseObject({
+    version: v.number(),
+    seeds: v.pipe(v.array(count), v.minLength(1)),
+    arms: v.array(v.string()),
+    metrics: v.objectWithRest({ accuracy: metric, loss: metric }, metric),
+  }),
+  v.check(
+    ({ arms, metrics }) =>
+      Object.values(metrics).every(({ models, contrasts }) =>
+        ["baseline", ...arms].every((model) => model in models) && areOf(contrasts, arms)
+      ),
+    "it lacks an arm",
+  ),
+);
 
 export const diagnosisSchema = v.pipe(
   v.looseObject({
@@ -128,23 +154,30 @@ const exhibit = {
   ...{ index: count, label: count, name: v.optional(v.string()) },
 };
 const verdict = { predicted: count, confidence: fraction };
-const ofModels = <S extends v.GenericSchema>(of: S) =>
-  v.looseObject({ baseline: of, control: of, treated: of });
-
-export const exhibitsSchema = v.looseObject({
-  version: v.number(),
-  low: v.array(v.looseObject({ ...exhibit, ...verdict })),
-  suspects: v.array(v.looseObject({
-    ...exhibit,
-    ...{ suggested: count, labelProbability: fraction, suggestedProbability: fraction },
-  })),
-  searched: v.array(v.looseObject({ pool: exhibit.pool, images: count, suspects: count })),
-  changed: v.optional(v.array(v.looseObject({
-    ...exhibit,
-    ...{ fixed: v.boolean(), by: ofModels(v.looseObject(verdict)) },
-    foreground: v.optional(ofModels(measured)),
-  }))),
-});
+export const exhibitsSchema = v.pipe(
+  v.looseObject({
+    version: v.number(),
+    low: v.array(v.looseObject({ ...exhibit, ...verdict })),
+    suspects: v.array(v.looseObject({
+      ...exhibit,
+      ...{ suggested: count, labelProbability: fraction, suggestedProbability: fraction },
+    })),
+    searched: v.array(v.looseObject({ pool: exhibit.pool, images: count, suspects: count })),
+    models: v.optional(v.array(v.string())),
+    changed: v.optional(v.array(v.looseObject({
+      ...{ ...exhibit, fixed: v.boolean(), by: v.record(v.string(), v.looseObject(verdict)) },
+      foreground: v.optional(v.record(v.string(), measured)),
+    }))),
+  }),
+  v.check(
+    ({ models = [], changed = [] }) =>
+      changed.every(({ by, foreground }) =>
+        models.length === 3 &&
+        models.every((model) => model in by && (foreground === undefined || model in foreground))
+      ),
+    "what changed lacks a model",
+  ),
+);
 
 export const correlationSchema = v.looseObject({
   ...about,

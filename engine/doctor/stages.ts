@@ -1,13 +1,12 @@
 /**
- * The method's training stages in a run folder. A baseline is trained (or given), diagnosed, and
- * trained on (or anew) from the same weights with the constraint or, as the control, without. Seed,
- * order of images, augmentation and schedule are the same in both, so the constraint is the only
- * difference. A validation split picks the best epoch of each.
+ * The stages of a trial in a run folder. A baseline is trained (or given) and diagnosed, and then
+ * each arm trains on (or anew) from the same weights, such as with the constraint or, as the
+ * control, without. Seed, order of images, augmentation and schedule are the same in all, so what
+ * its recipe changes is an arm's only difference. A validation split picks the best epoch of each.
  */
 
 import { type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
-import type { Settings } from "../io/canonical.ts";
 import type { Module } from "../nn/module.ts";
 import {
   checkStateDict,
@@ -21,57 +20,15 @@ import { Variable } from "../tensor/tensor.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
 import { type StageReporter, trainStage } from "../run/stage.ts";
 import { backgroundKernels } from "./background.ts";
-import type { Penalty } from "../train/loss.ts";
-import type { OptimizerName } from "../train/optimizers/optimizers.ts";
-import type { LrSchedule } from "../train/rate.ts";
+import type { Recipe } from "./arms/arm.ts";
+import { type ArmName, type ArmOptions, recipeOf } from "./arms/arms.ts";
 import { type Examination, examine } from "./examine.ts";
 import { type Constraint, termsOf } from "./constraint.ts";
 import type { ClassKernels } from "./forms/form.ts";
 import { formOf } from "./forms/forms.ts";
-import { checkConstraint, constraintPenalty } from "./penalty.ts";
+import { checkConstraint } from "./penalty.ts";
 import { weightFlag } from "./terms.ts";
-
-/** What a model is treated by: the constraint, and how the kernels that it rests on are found. */
-export interface Treatment {
-  readonly constraint: Constraint;
-  /** Share of a class's range of responses from which a kernel is its own. */
-  readonly theta: number;
-  /** Images that a class is diagnosed by. */
-  readonly imagesPerClass: number;
-}
-
-/**
- * Where control and treated start: at the baseline's weights, or, as in the authors' scripts, at
- * untrained ones; what the baseline is needed for is then its diagnosis alone.
- */
-export const STARTS = ["baseline", "scratch"] as const;
-
-export interface StageSettings {
-  /** The classifier's name. */
-  readonly model: string;
-  /** Epochs of the baseline, unless weights are given. */
-  readonly epochs: number;
-  /** Further epochs, with and without the constraint. */
-  readonly treatEpochs: number;
-  readonly start: typeof STARTS[number];
-  readonly batch: number;
-  readonly lr: number;
-  readonly treatLr: number;
-  readonly lrSchedule?: LrSchedule;
-  readonly optimizer?: OptimizerName;
-  readonly momentum: number;
-  readonly weightDecay: number;
-  /** Half width of the feature noise in the diagnosis. */
-  readonly noise: number;
-  readonly noiseCopies: number;
-  readonly seed: number;
-  /** Training images to use, before the validation split; all of them where absent. */
-  readonly limit?: number;
-  /** Share of the training images that is kept for validation. */
-  readonly validation: number;
-  /** Trained weights to start from instead of training a baseline. */
-  readonly weights?: { readonly path: string; readonly state: StateDict };
-}
+import type { StageSettings, Treatment } from "./treatment.ts";
 
 /** What is told while it runs. */
 export interface TreatReporter extends StageReporter {
@@ -94,6 +51,16 @@ export function checkTreatment(
 ): void {
   if (weights) checkStateDict(network, weights.state, weights.path);
   checkConstraint(network, set, constraint);
+}
+
+/** What the arms of a trial share. */
+export interface Trial {
+  /** The weights that all arms come from. */
+  readonly baseline: StateDict;
+  readonly treatment: Treatment;
+  /** What the diagnosis found; see `classKernels`. */
+  readonly kernels: ReadonlyMap<string, ClassKernels>;
+  readonly options: ArmOptions;
 }
 
 export class Stages {
@@ -144,23 +111,26 @@ export class Stages {
     return await this.trained("baseline", epochs, lr);
   }
 
-  /** Trains on from the baseline's weights without the constraint. */
-  async control(baseline: StateDict): Promise<StageResult> {
-    return await this.further("control", baseline);
-  }
-
-  /** Trains on from the baseline's weights with the constraint. */
-  async treated(
-    stage: string,
-    baseline: StateDict,
-    kernels: ReadonlyMap<string, ClassKernels>,
-    treatment: Treatment,
-  ): Promise<StageResult> {
-    const { constraint, theta, imagesPerClass } = treatment;
-    const { noise, noiseCopies } = this.settings;
-    const penalty = constraintPenalty(this.network, constraint, kernels);
-    const settings = { constraint, theta, imagesPerClass, noise, noiseCopies };
-    return await this.further(stage, baseline, penalty, settings);
+  /**
+   * Trains an arm: on from the baseline's weights, or anew.
+   * @param stage its name in the folder, where that is another
+   */
+  async arm(name: ArmName, trial: Trial, stage: string = name): Promise<StageResult> {
+    const { runtime, network, set, split, settings } = this;
+    const { start, treatEpochs, treatLr } = settings;
+    const { options, ...common } = trial;
+    const begin = () => {
+      if (start === "scratch") resetState(network, runtime);
+      else loadStateDict(network, trial.baseline, runtime, "the baseline");
+    };
+    begin();
+    const site = { runtime, network, set, split, settings, ...common };
+    const recipe = await recipeOf(name, site, options);
+    begin();
+    return await this.trained(stage, treatEpochs, treatLr, {
+      ...recipe,
+      settings: { start, ...recipe.settings },
+    });
   }
 
   /** Finds each class's kernels. */
@@ -195,32 +165,19 @@ export class Stages {
     return found;
   }
 
-  private async further(
-    stage: string,
-    baseline: StateDict,
-    penalty?: Penalty,
-    settings: Settings = {},
-  ): Promise<StageResult> {
-    const { start, treatEpochs, treatLr } = this.settings;
-    if (start === "scratch") resetState(this.network, this.runtime);
-    else loadStateDict(this.network, baseline, this.runtime, "the baseline");
-    return await this.trained(stage, treatEpochs, treatLr, penalty, { start, ...settings });
-  }
-
-  /** @param settings what decides the stage besides the settings of every stage */
   private async trained(
     stage: string,
     epochs: number,
     lr: number,
-    penalty?: Penalty,
-    settings: Settings = {},
+    { settings, ...recipe }: Recipe = {},
   ): Promise<StageResult> {
     const { folder, network, runtime, set, split, report } = this;
     const { model, batch, seed, optimizer, lrSchedule, momentum, weightDecay } = this.settings;
     const result = await trainStage(runtime, network, folder, {
-      ...{ stage, set, epochs, lr, penalty, batch, seed },
+      ...{ stage, set, epochs, lr, batch, seed },
       ...{ optimizer, lrSchedule, momentum, weightDecay },
       ...split,
+      ...recipe,
       settings: { model, ...settings },
     }, report);
     this.seconds[stage] = result.history.reduce((sum, { seconds }) => sum + seconds, 0);

@@ -1,15 +1,15 @@
 /**
- * The paper's table: each model on each data set, baseline, control and treated, over seeds. It is
- * made of cells, the results of single treatments, which may come from several runs and machines:
+ * The paper's table: each model on each data set, baseline and every arm, over seeds. It is made of
+ * cells, the results of single treatments, which may come from several runs and machines:
  * cells with the same fingerprint differ in nothing but the seed and belong to one row.
  */
 
 import { canonicalText } from "../io/canonical.ts";
-import { type MetricSummary, MODELS, type ResultFile, summarizeSeeds } from "./result.ts";
+import { between, type SeedsContrast } from "./contrasts.ts";
+import { type MetricSummary, type ResultFile, summarizeSeeds } from "./result.ts";
 import { probeOptions } from "./probes/probes.ts";
-import type { Interval } from "./significance.ts";
 
-export const TABLE_VERSION = 1;
+export const TABLE_VERSION = 2;
 
 /** Settings by flag. */
 export type CellSettings = Readonly<Record<string, unknown>>;
@@ -29,13 +29,6 @@ export interface TableRow {
   readonly seeds: readonly number[];
   /** Every number of `summarizeSeeds`, with each seed's value. */
   readonly metrics: Readonly<Record<string, MetricSummary>>;
-  /** Treated minus control in test accuracy. */
-  readonly difference: {
-    readonly mean: number;
-    /** Over seeds a paired t interval and t test; of one seed of its images, and McNemar's test. */
-    readonly interval: Interval | null;
-    readonly p: number | null;
-  };
 }
 
 /** table.json */
@@ -78,32 +71,49 @@ export function tableOf(cells: readonly TableCell[]): TableFile {
 function rowOf(cells: readonly TableCell[]): TableRow {
   const results = cells.map(({ result }) => result).sort((a, b) => a.seed - b.seed);
   const [{ fingerprint, settings }] = cells;
-  const [{ model, data, delta_interval, mcnemar }] = results;
+  const [first] = results;
+  const { model, data } = first;
   const { seeds, metrics } = summarizeSeeds(results);
-  const { mean, interval, p } = metrics.accuracy.difference;
+  const accuracy = results.length > 1 ? metrics.accuracy : ofOneSeed(metrics.accuracy, first);
   return {
-    ...{ model, data, fingerprint, settings: relevant(settings), seeds, metrics },
-    difference: results.length === 1
-      ? { mean, interval: delta_interval, p: mcnemar.p }
-      : { mean, interval, p },
+    ...{ model, data, fingerprint, settings: relevant(settings), seeds },
+    metrics: { ...metrics, accuracy },
   };
 }
 
+/** Of one seed, the interval and p are those of its test images, by McNemar's test. */
+function ofOneSeed({ models, contrasts }: MetricSummary, result: ResultFile): MetricSummary {
+  const ofImages = (of: SeedsContrast): SeedsContrast => {
+    const { interval, mcnemar: { p } } = between(result.contrasts, of.arm, of.against)!;
+    return { ...of, interval, p };
+  };
+  return { models, contrasts: contrasts.map(ofImages) };
+}
+
 export const TABLE_HEADER = [
-  ...["data", "model", "settings", "seeds"],
-  ...MODELS.flatMap((model) => [model, `${model}_deviation`]),
-  ...["treated_minus_control", "low", "high", "p"],
+  ...["data", "model", "settings", "seeds", "measure", "arm", "mean", "deviation"],
+  ...["against", "difference", "low", "high", "p"],
 ];
 
-/** The row's cells under `TABLE_HEADER`, for CSV. */
-export function tableValues(row: TableRow): (string | number | null)[] {
-  const { mean, interval, p } = row.difference;
-  return [
-    ...[row.data, row.model, row.fingerprint, row.seeds.length],
-    ...MODELS.flatMap((model) => {
-      const { mean, deviation } = row.metrics.accuracy[model];
-      return [mean, deviation];
-    }),
-    ...[mean, interval?.[0] ?? null, interval?.[1] ?? null, p],
-  ];
+/**
+ * The row's lines under `TABLE_HEADER`, for CSV: for each measure the baseline's and the control's,
+ * and one for each two arms that are held against each other.
+ */
+export function tableValues(
+  { data, model, fingerprint, seeds, metrics }: TableRow,
+): (string | number | null)[][] {
+  return Object.entries(metrics).flatMap(([measure, { models, contrasts }]) => {
+    const of = (arm: string) => {
+      const { mean, deviation } = models[arm];
+      return [data, model, fingerprint, seeds.length, measure, arm, mean, deviation];
+    };
+    const alone = Object.keys(models).filter((arm) => !contrasts.some((of) => of.arm === arm));
+    return [
+      ...alone.map((arm) => [...of(arm), null, null, null, null, null]),
+      ...contrasts.map(({ arm, against, mean, interval, p }) => [
+        ...of(arm),
+        ...[against, mean, interval?.[0] ?? null, interval?.[1] ?? null, p],
+      ]),
+    ];
+  });
 }

@@ -1,6 +1,6 @@
 /**
- * The method from end to end: baseline, diagnosis, control and treatment (see stages.ts), and the
- * comparison of all three. The test set is used once, at the end.
+ * A trial from end to end: baseline, diagnosis and every arm (see stages.ts), and the comparison of
+ * all. The test set is used once, at the end.
  */
 
 import { ACCOUNT, type Account, accountOf } from "../data/account.ts";
@@ -11,28 +11,30 @@ import { parameterCount } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
 import { accuracy, type Prediction, predictions } from "../train/predictions.ts";
+import type { ArmName, ArmOptions } from "./arms/arms.ts";
 import { classMeasures } from "./class_measures.ts";
 import { Comparison, type ComparisonOptions } from "./comparison.ts";
+import { contrast, pairsOf } from "./contrasts.ts";
 import { saveExamination } from "./examine.ts";
 import { saveExhibits } from "./exhibits.ts";
 import { probedSplit, type ProbeResults } from "./probes/probes.ts";
 import {
+  BASELINE,
+  mainArm,
   mapModels,
-  type ModelName,
+  type OfModels,
   type Outcome,
   RESULT_VERSION,
   type ResultFile,
 } from "./result.ts";
-import { mcnemar, pairedDifference, wilson } from "./significance.ts";
-import {
-  classKernels,
-  Stages,
-  type StageSettings,
-  type Treatment,
-  type TreatReporter,
-} from "./stages.ts";
+import { wilson } from "./significance.ts";
+import { classKernels, Stages, type TreatReporter, type Trial } from "./stages.ts";
+import type { StageSettings, Treatment } from "./treatment.ts";
 
 export interface TreatOptions extends StageSettings, Treatment, ComparisonOptions {
+  /** The control first. */
+  readonly arms: readonly ArmName[];
+  readonly armOptions: ArmOptions;
   /** Test images to use; all of them where absent. */
   readonly testLimit?: number;
 }
@@ -51,7 +53,7 @@ export async function treat(
   report: TreatReporter,
 ): Promise<ResultFile> {
   await folder.writeJson(ACCOUNT, treatAccount(set, options));
-  const { seconds, split, found, ...models } = await runStages(
+  const { seconds, split, found, models } = await runStages(
     new Stages(runtime, network, set, folder, options, report),
     folder,
     options,
@@ -61,23 +63,25 @@ export async function treat(
   report.stage("test", `${n} of ${all} images, not seen before`);
   const comparison = new Comparison(runtime, network, set, tested, options, report, models);
   const logits = await timed(seconds, "test", () => comparison.predict());
-  const predicted = mapModels((model) => predictions(logits[model]));
+  const names = Object.keys(models);
+  const predicted = mapModels(names, (model) => predictions(logits[model]));
+  const { [BASELINE]: _, ...arms } = models;
   const probed = probedSplit(tested, options.measures, options.seed);
   const probes = await timed(seconds, "measure", () => comparison.probe(probed));
   const exhibits = await timed(
     seconds,
     "exhibits",
     async () =>
-      comparison.exhibit(predicted, found, [
+      comparison.exhibit(predicted, mainArm({ arms }), found, [
         { name: "training", split: split.train, logits: found.logits },
         await comparison.validation(split.validation),
-        { name: "test", split: tested, logits: logits.baseline },
+        { name: "test", split: tested, logits: logits[BASELINE] },
       ]),
   );
   await saveExhibits(folder.path, exhibits);
   await folder.writeJson("predictions.json", {
     labels: [...tested.labels],
-    ...mapModels((model) => ({
+    ...mapModels(names, (model) => ({
       predicted: predicted[model].map((p) => p.predicted),
       confidence: predicted[model].map((p) => p.confidence),
     })),
@@ -106,9 +110,7 @@ export function treatAccount(set: DataSet, options: TreatOptions): Account {
   return accountOf(set, { training: train, validation, test });
 }
 
-type OfModels<T> = Readonly<Record<ModelName, T>>;
-
-/** Each model's outcome, and control against treated. */
+/** Each model's outcome, and the arms against each other. */
 function compared(
   set: DataSet,
   tested: Split,
@@ -117,7 +119,7 @@ function compared(
   probes: OfModels<ProbeResults>,
 ) {
   const groups = pairingsOf(tested);
-  const outcomes = mapModels((model): Outcome => {
+  const { [BASELINE]: baseline, ...arms } = mapModels(Object.keys(models), (model): Outcome => {
     const { history, bestEpoch } = models[model];
     const test = accuracy(predicted[model]);
     const measured = classMeasures(predicted[model], set.classes.length, groups);
@@ -128,16 +130,9 @@ function compared(
       measures: { ...measured, probes: probes[model] },
     };
   });
-  const right = (of: readonly Prediction[]) => of.map((p) => p.label === p.predicted);
-  const test = mcnemar(right(predicted.control), right(predicted.treated));
-  const n = tested.labels.length;
-  return {
-    groups: groups?.names,
-    ...outcomes,
-    delta_vs_control: (test.c - test.b) / n,
-    delta_interval: pairedDifference(test, n),
-    mcnemar: test,
-  };
+  const right = (model: string) => predicted[model].map((p) => p.label === p.predicted);
+  const contrasts = pairsOf(Object.keys(arms)).map((pair) => contrast(pair, right));
+  return { groups: groups?.names, baseline, arms, contrasts };
 }
 
 async function runStages(stages: Stages, folder: RunFolder, options: TreatOptions) {
@@ -145,11 +140,14 @@ async function runStages(stages: Stages, folder: RunFolder, options: TreatOption
   const baseline = await stages.baseline();
   const found = await stages.diagnose(baseline.state, options);
   await saveExamination(folder.path, found);
-  const control = await stages.control(baseline.state);
-  const kernels = classKernels(found);
-  const treated = await stages.treated("treated", baseline.state, kernels, options);
+  const trial: Trial = {
+    ...{ baseline: baseline.state, treatment: options, kernels: classKernels(found) },
+    options: options.armOptions,
+  };
+  const models: Record<string, StageResult> = { [BASELINE]: baseline };
+  for (const arm of options.arms) models[arm] = await stages.arm(arm, trial);
   const { split, seconds } = stages;
-  return { baseline, control, treated, split, seconds, found };
+  return { models, split, seconds, found };
 }
 
 async function timed<T>(

@@ -1,44 +1,69 @@
 /** The paper's table in Markdown. */
 
-import { MODELS } from "../doctor/result.ts";
-import type { TableFile } from "../doctor/table.ts";
+import { between, CONTROL, TREATED } from "../doctor/contrasts.ts";
+import type { TableFile, TableRow } from "../doctor/table.ts";
 import { points, range } from "./text.ts";
 
-/** For each data set its models, as the paper lays it out. */
+/** For each data set its models, as the paper lays it out, and of each the baseline and the arms. */
 export function tableMarkdown({ rows }: TableFile): string {
   const sets = [...new Set(rows.map(({ data }) => data))];
   const several = new Set(rows.map((row) => row.fingerprint + row.model + row.data)).size >
     new Set(rows.map((row) => row.model + row.data)).size;
-  const settings = several ? ["settings"] : [];
-  const header = ["model", ...settings, "seeds", ...MODELS, "treated - control (95 %)", "p"];
   const parts = sets.map((data) => {
-    const lines = rows.filter((row) => row.data === data).map((row) => {
-      const { mean, interval, p } = row.difference;
-      const interval95 = interval ? ` (${range(interval, points)})` : "";
-      return [
+    const own = rows.filter((row) => row.data === data);
+    const worst = WORST.filter((name) => own.every(({ metrics }) => metrics[name]));
+    const header = [
+      ...["model", ...several ? ["settings"] : [], "seeds", "arm", "accuracy"],
+      ...["minus control (95 %)", "p", "treated minus it (95 %)", ...worst],
+    ];
+    const lines = own.flatMap((row) =>
+      linesOf(row, worst).map((line) => [
         row.model,
         ...several ? [row.fingerprint] : [],
         `${row.seeds.length}`,
-        ...MODELS.map((model) => spread(row.metrics.accuracy[model])),
-        points(mean) + interval95,
-        p === null ? "" : p.toPrecision(2),
-      ];
-    });
+        ...line,
+      ])
+    );
     return `## ${data}\n\n${markdown(header, lines)}`;
   });
   return [
-    "# Test accuracy of baseline, control and treated model, in percent",
-    "Mean ± standard deviation over the seeds. The control is trained on as the treated model is, " +
-    "without the constraint. The interval and p are of the paired difference: over seeds by " +
-    "Student's t, of a single seed over its test images (McNemar).",
+    "# Test accuracy of the baseline and of every arm, in percent",
+    "Mean ± standard deviation over the seeds. Every arm was trained on from the same baseline, on " +
+    "the same images in the same order; the control without anything else. Intervals and p are of " +
+    "paired differences: over seeds by Student's t, of a single seed over its test images " +
+    "(McNemar).",
     ...parts,
   ].join("\n\n") + "\n";
 }
 
+/** What stands beside accuracy, where there is such. */
+const WORST = ["worst class", "worst group"];
+
+/** A line for each model of a row: its accuracy and what it is held against. */
+function linesOf({ metrics }: TableRow, worst: readonly string[]): string[][] {
+  const { models, contrasts } = metrics.accuracy;
+  const difference = (arm: string, against: string) => {
+    const of = between(contrasts, arm, against);
+    if (!of) return "";
+    return points(of.mean) + (of.interval ? ` (${range(of.interval, points)})` : "");
+  };
+  return Object.keys(models).map((arm) => [
+    arm,
+    spread(models[arm]),
+    difference(arm, CONTROL),
+    between(contrasts, arm, CONTROL)?.p?.toPrecision(2) ?? "",
+    arm === CONTROL ? "" : difference(TREATED, arm),
+    ...worst.map((name) => spread(metrics[name].models[arm])),
+  ]);
+}
+
+/** Columns that hold no numbers. */
+const WORDS = ["model", "settings", "arm"];
+
 function markdown(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const escape = (cell: string) => cell.replaceAll("|", "\\|");
   const line = (cells: readonly string[]) => `| ${cells.map(escape).join(" | ")} |`;
-  const rule = header.map((_, i) => i === 0 ? "---" : "--:");
+  const rule = header.map((name) => WORDS.includes(name) ? "---" : "--:");
   return [line(header), `| ${rule.join(" | ")} |`, ...rows.map(line)].join("\n");
 }
 

@@ -1,5 +1,7 @@
 /** A run's report: sections in the order in which a reader asks. */
 
+import { between, CONTROL } from "../doctor/contrasts.ts";
+import { mainArm } from "../doctor/result.ts";
 import { html } from "./html.ts";
 import { page } from "./page.ts";
 import type { Section } from "./pieces.ts";
@@ -40,17 +42,19 @@ const MATRICES = [
 function treatment(run: TreatmentRun): string {
   const { result, settings, layers, exhibits, studies } = run;
   const { model, data, classes, theta, seed } = result;
+  const names = Object.keys(result.arms);
   return page({
     title: `${model} on ${data}: diagnosed and treated`,
-    subtitle:
-      html`A Model Doctor report. Baseline, untreated control and treated model; seed ${seed}.`,
+    subtitle: html`A Model Doctor report. Baseline, and trained on from it: ${
+      names.join(", ")
+    }; seed ${seed}.`,
     sections: present([
       verdictSection(result),
       askedSection(result, settings),
       trainingSection(run),
       kernelsSection(layers, classes, theta, "the baseline"),
       classesSection(result),
-      gallerySection(exhibits, classes, result.mcnemar),
+      gallerySection(exhibits, classes, between(result.contrasts, mainArm(result), CONTROL)!),
       doubtsSection(exhibits, classes, "the baseline"),
       measuresSection(result),
       studiesSection(studies),
@@ -62,7 +66,7 @@ function treatment(run: TreatmentRun): string {
           ["predictions.json", "what each model predicts for each test image"],
           ["metrics.jsonl", "the training, an epoch a line"],
           ["tensorboard/", "the same for TensorBoard"],
-          ["baseline, control, treated.safetensors", "weights, by PyTorch's names"],
+          [`${["baseline", ...names].join(", ")}.safetensors`, "weights, by PyTorch's names"],
           ...MATRICES,
         ],
         result.adapter,
@@ -102,7 +106,9 @@ function seeds(run: SeedsRun): string {
   const [{ result }] = parts;
   return page({
     title: `${result.model} on ${result.data}: treated over ${summary.seeds.length} seeds`,
-    subtitle: "A Model Doctor report: baseline, untreated control and treated model.",
+    subtitle: `A Model Doctor report: baseline, and trained on from it: ${
+      summary.arms.join(", ")
+    }.`,
     sections: [
       seedsVerdict(summary),
       askedSection(result, settings),

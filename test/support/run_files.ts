@@ -30,20 +30,25 @@ const term = (weight: number) => ({
   schedule: { warmup: 0, course: "constant" },
 });
 const constraint = { channel: term(0.1), space: term(0) };
+const pair = { arm: "treated", against: "control" };
 const mcnemar = { b: 1, c: 2, p: 1 };
 const about = { model: "small", data: "shapes" };
 const classes = ["disc", "ring"];
 
 const result = {
-  ...{ version: 2, ...about, classes, seed: 0, adapter: "none", parameters: 9, start: "baseline" },
+  ...{ version: 3, ...about, classes, seed: 0, adapter: "none", parameters: 9, start: "baseline" },
   ...{ constraint, theta: 0.2, groups: ["own", "other"] },
   images: { train: 8, validation: 2, test: 4, probed: 4 },
-  ...{ baseline: outcome, control: outcome, treated: outcome },
-  ...{ delta_vs_control: 0.25, delta_interval: interval, mcnemar, seconds: { baseline: 3 } },
+  ...{ baseline: outcome, arms: { control: outcome, treated: outcome } },
+  contrasts: [{ ...pair, difference: 0.25, interval, mcnemar }],
+  seconds: { baseline: 3 },
 };
 const sample = { mean: 0.5, deviation: 0.1, values: [0.4, 0.6] };
 const paired = { ...sample, interval, p: 0.5 };
-const of = { baseline: sample, control: sample, treated: sample, difference: paired };
+const of = {
+  models: { baseline: sample, control: sample, treated: sample },
+  contrasts: [{ ...pair, ...paired }],
+};
 const epoch = {
   ...{ epoch: 1, lr: 0.1, train: { loss: 1, accuracy: 0.5 }, validation: accuracy, seconds: 1 },
 };
@@ -56,11 +61,15 @@ export const runJson: Readonly<Record<string, unknown>> = {
   "config.json": { command: "treat", model: "small", data: "shapes", epochs: 1, lr: 0.1 },
   "metrics.jsonl": ["baseline", "control", "treated"].map((stage) => ({ stage, ...epoch })),
   "result.json": result,
-  "summary.json": { version: 2, seeds: [0], metrics: { accuracy: of, loss: of } },
+  "summary.json": {
+    ...{ version: 3, seeds: [0], arms: ["control", "treated"] },
+    metrics: { accuracy: of, loss: of },
+  },
   "exhibits.json": {
     ...{ version: 1, low: [{ ...exhibit, ...verdict }] },
     suspects: [{ ...exhibit, suggested: 1, labelProbability: 0.1, suggestedProbability: 0.9 }],
     searched: [{ pool: "test", images: 4, suspects: 1 }],
+    models: ["baseline", "control", "treated"],
     changed: [{
       ...{ ...exhibit, fixed: true, foreground: { baseline: 0.1, control: 0.2, treated: 0.3 } },
       by: { baseline: verdict, control: verdict, treated: verdict },

@@ -31,7 +31,8 @@ import {
   pairedSample,
 } from "../significance.ts";
 import { cellResultSchema } from "../schemas.ts";
-import { classKernels, type Stages, type Treatment } from "../stages.ts";
+import { classKernels, type Stages, type Trial } from "../stages.ts";
+import type { Treatment } from "../treatment.ts";
 
 export const SWEEP_VERSION = 2;
 
@@ -158,7 +159,7 @@ export async function sweepSeed(
   await makeFolder(folder.file("cells"));
   const fileOf = ({ name }: Cell) => join(folder.file("cells"), `${name}.json`);
   const baseline = await stages.baseline();
-  const control = await stages.control(baseline.state);
+  const control = await stages.arm("control", trialOf(baseline, options.cells[0].treatment));
   const judge = await Judge.make(stages, options.batch);
   try {
     const reference = await judge.judge(control);
@@ -193,7 +194,7 @@ async function sweepCell(
   const { name, treatment } = cell;
   const kernels = classKernels(await stages.diagnose(baseline.state, treatment));
   const treated = await judge.judge(
-    await stages.treated(name, baseline.state, kernels, treatment),
+    await stages.arm("treated", trialOf(baseline, treatment, kernels), name),
   );
   const [first, second] = [control, treated].map(({ predicted }) =>
     predicted.map((p) => p.label === p.predicted)
@@ -206,6 +207,12 @@ async function sweepCell(
     seconds: (performance.now() - begun) / 1000,
   };
 }
+
+const trialOf = (
+  { state }: StageResult,
+  treatment: Treatment,
+  kernels: Trial["kernels"] = new Map(),
+): Trial => ({ baseline: state, treatment, kernels, options: {} });
 
 interface Judged {
   readonly predicted: readonly Prediction[];

@@ -39,7 +39,7 @@ export function askedSection(result: ResultFile, settings: Settings): Section {
         : `${counted(Number(epochs), "epoch")} at a learning rate of ${lr}`,
     ],
     [
-      "Control and treated model",
+      "Every arm",
       (result.start === "scratch"
         ? `${counted(Number(treatEpochs), "epoch")} from untrained weights`
         : counted(Number(treatEpochs), "further epoch")) + ` at a learning rate of ${treatLr}`,

@@ -1,7 +1,8 @@
 /** What the treatment changed class by class, and which classes are mixed up less or more. */
 
 import type { ClassMeasures } from "../../doctor/class_measures.ts";
-import { MODELS, type ResultFile } from "../../doctor/result.ts";
+import { CONTROL } from "../../doctor/contrasts.ts";
+import { mainArm, outcomesOf, type ResultFile } from "../../doctor/result.ts";
 import { dotPlot } from "../dot_plot.ts";
 import { type Content, Html, html } from "../html.ts";
 import { behind, figure, figures, paragraph, type Section, table } from "../pieces.ts";
@@ -22,13 +23,13 @@ ${confusionChange(result)}`,
   };
 }
 
-const CONTROL = { name: "control", look: 1 };
-const TREATED = { name: "treated", look: 2 };
-
 function accuracies(result: ResultFile): Html {
-  const { classes } = result;
-  const of = MODELS.map((model) => result[model].measures.classes);
-  const [, control, treated] = of;
+  const { classes, arms } = result;
+  const main = mainArm(result);
+  const outcomes = outcomesOf(result);
+  const models = Object.keys(outcomes);
+  const [control, treated] = [CONTROL, main].map((arm) => arms[arm].measures.classes);
+  const compared = [CONTROL, main].map((name) => ({ name, look: models.indexOf(name) }));
   const change = (k: number) => (treated[k].accuracy ?? 0) - (control[k].accuracy ?? 0);
   const known = classes.flatMap((_, k) => treated[k].accuracy === null ? [] : [k]);
   const shown = known.length <= MOST_ROWS
@@ -40,21 +41,19 @@ function accuracies(result: ResultFile): Html {
     title: "Accuracy by class",
     description: most === undefined
       ? "There is no test image."
-      : `Control and treated model; the largest gain is ${classes[most]}'s, ` +
+      : `${capital(CONTROL)} and ${main}; the largest gain is ${classes[most]}'s, ` +
         `${points(change(most))} points, the largest loss ${classes[least]}'s, ` +
         `${points(change(least))}.`,
     label: "percent",
     rows: shown.map((k) => ({
       name: classes[k],
-      dots: [{ ...CONTROL, share: control[k] }, { ...TREATED, share: treated[k] }].map((
-        { share: { accuracy, interval }, ...dot },
-      ) => ({
-        ...dot,
-        value: 100 * accuracy!,
-        interval: interval && [100 * interval[0], 100 * interval[1]] as const,
-      })),
+      dots: compared.map((dot) => {
+        const { accuracy, interval } = arms[dot.name].measures.classes[k];
+        const bar = interval && [100 * interval[0], 100 * interval[1]] as const;
+        return { ...dot, value: 100 * accuracy!, interval: bar };
+      }),
     })),
-    legend: [CONTROL, TREATED],
+    legend: compared,
   });
   const cell = (accuracy: number | null) => accuracy === null ? "" : percent(accuracy, 1);
   return figure(
@@ -63,11 +62,14 @@ function accuracies(result: ResultFile): Html {
       (known.length > shown.length ? ` The ${MOST_ROWS} classes that changed most.` : ""),
     table({
       caption: "Test accuracy by class",
-      header: ["Class", "Images", ...MODELS.map(capital), "vs control", "95 % interval, treated"],
+      header: [
+        ...["Class", "Images", ...models.map(capital)],
+        ...[`${capital(main)} minus control`, `95 % interval, ${main}`],
+      ],
       rows: classes.map((name, k) => [
         name,
         count(treated[k].images),
-        ...of.map((shares) => cell(shares[k].accuracy)),
+        ...models.map((model) => cell(outcomes[model].measures.classes[k].accuracy)),
         treated[k].accuracy === null ? "" : points(change(k)),
         treated[k].interval ? range(treated[k].interval, (share) => percent(share, 1)) : "",
       ]),
@@ -76,30 +78,35 @@ function accuracies(result: ResultFile): Html {
 }
 
 /** Where the images belong to groups, such as by their background. */
-function groups({ groups: names, ...result }: ResultFile): Html | undefined {
+function groups(result: ResultFile): Html | undefined {
+  const { groups: names } = result;
   if (!names) return undefined;
-  const of = MODELS.map((model) => result[model].measures.groups!);
+  const outcomes = outcomesOf(result);
+  const models = Object.keys(outcomes);
+  const of = models.map((model) => outcomes[model].measures.groups!);
+  const main = mainArm(result);
+  const { worst } = outcomes[main].measures.groups!;
   const plot = dotPlot({
     title: "Accuracy by group",
-    description: `The worst group of the treated model is ${names[of[2].worst]}.`,
+    description: `The worst group of ${main} is ${names[worst]}.`,
     label: "percent",
     rows: names.map((name, g) => ({
       name,
-      dots: MODELS.flatMap((model, look) => {
+      dots: models.flatMap((model, look) => {
         const { accuracy, interval } = of[look].shares[g];
         if (accuracy === null || !interval) return [];
         const bar = [100 * interval[0], 100 * interval[1]] as const;
         return [{ name: model, value: 100 * accuracy, interval: bar, look }];
       }),
     })),
-    legend: MODELS.map((name, look) => ({ name, look })),
+    legend: models.map((name, look) => ({ name, look })),
   });
   return figure(
     plot,
     "A network that learned the background is worse where the background is another.",
     table({
       caption: "Test accuracy by group",
-      header: ["Group", "Images", ...MODELS.map(capital)],
+      header: ["Group", "Images", ...models.map(capital)],
       rows: names.map((name, g) => [
         name,
         count(of[0].shares[g].images),
@@ -110,34 +117,36 @@ function groups({ groups: names, ...result }: ResultFile): Html | undefined {
 }
 
 function confusionChange(result: ResultFile): Html {
-  const { classes } = result;
-  const { confusion: before } = result.control.measures;
-  const { confusion: after } = result.treated.measures;
+  const { classes, arms } = result;
+  const main = mainArm(result);
+  const [before, after] = [CONTROL, main].map((arm) => arms[arm].measures.confusion);
   const change = after.map((row, i) => row.map((n, j) => n - before[i][j]));
   const explained = paragraph(
-    "Numbers of test images, treated minus control: a row for each label, a column for each " +
+    `Numbers of test images, ${main} minus control: a row for each label, a column for each ` +
       "prediction. On the diagonal more is better, elsewhere less is: ",
     html`<span class="key better"></span> better, <span class="key worse"></span> worse.`,
   );
   if (classes.length > MOST_COLUMNS) {
-    return html`${explained}${largestChanges(change, before, after, classes)}`;
+    return html`${explained}${largestChanges(change, before, after, classes, main)}`;
   }
   const most = Math.max(1, ...change.flat().map(Math.abs));
   const cell = (n: number, i: number, j: number) => {
     const kind = n === 0 ? "same" : (n > 0) === (i === j) ? "better" : "worse";
     const depth = Math.round(12 + 48 * Math.abs(n) / most);
-    const title = `${classes[i]} taken for ${classes[j]}: control ${before[i][j]}, treated ${
+    const title = `${classes[i]} taken for ${classes[j]}: control ${before[i][j]}, ${main} ${
       after[i][j]
     }`;
     return html`<td class="${kind}" style="--depth:${n === 0 ? 0 : depth}%" title="${title}">${
       signed(n, 0)
     }</td>`;
   };
-  return html`${explained}${grid(classes, "Confusion, treated minus control", change, cell)}
+  return html`${explained}${grid(classes, `Confusion, ${main} minus control`, change, cell)}
 ${
     behind(
       "Numbers of every model",
-      MODELS.map((model) => matrix(result[model].measures, classes, model)),
+      Object.entries(outcomesOf(result)).map(([model, { measures }]) =>
+        matrix(measures, classes, model)
+      ),
     )
   }`;
 }
@@ -175,13 +184,14 @@ function largestChanges(
   before: ClassMeasures["confusion"],
   after: ClassMeasures["confusion"],
   classes: readonly string[],
+  main: string,
 ): Html {
   const pairs = change.flatMap((row, i) => row.map((n, j) => ({ n, i, j })))
     .filter(({ n, i, j }) => n !== 0 && i !== j)
     .sort((a, b) => Math.abs(b.n) - Math.abs(a.n)).slice(0, MOST_ROWS);
   return table({
     caption: "The confusions that changed most",
-    header: ["Label", "Taken for", "Control", "Treated", "Change"],
+    header: ["Label", "Taken for", "Control", capital(main), "Change"],
     rows: pairs.map(({ n, i, j }) => [
       ...[classes[i], classes[j], before[i][j], after[i][j], signed(n, 0)],
     ]),

@@ -1,8 +1,7 @@
-/** The images that the treatment fixed and broke, with where each model looks. */
+/** The images that an arm fixed and broke, with where each model looks. */
 
 import type { ChangedExhibit, Exhibits } from "../../doctor/exhibits.ts";
-import { type McNemar } from "../../doctor/significance.ts";
-import { MODELS } from "../../doctor/result.ts";
+import type { Contrast } from "../../doctor/contrasts.ts";
 import { Html, html } from "../html.ts";
 import { imageAt, overlay, overlayScale, thumbnail } from "../pictures.ts";
 import { behind, image, paragraph, type Section, table } from "../pieces.ts";
@@ -14,11 +13,12 @@ const SIDE = 80;
 export function gallerySection(
   { file, tensors }: Exhibits,
   classes: readonly string[],
-  { b, c }: McNemar,
+  { arm, against, mcnemar: { b, c } }: Contrast,
 ): Section | undefined {
-  const { changed } = file;
-  if (!changed) return undefined;
-  const stacks = { pictures: tensors.get("changed"), gradients: gradientsOf(tensors) };
+  const { models, changed } = file;
+  if (!models || !changed) return undefined;
+  const gradients = models.map((model) => tensors.get(`gradient.${model}`));
+  const stacks = { models, pictures: tensors.get("changed"), gradients };
   const item = (of: ChangedExhibit) => card(of, changed.indexOf(of), stacks, classes);
   const list = (fixed: boolean) => changed.filter((of) => of.fixed === fixed);
   const part = (title: string, fixed: boolean, all: number) => {
@@ -37,15 +37,14 @@ export function gallerySection(
     title: "Images fixed and broken",
     content: html`
       ${paragraph(
-        "Test images on which control and treated model disagree. Beside each image, in grey, ",
-        "where the logit of its label is most sensitive to a pixel: the gradient's absolute value ",
-        "before the treatment (baseline), after further training without it (control), and after ",
-        "the treatment.",
+        `Test images on which ${against} and ${arm} disagree. Beside each image, in grey, where the `,
+        "logit of its label is most sensitive to a pixel: the gradient's absolute value before ",
+        `further training (baseline), and after it (${against}, ${arm}).`,
       )}
       <div
         class="scale"><span>no gradient</span><img src="${overlayScale()}" alt="" height="11"><span>the strongest hundredth of the picture's pixels</span></div>
-      ${part("Fixed: only the treated model is right", true, c)}
-      ${part("Broken: only the control is right", false, b)}
+      ${part(`Fixed: only ${arm} is right`, true, c)}
+      ${part(`Broken: only ${against} is right`, false, b)}
       ${changed.length > 0 && behind("Numbers", numbers(changed, stacks, classes))}
     `,
   };
@@ -54,17 +53,15 @@ export function gallerySection(
 type Stack = ReturnType<Exhibits["tensors"]["get"]>;
 
 interface Stacks {
+  readonly models: readonly string[];
   readonly pictures: Stack;
   readonly gradients: readonly Stack[];
 }
 
-const gradientsOf = (tensors: Exhibits["tensors"]): Stack[] =>
-  MODELS.map((model) => tensors.get(`gradient.${model}`));
-
 function card(
   { index, name, label, by }: ChangedExhibit,
   place: number,
-  { pictures, gradients }: Stacks,
+  { models, pictures, gradients }: Stacks,
   classes: readonly string[],
 ): Html {
   const title = `${name ?? `test image ${index}`}, labelled ${classes[label]}`;
@@ -76,7 +73,7 @@ function card(
       title,
       SIDE,
     )}<span>${classes[label]}</span><span class="quiet">${name ?? `no. ${index}`}</span></div>
-    ${MODELS.map((model, m) => {
+    ${models.map((model, m) => {
       const { predicted, confidence } = by[model];
       const right = predicted === label;
       return html`<div>${
@@ -95,7 +92,7 @@ function card(
 
 function numbers(
   changed: readonly ChangedExhibit[],
-  { gradients }: Stacks,
+  { models, gradients }: Stacks,
   classes: readonly string[],
 ): Html {
   const known = changed.some(({ foreground }) => foreground !== undefined);
@@ -105,18 +102,18 @@ function numbers(
     caption: "Verdicts and gradients. Half in: the least share of the pixels that holds half of " +
       "the gradient" + (known ? ". In figure: the gradient's share in the figure" : ""),
     header: [
-      ...["Image", "Label", ...MODELS.map(capital)],
-      ...MODELS.map((model) => `Half in, ${model}`),
-      ...known ? MODELS.map((model) => `In figure, ${model}`) : [],
+      ...["Image", "Label", ...models.map(capital)],
+      ...models.map((model) => `Half in, ${model}`),
+      ...known ? models.map((model) => `In figure, ${model}`) : [],
     ],
     rows: changed.map(({ index, name, label, by, foreground }, i) => [
       name ?? `${index}`,
       classes[label],
-      ...MODELS.map((model) =>
+      ...models.map((model) =>
         `${classes[by[model].predicted]} ${percent(by[model].confidence, 1)}`
       ),
-      ...MODELS.map((_, m) => half(m, i)),
-      ...foreground ? MODELS.map((model) => percent(foreground[model], 1)) : [],
+      ...models.map((_, m) => half(m, i)),
+      ...foreground ? models.map((model) => percent(foreground[model], 1)) : [],
     ]),
   });
 }

@@ -3,10 +3,10 @@
 import { calibrationCurve } from "../../doctor/class_measures.ts";
 import type { Curve } from "../../doctor/curve.ts";
 import { probeCurves, probesInWords } from "../../doctor/probes/probes.ts";
+import { CONTROL, pairInWords } from "../../doctor/contrasts.ts";
 import {
-  type MetricSummary,
-  type ModelName,
-  MODELS,
+  BASELINE,
+  outcomesOf,
   type ResultFile,
   scalars,
   type SummaryFile,
@@ -17,10 +17,13 @@ import { figure, figures, paragraph, type Section, table } from "../pieces.ts";
 import { capital, percent, points, range, signed } from "../text.ts";
 
 export function measuresSection(result: ResultFile): Section {
-  const of = Object.fromEntries(MODELS.map((model) => [model, scalars(result[model])]));
-  const names = Object.keys(of.control).filter((name) => name !== "accuracy" && name !== "loss");
-  const { images } = result;
-  const probed = probesInWords(result.control.measures.probes);
+  const of = Object.entries(outcomesOf(result)).map(([model, outcome]) => ({
+    ...{ model, numbers: scalars(outcome) },
+  }));
+  const { images, arms: { [CONTROL]: control } } = result;
+  const names = Object.keys(scalars(control))
+    .filter((name) => name !== "accuracy" && name !== "loss");
+  const probed = probesInWords(control.measures.probes);
   return {
     id: "measures",
     title: "Other measures",
@@ -33,16 +36,12 @@ export function measuresSection(result: ResultFile): Section {
     }
 ${
       table({
-        caption: "Baseline, control and treated model",
-        header: ["Measure", ...MODELS.map(capital), "vs control"],
-        rows: names.map((name) => {
-          const [control, treated] = [of.control[name], of.treated[name]];
-          return [
-            capital(name),
-            ...MODELS.map((model) => of[model][name] === undefined ? "" : percent(of[model][name])),
-            control === undefined || treated === undefined ? "" : points(treated - control),
-          ];
-        }),
+        caption: "The baseline and every arm",
+        header: ["Measure", ...of.map(({ model }) => capital(model))],
+        rows: names.map((name) => [
+          capital(name),
+          ...of.map(({ numbers: { [name]: value } }) => value === undefined ? "" : percent(value)),
+        ]),
       })
     }
 ${figures(...curvesOf(result).map(picture))}`,
@@ -50,7 +49,7 @@ ${figures(...curvesOf(result).map(picture))}`,
 }
 
 interface ModelCurve {
-  readonly model: ModelName;
+  readonly model: string;
   readonly look: number;
   readonly curve: Curve;
 }
@@ -58,8 +57,7 @@ interface ModelCurve {
 /** The curves of all models that belong into one picture, picture by picture. */
 function curvesOf(result: ResultFile): ModelCurve[][] {
   const pictures = new Map<string, ModelCurve[]>();
-  MODELS.forEach((model, look) => {
-    const { measures } = result[model];
+  Object.entries(outcomesOf(result)).forEach(([model, { measures }], look) => {
     for (const curve of [calibrationCurve(measures), ...probeCurves(measures.probes)]) {
       if (curve.points.length === 0) continue;
       pictures.set(curve.title, [...pictures.get(curve.title) ?? [], { model, look, curve }]);
@@ -72,7 +70,7 @@ function curvesOf(result: ResultFile): ModelCurve[][] {
 function picture(curves: readonly ModelCurve[]): Html {
   const [{ curve: { title, x, y, range, caption, diagonal } }] = curves;
   const series = curves.map(({ model, look, curve: { points } }) => ({
-    ...{ name: model as string, look, points },
+    ...{ name: model, look, points },
   }));
   const ends = series.map(({ name, points }) => `${name} ${points.at(-1)![1].toFixed(1)}`);
   const ideal = { name: "ideal", look: 7, points: [[0, 0], [100, 100]] as const };
@@ -98,33 +96,52 @@ function picture(curves: readonly ModelCurve[]): Html {
 }
 
 /** Every measure over several seeds. */
-export function summarySection({ seeds, metrics }: SummaryFile): Section {
-  const row = (name: string, of: MetricSummary) => {
-    const number = (value: number) => name === "loss" ? value.toFixed(4) : percent(value);
-    const change = (value: number) => name === "loss" ? signed(value, 4) : points(value);
-    return [
-      capital(name),
-      ...MODELS.map((model) => {
-        const { mean, deviation } = of[model];
-        return number(mean) + (deviation === null ? "" : ` ± ${number(deviation)}`);
-      }),
-      change(of.difference.mean),
-      of.difference.interval ? range(of.difference.interval, change) : "",
-      of.difference.p?.toPrecision(2),
-    ];
-  };
+export function summarySection({ seeds, arms, metrics }: SummaryFile): Section {
+  const models = [BASELINE, ...arms];
+  const [{ contrasts: pairs }] = Object.values(metrics);
   return {
     id: "measures",
     title: "Every measure",
     content: html`${
-      paragraph(`Mean ± standard deviation over ${seeds.length} seeds; the difference is paired.`)
+      paragraph(`Mean ± standard deviation over ${seeds.length} seeds; differences are paired.`)
     }
 ${
       table({
-        caption: "Baseline, control and treated model over the seeds",
-        header: ["Measure", ...MODELS.map(capital), "vs control", "95 % t interval", "p"],
-        rows: Object.entries(metrics).map(([name, of]) => row(name, of)),
+        caption: "The baseline and every arm over the seeds",
+        header: ["Measure", ...models.map(capital)],
+        rows: Object.entries(metrics).map(([name, of]) => [
+          capital(name),
+          ...models.map((model) => {
+            const { mean, deviation } = of.models[model];
+            const { number } = scaleOf(name);
+            return number(mean) + (deviation === null ? "" : ` ± ${number(deviation)}`);
+          }),
+        ]),
       })
+    }
+${
+      pairs.map((pair, i) =>
+        table({
+          caption: `${capital(pairInWords(pair))}, seed by seed`,
+          header: ["Measure", "Mean", "95 % t interval", "p"],
+          rows: Object.entries(metrics).map(([name, { contrasts }]) => {
+            const { mean, interval, p } = contrasts[i];
+            const { change } = scaleOf(name);
+            return [
+              capital(name),
+              change(mean),
+              interval ? range(interval, change) : "",
+              p?.toPrecision(2),
+            ];
+          }),
+        })
+      )
     }`,
   };
 }
+
+/** How a measure and its differences are written: in percent and points but for the loss. */
+const scaleOf = (name: string) =>
+  name === "loss"
+    ? { number: (value: number) => value.toFixed(4), change: (value: number) => signed(value, 4) }
+    : { number: (value: number) => percent(value), change: points };

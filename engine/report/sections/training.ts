@@ -1,6 +1,6 @@
-/** Training curves: each loss term in a picture of its own, over the epochs of all three models. */
+/** Training curves: each loss term in a picture of its own, over the epochs of all models. */
 
-import { MODELS, type ResultFile } from "../../doctor/result.ts";
+import { BASELINE, outcomesOf, type ResultFile } from "../../doctor/result.ts";
 import type { EpochRecord } from "../../train/checkpoint.ts";
 import { html } from "../html.ts";
 import { linePlot } from "../line_plot.ts";
@@ -32,20 +32,18 @@ export function trainingSection(
   ];
   const fromScratch = result.start === "scratch";
   // Further epochs follow those of the baseline.
-  const offset = fromScratch
-    ? 0
-    : Math.max(0, ...of(history, "baseline").map(({ epoch }) => epoch));
+  const offset = fromScratch ? 0 : Math.max(0, ...of(history, BASELINE).map(({ epoch }) => epoch));
   return {
     id: "training",
     title: "Training",
     content: html`${
       paragraph(
-        "Means over each epoch. Control and treated model " +
-          (fromScratch ? "start untrained; " : "go on from the baseline's best epoch; ") +
-          "the whole loss of the treated model has the weighted constraint in it.",
+        "Means over each epoch. Every arm " +
+          (fromScratch ? "starts untrained; " : "goes on from the baseline's best epoch; ") +
+          "the whole loss has an arm's weighted constraint in it.",
       )
     }
-${figures(curves.map((curve) => picture(curve, history, offset)))}
+${figures(curves.map((curve) => picture(curve, Object.keys(outcomesOf(result)), history, offset)))}
 ${
       behind(
         "Every epoch's numbers",
@@ -72,16 +70,21 @@ const of = (history: readonly EpochRecord[], stage: string) =>
   history.filter((record) => record.stage === stage);
 
 const best = (result: ResultFile) =>
-  MODELS.filter((model) => result[model].best_epoch !== undefined)
-    .map((model) => `${model} ${result[model].best_epoch}`).join(", ");
+  Object.entries(outcomesOf(result)).filter(([, { best_epoch }]) => best_epoch !== undefined)
+    .map(([model, { best_epoch }]) => `${model} ${best_epoch}`).join(", ");
 
-function picture({ title, label, value }: Curve, history: readonly EpochRecord[], offset: number) {
-  const series = MODELS.map((model, look) => ({
+function picture(
+  { title, label, value }: Curve,
+  models: readonly string[],
+  history: readonly EpochRecord[],
+  offset: number,
+) {
+  const series = models.map((model, look) => ({
     name: model,
     look,
     points: of(history, model).flatMap((record) => {
       const y = value(record);
-      const x = record.epoch + (model === "baseline" ? 0 : offset);
+      const x = record.epoch + (model === BASELINE ? 0 : offset);
       return y === undefined ? [] : [[x, y] as const];
     }),
   })).filter(({ points }) => points.length > 0);

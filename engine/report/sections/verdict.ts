@@ -2,7 +2,14 @@
 
 import type { DiagnosisFile } from "../../doctor/diagnosis_file.ts";
 import type { ExaminedLayer } from "../../doctor/examine.ts";
-import { MODELS, type ResultFile, type SummaryFile } from "../../doctor/result.ts";
+import { between, CONTROL, pairInWords } from "../../doctor/contrasts.ts";
+import {
+  BASELINE,
+  mainArm,
+  outcomesOf,
+  type ResultFile,
+  type SummaryFile,
+} from "../../doctor/result.ts";
 import { layerCorrelation } from "../../doctor/studies/correlation.ts";
 import { dotPlot } from "../dot_plot.ts";
 import { type Html, html } from "../html.ts";
@@ -26,29 +33,30 @@ export function verdict(difference: number, p: number | null, over = ""): string
 }
 
 export function verdictSection(result: ResultFile): Section {
-  const { baseline, control, treated, mcnemar, delta_vs_control, delta_interval } = result;
-  const { total } = control.test;
+  const { baseline, arms, contrasts } = result;
+  const main = mainArm(result);
+  const control = arms[CONTROL];
+  const { difference, interval, mcnemar } = between(contrasts, main, CONTROL)!;
   const training = control.test.accuracy - baseline.test.accuracy;
   return {
     id: "verdict",
     title: "Verdict",
-    content: html`<p class="verdict">${verdict(delta_vs_control, mcnemar.p)}</p>
+    content: html`<p class="verdict">${verdict(difference, mcnemar.p)}</p>
 ${
       paragraph(
-        `On the same ${counted(total, "test image")}, the control is right on `,
-        `${percent(control.test.accuracy)} and the treated model on `,
-        `${percent(treated.test.accuracy)}: a difference of ${points(delta_vs_control)} points `,
-        `(95 % interval ${range(delta_interval, points)}). `,
-        `${counted(mcnemar.b, "image")} only the control gets right, ${count(mcnemar.c)} only the `,
-        `treated model (McNemar's exact test, ${probability(mcnemar.p)}).`,
+        `On the same ${counted(control.test.total, "test image")}, ${CONTROL} is right on `,
+        `${percent(control.test.accuracy)} and ${main} on ${percent(arms[main].test.accuracy)}: `,
+        `a difference of ${points(difference)} points (95 % interval ${range(interval, points)}). `,
+        `${counted(mcnemar.b, "image")} only ${CONTROL} gets right, ${count(mcnemar.c)} only `,
+        `${main} (McNemar's exact test, ${probability(mcnemar.p)}).`,
       )
     }
 ${
       paragraph(
-        `The control was trained ${result.start === "scratch" ? "anew" : "on"} from the same `,
-        `weights, on the same images in the same order, without the constraint; that alone changed `,
-        `accuracy by ${points(training)} points against `,
-        `the baseline. This is one seed: another seed may differ.`,
+        `Every arm was trained ${result.start === "scratch" ? "anew" : "on"} from the same `,
+        `weights, on the same images in the same order; the control without anything else. That `,
+        `alone changed accuracy by ${points(training)} points against the baseline. This is one `,
+        `seed: another seed may differ.`,
       )
     }
 ${worstGroup(result)}
@@ -57,44 +65,44 @@ ${accuracies(result)}`,
 }
 
 /** How the images fare that suffer where a network learned the background. */
-function worstGroup({ groups, control, treated }: ResultFile): Html | undefined {
-  const [before, after] = [control, treated].map(({ measures }) => measures.groups);
+function worstGroup(result: ResultFile): Html | undefined {
+  const { groups, arms } = result;
+  const main = mainArm(result);
+  const [before, after] = [CONTROL, main].map((arm) => arms[arm].measures.groups);
   const [from, to] = [before, after].map((of) => of?.shares[of.worst]);
   if (!groups || !before || typeof from?.accuracy !== "number" || !to) return undefined;
   return paragraph(
     `In the worst group, ${groups[before.worst]} (${counted(from.images, "image")}), `,
-    `the control is right on ${
-      percent(from.accuracy)
-    }; the treated model, in its own worst group, on `,
+    `${CONTROL} is right on ${percent(from.accuracy)}; ${main}, in its own worst group, on `,
     `${percent(to.accuracy!)}: ${points(to.accuracy! - from.accuracy)} points.`,
   );
 }
 
 function accuracies(result: ResultFile) {
+  const outcomes = Object.entries(outcomesOf(result));
   const plot = dotPlot({
     title: "Test accuracy",
-    description: MODELS.map((model) => `${model} ${percent(result[model].test.accuracy)}`)
+    description: outcomes.map(([model, { test }]) => `${model} ${percent(test.accuracy)}`)
       .join(", ") + ", with 95 % intervals.",
     label: "percent",
-    rows: MODELS.map((model, look) => {
-      const { accuracy, interval } = result[model].test;
+    rows: outcomes.map(([model, { test: { accuracy, interval } }], look) => {
       const dot = { name: model, value: 100 * accuracy, interval: inPercent(interval), look };
       return { name: model, dots: [dot] };
     }),
   });
-  const rows = MODELS.map((model) => {
-    const { validation, test, best_epoch } = result[model];
+  const rows = outcomes.map(([model, { validation, test, best_epoch }]) => {
+    const versus = between(result.contrasts, model, CONTROL);
     return [
       model,
       validation === undefined ? "" : percent(validation),
       percent(test.accuracy),
       range(test.interval, percent),
       test.loss.toFixed(4),
-      model === "control" ? "" : points(test.accuracy - result.control.test.accuracy),
+      versus ? points(versus.difference) : "",
       best_epoch ?? "",
     ];
   });
-  const header = ["Model", "Validation", "Test", "95 % interval", "Loss", "vs control", "Epoch"];
+  const header = ["Model", "Validation", "Test", "95 % interval", "Loss", "Minus control", "Epoch"];
   const numbers = { caption: "Accuracy; the epoch is the one that validation chose", header, rows };
   return [
     figure(
@@ -107,11 +115,13 @@ function accuracies(result: ResultFile) {
 }
 
 export function seedsVerdict(summary: SummaryFile): Section {
-  const { accuracy, "worst group": worst } = summary.metrics;
-  const { difference, control, treated } = accuracy;
-  const n = summary.seeds.length;
-  const over = `, over ${counted(n, "seed")}`;
-  const rows = summary.seeds.map((seed, i) => ({
+  const { arms, metrics: { accuracy, "worst group": worst }, seeds } = summary;
+  const main = mainArm({ arms: Object.fromEntries(arms.map((arm) => [arm, arm])) });
+  const difference = between(accuracy.contrasts, main, CONTROL)!;
+  const { [CONTROL]: control, [main]: treated } = accuracy.models;
+  const inWorst = worst && between(worst.contrasts, main, CONTROL);
+  const over = `, over ${counted(seeds.length, "seed")}`;
+  const rows = seeds.map((seed, i) => ({
     name: `seed ${seed}`,
     dots: [{ name: `seed ${seed}`, value: 100 * difference.values[i], look: 2 }],
   }));
@@ -123,11 +133,12 @@ export function seedsVerdict(summary: SummaryFile): Section {
     }],
   };
   const plot = dotPlot({
-    title: "Treated minus control",
+    title: capital(pairInWords(difference)),
     description: `Difference of test accuracy for each seed; the mean is ` +
       `${points(difference.mean)} points.`,
     ...{ label: "points of test accuracy", rows: [...rows, mean], reference: 0 },
   });
+  const models = [BASELINE, ...arms];
   return {
     id: "verdict",
     title: "Verdict",
@@ -137,15 +148,15 @@ ${
         `The mean difference is ${points(difference.mean)} points`,
         difference.interval && ` (95 % t interval ${range(difference.interval, points)})`,
         difference.p !== null && `, ${probability(difference.p)}`,
-        `. Control ${percent(control.mean)}, treated ${percent(treated.mean)} on average.`,
+        `. On average ${CONTROL} ${percent(control.mean)}, ${main} ${percent(treated.mean)}.`,
       )
     }
 ${
-      worst && paragraph(
-        `In the worst group it is ${points(worst.difference.mean)} points`,
-        worst.difference.interval &&
-          ` (95 % t interval ${range(worst.difference.interval, points)})`,
-        `: ${percent(worst.control.mean)} for the control, ${percent(worst.treated.mean)} treated.`,
+      inWorst && paragraph(
+        `In the worst group it is ${points(inWorst.mean)} points`,
+        inWorst.interval && ` (95 % t interval ${range(inWorst.interval, points)})`,
+        `: ${CONTROL} ${percent(worst.models[CONTROL].mean)}, `,
+        `${main} ${percent(worst.models[main].mean)}.`,
       )
     }
 ${
@@ -155,10 +166,10 @@ ${
           "is the 95 % t interval of the mean.",
         table({
           caption: "Test accuracy by seed",
-          header: ["Seed", ...MODELS.map(capital), "vs control"],
-          rows: summary.seeds.map((seed, i) => [
+          header: ["Seed", ...models.map(capital), "Minus control"],
+          rows: seeds.map((seed, i) => [
             `${seed}`,
-            ...MODELS.map((model) => percent(accuracy[model].values[i])),
+            ...models.map((model) => percent(accuracy.models[model].values[i])),
             points(difference.values[i]),
           ]),
         }),

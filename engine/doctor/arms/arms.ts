@@ -1,0 +1,87 @@
+/** The arms of a trial, in one table: what follows from all of them, and how they are asked for. */
+
+import type { DataSet } from "../../data/dataset.ts";
+import { ExitCode, UserError } from "../../errors.ts";
+import { didYouMean } from "../../nearest.ts";
+import type { Need, OptionTable, Values } from "../../options.ts";
+import type { Constraint } from "../constraint.ts";
+import type { Arm, ArmSite, Recipe } from "./arm.ts";
+import { control } from "./control.ts";
+import { lackingForArm } from "./needs.ts";
+import { treated } from "./treated.ts";
+
+/** A new arm is a file beside this and its name here. */
+export const ARMS = [control, treated] as const;
+
+type Entry = typeof ARMS[number];
+export type ArmName = Entry["name"];
+
+/** What a trial has where nothing else is asked for. */
+export const USUAL_ARMS: readonly ArmName[] = ["control", "treated"];
+
+type Intersection<Union> = (Union extends unknown ? (of: Union) => void : never) extends
+  (of: infer All) => void ? All : never;
+
+/** The options of all arms, as a table of flags; each needs its arm among the `arms`. */
+export const armOptions = Object.assign({}, ...ARMS.map(optionsOf)) as
+  & Intersection<Entry["options"]>
+  & OptionTable;
+
+function optionsOf({ name, options }: Arm): OptionTable {
+  const need: Need = {
+    otherwise: `without ${name} among the arms`,
+    holds: ({ arms }) => Array.isArray(arms) && arms.includes(name),
+  };
+  return Object.fromEntries(Object.entries(options).map(([key, of]) => [key, { ...of, need }]));
+}
+export type ArmOptions = Values<Intersection<Entry["options"]>>;
+
+/** An arm whose literal types are not asked for. @throws UserError (usage) with the nearest name */
+export function armOf(name: string): Arm {
+  const arm = (ARMS as readonly Arm[]).find((arm) => arm.name === name);
+  if (arm) return arm;
+  const known = ARMS.map(({ name }) => name);
+  throw new UserError(
+    `there is no arm ${name}${didYouMean(name, known)}`,
+    ExitCode.usage,
+    `the arms are ${known.join(", ")}`,
+  );
+}
+
+/** The arms of these names in their order; the control, which all are held against, is the first. */
+export function armsOf(names: readonly string[]): ArmName[] {
+  const others = names.map((name) => armOf(name).name as ArmName)
+    .filter((name) => name !== control.name);
+  return [control.name, ...others];
+}
+
+/** Why an arm can't be had on this data or with this constraint; undefined where it can. */
+export const lackingForArmOf = (
+  name: ArmName,
+  set: DataSet,
+  constraint: Constraint,
+): string | undefined => lackingForArm(armOf(name).needs, set, constraint);
+
+/** @throws UserError (method) that names the first arm which can't be had, and what it lacks */
+export function requireArms(
+  names: readonly ArmName[],
+  set: DataSet,
+  constraint: Constraint,
+): void {
+  for (const name of names) {
+    const why = lackingForArmOf(name, set, constraint);
+    if (why === undefined) continue;
+    throw new UserError(
+      `the arm ${name} can't be had: ${why}`,
+      ExitCode.method,
+      "leave it out (--arms), or choose data or a constraint that it can be had with",
+    );
+  }
+}
+
+/** What an arm's training does otherwise than the control's. */
+export const recipeOf = async (
+  name: ArmName,
+  site: ArmSite,
+  options: ArmOptions,
+): Promise<Recipe> => await armOf(name).recipe(site, options);
