@@ -3,61 +3,192 @@
 import assert from "node:assert/strict";
 import { type FormName, formOf, FORMS } from "../engine/doctor/forms/forms.ts";
 import { constraintPenalty } from "../engine/doctor/penalty.ts";
-import { grad, Input, logSoftmax, sum, type Tensor } from "../engine/tensor/mod.ts";
+import {
+  crossEntropy,
+  grad,
+  Input,
+  logSoftmax,
+  mul,
+  sub,
+  sum,
+  type Tensor,
+  Variable,
+} from "../engine/tensor/mod.ts";
 import { forward, type StepGraph } from "../engine/train/graph.ts";
 import { interpret } from "./reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
 import { constraintOf } from "./support/constraint.ts";
 import { BATCH, batch, byLayer, checkSlope, LAYERS, masks } from "./support/forms.ts";
-import { freshRuntime, SIZE, tinyNet } from "./support/train.ts";
+import { CHANNELS, CLASSES, freshRuntime, SIZE, tinyNet } from "./support/train.ts";
 
 /** The network on a batch, and a layer of it. */
 interface Subject {
+  readonly given: ReturnType<typeof batch>;
   readonly graph: StepGraph;
-  readonly background: ArrayLike<number>;
   readonly layer: string;
 }
 
 /** What each form comes to at a layer, by loops over what the oracle finds: a new one stands here. */
 const BY_HAND: Record<Exclude<FormName, "paper" | "share">, (of: Subject) => number> = {
-  rrr: ({ graph: { logits, output }, background, layer }) => {
-    const [gradient] = at(grad(sum(logSoftmax(logits)), [output(layer)]));
-    return perImage(gradient, background, (sums, g, m) => sums.value += (m * g) ** 2)
-      .reduce((a, { value }) => a + value, 0) / BATCH;
+  rrr: (of) => {
+    const [gradient] = at(of, [gradientOf(sum(logSoftmax(of.graph.logits)), of)]);
+    return average(places(of, gradient), ({ element, background }) => (background * element) ** 2);
+  },
+  perturbed: (of) => {
+    const gradient = gradientOf(own(of), of);
+    const shares = [1, 2, 3].map((offset) =>
+      sharesOf(places(of, at(of, [gradient], exchanged(of.given, offset))[0]))
+    );
+    return mean(shares[0].map((_, b) => Math.max(...shares.map((of) => of[b]))));
+  },
+  cam: (of) => {
+    const { graph, layer } = of;
+    const [gradient, output] = at(of, [gradientOf(own(of), of), graph.output(layer)]);
+    const images = places(of, gradient);
+    return mean(images.map((image, b) => {
+      const map = new Map<number, { value: number; background: number }>();
+      image.forEach(({ element, background, pixel }, i) => {
+        const before = map.get(pixel)?.value ?? 0;
+        map.set(pixel, { value: before + element * output[b * image.length + i], background });
+      });
+      const lit = [...map.values()].filter(({ value }) => value > 0);
+      const all = lit.reduce((sum, { value }) => sum + value, 0);
+      return lit.reduce((sum, { value, background }) => sum + value * background, 0) / (all + 0.01);
+    }));
+  },
+  counterfactual: (of) => {
+    const { graph: { logits, output }, given, layer } = of;
+    const labels = given.labels.initial;
+    const [values] = at(of, [logits]);
+    const strongest = Array.from(labels, (label, b) => {
+      const row = Array.from(values.subarray(b * CLASSES, (b + 1) * CLASSES));
+      const others = row.with(label, -Infinity);
+      return others.indexOf(Math.max(...others));
+    });
+    const margin = sub(chosen(logits, labels), chosen(logits, strongest));
+    const [gradient, before] = at(of, [gradientOf(margin, of), output(layer)]);
+    const [after] = at(of, [output(layer)], exchanged(given, 1));
+    const size = gradient.length / BATCH;
+    return mean(Array.from({ length: BATCH }, (_, b) => {
+      let [dot, g, d] = [0, 0, 0];
+      for (let i = b * size; i < (b + 1) * size; i++) {
+        const change = after[i] - before[i];
+        dot += gradient[i] * change;
+        g += gradient[i] ** 2;
+        d += change ** 2;
+      }
+      return dot ** 2 / (g * d);
+    }));
+  },
+  "background-kernels": (of) => {
+    const { graph, layer, given } = of;
+    const [gradient, output] = at(of, [gradientOf(own(of), of), graph.output(layer)]);
+    const { background } = masks.find((one) => one.layer === layer)!;
+    const channels = background.shape[1];
+    return mean(
+      places(of, gradient).map((image, b) => {
+        let [marked, all] = [0, 0];
+        image.forEach(({ element }, i) => {
+          const evidence = Math.abs(element * output[b * image.length + i]);
+          all += evidence;
+          marked += evidence *
+            background.initial[given.labels.initial[b] * channels + i % channels];
+        });
+        return marked / all;
+      }),
+    );
+  },
+  "loss-gradient": (of) => {
+    const { logits, labels } = of.graph;
+    const [gradient] = at(of, [gradientOf(mul(crossEntropy(logits, labels), BATCH), of)]);
+    return average(places(of, gradient), ({ element }) => element ** 2);
   },
 };
 
-interface Values {
-  readonly shape: readonly number[];
-  readonly data: Float64Array;
+/** Values by the oracle, of the batch's images or of others in their place. */
+const at = ({ given }: Subject, tensors: readonly Tensor[], images?: Float64Array) =>
+  interpret(tensors, images && new Map<Tensor, ArrayLike<number>>([[given.images, images]]));
+
+const gradientOf = (value: Tensor, { graph, layer }: Subject) =>
+  grad(value, [graph.output(layer)])[0];
+
+/** The sum of the batch's logits at labels. */
+const chosen = (logits: Tensor, labels: ArrayLike<number>) =>
+  sum(mul(
+    logits,
+    new Variable(
+      "pick",
+      [BATCH, CLASSES],
+      Float32Array.from(
+        { length: BATCH * CLASSES },
+        (_, i) => labels[Math.floor(i / CLASSES)] === i % CLASSES ? 1 : 0,
+      ),
+    ),
+  ));
+const own = ({ graph, given }: Subject) => chosen(graph.logits, given.labels.initial);
+
+interface Place {
+  readonly element: number;
+  /** The share of background at its pixel. */
+  readonly background: number;
+  readonly pixel: number;
 }
 
-const at = (tensors: readonly Tensor[]): Values[] =>
-  interpret(tensors).map((data, i) => ({ shape: tensors[i].shape, data }));
-
-/** Sums of each image, to which each element adds, with the background's share at its pixel. */
-function perImage(
-  { shape: [, height, width, channels], data }: Values,
-  background: ArrayLike<number>,
-  add: (sums: Record<"value" | "all", number>, element: number, background: number) => void,
-) {
+/** A layer's elements, image by image, each with what the mask says of its place. */
+function places({ graph, layer, given }: Subject, values: Float64Array): Place[][] {
+  const [, height, width, channels] = graph.output(layer).shape;
   const factor = SIZE / height;
-  return Array.from({ length: BATCH }, (_, b) => {
-    const sums = { value: 0, all: 0 };
-    for (let h = 0; h < height; h++) {
-      for (let w = 0; w < width; w++) {
-        let share = 0;
-        for (let y = 0; y < factor; y++) {
-          for (let x = 0; x < factor; x++) {
-            share += background[(b * SIZE + h * factor + y) * SIZE + w * factor + x] / factor ** 2;
-          }
-        }
-        for (let c = 0; c < channels; c++) {
-          add(sums, data[((b * height + h) * width + w) * channels + c], share);
+  const size = height * width * channels;
+  return Array.from({ length: BATCH }, (_, b) =>
+    Array.from({ length: size }, (_, i) => {
+      const pixel = Math.floor(i / channels);
+      const [h, w] = [Math.floor(pixel / width), pixel % width];
+      let background = 0;
+      for (let y = 0; y < factor; y++) {
+        for (let x = 0; x < factor; x++) {
+          const under = (b * SIZE + h * factor + y) * SIZE + w * factor + x;
+          background += given.background.initial[under] / factor ** 2;
         }
       }
+      return { element: values[b * size + i], background, pixel };
+    }));
+}
+
+const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** The mean over the images of a sum over their elements. */
+const average = (images: readonly Place[][], of: (place: Place) => number) =>
+  mean(images.map((image) => image.reduce((sum, place) => sum + of(place), 0)));
+
+const sharesOf = (images: readonly Place[][]) =>
+  images.map((image) => {
+    const [outside, all] = [(of: Place) => of.background, () => 1].map((weight) =>
+      image.reduce((sum, place) => sum + Math.abs(place.element) * weight(place), 0)
+    );
+    return outside / all;
+  });
+
+/** The batch's images on the backgrounds of those `offset` places on. */
+function exchanged({ images, background }: ReturnType<typeof batch>, offset: number): Float64Array {
+  const pixels = SIZE * SIZE;
+  const value = (b: number, pixel: number, c: number) =>
+    images.initial[(b * pixels + pixel) * CHANNELS + c];
+  const share = (b: number, pixel: number) => background.initial[b * pixels + pixel];
+  const colour = (b: number, c: number) => {
+    let [sum, area] = [0, 0];
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      sum += share(b, pixel) * value(b, pixel, c);
+      area += share(b, pixel);
     }
-    return sums;
+    return sum / area;
+  };
+  return Float64Array.from(images.initial, (own, i) => {
+    const [b, c] = [Math.floor(i / (pixels * CHANNELS)), i % CHANNELS];
+    const pixel = Math.floor(i / CHANNELS) % pixels;
+    const other = (b + offset) % BATCH;
+    const seen = share(other, pixel);
+    const filled = seen * value(other, pixel, c) + (1 - seen) * colour(other, c);
+    return (1 - share(b, pixel)) * own + share(b, pixel) * filled;
   });
 }
 
@@ -75,8 +206,7 @@ for (const [name, byHand] of Object.entries(BY_HAND)) {
     const { value } = constraintPenalty(net, constraint, byLayer(masks))!.build(graph)[term];
     const named = [...net.namedParameters()];
     const parameters = named.map(([, parameter]) => parameter);
-    const background = given.background.initial;
-    const total = LAYERS.reduce((sum, layer) => sum + byHand({ graph, background, layer }), 0);
+    const total = LAYERS.reduce((sum, layer) => sum + byHand({ given, graph, layer }), 0);
 
     const tensors = [value, ...grad(value, parameters)];
     const wanted = interpret(tensors);
@@ -94,4 +224,17 @@ for (const [name, byHand] of Object.entries(BY_HAND)) {
 Deno.test("RRR is at the input at the published weight unless told otherwise", () => {
   const { weight, layers } = formOf("space", "rrr");
   assert.deepEqual([weight, layers], [1000, ["input"]]);
+});
+
+Deno.test("the network applied to other images: the same dropout, and no part in averages", () => {
+  const net = tinyNet(3, 0.5);
+  const given = batch();
+  const key = new Input("key", [2], "u32");
+  const { graph, updates } = forward(net, given, key);
+  const before = updates.length;
+  const { logits } = graph.again(given.images);
+  const [first, again] = interpret([graph.logits, logits], new Map([[key, [1, 2]]]));
+  assert.notEqual(logits, graph.logits);
+  assert.deepEqual(again, first);
+  assert.equal(updates.length, before);
 });

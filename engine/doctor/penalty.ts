@@ -91,7 +91,8 @@ export function undiagnosed(network: Module, classes: number, constraint: Constr
     build: (graph) => {
       const kernels = constraint.channel.layers.map((layer) => {
         const shape = [classes, graph.output(layer).shape.at(-1)!];
-        return [layer, { mask: new Input(`mask of ${layer}`, shape) }] as const;
+        const table = (name: string) => new Input(`${name} of ${layer}`, shape);
+        return [layer, { mask: table("mask"), background: table("background kernels") }] as const;
       });
       return constraintPenalty(network, constraint, new Map(kernels))?.build(graph) ?? {};
     },

@@ -24,13 +24,22 @@ export interface Batch {
  */
 export type Transform = (batch: Batch, key: Tensor) => Batch;
 
-/** What a loss may depend on. */
-export interface StepGraph extends Omit<Batch, "images"> {
+/** The network applied to images. */
+export interface Applied {
   readonly logits: Tensor;
+  /** The output of a module by its name; "input" is the images themselves. See `observe`. */
+  output(layer: string): Tensor;
+}
+
+/** What a loss may depend on: the network applied to the batch, and what is known of it. */
+export interface StepGraph extends Omit<Batch, "images">, Applied {
   /** Share of background in each pixel [B, H, W, 1], where the data has masks. */
   readonly background?: Tensor;
-  /** The output of a module by its name; "input" is the batch itself. See `observe`. */
-  output(layer: string): Tensor;
+  /**
+   * The network applied to other images [B, H, W, C] in the same mode, with the same dropout; the
+   * running averages take no part in it.
+   */
+  again(images: Tensor): Applied;
 }
 
 export interface ForwardOptions {
@@ -45,6 +54,11 @@ export function forward(
   key: Tensor,
   { training = true }: ForwardOptions = {},
 ): { graph: StepGraph; updates: readonly AssignmentPair[] } {
-  const { logits, updates, layer } = observe(network, images, { training, key });
-  return { graph: { ...batch, logits, output: layer }, updates };
+  const apply = (images: Tensor) => {
+    const { logits, updates, layer } = observe(network, images, { training, key });
+    return { applied: { logits, output: layer }, updates };
+  };
+  const { applied, updates } = apply(images);
+  const again = (images: Tensor) => apply(images).applied;
+  return { graph: { ...batch, ...applied, again }, updates };
 }

@@ -1,7 +1,8 @@
 /** What tests of the constraint's forms need: a batch, kernels, and slopes beside gradients. */
 
 import assert from "node:assert/strict";
-import { type Tensor, Variable } from "../../engine/tensor/mod.ts";
+import type { ClassKernels } from "../../engine/doctor/forms/form.ts";
+import { ancestors, type Tensor, Variable } from "../../engine/tensor/mod.ts";
 import { interpret } from "../reference/interpreter.ts";
 import { random } from "./check.ts";
 import { CHANNELS, CLASSES, SIZE } from "./train.ts";
@@ -23,31 +24,40 @@ export function batch() {
   };
 }
 
+const table = (name: string, width: number, isOne: (i: number) => boolean) =>
+  new Variable(
+    name,
+    [CLASSES, width],
+    Float32Array.from({ length: CLASSES * width }, (_, i) => isOne(i) ? 1 : 0),
+  );
+
 export const masks = LAYERS.map((layer, l) => ({
   layer,
-  mask: new Variable(
-    `mask of ${layer}`,
-    [CLASSES, WIDTHS[l]],
-    Float32Array.from({ length: CLASSES * WIDTHS[l] }, (_, i) => (i * 7 % 3 === 0 ? 1 : 0)),
-  ),
+  mask: table(`mask of ${layer}`, WIDTHS[l], (i) => i * 7 % 3 === 0),
+  background: table(`background kernels of ${layer}`, WIDTHS[l], (i) => i * 5 % 4 === 1),
 }));
 
 /** The kernels by layer, as the penalty takes them. */
-export const byLayer = (of: readonly { layer: string; mask: Variable; known?: Variable }[]) =>
+export const byLayer = (of: readonly ({ layer: string } & ClassKernels)[]) =>
   new Map(of.map(({ layer, ...kernels }) => [layer, kernels]));
 
-/** The gradients against the change of the loss along a direction of all parameters. */
+/**
+ * The gradients against the change of the loss along a direction of all parameters, in which what is
+ * constant to gradients keeps its value.
+ */
 export function checkSlope(
   loss: Tensor,
   parameters: readonly Variable[],
   gradients: readonly Float64Array[],
 ): void {
   const directions = parameters.map(({ shape }) => random(shape).initial);
+  const detached = ancestors(loss).filter(({ operation }) => operation.name === "detach");
+  const kept = interpret(detached).map((values, i) => [detached[i], values] as const);
   const along = (step: number) => {
     const moved = parameters.map((p, i) =>
       [p, Float64Array.from(p.initial, (w, j) => w + step * directions[i][j])] as const
     );
-    return interpret([loss], new Map<Tensor, ArrayLike<number>>(moved))[0][0];
+    return interpret([loss], new Map<Tensor, ArrayLike<number>>([...kept, ...moved]))[0][0];
   };
   const step = 1e-6;
   const difference = (along(step) - along(-step)) / (2 * step);

@@ -4,12 +4,26 @@ import { ExitCode, UserError } from "../../errors.ts";
 import { didYouMean } from "../../nearest.ts";
 import type { TermName } from "../terms.ts";
 import type { Form, FormTerm } from "./form.ts";
+import { backgroundKernels } from "./background_kernels.ts";
+import { cam } from "./cam.ts";
+import { counterfactual } from "./counterfactual.ts";
+import { lossGradient } from "./loss_gradient.ts";
 import { paper } from "./paper.ts";
+import { perturbed } from "./perturbed.ts";
 import { rrr } from "./rrr.ts";
 import { share } from "./share.ts";
 
 /** A new form is a file beside this and its name here. */
-export const FORMS = [paper, share, rrr] as const;
+export const FORMS = [
+  paper,
+  share,
+  rrr,
+  perturbed,
+  cam,
+  counterfactual,
+  backgroundKernels,
+  lossGradient,
+] as const;
 
 export type FormName = typeof FORMS[number]["name"];
 
