@@ -89,6 +89,9 @@ Deno.test("identities cost nothing", () => {
   equal(t.reshape(x, [2, 3]), x);
   equal(t.broadcastTo(x, [2, 3]), x);
   equal(t.permute(x, [0, 1]), x);
+  const apart = t.reshape(x, [2, 1, 3, 1]);
+  equal(t.permute(apart, [1, 0, 3, 2]).operation.kind, "alias");
+  equal(t.permute(apart, [1, 2, 3, 0]).operation.name, "permute");
   equal(t.concat([x], 1), x);
   equal(t.window(x, [0, 0], [2, 3]), x);
   // Where the other operand widens the shape, it is no identity.

@@ -70,6 +70,8 @@ function taps(from: number, to: number): Taps[] {
       { length: end - first },
       (_, k) => Math.max(0, 1 - Math.abs(first + k + 0.5 - centre) / radius),
     );
+    // One tap is enough where the size stays.
+    while (weights.at(-1) === 0) weights.pop();
     const total = weights.reduce((sum, weight) => sum + weight);
     return { first, weights: weights.map((w) => Math.round(w / total * 2 ** FRACTION)) };
   });

@@ -53,7 +53,11 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
   }
   const from = axes.map((axis) => (axis < 0 ? axis + x.rank : axis));
   if (from.every((axis, d) => axis === d)) return x;
-  return PERMUTE.node([x], from.map((axis) => x.shape[axis]), { axes: from }, x.dtype);
+  const shape = from.map((axis) => x.shape[axis]);
+  // Nothing moves in memory where those that are longer than 1 stay in their order.
+  const long = from.filter((axis) => x.shape[axis] > 1);
+  if (long.every((axis, i) => i === 0 || axis > long[i - 1])) return reshape(x, shape);
+  return PERMUTE.node([x], shape, { axes: from }, x.dtype);
 }
 
 /** Swaps the two axes of a matrix. */
