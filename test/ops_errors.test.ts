@@ -90,3 +90,56 @@ for (const [build, name, ...parts] of mistakes) {
     });
   });
 }
+
+// deno-lint-ignore no-explicit-any
+const untyped = t as any;
+const unary =
+  "neg abs sign exp log sqrt rsqrt square sigmoid relu relu6 silu timesZero toFloat sum mean max " +
+  "detach transpose argmax logSoftmax softmax globalAvgPool";
+const others: Record<string, (x: unknown) => unknown> = {
+  ...Object.fromEntries(unary.split(" ").map((name) => [name, untyped[name]])),
+  ...Object.fromEntries(
+    "add sub mul div maximum gate greater equal".split(" ").flatMap((name) => [
+      [name, (x: unknown) => untyped[name](matrix, x)],
+      [`${name} of two`, (x: unknown) => untyped[name](x, 1)],
+    ]),
+  ),
+  where: (x) => untyped.where(matrix, x, 1),
+  reshape: (x) => untyped.reshape(x, [2]),
+  flatten: (x) => untyped.flatten(x),
+  broadcastTo: (x) => untyped.broadcastTo(x, [2]),
+  permute: (x) => untyped.permute(x, [0]),
+  window: (x) => untyped.window(x, [0], [1]),
+  slice: (x) => untyped.slice(x, 0, 1),
+  pad2d: (x) => untyped.pad2d(x, 1, 1, 1, 1),
+  concat: (x) => untyped.concat([matrix, x], 0),
+  conv2d: (x) => untyped.conv2d(image, x),
+  conv2dInputGrad: (x) => untyped.conv2dInputGrad(x, filter, image.shape),
+  conv2dWeightGrad: (x) => untyped.conv2dWeightGrad(image, x, filter.shape),
+  matmul: (x) => untyped.matmul(matrix, x),
+  variance: (x) => untyped.variance(matrix, x),
+  maxPool2d: (x) => untyped.maxPool2d(x, 2),
+  avgPool2d: (x) => untyped.avgPool2d(x, 2),
+  adaptiveAvgPool2d: (x) => untyped.adaptiveAvgPool2d(x, 2),
+  oneHot: (x) => untyped.oneHot(x, 2),
+  gather: (x) => untyped.gather(matrix, x),
+  gatherRows: (x) => untyped.gatherRows(matrix, x),
+  argmaxExcept: (x) => untyped.argmaxExcept(matrix, x),
+  takeRows: (x) => untyped.takeRows(matrix, x),
+  crossEntropy: (x) => untyped.crossEntropy(matrix, x),
+  uniform: (x) => untyped.uniform(x, [2], "s"),
+  dropout: (x) => untyped.dropout(x, 0.5, labels, "s"),
+  grad: (x) => untyped.grad(x, [matrix]),
+};
+
+Deno.test("what is no tensor is refused by the operation's name, for callers without types", () => {
+  for (const [name, f] of Object.entries(others)) {
+    for (const value of [undefined, null, "1", [1, 2], {}]) {
+      throws(() => f(value), (error: Error) => {
+        ok(error instanceof UserError, `${name}: ${error.stack}`);
+        ok(/^\w+: operand \d must be a tensor, and is /.test(error.message), error.message);
+        return true;
+      });
+    }
+  }
+});

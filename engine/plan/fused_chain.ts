@@ -87,11 +87,18 @@ class ChainWriter {
         return this.leaf(node.inputs[0], node.inputs[0].shape);
       case "pointwise": {
         const operands = node.inputs.map((input) => this.valueOf(input, shape));
-        return `v${this.values.push(node.operation.wgsl(...operands)) - 1}`;
+        // Of literals alone it would be a constant of WGSL, which may be neither infinite nor NaN.
+        const known = node.inputs.every((input) => constantValue(input) !== undefined);
+        const texts = known ? operands.map((text) => this.value(text)) : operands;
+        return this.value(node.operation.wgsl(...texts));
       }
       default:
         throw new Error(`${node} has no memory and is not computed on the way`);
     }
+  }
+
+  private value(text: string): string {
+    return `v${this.values.push(text) - 1}`;
   }
 
   private leaf(tensor: Tensor, shape: Shape): string {

@@ -7,13 +7,16 @@
  * The rule about sums is what makes batch normalisation's backward pass cheap: its three sums
  * become two, of g and of g (x - mean), and everything else is arithmetic on vectors. The rules about
  * max pooling do on the few pooled elements what would otherwise be done on all, most of them zeros.
+ *
+ * What is 0 for every number, x - x or 0 x, is written so that it stays NaN for an x that is none,
+ * and x / 0 so that it is infinite: shader compilers take all of them for 0.
  */
 
 import { ancestors } from "../tensor/autograd.ts";
 import { BROADCAST, broadcastTo, middle, SUM } from "../tensor/broadcast.ts";
 import { reshape } from "../tensor/movement.ts";
 import { withOrigin } from "../tensor/origin.ts";
-import { gate, mul, neg } from "../tensor/pointwise.ts";
+import { div, gate, mul, neg, timesZero } from "../tensor/pointwise.ts";
 import { poolGather, poolScatter, SCATTER } from "../tensor/pool.ts";
 import { constantValue, Tensor } from "../tensor/tensor.ts";
 import type { Shape } from "../tensor/shape.ts";
@@ -98,7 +101,7 @@ function rewrite(tensor: Tensor): Tensor | undefined {
     case "reduce":
       return tensor.operation === SUM ? factorOut(x) : undefined;
     case "pointwise":
-      return tensor.operation.name === "gate" ? gateBefore(tensor) : undefined;
+      return tensor.operation.name === "gate" ? gateBefore(tensor) : withZero(tensor);
     default:
       return undefined;
   }
@@ -166,6 +169,24 @@ function gateBefore({ inputs: [scattered, x] }: Tensor): Tensor | undefined {
   if (indices.inputs[0] !== x) return undefined;
   const pool = SCATTER.attributesOf(scattered);
   return poolScatter(gate(g, poolGather(x, indices, pool)), indices, pool);
+}
+
+/** x 0, x - x, x + -x and 0 / x as what is 0 of numbers only; x / 0 as x times infinity. */
+function withZero({ operation: { name }, inputs: [a, b], dtype }: Tensor): Tensor | undefined {
+  if (dtype !== "f32") return undefined;
+  const negates = (x: Tensor, y: Tensor) => x.operation.name === "neg" && x.inputs[0] === y;
+  const isZero = (x: Tensor) => constantValue(x) === 0;
+  switch (name) {
+    case "add":
+      return negates(a, b) ? timesZero(b) : negates(b, a) ? timesZero(a) : undefined;
+    case "sub":
+      return a === b ? timesZero(a) : undefined;
+    case "mul":
+      return isZero(a) ? timesZero(b) : isZero(b) ? timesZero(a) : undefined;
+    case "div":
+      if (isZero(a)) return timesZero(div(1, b));
+      return isZero(b) && constantValue(a) === undefined ? mul(a, div(1, b)) : undefined;
+  }
 }
 
 /** The sum over all pixels of scatter(g), which is that of g: every window has its one place. */

@@ -8,7 +8,7 @@ import { broadcastTo } from "./broadcast.ts";
 import { derivative, withOrigin } from "./origin.ts";
 import { add } from "./pointwise.ts";
 import { sameShape, shapeError } from "./shape.ts";
-import { constant, type Tensor } from "./tensor.ts";
+import { constant, requireTensors, type Tensor } from "./tensor.ts";
 
 /**
  * The gradient of `output` with respect to each of `inputs` (any nodes of its graph, not only
@@ -20,6 +20,7 @@ export function gradients(
   inputs: readonly Tensor[],
   seed?: Tensor,
 ): (Tensor | undefined)[] {
+  requireTensors("gradients", output, ...inputs);
   if (output.dtype !== "f32") throw shapeError("grad", "integers have none", output.shape);
   if (seed && !sameShape(seed.shape, output.shape)) {
     throw shapeError("grad", "seed and output differ", seed.shape, output.shape);

@@ -7,7 +7,7 @@
 import { reshape } from "./movement.ts";
 import { define } from "./operation.ts";
 import { normalizeAxes, numel, sameShape, type Shape, shapeError } from "./shape.ts";
-import { type Operation, type Reduce, Tensor } from "./tensor.ts";
+import { type Operation, type Reduce, requireTensors, Tensor } from "./tensor.ts";
 
 export const BROADCAST: Operation = define({
   name: "broadcastTo",
@@ -17,6 +17,7 @@ export const BROADCAST: Operation = define({
 
 /** Repeats `x` along new leading axes and along axes of extent 1. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  requireTensors("broadcastTo", x);
   if (sameShape(x.shape, shape)) return x;
   const lead = shape.length - x.rank;
   if (lead < 0 || x.shape.some((extent, d) => extent !== 1 && extent !== shape[d + lead])) {
@@ -53,6 +54,7 @@ export function reduce(
   axes?: readonly number[],
   o?: ReduceOptions,
 ): Tensor {
+  requireTensors(operation.name, x);
   const sorted = normalizeAxes(operation.name, x.rank, axes);
   const reduced = (d: number) => sorted.includes(d);
   let result = x;

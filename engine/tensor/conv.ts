@@ -15,7 +15,7 @@ import type { ConvShape } from "../gpu/kernels/conv_shape.ts";
 import { splitSum } from "./split.ts";
 import { checkWhole, sameShape, type Shape, shapeError } from "./shape.ts";
 import { defineKernels, type KernelOperation } from "./operation.ts";
-import type { Tensor } from "./tensor.ts";
+import { requireTensors, type Tensor } from "./tensor.ts";
 
 export interface ConvOptions {
   stride?: number | readonly [number, number];
@@ -116,6 +116,7 @@ function convShape(name: string, x: Shape, w: Shape, options: ConvOptions): Conv
 
 /** Cross-correlation of images x [N, H, W, C] with filters w [R, S, C/groups, K]: [N, P, Q, K]. */
 export function conv2d(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
+  requireTensors("conv2d", x, w);
   return forward(x, w, convShape("conv2d", x.shape, w.shape, options));
 }
 
@@ -126,6 +127,7 @@ export function conv2dInputGrad(
   input: Shape,
   options: ConvOptions = {},
 ): Tensor {
+  requireTensors("conv2dInputGrad", dy, w);
   const conv = convShape("conv2dInputGrad", input, w.shape, options);
   if (!sameShape(dy.shape, outputShape(conv))) {
     throw shapeError("conv2dInputGrad", "the gradient must have", dy.shape, outputShape(conv));
@@ -140,6 +142,7 @@ export function conv2dWeightGrad(
   weight: Shape,
   options: ConvOptions = {},
 ): Tensor {
+  requireTensors("conv2dWeightGrad", x, dy);
   const conv = convShape("conv2dWeightGrad", x.shape, weight, options);
   if (!sameShape(dy.shape, outputShape(conv))) {
     throw shapeError("conv2dWeightGrad", "the gradient must have", dy.shape, outputShape(conv));

@@ -2,9 +2,9 @@
 
 import { gather } from "./indexing.ts";
 import { detach } from "./movement.ts";
-import { exp, log, neg, sub } from "./pointwise.ts";
+import { exp, log, neg, sub, timesZero } from "./pointwise.ts";
 import { max, mean, sum } from "./reduce.ts";
-import type { Tensor } from "./tensor.ts";
+import { requireTensors, type Tensor } from "./tensor.ts";
 
 /**
  * log(softmax(x)) along the last axis of [B, K]. The largest element is subtracted first, so that
@@ -12,7 +12,10 @@ import type { Tensor } from "./tensor.ts";
  * gradient.
  */
 export function logSoftmax(x: Tensor): Tensor {
+  requireTensors("logSoftmax", x);
   const last = [x.rank - 1];
+  // Of one class: x - log(e^x), which a shader compiler takes for 0, whatever x is.
+  if (x.shape[x.rank - 1] === 1) return timesZero(x);
   const shifted = sub(x, detach(max(x, last, { keepDims: true })));
   return sub(shifted, log(sum(exp(shifted), last, { keepDims: true })));
 }

@@ -7,7 +7,7 @@ import { matmul as matmulKernel } from "../gpu/kernels/gemm.ts";
 import { shapeError } from "./shape.ts";
 import { splitSum } from "./split.ts";
 import { defineKernels } from "./operation.ts";
-import type { Tensor } from "./tensor.ts";
+import { requireTensors, type Tensor } from "./tensor.ts";
 
 export interface MatmulOptions {
   transA?: boolean;
@@ -36,6 +36,7 @@ const MATMUL = defineKernels<Required<MatmulOptions>>({
 
 /** a [M, K] times b [K, N]; an operand named by an option is stored the other way round. */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  requireTensors("matmul", a, b);
   const { transA = false, transB = false } = options;
   if (a.rank !== 2 || b.rank !== 2) throw shapeError("matmul", "needs matrices", a.shape, b.shape);
   const [m, k] = transA ? [a.shape[1], a.shape[0]] : a.shape;

@@ -7,7 +7,7 @@
 import { concatPart, permuteKernel, windowKernel } from "../gpu/kernels/movement.ts";
 import { define, defineKernels } from "./operation.ts";
 import { checkExtents, normalizeAxes, numel, sameShape, type Shape, shapeError } from "./shape.ts";
-import { Tensor } from "./tensor.ts";
+import { requireTensors, Tensor } from "./tensor.ts";
 
 const RESHAPE = define({
   name: "reshape",
@@ -17,6 +17,7 @@ const RESHAPE = define({
 
 /** The same elements in row-major order under another shape; one extent may be -1. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  requireTensors("reshape", x);
   const known = numel(shape.filter((extent) => extent !== -1));
   const full = shape.map((extent) => (extent === -1 ? x.size / known : extent));
   if (numel(full) !== x.size || !full.every(Number.isInteger)) {
@@ -27,6 +28,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 /** All axes from `start` on as one: [N, H, W, C] to [N, HWC]. */
 export function flatten(x: Tensor, start = 1): Tensor {
+  requireTensors("flatten", x);
   return reshape(x, [...x.shape.slice(0, start), numel(x.shape.slice(start))]);
 }
 
@@ -34,6 +36,7 @@ const DETACH = define({ name: "detach", kind: "alias" });
 
 /** The same value, constant to every gradient. */
 export function detach(x: Tensor): Tensor {
+  requireTensors("detach", x);
   return new Tensor(DETACH, [x], x.shape, x.dtype);
 }
 
@@ -48,6 +51,7 @@ const PERMUTE = defineKernels<{ axes: readonly number[] }>({
 
 /** Axis d of the result is axis `axes[d]` of `x`; negative axes count from the end. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
+  requireTensors("permute", x);
   if (normalizeAxes("permute", x.rank, axes).length !== x.rank) {
     throw shapeError("permute", `axes ${axes.join(", ")} don't name every dimension`, x.shape);
   }
@@ -81,6 +85,7 @@ const WINDOW = defineKernels<{ starts: readonly number[] }>({
  * lies inside, a padding where it reaches beyond (starts may be negative).
  */
 export function window(x: Tensor, starts: readonly number[], shape: Shape): Tensor {
+  requireTensors("window", x);
   if (starts.length !== x.rank || shape.length !== x.rank) {
     throw shapeError("window", "one start and one extent for every dimension", x.shape, shape);
   }
@@ -90,6 +95,7 @@ export function window(x: Tensor, starts: readonly number[], shape: Shape): Tens
 
 /** Elements `start` to `end` (not included) along `axis`; negative positions count from the end. */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
+  requireTensors("slice", x);
   const [d] = normalizeAxes("slice", x.rank, [axis]);
   const extent = x.shape[d];
   const at = (position: number) => (position < 0 ? position + extent : position);
@@ -106,6 +112,7 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
 
 /** Zeros around an NHWC image, in pixels. */
 export function pad2d(x: Tensor, top: number, bottom: number, left: number, right: number): Tensor {
+  requireTensors("pad2d", x);
   if (x.rank !== 4) throw shapeError("pad2d", "needs [N, H, W, C]", x.shape);
   const [n, h, w, c] = x.shape;
   return window(x, [0, -top, -left, 0], [n, h + top + bottom, w + left + right, c]);
@@ -134,6 +141,7 @@ const CONCAT = defineKernels<{ axis: number }>({
 /** Joins tensors along `axis`. */
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
   if (parts.length === 0) throw shapeError("concat", "nothing to join");
+  requireTensors("concat", ...parts);
   const [first] = parts;
   const [d] = normalizeAxes("concat", first.rank, [axis]);
   for (const part of parts) {

@@ -8,7 +8,8 @@
  *
  * A NaN comes out of all of them but comparisons, as in PyTorch, so that a network that holds one
  * shows it. WGSL's max and clamp may return the other operand, and `x != x` may be taken for false;
- * so what could lose a NaN is written in comparisons that are false for it.
+ * so what could lose a NaN is written in comparisons that are false for it. x - x and the like may be
+ * taken for 0 too; they are `timesZero` in a plan (engine/plan/simplify.ts).
  */
 
 import { broadcastTo } from "./broadcast.ts";
@@ -20,6 +21,7 @@ import {
   type DType,
   type GradientRule,
   type Pointwise,
+  requireTensors,
   Tensor,
 } from "./tensor.ts";
 
@@ -75,14 +77,21 @@ const entries = {
     },
     u32: true,
   },
-  // At a tie each operand takes half of the gradient, as in PyTorch.
+  // At a tie each operand takes half of the gradient, beside a NaN all of it, as in PyTorch.
   maximum: {
     wgsl: (a, b) => `select(max(${a}, ${b}), ${a} + ${b}, !((${a} <= ${b}) | (${b} <= ${a})))`,
     gradient: ({ inputs: [a, b] }, g) => {
-      const first = add(greater(a, b), mul(equal(a, b), 0.5));
-      return [mul(g, first), mul(g, sub(1, first))];
+      const shared = where(equal(a, b), mul(g, 0.5), g);
+      return [where(greater(b, a), 0, shared), where(greater(a, b), 0, shared)];
     },
     u32: true,
+  },
+  // x 0, in bits: a shader compiler may take the product for 0, whatever x is.
+  timesZero: {
+    wgsl: (x) =>
+      `select(F(0.0), bitcast<F>(bitcast<U>(${x}) | U(0x7fc00000u)), ` +
+      `(bitcast<U>(${x}) & U(0x7f800000u)) == U(0x7f800000u))`,
+    gradient: (_, g) => [timesZero(g)],
   },
   // 0 where x <= 0, else g: ReLU's gradient, linear in g and constant in x.
   gate: {
@@ -90,7 +99,7 @@ const entries = {
     gradient: ({ inputs: [, x] }, g) => [gate(g, x), undefined],
   },
   where: {
-    wgsl: (condition, a, b) => `select(${b}, ${a}, ${condition} != F(0.0))`,
+    wgsl: (condition, a, b) => `select(${a}, ${b}, ${condition} == F(0.0))`,
     gradient: ({ inputs: [condition] }, g) => [
       undefined,
       where(condition, g, 0),
@@ -121,10 +130,12 @@ function node(name: Name, operands: readonly Tensor[], shape: Shape, dtype: DTyp
 }
 
 function unary(name: Name, x: Tensor): Tensor {
+  requireTensors(name, x);
   return node(name, [x], x.shape, "f32");
 }
 
 function nary(name: Name, operands: readonly Operand[]): Tensor {
+  requireTensors(name, ...operands.filter((operand) => typeof operand !== "number"));
   const dtype = operands.find((o) => o instanceof Tensor)?.dtype ?? "f32";
   const tensors = operands.map((o) => (o instanceof Tensor ? o : constant(o, dtype)));
   if (tensors.some((t) => t.dtype !== dtype)) {
@@ -171,6 +182,8 @@ export const relu = (x: Tensor): Tensor => unary("relu", x);
 export const relu6 = (x: Tensor): Tensor => unary("relu6", x);
 /** x sigmoid(x), also called swish. */
 export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
+/** 0, or NaN where x is infinite or NaN. */
+export const timesZero = (x: Tensor): Tensor => unary("timesZero", x);
 /** Unsigned integers as floats. */
 export const toFloat = (x: Tensor): Tensor => unary("toFloat", x);
 

@@ -22,7 +22,7 @@ import { defineKernels, type KernelOperation } from "./operation.ts";
 import { div } from "./pointwise.ts";
 import { mean } from "./reduce.ts";
 import { checkWhole, shapeError } from "./shape.ts";
-import { constant, type Tensor } from "./tensor.ts";
+import { constant, requireTensors, type Tensor } from "./tensor.ts";
 
 export interface PoolOptions {
   /** The kernel's size if absent. */
@@ -86,6 +86,7 @@ export function maxPool2d(
   kernelSize: number | readonly [number, number],
   options: PoolOptions = {},
 ): Tensor {
+  requireTensors("maxPool2d", x);
   if (x.rank !== 4) throw shapeError("maxPool2d", "needs [N, H, W, C]", x.shape);
   const kernel = pair(kernelSize);
   const stride = pair(options.stride ?? kernel);
@@ -126,6 +127,7 @@ export function avgPool2d(
   kernelSize: number | readonly [number, number],
   options: AvgPoolOptions = {},
 ): Tensor {
+  requireTensors("avgPool2d", x);
   if (x.rank !== 4) throw shapeError("avgPool2d", "needs [N, H, W, C]", x.shape);
   const [height, width] = pair(kernelSize);
   checkWhole("avgPool2d", "window", [height, width], 1);
@@ -149,6 +151,7 @@ export function globalAvgPool(x: Tensor): Tensor {
  * pixels allow: window i of n over an extent covers floor(i extent / n) to ceil((i+1) extent / n).
  */
 export function adaptiveAvgPool2d(x: Tensor, output: number | readonly [number, number]): Tensor {
+  requireTensors("adaptiveAvgPool2d", x);
   if (x.rank !== 4) throw shapeError("adaptiveAvgPool2d", "needs [N, H, W, C]", x.shape);
   const [rows, columns] = pair(output);
   checkWhole("adaptiveAvgPool2d", "output", [rows, columns], 1);

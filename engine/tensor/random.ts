@@ -8,7 +8,7 @@ import { streamId } from "../random.ts";
 import { greater, mul, sub } from "./pointwise.ts";
 import { type Shape, shapeError } from "./shape.ts";
 import { defineKernels } from "./operation.ts";
-import type { Tensor } from "./tensor.ts";
+import { requireTensors, type Tensor } from "./tensor.ts";
 
 const UNIFORM = defineKernels<{ stream: number }>({
   name: "uniform",
@@ -25,6 +25,7 @@ const UNIFORM = defineKernels<{ stream: number }>({
  * @param stream the name of this use, so that two uses draw different numbers
  */
 export function uniform(key: Tensor, shape: Shape, stream: string): Tensor {
+  requireTensors("uniform", key);
   if (key.size !== 2 || key.dtype !== "u32") {
     throw shapeError("uniform", "needs a key [2] of type u32", key.shape);
   }
@@ -33,6 +34,7 @@ export function uniform(key: Tensor, shape: Shape, stream: string): Tensor {
 
 /** Zeroes each element with probability p (from 0, below 1) and scales the rest by 1 / (1 - p). */
 export function dropout(x: Tensor, p: number, key: Tensor, stream: string): Tensor {
+  requireTensors("dropout", x);
   if (!(p >= 0 && p < 1)) throw shapeError("dropout", `p is ${p}, not from 0 and below 1`);
   if (p === 0) return x;
   const kept = greater(uniform(key, x.shape, stream), p);

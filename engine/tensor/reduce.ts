@@ -5,7 +5,7 @@ import { reshape } from "./movement.ts";
 import { define } from "./operation.ts";
 import { div, equal, mul, square, sub } from "./pointwise.ts";
 import { shapeError } from "./shape.ts";
-import { type Reduce, Tensor } from "./tensor.ts";
+import { type Reduce, requireTensors, Tensor } from "./tensor.ts";
 
 export { sum };
 
@@ -26,6 +26,7 @@ const MAX: Reduce = define({
 
 /** Mean over `axes`, or over all. */
 export function mean(x: Tensor, axes?: readonly number[], options?: ReduceOptions): Tensor {
+  requireTensors("mean", x);
   if (x.dtype !== "f32") throw shapeError("mean", `needs f32, not ${x.dtype}`, x.shape);
   const total = sum(x, axes, options);
   return mul(total, total.size / x.size);
@@ -54,6 +55,7 @@ const VARIANCE = define({
  * the mean add up to zero, while in the second derivative it counts and is kept.
  */
 export function variance(x: Tensor, average: Tensor, axes: readonly number[]): Tensor {
+  requireTensors("variance", x, average);
   if (average.rank !== x.rank) {
     throw shapeError("variance", "the mean must keep its axes", x.shape, average.shape);
   }

@@ -88,6 +88,15 @@ export class Tensor {
   }
 }
 
+/** Throws a UserError unless all operands are tensors; there are callers without types. */
+export function requireTensors(operation: string, ...operands: readonly unknown[]): void {
+  for (const [i, operand] of operands.entries()) {
+    if (operand instanceof Tensor) continue;
+    const given = typeof operand === "string" ? JSON.stringify(operand) : String(operand);
+    throw shapeError(operation, `operand ${i} must be a tensor, and is ${given}`);
+  }
+}
+
 export const VARIABLE: Operation = { name: "variable", kind: "variable" };
 export const INPUT: Operation = { name: "input", kind: "input" };
 export const CONSTANT: Operation = { name: "constant", kind: "constant" };

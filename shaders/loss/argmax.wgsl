@@ -1,8 +1,11 @@
-// y[b] = the column of the largest element of row b; the first one at a tie.
+// y[b] = the column of the largest element of row b; the first one at a tie. A NaN is larger than
+// all else, so that it is seen and not lost.
 //
 // Layout   x [ROWS, COLUMNS], y [ROWS] (u32)
 // Threads  one invocation a row: rows are logits, a few to a thousand columns
-// Cost     one comparison an element, x read once
+// Cost     two comparisons an element, x read once
+//
+// In the slot `candidate` columns can be left out, such as that of the row's label.
 
 const ROWS: u32 = 32u;
 const COLUMNS: u32 = 10u;
@@ -32,13 +35,20 @@ fn main(
   if (row >= ROWS) {
     return;
   }
-  var best = 0u;
-  var largest = load_x(row * COLUMNS);
-  for (var column = 1u; column < COLUMNS; column++) {
+  var best = COLUMNS; // none yet
+  var largest = 0.0;
+  for (var column = 0u; column < COLUMNS; column++) {
+    // begin candidate
+    // end candidate
     let value = load_x(row * COLUMNS + column);
-    if (value > largest) {
+    // Its bits are tested, since a shader compiler may assume that no value differs from itself.
+    let nan = (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
+    if (best == COLUMNS || value > largest || nan) {
       largest = value;
       best = column;
+    }
+    if (nan) {
+      break;
     }
   }
   y[row] = best;

@@ -16,9 +16,21 @@ const reduction =
     });
   };
 
-function firstLargest(row: Value): number {
-  return row.indexOf(row.reduce((a, b) => Math.max(a, b)));
+/** A NaN is the largest. */
+function firstLargest(row: readonly number[]): number {
+  const nan = row.findIndex(Number.isNaN);
+  return nan < 0 ? row.indexOf(Math.max(...row)) : nan;
 }
+
+/** For each row the column of its largest element, by number, of those that `takes` allows. */
+const argmax = (takes: (labels: Value | undefined, row: number, column: number) => boolean) =>
+  ((node, [x, labels]) => {
+    const columns = node.inputs[0].shape[1];
+    return build(node.shape, ([b]) => {
+      const all = Array.from({ length: columns }, (_, k) => k).filter((k) => takes(labels, b, k));
+      return all[firstLargest(all.map((k) => x[b * columns + k]))];
+    });
+  }) satisfies Evaluate;
 
 export const arrays: Record<string, Evaluate> = {
   constant: (node) => Float64Array.of(node.attributes.value as number),
@@ -83,10 +95,8 @@ export const arrays: Record<string, Evaluate> = {
 
   oneHot: (node, [labels]) => build(node.shape, ([b, k]) => (labels[b] === k ? 1 : 0)),
 
-  argmax: (node, [x]) => {
-    const columns = node.inputs[0].shape[1];
-    return build(node.shape, ([b]) => firstLargest(x.subarray(b * columns, (b + 1) * columns)));
-  },
+  argmax: argmax(() => true),
+  argmaxExcept: argmax((labels, row, column) => labels![row] !== column),
 
   takeRows: (node, [table, indices]) =>
     build(

@@ -38,6 +38,7 @@ const unary: Case[] = [
   ...each("silu", (shape) => within(-5, 5, shape), t.silu),
   ...each("relu", nonzero, t.relu),
   ...each("relu6", (shape) => within(-3, 9, shape), t.relu6),
+  ...each("timesZero", random, (x) => t.add(t.timesZero(x), t.square(x))),
   ...each("relu after square", random, (x) => t.relu(t.sub(t.square(x), 0.1234))),
   operation("toFloat", [indices(0, 1, 7, 1000000)], (x) => t.square(t.toFloat(x))),
 ];

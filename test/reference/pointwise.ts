@@ -8,7 +8,7 @@ type Scalar = (...operands: number[]) => number;
 export const scalars: Readonly<Record<string, Scalar>> = {
   neg: (x) => -x,
   abs: Math.abs,
-  sign: Math.sign,
+  sign: (x) => Number(x > 0) - Number(x < 0),
   exp: Math.exp,
   log: Math.log,
   sqrt: Math.sqrt,
@@ -27,6 +27,7 @@ export const scalars: Readonly<Record<string, Scalar>> = {
   greater: (a, b) => (a > b ? 1 : 0),
   equal: (a, b) => (a === b ? 1 : 0),
   toFloat: (x) => x,
+  timesZero: (x) => 0 * x,
 };
 
 const elementwise = (f: Scalar): Evaluate => (node, inputs) =>

@@ -18,12 +18,17 @@ export function oneHotKernel(rows: number, classes: number): Kernel {
   };
 }
 
-/** Operands: x [rows, columns], y [rows]. */
-export function argmaxKernel(rows: number, columns: number): Kernel {
+/**
+ * Operands: x [rows, columns], y [rows].
+ * @param except whether there is an operand between them, labels [rows], whose columns are left out
+ */
+export function argmaxKernel(rows: number, columns: number, except = false): Kernel {
+  const labels = except ? [read("labels", "u32")] : [];
   return {
-    label: `argmax [${rows}, ${columns}]`,
+    label: `argmax${except ? "Except" : ""} [${rows}, ${columns}]`,
     shader: argmaxShader,
-    operands: [read("x", "f32"), written("y", "u32")],
+    operands: [read("x", "f32"), ...labels, written("y", "u32")],
+    slots: { candidate: except ? "if (column == load_labels(row)) {\n  continue;\n}" : "" },
     constants: { ROWS: rows, COLUMNS: columns },
     workgroups: Math.ceil(rows / 64),
     flops: rows * columns,
