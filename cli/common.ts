@@ -8,6 +8,7 @@ import type { EpochRecord } from "../engine/train/checkpoint.ts";
 import type { TrainProgress } from "../engine/train/options.ts";
 import { OPTIMIZERS } from "../engine/train/optimizers/optimizers.ts";
 import { LR_SCHEDULES } from "../engine/train/rate.ts";
+import { SELECTIONS } from "../engine/train/select.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../engine/run/stage.ts";
 import { createClassifier } from "../models/classifier.ts";
@@ -137,6 +138,12 @@ export const trainFlags = flagTable({
     below: 1,
     default: 0.1,
     help: "share of the training images on which the best epoch is chosen",
+  },
+  select: {
+    type: "choice",
+    choices: SELECTIONS,
+    default: "accuracy",
+    help: "what the best epoch is best in: accuracy, or that of the class that does worst",
   },
   limit: {
     type: "integer",

@@ -139,13 +139,17 @@ function constraintFor(
  */
 export function requireRoomFor(
   { network, set, options }: Pick<Prepared, "network" | "set"> & {
-    readonly options: Pick<TreatOptions, "batch" | "constraint" | "limit" | "validation" | "seed">;
+    readonly options: Pick<
+      TreatOptions,
+      "batch" | "optimizer" | "constraint" | "limit" | "validation" | "seed"
+    >;
   },
   runtime: Runtime,
 ): void {
-  const penalty = undiagnosed(network, set.classes.length, options.constraint);
+  const { batch, optimizer, constraint } = options;
+  const penalty = undiagnosed(network, set.classes.length, constraint);
   const { train } = trainingSplits(set, options);
-  requireRoom(runtime, network, set, train, { batch: options.batch, penalty });
+  requireRoom(runtime, network, set, train, { batch, optimizer, penalty });
 }
 
 /** A run on a few training images is a trial, which a whole test set would make long. */

@@ -92,6 +92,8 @@ export {
 export { type StepOptions, type Trainable, TrainingStep } from "./train/step.ts";
 export { balanced, type Order, shuffled, upweighted } from "./train/order.ts";
 export type { LrSchedule } from "./train/rate.ts";
+export type { AverageOptions } from "./train/average.ts";
+export type { Selection, Validation } from "./train/select.ts";
 export type { Schedule } from "./train/schedule.ts";
 export type { TrainOptions, TrainProgress, TrainResult } from "./train/options.ts";
 export { train } from "./train/train.ts";

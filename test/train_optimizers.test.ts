@@ -9,7 +9,15 @@ import { type StepOptions, TrainingStep } from "../engine/train/step.ts";
 import { crossEntropy, grad, Input, type Tensor } from "../engine/tensor/mod.ts";
 import { interpret } from "./reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
-import { CHANNELS, freshRuntime, SIZE, tinyNet, tinySet } from "./support/train.ts";
+import {
+  CHANNELS,
+  freshRuntime,
+  moments,
+  pixels,
+  plainSet,
+  SIZE,
+  tinyNet,
+} from "./support/train.ts";
 
 const BATCH = 6;
 const STEPS = 5;
@@ -17,29 +25,8 @@ const LR = 0.1;
 const MOMENTUM = 0.9;
 const WEIGHT_DECAY = 0.01;
 
-const plain = { ...tinySet, augmentation: { cropPadding: 0, flip: false } };
 const indicesOf = (step: number) =>
   Uint32Array.from({ length: BATCH }, (_, i) => (7 * (step * BATCH + i)) % 60);
-
-/** The normalised images at `indices`. */
-function pixels(indices: Uint32Array): Float64Array {
-  const size = SIZE * SIZE * CHANNELS;
-  return Float64Array.from({ length: indices.length * size }, (_, at) => {
-    const byte = plain.train.images[indices[Math.floor(at / size)] * size + at % size];
-    const c = at % CHANNELS;
-    return (byte / 255 - plain.mean[c]) / plain.std[c];
-  });
-}
-
-/** Mean and unbiased variance of each channel of rows [n, channels]. */
-function moments(values: ArrayLike<number>, channels: number) {
-  const n = values.length / channels;
-  return Array.from({ length: channels }, (_, c) => {
-    const own = Array.from({ length: n }, (_, i) => values[i * channels + c]);
-    const mean = own.reduce((a, b) => a + b) / n;
-    return { mean, variance: own.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1) };
-  });
-}
 
 /** Values of parameters, or gradients, in the order of the network's parameters. */
 type Values = readonly Float64Array[];
@@ -126,7 +113,7 @@ function reference(network: ReturnType<typeof tinyNet>, rule: Rule) {
   const losses: number[] = [];
   for (let s = 0; s < STEPS; s++) {
     const indices = indicesOf(s);
-    const batchLabels = Array.from(indices, (i) => plain.train.labels[i]);
+    const batchLabels = Array.from(indices, (i) => plainSet.train.labels[i]);
     const at = (values: Values) => {
       const given = new Map<Tensor, ArrayLike<number>>(state);
       given.set(images, pixels(indices)).set(labels, batchLabels);
@@ -154,7 +141,7 @@ for (const rule of RULES) {
     const runtime = await freshRuntime();
     const network = tinyNet(0, 0);
     const { losses, state } = reference(network, rule);
-    const step = await TrainingStep.make(runtime, network, plain, plain.train, {
+    const step = await TrainingStep.make(runtime, network, plainSet, plainSet.train, {
       batch: BATCH,
       seed: 0,
       momentum: MOMENTUM,
@@ -189,7 +176,7 @@ Deno.test("the accuracy counts the images whose largest logit is the label's", a
   const runtime = await freshRuntime();
   const network = tinyNet(0, 0);
   const options = { batch: 30, seed: 0, momentum: 0, weightDecay: 0 };
-  const step = await TrainingStep.make(runtime, network, plain, plain.train, options);
+  const step = await TrainingStep.make(runtime, network, plainSet, plainSet.train, options);
   const indices = Uint32Array.from({ length: 30 }, (_, i) => 2 * i);
   await step.run(indices, 0, 0);
   const images = new Input("images", [30, SIZE, SIZE, CHANNELS]);
@@ -197,7 +184,7 @@ Deno.test("the accuracy counts the images whose largest logit is the label's", a
   const [rows] = interpret([logits], new Map([[images, pixels(indices)]]));
   const right = indices.filter((index, i) => {
     const row = Array.from(rows.subarray(3 * i, 3 * i + 3));
-    return row.indexOf(Math.max(...row)) === plain.train.labels[index];
+    return row.indexOf(Math.max(...row)) === plainSet.train.labels[index];
   });
   assert.equal((await step.readMetrics()).correct, right.length);
   step.clearMetrics();

@@ -172,9 +172,10 @@ export class Stages {
     { settings, ...recipe }: Recipe = {},
   ): Promise<StageResult> {
     const { folder, network, runtime, set, split, report } = this;
-    const { model, batch, seed, optimizer, lrSchedule, momentum, weightDecay } = this.settings;
+    const { model, batch, seed, select, optimizer, lrSchedule, momentum, weightDecay } =
+      this.settings;
     const result = await trainStage(runtime, network, folder, {
-      ...{ stage, set, epochs, lr, batch, seed },
+      ...{ stage, set, epochs, lr, batch, seed, select },
       ...{ optimizer, lrSchedule, momentum, weightDecay },
       ...split,
       ...recipe,

@@ -3,6 +3,7 @@
 import type { StateDict } from "../nn/state.ts";
 import type { OptimizerName } from "../train/optimizers/optimizers.ts";
 import type { LrSchedule } from "../train/rate.ts";
+import type { Selection } from "../train/select.ts";
 import type { Constraint } from "./constraint.ts";
 
 /** What a model is treated by: the constraint, and how the kernels that it rests on are found. */
@@ -32,6 +33,7 @@ export interface StageSettings {
   readonly lr: number;
   readonly treatLr: number;
   readonly lrSchedule?: LrSchedule;
+  readonly select?: Selection;
   readonly optimizer?: OptimizerName;
   readonly momentum: number;
   readonly weightDecay: number;

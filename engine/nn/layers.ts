@@ -6,7 +6,7 @@ import { matmul } from "../tensor/matmul.ts";
 import { broadcastTo } from "../tensor/broadcast.ts";
 import { flatten, permute, reshape } from "../tensor/movement.ts";
 import { batchStatistics, normalize } from "../tensor/norm.ts";
-import { add, mul, relu, relu6, sigmoid, silu } from "../tensor/pointwise.ts";
+import { add, mul, relu, relu6, sigmoid, silu, sub } from "../tensor/pointwise.ts";
 import {
   adaptiveAvgPool2d,
   avgPool2d,
@@ -137,7 +137,9 @@ export class BatchNorm2d extends Module {
     // The running variance is the unbiased estimate, the one that normalises the batch is not.
     const unbiased = mul(batch.variance, count / (count - 1));
     const average = (old: Tensor, now: Tensor) =>
-      add(mul(old, 1 - this.momentum), mul(now, this.momentum));
+      pass.momentum
+        ? add(old, mul(sub(now, old), pass.momentum))
+        : add(mul(old, 1 - this.momentum), mul(now, this.momentum));
     pass.updates.push(
       [this.running_mean, average(this.running_mean, batch.mean)],
       [this.running_var, average(this.running_var, unbiased)],

@@ -39,6 +39,8 @@ export interface Pass {
   readonly training: boolean;
   /** Seed and step [2] (u32) for what is random; needed by dropout in training. */
   readonly key?: Tensor;
+  /** Share of this batch [] in the running averages, where it is another than the layers' own. */
+  readonly momentum?: Tensor;
   /** What the pass changes: running averages. Assign these in the plan of a training step. */
   readonly updates: AssignmentPair[];
   /** Sees, and may replace, the output of every module; its name is the path from the root. */
@@ -115,6 +117,7 @@ export class Sequential extends Module {
 export interface PassOptions {
   readonly training: boolean;
   readonly key?: Tensor;
+  readonly momentum?: Tensor;
   readonly tap?: (name: string, output: Tensor) => Tensor;
 }
 

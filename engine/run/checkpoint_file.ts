@@ -32,7 +32,7 @@ const positionSchema = v.pipe(
   ),
 ) satisfies Schema<Position>;
 
-const GROUPS = ["model", "state", "metrics", "best"] as const;
+const GROUPS = ["model", "state", "best"] as const;
 
 /**
  * The checkpoint in a file. Saving throws a UserError (io) that names it; loading one (weights)
@@ -80,12 +80,12 @@ async function loadCheckpoint(
 }
 
 function grouped(tensors: StateDict): Record<typeof GROUPS[number], StateDict> {
-  const [model, state, metrics, best] = GROUPS.map((group) => {
+  const [model, state, best] = GROUPS.map((group) => {
     const prefix = `${group}/`;
     const members = [...tensors].filter(([name]) => name.startsWith(prefix));
     return new Map(members.map(([name, t]) => [name.slice(prefix.length), t]));
   });
-  return { model, state, metrics, best };
+  return { model, state, best };
 }
 
 /** Of everything that a checkpoint holds. */

@@ -1,13 +1,13 @@
 /**
- * Where a training run stands: weights, what steps remember, the metrics' sums, the best weights so far, and
- * the position. Everything random is a function of seed and step, so a run that is taken up from it
+ * Where a training run stands: weights, what steps remember, the best weights so far, and the
+ * position. Everything random is a function of seed and step, so a run that is taken up from it
  * gives the same bits as one that was not stopped. Where it is kept is for the caller to say;
  * run/checkpoint_file.ts keeps it in a file.
  */
 
 import type { Settings } from "../io/canonical.ts";
 import type { StateDict } from "../nn/state.ts";
-import type { Accuracy } from "./predictions.ts";
+import type { Validation } from "./select.ts";
 
 /** An epoch that is finished. */
 export interface EpochRecord {
@@ -16,7 +16,7 @@ export interface EpochRecord {
   readonly epoch: number;
   readonly lr: number;
   readonly train: Readonly<Record<string, number>>;
-  readonly validation: Accuracy;
+  readonly validation: Validation;
   /** Wall-clock time, without pauses between a stop and its resumption. */
   readonly seconds: number;
 }
@@ -29,7 +29,7 @@ export interface Position {
   /** Wall-clock seconds spent on the epoch under way. */
   readonly seconds: number;
   readonly history: readonly EpochRecord[];
-  /** The epoch (from 1) with the highest validation accuracy, 0 before the first. */
+  /** The epoch (from 1) that is best so far; see select.ts. 0 before the first. */
   readonly bestEpoch: number;
   /** What the run was asked for; a checkpoint of another run is refused. */
   readonly settings: Settings;
@@ -39,7 +39,6 @@ export interface Checkpoint extends Position {
   readonly model: StateDict;
   /** What the steps remember beside the network; see state.ts. */
   readonly state: StateDict;
-  readonly metrics: StateDict;
   readonly best: StateDict;
 }
 

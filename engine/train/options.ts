@@ -2,9 +2,11 @@
 
 import type { DataSet, Split } from "../data/dataset.ts";
 import type { Settings } from "../io/canonical.ts";
+import type { AverageOptions } from "./average.ts";
 import type { CheckpointStore, EpochRecord } from "./checkpoint.ts";
 import type { Order } from "./order.ts";
 import type { LrSchedule } from "./rate.ts";
+import type { Selection } from "./select.ts";
 import type { StepOptions } from "./step.ts";
 
 /**
@@ -24,6 +26,10 @@ export interface TrainOptions extends StepOptions {
   readonly lrSchedule?: LrSchedule;
   /** Which images each epoch's steps see; all in random order if absent. */
   readonly order?: Order;
+  /** Ends with the mean of the weights, which the last epoch's validation is of. */
+  readonly average?: AverageOptions;
+  /** What decides which epoch is kept; the accuracy on the validation images if absent. */
+  readonly select?: Selection;
   /** Where the run's state is kept while it is under way; nowhere if absent. */
   readonly checkpoint?: CheckpointStore;
   /**
@@ -59,7 +65,8 @@ export interface TrainResult {
 /** Everything that decides what a training ends with. */
 export function trainSettings(options: TrainOptions): Settings {
   const { stage, set, epochs, batch, lr, momentum, weightDecay, seed, settings } = options;
-  const { optimizer = "sgd", lrSchedule = "cosine", sam, trainable } = options;
+  const { optimizer = "sgd", lrSchedule = "cosine", select = "accuracy" } = options;
+  const { sam, average, trainable } = options;
   const images = {
     train: options.train.labels.length,
     validation: options.validation.labels.length,
@@ -67,7 +74,7 @@ export function trainSettings(options: TrainOptions): Settings {
   return {
     ...settings,
     ...{ stage, data: set.name, images, epochs, batch, seed },
-    ...{ optimizer, lr, lrSchedule, momentum, weightDecay, sam },
+    ...{ optimizer, lr, lrSchedule, momentum, weightDecay, sam, average, select },
     trainable: trainable && { ...trainable, names: [...trainable.names] },
   };
 }

@@ -15,7 +15,7 @@ import { argmax } from "../tensor/indexing.ts";
 import { inLayer } from "../tensor/origin.ts";
 import { add, equal } from "../tensor/pointwise.ts";
 import { sum } from "../tensor/reduce.ts";
-import { type AssignmentPair, Input, type Tensor, Variable } from "../tensor/tensor.ts";
+import { type AssignmentPair, Input, type Tensor, type Variable } from "../tensor/tensor.ts";
 import { type Batch, forward, type Transform } from "./graph.ts";
 import { lossOf, type LossOptions, type Strength } from "./loss.ts";
 import type { OptimizerOptions, Trained } from "./optimizers/optimizer.ts";
@@ -126,18 +126,18 @@ export class TrainingStep {
       ...{ name, parameter, value: parameter, gradient: gradients[i] },
     }));
 
-    const { metrics, sums } = inLayer("(metrics)", () =>
+    const metrics = inLayer("(metrics)", () =>
       summed({
         loss: loss.value,
         correct: sum(equal(argmax(graph.logits), batches.labels)),
         ...Object.fromEntries(loss.terms),
-      }));
+      }, state));
     const [first, ...further] = inLayer(
       "(update)",
       () => updatePasses(trained, inputs.lr, options, state),
     );
     const passes: PlanSpec<never>[] = [
-      { assign: [...updates, ...state.updates, ...sums, ...first] },
+      { assign: [...updates, ...state.updates, ...first] },
       ...further.map((assign) => ({ assign })),
     ];
     return {
@@ -196,19 +196,19 @@ export class TrainingStep {
   destroy(): void {
     for (const plan of this.plans) plan.destroy();
     this.batches.release(this.runtime);
-    this.runtime.release([...this.state.values(), ...this.metrics.values()]);
+    this.runtime.release(this.state.values());
   }
 }
 
-/** A variable for each of a step's numbers, and how the step adds to them. */
-function summed(terms: Readonly<Record<string, Tensor>>) {
-  const metrics = new Map(
-    Object.keys(terms).map((name) => [name, new Variable(name, [], new Float32Array(1))]),
+/** A variable for each of a step's numbers, to which the step adds it. */
+function summed(terms: Readonly<Record<string, Tensor>>, state: StepState): Map<string, Variable> {
+  return new Map(
+    Object.entries(terms).map(([name, value]) => {
+      const total = state.keep(`sum of ${name}`, []);
+      state.update(total, add(total, value));
+      return [name, total];
+    }),
   );
-  const sums = [...metrics].map((
-    [name, total],
-  ): AssignmentPair => [total, add(total, terms[name])]);
-  return { metrics, sums };
 }
 
 /** What the optimizer assigns, in each pass over the batch. */

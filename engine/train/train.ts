@@ -17,14 +17,16 @@ import type { Feed } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { sameShape } from "../tensor/shape.ts";
 import type { Variable } from "../tensor/tensor.ts";
+import { WeightAverage } from "./average.ts";
 import type { Checkpoint, EpochRecord } from "./checkpoint.ts";
 import { type TrainOptions, type TrainResult, trainSettings } from "./options.ts";
 import { shuffled } from "./order.ts";
-import { type Accuracy, accuracy, predictions } from "./predictions.ts";
+import { predictions } from "./predictions.ts";
 import { type Arisen, placeOf, Watch } from "./nonfinite.ts";
 import { Predictor } from "./predict.ts";
 import { learningRate } from "./rate.ts";
 import { type Schedule, strengthAt } from "./schedule.ts";
+import { isBetter, validate } from "./select.ts";
 import { TrainingStep } from "./step.ts";
 
 /** About how often the host waits for the device and looks at the metrics, in milliseconds. */
@@ -50,10 +52,13 @@ export async function train(
   });
   const { set, validation } = options;
   const predictor = await Predictor.make(runtime, network, set, validation, options.batch);
-  const loop = new Loop(runtime, network, options, batch, step, predictor);
+  const average = options.average &&
+    await WeightAverage.make(runtime, network, options.average, { ...options, batch });
+  const loop = new Loop(runtime, network, options, batch, step, predictor, average);
   try {
     return await loop.run();
   } finally {
+    average?.destroy();
     step.destroy();
     predictor.destroy();
   }
@@ -79,6 +84,7 @@ class Loop {
     private readonly batch: number,
     private readonly step: TrainingStep,
     private readonly predictor: Predictor,
+    private readonly average?: WeightAverage,
   ) {
     // A batch that is not full is left out; the next epoch's order is another.
     this.steps = Math.floor(options.train.labels.length / batch);
@@ -112,7 +118,11 @@ class Loop {
     while (this.done < steps) {
       const begun = performance.now();
       const end = Math.min(this.done + ahead, steps);
-      for (; this.done < end; this.done++) this.step.submit(await this.feeds(order));
+      while (this.done < end) {
+        this.step.submit(await this.feeds(order));
+        this.done++;
+        this.average?.take(this.epoch * steps + this.done, options.epochs * steps);
+      }
       means = await this.means();
       this.report(means);
       options.signal?.throwIfAborted();
@@ -144,8 +154,10 @@ class Loop {
 
   private async finishEpoch(means: Record<string, number>): Promise<void> {
     const { options } = this;
-    const { signal } = options;
-    const validation = accuracy(predictions(await this.predictor.predict({ signal })));
+    const { signal, select = "accuracy" } = options;
+    const isAverage = this.average !== undefined && this.epoch + 1 === options.epochs;
+    if (isAverage) await this.average!.settle(signal);
+    const validation = validate(predictions(await this.predictor.predict({ signal })));
     await this.checkLoss(validation.loss, "validation loss");
     const record: EpochRecord = {
       stage: options.stage,
@@ -156,7 +168,7 @@ class Loop {
       seconds: this.seconds(),
     };
     const best = this.history[this.bestEpoch - 1]?.validation;
-    if (!best || isBetter(validation, best)) {
+    if (!best || isAverage || isBetter(validation, best, select)) {
       this.bestEpoch = record.epoch;
       this.best = await stateDict(this.network, this.runtime);
     }
@@ -255,8 +267,7 @@ class Loop {
       bestEpoch,
       settings: trainSettings(this.options),
       model: await stateDict(this.network, this.runtime),
-      state: await this.hostTensors(this.step.state),
-      metrics: await this.hostTensors(this.step.metrics),
+      state: await this.hostTensors(this.remembered()),
       best,
     };
   }
@@ -280,13 +291,11 @@ class Loop {
     }
     loadStateDict(this.network, checkpoint.model, this.runtime, where);
     if (checkpoint.bestEpoch > 0) checkStateDict(this.network, checkpoint.best, where);
-    for (const group of ["state", "metrics"] as const) {
-      for (const [name, variable] of this.step[group]) {
-        const tensor = checkpoint[group].get(name);
-        if (!tensor) throw damaged(`lacks ${group}/${name}`);
-        if (!sameShape(tensor.shape, variable.shape)) throw damaged(`has another ${group}/${name}`);
-        this.runtime.write(variable, Float32Array.from(tensor.data, Number));
-      }
+    for (const [name, variable] of this.remembered()) {
+      const tensor = checkpoint.state.get(name);
+      if (!tensor) throw damaged(`lacks state/${name}`);
+      if (!sameShape(tensor.shape, variable.shape)) throw damaged(`has another state/${name}`);
+      this.runtime.write(variable, Float32Array.from(tensor.data, Number));
     }
     this.epoch = checkpoint.epoch;
     this.done = checkpoint.step;
@@ -296,6 +305,11 @@ class Loop {
     this.best = checkpoint.best;
   }
 
+  /** What is remembered beside the network. */
+  private remembered(): Map<string, Variable> {
+    return new Map([...this.step.state, ...this.average?.variables ?? []]);
+  }
+
   private async hostTensors(variables: ReadonlyMap<string, Variable>): Promise<StateDict> {
     const values = await this.runtime.read([...variables.values()]);
     return new Map([...variables].map(([name, { shape }], i): [string, HostTensor] => [
@@ -303,9 +317,4 @@ class Loop {
       { dtype: "F32", shape, data: values[i] as Float32Array<ArrayBuffer> },
     ]));
   }
-}
-
-/** More accurate, or as accurate with less loss. */
-function isBetter(a: Accuracy, b: Accuracy): boolean {
-  return a.accuracy > b.accuracy || (a.accuracy === b.accuracy && a.loss < b.loss);
 }

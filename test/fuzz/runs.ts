@@ -65,7 +65,7 @@ Deno.test("fuzz: checkpoints", () =>
   inFolder(async (folder) => {
     const path = join(folder, "a");
     const store = checkpointFile(path);
-    const groups = { model: tensors, state: tensors, metrics: tensors, best: tensors };
+    const groups = { model: tensors, state: tensors, best: tensors };
     const position = { epoch: 1, step: 2, seconds: 3, history: [], bestEpoch: 1, settings };
     const history = (epochs as { epoch: number }[]).slice(0, 1);
     await store.save(

@@ -61,6 +61,29 @@ export const tinySet: DataSet<MemorySplit> = {
 };
 export const tinyValidation: MemorySplit = tinySplit(20, 3);
 
+/** The same, seen as it is in every step. */
+export const plainSet = { ...tinySet, augmentation: { cropPadding: 0, flip: false } };
+
+/** The normalised training images at `indices`. */
+export function pixels(indices: Uint32Array): Float64Array {
+  const size = SIZE * SIZE * CHANNELS;
+  return Float64Array.from({ length: indices.length * size }, (_, at) => {
+    const byte = tinySet.train.images[indices[Math.floor(at / size)] * size + at % size];
+    const c = at % CHANNELS;
+    return (byte / 255 - tinySet.mean[c]) / tinySet.std[c];
+  });
+}
+
+/** Mean and unbiased variance of each channel of rows [n, channels]. */
+export function moments(values: ArrayLike<number>, channels: number) {
+  const n = values.length / channels;
+  return Array.from({ length: channels }, (_, c) => {
+    const own = Array.from({ length: n }, (_, i) => values[i * channels + c]);
+    const mean = own.reduce((a, b) => a + b) / n;
+    return { mean, variance: own.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1) };
+  });
+}
+
 /** conv, norm, ReLU, pool, conv, ReLU, dropout, linear. */
 export class TinyNet extends Module {
   readonly features: Sequential;
