@@ -27,12 +27,12 @@ export interface Surroundings {
 export const pathWithDeno = (): string =>
   [dirname(Deno.execPath()), Deno.env.get("PATH")].join(delimiter);
 
-/** Runs a command. */
-export async function cli(
+/** Starts a command. */
+export const start = (
   args: readonly string[],
-  { interrupt, preload, env }: Surroundings = {},
-): Promise<Output> {
-  const child = new Deno.Command(Deno.execPath(), {
+  { preload, env }: Pick<Surroundings, "preload" | "env"> = {},
+): Deno.ChildProcess =>
+  new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", ...(preload ? ["--preload", preload.pathname] : []), main]
       .concat(args),
     env: { NO_COLOR: "1", MODEL_DOCTOR_DEBUG: "", PATH: pathWithDeno(), ...env },
@@ -40,6 +40,13 @@ export async function cli(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+
+/** Runs a command. */
+export async function cli(
+  args: readonly string[],
+  { interrupt, ...surroundings }: Surroundings = {},
+): Promise<Output> {
+  const child = start(args, surroundings);
   const errors = new Response(child.stderr).text();
   let stdout = "";
   let sent = false;
