@@ -4,7 +4,13 @@ import { crc32, deflateSync } from "node:zlib";
 import { join } from "node:path";
 import sharp from "sharp";
 import { ExitCode, UserError } from "../engine/errors.ts";
-import { decodeImage, decodePixels, encodePng, imageSize } from "../engine/io/image.ts";
+import {
+  decodeImage,
+  decodePixels,
+  encodePng,
+  imageSize,
+  shownPixels,
+} from "../engine/io/image.ts";
 import { concat, inFolder } from "./support/io.ts";
 
 const word = (n: number) => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255];
@@ -66,6 +72,14 @@ Deno.test("png: what is encoded is decoded to the same bytes", async () => {
     const image = { height: 2, width: 3, channels, data };
     assert.deepEqual(await decodePixels(encodePng(image), "a.png"), image);
   }
+});
+
+Deno.test("png: two channels of a data set are shown as red and green", async () => {
+  const image = { height: 1, width: 3, channels: 2, data: Uint8Array.of(9, 0, 0, 7, 255, 1) };
+  const shown = await decodePixels(encodePng(shownPixels(image)), "a.png");
+  assert.deepEqual([...shown.data], [9, 0, 0, 0, 7, 0, 255, 1, 0]);
+  const grey = { height: 1, width: 2, channels: 1, data: Uint8Array.of(3, 4) };
+  assert.equal(shownPixels(grey), grey);
 });
 
 Deno.test("images of every kind that is read, close to what was encoded", async () => {

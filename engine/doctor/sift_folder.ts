@@ -13,7 +13,7 @@ import { MANIFEST, PICTURES } from "../data/mask_files.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
 import { inside } from "../io/inside.ts";
-import { encodePng, imageEnding } from "../io/image.ts";
+import { encodePng, imageEnding, shownPixels } from "../io/image.ts";
 import { fraction, parseJson, type Schema } from "../io/json.ts";
 import type { Prediction } from "../train/predictions.ts";
 import type { Sifted } from "./sift.ts";
@@ -121,7 +121,7 @@ function magnified(
       for (let c = 0; c < channels; c++) data[to++] = image[from + c];
     }
   }
-  return encodePng({ height: rows, width: columns, channels, data });
+  return encodePng(shownPixels({ height: rows, width: columns, channels, data }));
 }
 
 /**

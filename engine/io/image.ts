@@ -109,6 +109,14 @@ export function encodePng({ height, width, channels, data }: Pixels): Uint8Array
   return Uint8Array.from(encode({ height, width, channels, data, depth: 8 }));
 }
 
+/** A data set's image as it is shown: of two channels, which are red and green, with a blue of 0. */
+export function shownPixels(image: Pixels): Pixels {
+  if (image.channels !== 2) return image;
+  const data = new Uint8Array(3 * image.height * image.width);
+  image.data.forEach((value, i) => data[3 * (i >> 1) + (i & 1)] = value);
+  return { ...image, channels: 3, data };
+}
+
 const options: sharp.SharpOptions = {
   limitInputPixels: LIMITS.pixels,
   failOn: "error",

@@ -1,10 +1,10 @@
 /** Pixels as pictures that stand in the page itself: PNG in a data URI. */
 
 import type { HostTensor } from "../io/host_tensor.ts";
-import { encodePng } from "../io/image.ts";
+import { encodePng, shownPixels } from "../io/image.ts";
 import { heatColour, type Scheme, shareColour } from "./colours.ts";
 
-/** An image of bytes (H, W, C), C being 1 or 3. */
+/** An image of bytes (H, W, C). */
 export interface Pixels {
   readonly height: number;
   readonly width: number;
@@ -42,11 +42,11 @@ export function imageAt({ shape, data }: HostTensor, i: number) {
 }
 
 export const thumbnail = (stack: HostTensor, i: number): string =>
-  dataUri(shrink(imageAt(stack, i) as Pixels));
+  dataUri(shrink(shownPixels(imageAt(stack, i) as Pixels)));
 
 /** The image in grey with a gradient's size over it, in colours that `heatColour` explains. */
 export function overlay(stack: HostTensor, gradients: HostTensor, i: number): string {
-  const image = shrink(imageAt(stack, i) as Pixels);
+  const image = shrink(shownPixels(imageAt(stack, i) as Pixels));
   const map = shrink({ ...imageAt(gradients, i), channels: 1 });
   const peak = quantile(map.data, PEAK) || 1;
   const data = new Uint8Array(3 * map.data.length);
