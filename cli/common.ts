@@ -143,7 +143,9 @@ export const trainFlags = flagTable({
     type: "choice",
     choices: SELECTIONS,
     default: "accuracy",
-    help: "what the best epoch is best in: accuracy, or that of the class that does worst",
+    help:
+      "which epoch is kept: the best in accuracy, in that of the class that does worst, or the " +
+      "last one",
   },
   limit: {
     type: "integer",

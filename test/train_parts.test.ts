@@ -230,6 +230,7 @@ Deno.test("the epoch that is kept is best in accuracy, or in its worst class", (
   assert.equal(even.worst_class, 0.5);
   assert.ok(isBetter(uneven, even, "accuracy") && !isBetter(even, uneven, "accuracy"));
   assert.ok(isBetter(even, uneven, "worst-class") && !isBetter(uneven, even, "worst-class"));
+  assert.ok(isBetter(uneven, even, "last") && isBetter(even, uneven, "last"));
   for (const by of ["accuracy", "worst-class"] as const) {
     assert.ok(isBetter({ ...even, loss: 0.5 }, even, by));
     assert.ok(!isBetter(even, even, by));

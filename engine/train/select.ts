@@ -2,11 +2,12 @@
 
 import { type Accuracy, accuracy, type Prediction } from "./predictions.ts";
 
-export const SELECTIONS = ["accuracy", "worst-class"] as const;
+export const SELECTIONS = ["accuracy", "worst-class", "last"] as const;
 
 /**
  * The highest accuracy, or the highest accuracy of the class that does worst: where a shortcut helps
- * most images, the mean hides those that it misleads, and to see that takes no more than labels.
+ * most images, the mean hides those that it misleads, and to see that takes no more than labels. Or
+ * the last epoch, whatever validation says: where it has the shortcut too, it would choose that.
  */
 export type Selection = typeof SELECTIONS[number];
 
@@ -22,8 +23,9 @@ export function validate(of: readonly Prediction[]): Validation {
   return { ...accuracy(of), worst_class: Math.min(...accuracies) };
 }
 
-/** Whether `a` is better than `b`; what ties is decided by the accuracy, then by the loss. */
+/** Whether `a`, the later epoch, is to be kept and not `b`; what ties is decided by the accuracy, then by the loss. */
 export function isBetter(a: Validation, b: Validation, by: Selection): boolean {
+  if (by === "last") return true;
   const [first, second] = [a, b].map((one) => [
     ...by === "worst-class" ? [one.worst_class ?? 0] : [],
     ...[one.accuracy, -one.loss],
