@@ -9,7 +9,7 @@ import type { TrainProgress } from "../engine/train/options.ts";
 import { OPTIMIZERS } from "../engine/train/optimizers/optimizers.ts";
 import { LR_SCHEDULES } from "../engine/train/rate.ts";
 import { SELECTIONS } from "../engine/train/select.ts";
-import { RunFolder } from "../engine/run/run_folder.ts";
+import { RunFolder, WEIGHTS_FORMATS } from "../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../engine/run/stage.ts";
 import { createClassifier } from "../models/classifier.ts";
 import { classifier, classifiers } from "../models/registry.ts";
@@ -164,6 +164,16 @@ export const trainFlags = flagTable({
     value: "DIR",
     writes: { what: "folder" },
     help: "continue the run in this folder, with its own settings",
+  },
+});
+
+/** Of the commands that leave weights. */
+export const formatFlag = flagTable({
+  format: {
+    type: "choice",
+    choices: WEIGHTS_FORMATS,
+    default: "safetensors",
+    help: "how weights are written: as .safetensors, or as .pth too, which torch.load takes",
   },
 });
 

@@ -41,7 +41,9 @@ import { completeReport } from "./report_file.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { prepare, requireRoomFor, treatForecast, treatOnce } from "./treatment.ts";
 
-const { model: _, data: __, out: ___, resume: ____, weights: _____, ...cellFlags } = treatFlags;
+// What a table decides, or has no use for, is no flag of it.
+const { model: _, data: __, out: ___, resume: ____, weights: _____, ...others } = treatFlags;
+const { format: _format, ...cellFlags } = others;
 
 const flags = flagTable({
   models: {
@@ -132,7 +134,7 @@ class Cells {
           context.print(`\ncell ${++done} of ${total}: ${model} on ${name}, seed ${seed}`);
           if (await fileExists(join(path, "result.json"))) {
             context.print("  finished before");
-            await completeCell(path);
+            await this.completeCell(path);
             forecast.leaveOut();
             continue;
           }
@@ -150,7 +152,7 @@ class Cells {
     const { args, context, seeds: [seed] } = this;
     const set = await openData({ ...args, data: name }, context.signal);
     const [first] = args.models.map((model) => {
-      const prepared = prepare(this.settings(model, name, seed), set);
+      const prepared = prepareCell(this.settings(model, name, seed), set);
       requireRoomFor(prepared, runtime);
       return prepared;
     });
@@ -167,7 +169,7 @@ class Cells {
     forecast: Forecast,
   ): Promise<boolean> {
     const { context } = this;
-    const prepared = prepare(settings, set);
+    const prepared = prepareCell(settings, set);
     context.print(wrap(`  ${constraintInWords(prepared.options.constraint)}`, WIDTH, "  "));
     const folder = await RunFolder.open(path, { command: "treat", ...settings });
     try {
@@ -184,13 +186,24 @@ class Cells {
       }
       throw error;
     }
-    if (!this.args.keepWeights) {
-      for (const stage of [BASELINE, ...prepared.options.arms]) {
-        await removeIfThere(folder.file(`${stage}.safetensors`));
-      }
+    await this.finishCell(folder);
+    return true;
+  }
+
+  private async finishCell(folder: RunFolder): Promise<void> {
+    const { keepWeights, arms } = this.args;
+    for (const stage of keepWeights ? [] : [BASELINE, ...armsOf(arms)]) {
+      await removeIfThere(folder.file(`${stage}.safetensors`));
     }
     await folder.leave();
-    return true;
+  }
+
+  /** What a process that was killed after a cell's result left to be done. */
+  private async completeCell(path: string): Promise<void> {
+    const { folder } = await RunFolder.resume(path);
+    await folder.enter();
+    await completeReport(path);
+    await this.finishCell(folder);
   }
 
   /** What `treat` would be told for a cell. */
@@ -211,17 +224,12 @@ class Cells {
 
 type Settings = ReturnType<Cells["settings"]>;
 
+const prepareCell = (settings: Settings, set: DataSet) =>
+  prepare({ ...settings, format: "safetensors" }, set);
+
 async function cellName(settings: Settings): Promise<string> {
   const { data, model, seed } = settings;
   return `${data}-${model}-${await fingerprint(settings)}-seed-${seed}`;
-}
-
-/** What a process that was killed after a cell's result left to be done. */
-async function completeCell(path: string): Promise<void> {
-  const { folder } = await RunFolder.resume(path);
-  await folder.enter();
-  await completeReport(path);
-  await folder.leave();
 }
 
 /**

@@ -9,6 +9,7 @@ import { describeAccount } from "./account.ts";
 import {
   adviseResume,
   dataFlags,
+  formatFlag,
   introduce,
   MAX_EPOCHS,
   modelFlags,
@@ -31,6 +32,7 @@ const flags = flagTable({
   ...dataFlags,
   epochs: { type: "integer", min: 1, max: MAX_EPOCHS, default: 6, help: "epochs" },
   ...trainFlags,
+  ...formatFlag,
 });
 
 export const command = defineCommand({
@@ -73,7 +75,7 @@ export const command = defineCommand({
       });
       const { validation, epoch } = result.history[result.bestEpoch - 1];
       context.print(`\nbest epoch ${epoch}: validation accuracy ${percent(validation.accuracy)}`);
-      context.print(folder.file(`${STAGE}.safetensors`));
+      context.print(folder.file(`${STAGE}.${args.format}`));
     } catch (error) {
       bars.abandon();
       adviseResume("train", folder, context, error);

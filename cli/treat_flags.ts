@@ -6,6 +6,7 @@ import { STARTS } from "../engine/doctor/treatment.ts";
 import {
   dataFlags,
   diagnosisFlags,
+  formatFlag,
   masksFlag,
   MAX_EPOCHS,
   MAX_IMAGES,
@@ -62,6 +63,7 @@ export const treatFlags = flagTable({
   ...masksFlag,
   ...furtherFlags,
   ...trainFlags,
+  ...formatFlag,
   testLimit: {
     type: "integer",
     min: 1,

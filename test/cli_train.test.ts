@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
 import { decodeNpy } from "../engine/io/npy.ts";
 import { decodeSafetensors } from "../engine/io/safetensors.ts";
+import { readWeights } from "../engine/io/weights.ts";
 import { cli, fail, succeed, writeMnist } from "./support/cli.ts";
 import { inFolder } from "./support/io.ts";
 import { sameState } from "./support/train.ts";
@@ -19,8 +20,10 @@ Deno.test("train, eval, diagnose", () =>
     const weights = join(folder, "model.safetensors");
 
     // Interrupted in the first epoch, resumed, and asked to go on although it is finished.
-    const train = ["train", ...data, "--epochs", "3", "--batch", "32", "--out", folder];
-    const stopped = await cli(train, { interrupt: { at: /^training: /m, signal: "SIGINT" } });
+    const train = ["train", ...data, "--epochs", "3", "--batch", "32", "--format", "pth"];
+    const stopped = await cli([...train, "--out", folder], {
+      interrupt: { at: /^training: /m, signal: "SIGINT" },
+    });
     assert.equal(stopped.code, ExitCode.interrupted, stopped.stderr);
     assert.ok(!names(folder).includes("model.safetensors"));
     const printed = await succeed("train", "--resume", folder);
@@ -29,11 +32,15 @@ Deno.test("train, eval, diagnose", () =>
     assert.ok(Number(best[1]) > 50, "it learns the bars");
     assert.deepEqual(names(folder), [
       "SHA256SUMS",
-      ...["account.json", "config.json", "metrics.jsonl", "model.safetensors", "tensorboard"],
+      ...["account.json", "config.json", "metrics.jsonl", "model.pth", "model.safetensors"],
+      "tensorboard",
     ]);
     const bytes = await Deno.readFile(weights);
     assert.match(await succeed("train", "--resume", folder), /^training: finished before$/m);
     assert.deepEqual(await Deno.readFile(weights), bytes);
+
+    assert.deepEqual(await readWeights(join(folder, "model.pth")), await readWeights(weights));
+    assert.match(printed, /\/run\/model\.pth$/m);
 
     const evaluate = ["eval", ...data, "--weights", weights];
     const facts = JSON.parse(await succeed(...evaluate, "--json"));

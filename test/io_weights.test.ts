@@ -5,7 +5,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
+import type { HostTensor } from "../engine/io/host_tensor.ts";
 import { encodeSafetensors } from "../engine/io/safetensors.ts";
+import { encodePth } from "../engine/io/torch_save.ts";
 import { readWeights } from "../engine/io/weights.ts";
 import { run } from "../engine/nn/module.ts";
 import { bestDict, initialize, loadStateDict, stateDict, stateShape } from "../engine/nn/state.ts";
@@ -128,6 +130,25 @@ print(json.dumps({"x": x.tolist(), "logits": net(x).flatten().tolist()}))`,
   });
 });
 
+Deno.test("weights: what torch.save would write is read back to the bit, of every type and shape", () =>
+  inFolder(async (folder) => {
+    const tensors = new Map<string, HostTensor>([
+      ["a", { dtype: "F32", shape: [2, 3, 1], data: Float32Array.of(1, -0, NaN, 1e-40, 3, -7) }],
+      ["b.weight", { dtype: "F64", shape: [], data: Float64Array.of(Math.PI) }],
+      ["counter", { dtype: "I64", shape: [1], data: BigInt64Array.of(-5n) }],
+      ["ints", { dtype: "I32", shape: [2], data: Int32Array.of(-1, 2) }],
+      ["bytes", { dtype: "U8", shape: [0, 4], data: new Uint8Array() }],
+      ["naïve 名", { dtype: "BOOL", shape: [3], data: Uint8Array.of(1, 0, 1) }],
+      ["long", { dtype: "F32", shape: [300, 257], data: new Float32Array(77100).fill(0.1) }],
+    ]);
+    const path = join(folder, "all.pth");
+    await Deno.writeFile(path, encodePth(tensors));
+    assert.deepEqual(await readWeights(path), tensors);
+    assert.deepEqual(encodePth(tensors), await Deno.readFile(path), "no entry has a time");
+    const words = new Map([["w", { dtype: "U32", shape: [1], data: Uint32Array.of(1) } as const]]);
+    assert.throws(() => encodePth(words), /PyTorch has no tensors of U32/);
+  }));
+
 Deno.test(
   `weights: PyTorch loads what is saved here, and gives our logits${torchNote}`,
   options,
@@ -136,10 +157,9 @@ Deno.test(
       const network = small.create(size);
       initialize(network, 5);
       const runtime = await testRuntime();
-      await Deno.writeFile(
-        join(folder, "ours.safetensors"),
-        encodeSafetensors(await stateDict(network, runtime)),
-      );
+      const own = await stateDict(network, runtime);
+      await Deno.writeFile(join(folder, "ours.safetensors"), encodeSafetensors(own));
+      await Deno.writeFile(join(folder, "ours.pth"), encodePth(own));
       const printed = await runPython(
         `${smallInTorch}
 data = open("ours.safetensors", "rb").read()
@@ -148,7 +168,10 @@ kinds = {"F32": torch.float32, "I64": torch.int64}
 state = {name: torch.frombuffer(bytearray(data[start + e["data_offsets"][0]:start + e["data_offsets"][1]]),
                                 dtype=kinds[e["dtype"]]).reshape(e["shape"])
          for name, e in json.loads(data[8:start]).items() if name != "__metadata__"}
-print(net.load_state_dict(state, strict=True)); net.eval()
+saved = torch.load("ours.pth", weights_only=True)
+assert list(saved) == list(state), list(saved)
+assert all(saved[k].dtype == v.dtype and torch.equal(saved[k], v) for k, v in state.items())
+print(net.load_state_dict(saved, strict=True)); net.eval()
 print(json.dumps({"x": x.tolist(), "logits": net(x).flatten().tolist()}))`,
         folder,
       );

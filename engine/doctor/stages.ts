@@ -100,13 +100,13 @@ export class Stages {
   }
 
   async baseline(): Promise<StageResult> {
-    const { weights, epochs, lr } = this.settings;
+    const { weights, epochs, lr, format } = this.settings;
     // A resumed run has copied its weights already; the file may have changed since.
     if (weights && !await this.folder.finished("baseline")) {
       this.report.note(`weights from ${weights.path}`);
       loadStateDict(this.network, weights.state, this.runtime, weights.path);
       const state = await stateDict(this.network, this.runtime);
-      await this.folder.finish("baseline", { state, history: [], bestEpoch: 0 });
+      await this.folder.finish("baseline", { state, history: [], bestEpoch: 0 }, format);
     }
     return await this.trained("baseline", epochs, lr);
   }
@@ -172,10 +172,10 @@ export class Stages {
     { settings, ...recipe }: Recipe = {},
   ): Promise<StageResult> {
     const { folder, network, runtime, set, split, report } = this;
-    const { model, batch, seed, select, optimizer, lrSchedule, momentum, weightDecay } =
-      this.settings;
+    const { model, batch, seed, select, format } = this.settings;
+    const { optimizer, lrSchedule, momentum, weightDecay } = this.settings;
     const result = await trainStage(runtime, network, folder, {
-      ...{ stage, set, epochs, lr, batch, seed, select },
+      ...{ stage, set, epochs, lr, batch, seed, select, format },
       ...{ optimizer, lrSchedule, momentum, weightDecay },
       ...split,
       ...recipe,

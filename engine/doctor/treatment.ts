@@ -2,6 +2,7 @@
 
 import type { StateDict } from "../nn/state.ts";
 import type { OptimizerName } from "../train/optimizers/optimizers.ts";
+import type { WeightsFormat } from "../run/run_folder.ts";
 import type { LrSchedule } from "../train/rate.ts";
 import type { Selection } from "../train/select.ts";
 import type { Constraint } from "./constraint.ts";
@@ -45,6 +46,8 @@ export interface StageSettings {
   readonly limit?: number;
   /** Share of the training images that is kept for validation. */
   readonly validation: number;
+  /** How the weights are written. */
+  readonly format?: WeightsFormat;
   /** Trained weights to start from instead of training a baseline. */
   readonly weights?: { readonly path: string; readonly state: StateDict };
 }

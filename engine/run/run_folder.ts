@@ -19,6 +19,7 @@ import {
   writeFileAtomic,
 } from "../io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
+import { encodePth } from "../io/torch_save.ts";
 import type { StateDict } from "../nn/state.ts";
 import { recordChecksum, verifyChecksum } from "./checksums.ts";
 import { settingsSchema } from "./config_schema.ts";
@@ -26,6 +27,10 @@ import { epochSchema } from "./epoch_schema.ts";
 import { syncEvents } from "./events.ts";
 import { lockFolder, refuseLocked, unlockFolder } from "./lock.ts";
 import type { EpochRecord } from "../train/checkpoint.ts";
+
+/** How weights are written: as safetensors alone, or beside it as torch.save does. */
+export const WEIGHTS_FORMATS = ["safetensors", "pth"] as const;
+export type WeightsFormat = typeof WEIGHTS_FORMATS[number];
 
 /** A finished stage. */
 export interface StageResult {
@@ -145,12 +150,18 @@ export class RunFolder {
     return { state: tensors, history, bestEpoch: Number(metadata.best_epoch ?? 0) };
   }
 
-  /** Writes a finished stage's weights under their final name. */
-  async finish(stage: string, { state, history, bestEpoch }: StageResult): Promise<void> {
+  /** Writes a finished stage's weights under their final name, in PyTorch's own format too. */
+  async finish(
+    stage: string,
+    { state, history, bestEpoch }: StageResult,
+    format: WeightsFormat = "safetensors",
+  ): Promise<void> {
     const metadata = { format: "pt", stage, best_epoch: `${bestEpoch}` };
     this.keepRecords(stage, history);
     await this.writeRecords(stage);
     const bytes = encodeSafetensors(state, metadata);
+    // The file that tells of a finished stage is the last.
+    if (format === "pth") await writeFileAtomic(this.file(`${stage}.pth`), encodePth(state));
     await recordChecksum(this.path, `${stage}.safetensors`, bytes);
     await writeFileAtomic(this.file(`${stage}.safetensors`), bytes);
   }

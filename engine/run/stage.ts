@@ -8,7 +8,7 @@ import type { EpochRecord } from "../train/checkpoint.ts";
 import type { TrainOptions, TrainProgress } from "../train/options.ts";
 import { train } from "../train/train.ts";
 import { checkpointFile } from "./checkpoint_file.ts";
-import type { RunFolder, StageResult } from "./run_folder.ts";
+import type { RunFolder, StageResult, WeightsFormat } from "./run_folder.ts";
 
 /** What is told of a stage that an earlier process finished. */
 export const FINISHED_BEFORE = "finished before";
@@ -22,10 +22,13 @@ export interface StageReporter {
 }
 
 /** A stage without what its folder and its reporter decide. */
-export type StageOptions = Omit<
-  TrainOptions,
-  "checkpoint" | "signal" | "onReplay" | "onResume" | "onProgress" | "onEpoch"
->;
+export interface StageOptions extends
+  Omit<
+    TrainOptions,
+    "checkpoint" | "signal" | "onReplay" | "onResume" | "onProgress" | "onEpoch"
+  > {
+  readonly format?: WeightsFormat;
+}
 
 /**
  * Trains the network from the state it is in, unless the folder holds the stage's result; leaves
@@ -62,7 +65,7 @@ export async function trainStage(
       },
     });
     result = { ...outcome, state: await stateDict(network, runtime) };
-    await folder.finish(stage, result);
+    await folder.finish(stage, result, options.format);
   }
   await removeIfThere(checkpoint);
   return result;
