@@ -15,6 +15,7 @@ import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { stderr, stdout } from "./framework/output.ts";
 import { Progress } from "./framework/progress.ts";
+import { needs } from "./framework/rules.ts";
 
 const SHAPES_OF = ["resnet34", "vgg16", "mobilenetv2", "squeezenet"];
 const STEPS_OF = ["small", "resnet34"];
@@ -35,14 +36,29 @@ const flags = flagTable({
     what: "model",
     value: "NAMES",
     help: `whose convolutions and steps (default ${SHAPES_OF}; for --steps ${STEPS_OF})`,
+    need: {
+      otherwise: "with --peers alone",
+      holds: ({ faces, steps, peers }) => Boolean(faces || steps || !peers),
+    },
   },
-  batch: { type: "integer", min: 1, max: 65536, default: 8, help: "images of a convolution" },
+  batch: {
+    type: "integer",
+    min: 1,
+    max: 65536,
+    default: 8,
+    help: "images of a convolution",
+    need: {
+      otherwise: "with --steps alone",
+      holds: ({ faces, steps, peers }) => Boolean(faces || peers || !steps),
+    },
+  },
   stepBatch: {
     type: "integer",
     min: 1,
     max: 65536,
     default: 32,
     help: "images of a training step",
+    need: needs.anyOf("steps", "peers"),
   },
   rounds: {
     type: "integer",

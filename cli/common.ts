@@ -109,7 +109,15 @@ export const trainingImagesFlags = <const Default extends number>(validation: De
 export const trainFlags = flagTable({
   ...batchFlag,
   ...seedFlag,
-  lr: { type: "number", above: 0, max: 100, default: 0.01, help: "learning rate at the start" },
+  lr: {
+    type: "number",
+    above: 0,
+    max: 100,
+    default: 0.01,
+    help: "learning rate at the start",
+    // Where a trained network is given, --treat-lr is what is left.
+    need: needs.absent("weights"),
+  },
   lrSchedule: {
     type: "choice",
     choices: LR_SCHEDULES,

@@ -7,8 +7,7 @@ import { cli, fail, succeed } from "./support/cli.ts";
 import { inFolder } from "./support/io.ts";
 import { pythonWithTorch, torchNote } from "./support/python.ts";
 
-const sizes = ["--models", "small", "--batch", "1", "--step-batch", "2"];
-const tiny = [...sizes, "--rounds", "1", "--window", "1"];
+const tiny = ["--models", "small", "--step-batch", "2", "--rounds", "1", "--window", "1"];
 
 Deno.test("bench: what is wrong with the flags, and with a file", () =>
   inFolder(async (folder) => {
@@ -36,7 +35,7 @@ Deno.test("bench: what is wrong with the flags, and with a file", () =>
 Deno.test("bench: faces and steps, checked and timed, beside others' figures", (t) =>
   inFolder(async (folder) => {
     const path = join(folder, "ours.json");
-    const json = await benchJson("--faces", "--steps", ...tiny);
+    const json = await benchJson("--faces", "--steps", "--batch", "1", ...tiny);
     await Deno.writeTextFile(path, json);
     const report = JSON.parse(json);
     const faces = report.results.filter((r: { face?: string }) => r.face);
