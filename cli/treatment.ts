@@ -6,13 +6,14 @@ import { Notes } from "../engine/data/notes.ts";
 import type { Constraint } from "../engine/doctor/constraint.ts";
 import { forDrawnMasks } from "../engine/doctor/leverage.ts";
 import { lackingFor, type ProbeName, probesOf } from "../engine/doctor/probes/probes.ts";
+import type { ArmSubject } from "../engine/doctor/arms/needs.ts";
 import type { ResultFile } from "../engine/doctor/result.ts";
 import { checkTreatment, type TreatReporter } from "../engine/doctor/stages.ts";
 import {
   type ArmName,
   armOf,
   armsOf,
-  lackingForArmOf,
+  lackingForArm,
   requireArms,
   USUAL_ARMS,
 } from "../engine/doctor/arms/arms.ts";
@@ -55,14 +56,14 @@ export function prepare(
   const weights = file && fittingWeights(file, network, set, print);
   const notes = set.notes?.copy() ?? new Notes();
   const constraint = constraintFor(args, network, set, featureLayer, notes);
+  checkTreatment(network, set, { constraint, weights });
+  const arms = armsFor(args.arms, { network, set, constraint }, notes);
   const options: TreatOptions = {
     ...args,
-    ...{ weights, featureLayer, constraint },
+    ...{ weights, featureLayer, constraint, arms, armOptions: args },
     testLimit: args.testLimit ?? trialTestLimit(args.limit),
-    ...{ arms: armsFor(args.arms, set, constraint, notes), armOptions: args },
     measures: { probes: probesOf(args.measures), images: args.measureImages, options: args },
   };
-  checkTreatment(network, set, options);
   warnOfUnmeasured(args, options.measures.probes, set, notes);
   return { network, set: { ...set, notes }, options };
 }
@@ -83,12 +84,7 @@ function warnOfUnmeasured(
 }
 
 /** The arms that are asked for. Of the usual ones it is said which can't be had. */
-function armsFor(
-  names: readonly string[],
-  set: DataSet,
-  constraint: Constraint,
-  notes: Notes,
-): ArmName[] {
+function armsFor(names: readonly string[], subject: ArmSubject, notes: Notes): ArmName[] {
   const arms = armsOf(names);
   if (arms.length === 1) {
     throw new UserError(
@@ -99,11 +95,11 @@ function armsFor(
   }
   if (!names.includes(arms[0])) notes.guess(`${arms[0]} is an arm too`, "--arms");
   if (String(names) !== String(USUAL_ARMS)) {
-    requireArms(arms, set, constraint);
+    requireArms(arms, subject);
     return arms;
   }
   return arms.filter((name) => {
-    const why = lackingForArmOf(name, set, constraint);
+    const why = lackingForArm(name, subject);
     if (why !== undefined) notes.guess(`no arm ${name}: ${why}`, "--arms");
     return why === undefined;
   });

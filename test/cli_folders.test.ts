@@ -56,6 +56,7 @@ Deno.test("every command leaves what lies outside of its folder as it is", () =>
       diagnose: ["diagnose", ...data, ...weights],
       treat: [
         ...["treat", ...data, ...weights, "--treat-epochs", "1", "--measures", "none"],
+        ...["--arms", "control,treated"],
       ],
       noise: ["study", "noise", ...data, ...weights, "--levels", "1", "--draws", "1"],
     };

@@ -33,7 +33,7 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
     const out = join(root, "table");
     const run = (...more: string[]) => [
       ...["table", "--data", "mnist", "--data-dir", root, "--batch", "32", "--epochs", "1"],
-      ...["--treat-epochs", "1", "--measures", "none", ...more],
+      ...["--treat-epochs", "1", "--measures", "none", "--arms", "control,treated", ...more],
     ];
     const two = run("--seeds", "2", "--out", out);
     const at = /^cell 2 of 2: small on mnist, seed 1\n[^]*^control: /m;

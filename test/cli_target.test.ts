@@ -9,7 +9,7 @@ import { relativeError } from "./support/gpu.ts";
 import { inFolder } from "./support/io.ts";
 
 const SIZES = "--width 0.125 --limit 40 --test-limit 20 --batch 18 --epochs 1 --treat-epochs 1";
-const LOOKS = "--images-per-class 2 --measures none";
+const LOOKS = "--images-per-class 2 --measures none --arms control,treated";
 
 /** The weights that a tiny treatment ends with, one after the other. */
 async function treated(folder: string, target: string): Promise<Float32Array> {

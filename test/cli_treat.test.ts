@@ -20,7 +20,10 @@ const records = (folder: string) =>
     JSON.parse(line)
   );
 
-const STAGES = ["baseline", "control", "treated"] as const;
+const STAGES = ["baseline", "control", "treated", "placebo"] as const;
+
+/** Where the usual placebo is not what is looked at. */
+const TWO_ARMS = ["--arms", "control,treated"];
 
 Deno.test("treat on shapes: the run folder, result.json and the table", () =>
   inFolder(async (root) => {
@@ -40,16 +43,16 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
       "account.json",
       ...["aggregate.features.0.npy", "aggregate.features.8.npy", "baseline.safetensors"],
       ...["config.json", "control.safetensors", "exhibits.json", "exhibits.safetensors"],
-      ...["mask.features.0.npy", "mask.features.8.npy", "metrics.jsonl", "predictions.json"],
-      ...["report.html", "result.json", "sift.json", "tensorboard"],
+      ...["mask.features.0.npy", "mask.features.8.npy", "metrics.jsonl", "placebo.safetensors"],
+      ...["predictions.json", "report.html", "result.json", "sift.json", "tensorboard"],
       ...["treated.safetensors"],
     ]);
-    assert.deepEqual(names(join(folder, "tensorboard")), ["baseline", "control", "treated"]);
+    assert.deepEqual(names(join(folder, "tensorboard")), [...STAGES].sort());
     const config = json(folder, "config.json");
     assert.equal(config.command, "treat");
     assert.deepEqual([config.limit, config.beta, config.alpha], [120, 0.1, undefined]);
     assert.deepEqual(records(folder).map((r) => `${r.stage} ${r.epoch}`), [
-      ...["baseline 1", "control 1", "treated 1"],
+      ...STAGES.map((stage) => `${stage} 1`),
     ]);
 
     const result = json(folder, "result.json");
@@ -112,7 +115,7 @@ Deno.test("report: made anew from a run's files alone, with the studies in its f
   inFolder(async (root) => {
     await writeMnist(root, 60);
     const folder = join(root, "run");
-    const data = ["--data", "mnist", "--data-dir", root, "--batch", "32"];
+    const data = ["--data", "mnist", "--data-dir", root, "--batch", "32", ...TWO_ARMS];
     const epochs = ["--epochs", "1", "--treat-epochs", "1", "--measures", "none"];
     const printed = await succeed("treat", ...data, ...epochs, "--out", folder);
     const path = join(folder, "report.html");
@@ -131,7 +134,9 @@ Deno.test("report: made anew from a run's files alone, with the studies in its f
     // Anywhere, without the weights and the data.
     const moved = join(root, "moved");
     Deno.renameSync(folder, moved);
-    for (const stage of STAGES) Deno.removeSync(join(moved, `${stage}.safetensors`));
+    for (const stage of ["baseline", "control", "treated"]) {
+      Deno.removeSync(join(moved, `${stage}.safetensors`));
+    }
     for (const name of names(root)) if (name.endsWith(".gz")) Deno.removeSync(join(root, name));
     await succeed("report", moved);
     assert.equal(Deno.readTextFileSync(join(moved, "report.html")), written);
@@ -185,7 +190,7 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
     await writeMnist(root, 100);
     const settings = [
       ...["--data", "mnist", "--data-dir", root, "--batch", "32", "--seed", "4"],
-      ...["--measures", "fgsm", "--measure-images", "20"],
+      ...["--measures", "fgsm", "--measure-images", "20", ...TWO_ARMS],
     ];
     const epochs = ["--epochs", "2", "--treat-epochs", "2"];
     const run = (folder: string) => ["treat", ...settings, ...epochs, "--out", folder];
@@ -251,7 +256,7 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
 Deno.test("seeds: a run each, what they say together, resumption", () =>
   inFolder(async (root) => {
     await writeMnist(root, 60);
-    const data = ["--data", "mnist", "--data-dir", root, "--batch", "32"];
+    const data = ["--data", "mnist", "--data-dir", root, "--batch", "32", ...TWO_ARMS];
     const settings = ["--epochs", "1", "--treat-epochs", "1", "--measures", "none"];
     const run = (folder: string, ...more: string[]) => [
       ...["treat", ...data, ...settings, ...more, "--out", folder],
@@ -403,7 +408,7 @@ Deno.test(`a full disk stops a run, which goes on when there is room${mountNote}
     mount(disk, "size=1m");
     try {
       const folder = join(disk, "run");
-      const settings = ["--data", "mnist", "--data-dir", root, "--treat-epochs", "1"];
+      const settings = ["--data", "mnist", "--data-dir", root, "--treat-epochs", "1", ...TWO_ARMS];
       const { stdout } = await fail(
         ExitCode.io,
         /cannot write .*disk.run.*: no space is left\nhint: Free some space/,

@@ -182,6 +182,8 @@ Deno.test("sift and treat --masks as a user runs them", () =>
         "0",
         "--beta",
         "1",
+        "--arms",
+        "control,treated",
       ],
       ...[
         "--layer",

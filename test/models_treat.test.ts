@@ -31,7 +31,7 @@ const SETTINGS = [
   ...["--limit", "20", "--test-limit", "4", "--batch", "4"],
   ...["--epochs", "1", "--treat-epochs", "1", "--images-per-class", "1", "--alpha", "10"],
   // Measures are tested on their own; here they would compile as many kernels again.
-  ...["--measures", "none"],
+  ...["--measures", "none", "--arms", "control,treated"],
 ];
 
 /** Lets `AT_A_TIME` of what waits go on at once. */

@@ -51,6 +51,7 @@ Deno.test(`treat resnet34 on a few images of CIFAR-10${cifar.note || slowNote}`,
     );
     const result = JSON.parse(await Deno.readTextFile(join(folder, "result.json")));
     assert.equal(result.parameters, 21_282_122);
-    assert.deepEqual(result.layers, ["conv5_x.2.residual_function.3"]);
+    const { layers } = result.constraint.channel;
+    assert.deepEqual(layers, ["conv5_x.2.residual_function.3"]);
     assert.equal(result.arms.treated.test.total, 40);
   }));

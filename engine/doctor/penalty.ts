@@ -3,7 +3,7 @@
 import type { DataSet } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import { gradients } from "../tensor/autograd.ts";
+import { ancestors, gradients } from "../tensor/autograd.ts";
 import { add } from "../tensor/pointwise.ts";
 import { Input, type Tensor } from "../tensor/tensor.ts";
 import { forward, type StepGraph } from "../train/graph.ts";
@@ -75,14 +75,38 @@ function refuseConstant(
  * two images. @throws UserError (method) as building the penalty does, (usage) for a wrong layer
  */
 export function checkConstraint(network: Module, set: DataSet, constraint: Constraint): void {
+  trace(network, set, constraint);
+}
+
+/** Whether any term of the constraint rests on masks, and on the kernels of classes. */
+export function evidenceOf(
+  network: Module,
+  set: DataSet,
+  constraint: Constraint,
+): { readonly masks: boolean; readonly kernels: boolean } {
+  const { batch, key, terms } = trace(network, set, constraint);
+  const values = Object.values(terms).map(({ value }) => value);
+  const inputs = ancestors(...values).filter((node) => node instanceof Input);
+  const { background, ...rest } = batch;
+  // What is neither of the batch nor drawn stands for what a diagnosis will find.
+  const known: readonly (Input | undefined)[] = [...Object.values(rest), background, key];
+  return {
+    masks: inputs.some((input) => input === background),
+    kernels: inputs.some((input) => !known.includes(input)),
+  };
+}
+
+/** The constraint's graph for a batch of two images. */
+function trace(network: Module, set: DataSet, constraint: Constraint) {
   const { height, width, channels, classes, train } = set;
   const batch = {
     images: new Input("images", [2, height, width, channels]),
     labels: new Input("labels", [2], "u32"),
     background: train.masks && new Input("background", [2, height, width, 1]),
   };
-  const { graph } = forward(network, batch, new Input("key", [2], "u32"));
-  undiagnosed(network, classes.length, constraint).build(graph);
+  const key = new Input("key", [2], "u32");
+  const { graph } = forward(network, batch, key);
+  return { batch, key, terms: undiagnosed(network, classes.length, constraint).build(graph) };
 }
 
 /** The constraint before the kernels of each class are known: its graph is the same. */

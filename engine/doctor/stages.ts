@@ -127,9 +127,11 @@ export class Stages {
     const site = { runtime, network, set, split, settings, ...common };
     const recipe = await recipeOf(name, site, options);
     begin();
+    const { note, ...changes } = recipe;
+    if (note !== undefined) this.report.note(`${stage}: ${note}`);
     return await this.trained(stage, treatEpochs, treatLr, {
-      ...recipe,
-      settings: { start, ...recipe.settings },
+      ...changes,
+      settings: { start, ...changes.settings },
     });
   }
 

@@ -16,7 +16,7 @@ import type { ClassKernels } from "../forms/form.ts";
 import type { StageSettings, Treatment } from "../treatment.ts";
 
 /** What an arm can't do without; see needs.ts. */
-export type ArmNeed = "constraint" | "masks" | "groups";
+export type ArmNeed = "constraint" | "evidence" | "masks" | "groups";
 
 /** The parts of a training that a recipe puts others in the place of. */
 type Changed =
@@ -28,6 +28,8 @@ type Changed =
 export type Recipe = Partial<Pick<TrainOptions, Changed>> & {
   /** What decides its result besides the settings of every stage, for its checkpoint. */
   readonly settings?: Settings;
+  /** What is said of it as it begins. */
+  readonly note?: string;
 };
 
 /** What an arm trains on. The network is in the state that training starts from. */

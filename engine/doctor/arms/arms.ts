@@ -1,23 +1,23 @@
 /** The arms of a trial, in one table: what follows from all of them, and how they are asked for. */
 
-import type { DataSet } from "../../data/dataset.ts";
 import { ExitCode, UserError } from "../../errors.ts";
 import { didYouMean } from "../../nearest.ts";
 import type { Need, OptionTable, Values } from "../../options.ts";
-import type { Constraint } from "../constraint.ts";
 import type { Arm, ArmSite, Recipe } from "./arm.ts";
 import { control } from "./control.ts";
-import { lackingForArm } from "./needs.ts";
+import { type ArmSubject, lackingOf } from "./needs.ts";
+import { placebo, placeboMean } from "./placebo.ts";
+import { placeboSize } from "./placebo_size.ts";
 import { treated } from "./treated.ts";
 
 /** A new arm is a file beside this and its name here. */
-export const ARMS = [control, treated] as const;
+export const ARMS = [control, treated, placebo, placeboMean, placeboSize] as const;
 
 type Entry = typeof ARMS[number];
 export type ArmName = Entry["name"];
 
 /** What a trial has where nothing else is asked for. */
-export const USUAL_ARMS: readonly ArmName[] = ["control", "treated"];
+export const USUAL_ARMS: readonly ArmName[] = ["control", "treated", "placebo"];
 
 type Intersection<Union> = (Union extends unknown ? (of: Union) => void : never) extends
   (of: infer All) => void ? All : never;
@@ -55,21 +55,14 @@ export function armsOf(names: readonly string[]): ArmName[] {
   return [control.name, ...others];
 }
 
-/** Why an arm can't be had on this data or with this constraint; undefined where it can. */
-export const lackingForArmOf = (
-  name: ArmName,
-  set: DataSet,
-  constraint: Constraint,
-): string | undefined => lackingForArm(armOf(name).needs, set, constraint);
+/** Why an arm can't be had on this data with this constraint; undefined where it can. */
+export const lackingForArm = (name: ArmName, subject: ArmSubject): string | undefined =>
+  lackingOf(armOf(name).needs, subject);
 
 /** @throws UserError (method) that names the first arm which can't be had, and what it lacks */
-export function requireArms(
-  names: readonly ArmName[],
-  set: DataSet,
-  constraint: Constraint,
-): void {
+export function requireArms(names: readonly ArmName[], subject: ArmSubject): void {
   for (const name of names) {
-    const why = lackingForArmOf(name, set, constraint);
+    const why = lackingForArm(name, subject);
     if (why === undefined) continue;
     throw new UserError(
       `the arm ${name} can't be had: ${why}`,

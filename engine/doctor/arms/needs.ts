@@ -1,25 +1,33 @@
 /** What arms can't do without, and what is said where it is missing. */
 
 import type { DataSet } from "../../data/dataset.ts";
+import type { Module } from "../../nn/module.ts";
 import { type Constraint, termsOf } from "../constraint.ts";
+import { evidenceOf } from "../penalty.ts";
 import type { ArmNeed } from "./arm.ts";
 
-/** What is lacking, for the end of a sentence, or undefined. */
-type Check = (set: DataSet, constraint: Constraint) => string | undefined;
+/** What an arm is to be trained on. */
+export interface ArmSubject {
+  readonly network: Module;
+  readonly set: DataSet;
+  readonly constraint: Constraint;
+}
 
-const CHECKS: Readonly<Record<ArmNeed, Check>> = {
-  constraint: (_, constraint) =>
+/** What is lacking, for the end of a sentence, or undefined. */
+const CHECKS: Readonly<Record<ArmNeed, (subject: ArmSubject) => string | undefined>> = {
+  constraint: ({ constraint }) =>
     termsOf(constraint).length > 0 ? undefined : "there is no constraint: its weights are 0",
-  masks: ({ train }) => train.masks?.count ? undefined : "the training images have no masks",
-  groups: ({ train }) =>
+  evidence: ({ network, set, constraint }) => {
+    const { masks, kernels } = evidenceOf(network, set, constraint);
+    if (kernels || (masks && set.train.masks!.count > 1)) return undefined;
+    return "no term of the constraint rests on kernels or on masks that could be exchanged";
+  },
+  masks: ({ set: { train } }) =>
+    train.masks?.count ? undefined : "the training images have no masks",
+  groups: ({ set: { train } }) =>
     train.backgrounds ? undefined : "the training images' groups (their backgrounds) are not known",
 };
 
-/** What of an arm's needs the data or the constraint lacks first; undefined where it can be had. */
-export function lackingForArm(
-  needs: readonly ArmNeed[],
-  set: DataSet,
-  constraint: Constraint,
-): string | undefined {
-  return needs.map((need) => CHECKS[need](set, constraint)).find((why) => why !== undefined);
-}
+/** What of an arm's needs is lacking first; undefined where it can be had. */
+export const lackingOf = (needs: readonly ArmNeed[], subject: ArmSubject): string | undefined =>
+  needs.map((need) => CHECKS[need](subject)).find((why) => why !== undefined);

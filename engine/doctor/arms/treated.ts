@@ -1,7 +1,7 @@
 /** The treatment on trial: further training with the constraint on gradients. */
 
 import { constraintPenalty } from "../penalty.ts";
-import { defineArm } from "./arm.ts";
+import { type ArmSite, defineArm, type Recipe } from "./arm.ts";
 
 export const treated = defineArm({
   name: "treated",
@@ -11,11 +11,15 @@ export const treated = defineArm({
   needs: [],
   options: {},
   cost: 3,
-  recipe: ({ network, treatment, kernels, settings: { noise, noiseCopies } }) => {
-    const { constraint, theta, imagesPerClass } = treatment;
-    return {
-      penalty: constraintPenalty(network, constraint, kernels),
-      settings: { constraint, theta, imagesPerClass, noise, noiseCopies },
-    };
-  },
+  recipe: (site) => constrained(site),
 });
+
+/** Further training with the constraint, on the masks and kernels that there are. */
+export function constrained({ network, treatment, kernels, settings }: ArmSite): Recipe {
+  const { constraint, theta, imagesPerClass } = treatment;
+  const { noise, noiseCopies } = settings;
+  return {
+    penalty: constraintPenalty(network, constraint, kernels),
+    settings: { constraint, theta, imagesPerClass, noise, noiseCopies },
+  };
+}
