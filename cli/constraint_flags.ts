@@ -5,29 +5,52 @@
 
 import type { DataSet } from "../engine/data/dataset.ts";
 import type { Constraint, Term } from "../engine/doctor/constraint.ts";
-import { type FormName, formOf, formsOf } from "../engine/doctor/forms/forms.ts";
+import type { FormTerm } from "../engine/doctor/forms/form.ts";
+import { type FormName, formOf, formOptions, formsOf } from "../engine/doctor/forms/forms.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { defaultWeight } from "../engine/doctor/leverage.ts";
 import type { TermName } from "../engine/doctor/terms.ts";
 import type { Module } from "../engine/nn/module.ts";
-import type { Option, OptionTable } from "../engine/options.ts";
-import { COURSES, type Schedule } from "../engine/train/schedule.ts";
+import type { AllValues, Need } from "../engine/options.ts";
+import { ALWAYS, COURSES, type Schedule } from "../engine/train/schedule.ts";
 import { diagnosisFlags, MAX_EPOCHS, MAX_WEIGHT } from "./common.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { needs } from "./framework/rules.ts";
 
-/** The forms that a term can have, and the weight of each where none is given. */
 const names = (term: TermName) => formsOf(term).map(({ name }) => name);
-const weights = (term: TermName) =>
-  formsOf(term).map((form) => `${form[term]!.weight} for ${form.name}`).join(", ");
 const explained = (term: TermName) =>
   formsOf(term).map(({ name, help }) => `${name}, ${help}`).join("; ");
+/** What each form of a term has where nothing is asked for; those without it are left out. */
+const defaults = (term: TermName, of: (form: FormTerm) => unknown) =>
+  formsOf(term).flatMap((form) => {
+    const value = of(form[term]!);
+    return value === undefined ? [] : `${value} for ${form.name}`;
+  });
+const weights = (term: TermName) =>
+  defaults(term, ({ weight, relative }) => relative ? undefined : weight).join(", ");
+const ratios = (term: TermName) =>
+  defaults(term, ({ weight, relative }) => relative ? weight : undefined).join(", ");
 
 /** Where the space-wise term is, unless its form belongs elsewhere. */
 const SPACE_LAYERS = ["last"];
-const otherLayers = (term: TermName) =>
-  formsOf(term).map(({ name, [term]: of }) => of!.layers ? `; ${of!.layers} for ${name}` : "")
-    .join("");
+
+/** That a term is not weighed by 0. */
+const weighs = (weight: string, kappa: string): Need => ({
+  otherwise: needs.nonzero(weight).otherwise,
+  holds: (values) => needs.nonzero(values[kappa] === undefined ? weight : kappa).holds(values),
+});
+const inChannels = weighs("alpha", "alphaKappa");
+const inSpace = weighs("beta", "betaKappa");
+
+/** The options of a term's forms; each needs its form. */
+const optionsOf = (term: TermName, form: string) =>
+  Object.fromEntries(
+    formOptions(term).map(([key, { default: value, ...option }, name]) => [key, {
+      ...option,
+      need: needs.oneOf(form, name),
+      help: `${option.help} (default ${value})`,
+    }]),
+  );
 
 /** Of each term its form, weight and layers. */
 export const termFlags = flagTable({
@@ -35,7 +58,7 @@ export const termFlags = flagTable({
     type: "choice",
     choices: names("channel"),
     default: "paper",
-    need: needs.nonzero("alpha"),
+    need: inChannels,
     help: `the form of the channel-wise constraint: ${explained("channel")}`,
   },
   alpha: {
@@ -49,24 +72,51 @@ export const termFlags = flagTable({
     type: "choice",
     choices: names("space"),
     default: "share",
-    need: needs.nonzero("beta"),
+    need: inSpace,
     help: `the form of the space-wise constraint: ${explained("space")}`,
   },
+  ...optionsOf("channel", "form"),
+  ...optionsOf("space", "spaceForm"),
   beta: {
     type: "number",
     min: 0,
     max: MAX_WEIGHT,
-    help: `weight of the space-wise constraint, which needs masks (default ${weights("space")}; ` +
-      "0 where the data has no masks or the head sees only the mean of its map)",
+    help: `weight of the space-wise constraint (default ${weights("space")}; 0 where the form ` +
+      "needs masks that the data lacks or the head sees only the mean of its map)",
   },
   spaceLayer: {
     type: "list",
     of: "string",
-    need: needs.nonzero("beta"),
-    help: "the layers of the space-wise constraint, named as for --layer " +
-      `(default ${SPACE_LAYERS}${otherLayers("space")})`,
+    need: inSpace,
+    help: "the layers of the space-wise constraint, named as for --layer (default " +
+      `${[SPACE_LAYERS, ...defaults("space", ({ layers }) => layers)].join("; ")})`,
   },
 });
+
+/** Weights as ratios; see engine/doctor/ratio.ts. */
+const ratioFlags = flagTable({
+  alphaKappa: {
+    type: "number",
+    min: 0,
+    max: MAX_WEIGHT,
+    need: needs.absent("alpha"),
+    help: "in the place of --alpha: the weight by which the channel-wise constraint is so many " +
+      `times the cross entropy as the training starts (default ${ratios("channel")})`,
+  },
+  betaKappa: {
+    type: "number",
+    min: 0,
+    max: MAX_WEIGHT,
+    need: needs.absent("beta"),
+    help: `the same in the place of --beta (default ${ratios("space")})`,
+  },
+});
+
+const grownBefore = (warmup: string, until: string) => (values: AllValues) =>
+  Number(values[warmup]) >= Number(values[until] ?? 1)
+    ? "has the constraint off before it has grown to its weight"
+    : undefined;
+const OF_RATIOS = "where the weight is a --..-kappa by default";
 
 /** Of each term how strong it is over the epochs. */
 const scheduleFlags = flagTable({
@@ -74,33 +124,74 @@ const scheduleFlags = flagTable({
     type: "number",
     min: 0,
     max: MAX_EPOCHS,
-    default: 0,
-    help: "further epochs over which the constraint grows to its weight",
+    help: "further epochs over which the constraint grows to its weight (default 0)",
+  },
+  warmupShare: {
+    type: "number",
+    min: 0,
+    max: 1,
+    need: needs.absent("warmup"),
+    rule: grownBefore("warmupShare", "until"),
+    help: `the same as a share of the further epochs (default 0.2 ${OF_RATIOS})`,
   },
   course: {
     type: "choice",
     choices: COURSES,
-    default: "constant",
-    help: "what its weight does then: stay, or fall to zero along a cosine",
+    help: "what its weight does then: stay, or fall to zero along a cosine (default constant)",
+  },
+  until: {
+    type: "number",
+    above: 0,
+    max: 1,
+    help: `the share of the further epochs after which it is off (default 1, 0.9 ${OF_RATIOS})`,
   },
   spaceWarmup: {
     type: "number",
     min: 0,
     max: MAX_EPOCHS,
-    need: needs.nonzero("beta"),
+    need: inSpace,
     help: "the same as --warmup for the space-wise constraint (default as --warmup)",
+  },
+  spaceWarmupShare: {
+    type: "number",
+    min: 0,
+    max: 1,
+    need: needs.absent("spaceWarmup"),
+    rule: grownBefore("spaceWarmupShare", "spaceUntil"),
+    help: "the same as --warmup-share for the space-wise constraint (default as --warmup-share)",
   },
   spaceCourse: {
     type: "choice",
     choices: COURSES,
-    need: needs.nonzero("beta"),
+    need: inSpace,
     help: "the same as --course for the space-wise constraint (default as --course)",
+  },
+  spaceUntil: {
+    type: "number",
+    above: 0,
+    max: 1,
+    need: inSpace,
+    help: "the same as --until for the space-wise constraint (default as --until)",
   },
 });
 
-export const constraintFlags = flagTable({ ...termFlags, ...scheduleFlags });
+export const constraintFlags = flagTable({ ...termFlags, ...ratioFlags, ...scheduleFlags });
 
-type Given = Values<typeof termFlags> & Partial<Values<typeof scheduleFlags>>;
+type Given =
+  & Values<typeof termFlags>
+  & Partial<Values<typeof ratioFlags> & Values<typeof scheduleFlags>>;
+
+/** What the flags ask of a term. */
+interface Asked {
+  readonly form: FormName;
+  readonly weight?: number;
+  readonly kappa?: number;
+  readonly layers: readonly string[];
+  /** Those that were asked for, the ones that count most first. */
+  readonly warmups: readonly (Schedule["warmup"] | undefined)[];
+  readonly course?: Schedule["course"];
+  readonly until?: number;
+}
 
 /**
  * The constraint that the flags ask for.
@@ -113,66 +204,52 @@ export function constraintOf(
   set: DataSet,
   features: string,
 ): Constraint {
-  const { warmup = 0, course = "constant" } = flags;
-  const { spaceWarmup = warmup, spaceCourse = course } = flags;
-  const term = (
-    name: TermName,
-    weight: number | undefined,
-    form: FormName,
-    layers: readonly string[],
-    schedule: Schedule,
-  ): Term => {
-    const wanted = { form, layers: resolveLayers(network, layers, features), schedule };
-    return { ...wanted, weight: weight ?? defaultWeight(network, set, name, wanted, features) };
+  const term = (name: TermName, asked: Asked): Term => {
+    const { form, weight, kappa } = asked;
+    const of = formOf(name, form);
+    const wanted = {
+      ...{ form, ...optionsFor(name, form, flags) },
+      layers: resolveLayers(network, asked.layers, features),
+      schedule: scheduleOf(asked, of),
+    };
+    const decided = weight ?? kappa ?? defaultWeight(network, set, name, wanted, features);
+    const isRatio = weight === undefined && (kappa !== undefined || of.relative);
+    return { ...wanted, weight: decided, ...isRatio && decided !== 0 && { relative: true } };
   };
-  const { form, alpha, layer, spaceForm, beta } = flags;
+  const { form, alpha, alphaKappa, layer, warmup, warmupShare, course, until } = flags;
+  const { spaceForm, beta, betaKappa, spaceWarmup, spaceWarmupShare } = flags;
   const { spaceLayer = formOf("space", spaceForm).layers ?? SPACE_LAYERS } = flags;
-  const schedule = { warmup: spaceWarmup, course: spaceCourse };
+  const { spaceCourse = course, spaceUntil = until } = flags;
+  const warmups = [warmup, shareOf(warmupShare)];
   return {
-    channel: term("channel", alpha, form, layer, { warmup, course }),
-    space: term("space", beta, spaceForm, spaceLayer, schedule),
+    channel: term("channel", {
+      ...{ form, weight: alpha, kappa: alphaKappa, layers: layer, warmups, course, until },
+    }),
+    space: term("space", {
+      ...{ form: spaceForm, weight: beta, kappa: betaKappa, layers: spaceLayer },
+      warmups: [spaceWarmup, shareOf(spaceWarmupShare), ...warmups],
+      ...{ course: spaceCourse, until: spaceUntil },
+    }),
   };
 }
 
-/** A flag as a list of values to be tried; of a list, several together are written a+b. */
-type Searched<F> = F extends { type: "number" | "integer" }
-  ? { type: "list"; of: F["type"] } & Kept<F>
-  : { type: "list"; of: "string" } & Kept<F>;
-type Kept<F> =
-  & { help: string; choices?: readonly string[] }
-  & (F extends { default: unknown } ? { default: never[] } : unknown);
+const shareOf = (share: number | undefined) => share === undefined ? undefined : { share };
 
-/** Flags as lists of values to be tried. */
-export function searched<T extends OptionTable>(flags: T) {
-  const lists = Object.entries(flags).map(([key, flag]) => [key, listOf(flag)] as const);
-  return Object.fromEntries(lists) as { readonly [Key in keyof T]: Searched<T[Key]> };
+/** What was asked for, and for the rest what the form has. */
+function scheduleOf({ warmups, course, until }: Asked, { schedule = ALWAYS }: FormTerm): Schedule {
+  const end = until ?? schedule.until;
+  return {
+    warmup: warmups.find((warmup) => warmup !== undefined) ?? schedule.warmup,
+    course: course ?? schedule.course,
+    ...end !== undefined && end < 1 && { until: end },
+  };
 }
 
-function listOf(flag: Option) {
-  const { default: value, check: _, ...rest } = flag;
-  const first = value === undefined ? {} : { default: [joined(value)] };
-  const of = flag.type === "number" || flag.type === "integer" ? flag.type : "string";
-  const together = flag.type === "list" ? { check: joinsDistinct } : {};
-  return { ...rest, ...first, ...together, type: "list", of };
-}
-
-/** What is wrong with values that are several together. */
-const joinsDistinct = (values: readonly string[]): string | undefined => {
-  const isRight = values.map((value) => value.split("+"))
-    .every((names) => !names.includes("") && new Set(names).size === names.length);
-  return isRight ? undefined : "joins different names by +";
-};
-
-const joined = (value: unknown) => Array.isArray(value) ? value.join("+") : value;
-
-/** One of the values of each flag, as the flags themselves would have it. */
-export function chosen<T extends OptionTable>(
-  flags: T,
-  settings: Readonly<Record<string, string | number>>,
-): Values<T> {
-  const values = Object.entries(settings).filter(([key]) => key in flags).map(([key, value]) => [
-    key,
-    flags[key].type === "list" ? String(value).split("+") : value,
-  ]);
-  return Object.fromEntries(values);
+/** The options of a form, where it has any. */
+function optionsFor(term: TermName, form: FormName, flags: Readonly<Record<string, unknown>>) {
+  const own = formOptions(term).filter(([, , name]) => name === form);
+  const values = own.map(([key, { default: value }]) =>
+    [key, Number(flags[key] ?? value)] as const
+  );
+  return values.length > 0 && { options: Object.fromEntries(values) };
 }

@@ -114,16 +114,19 @@ function constraintFor(
   notes: Notes,
 ): Constraint {
   const constraint = constraintOf(args, network, set, features);
-  const isMeasured = args.beta === 0 && set.test.masks && args.measures.includes("foreground");
+  const isMeasured = (args.beta ?? args.betaKappa) === 0 && set.test.masks &&
+    args.measures.includes("foreground");
   if (args.masks !== undefined && !isMeasured) {
     const masked = forDrawnMasks(network, set, constraint, {
-      ...{ features, weightIsGiven: args.beta !== undefined },
+      ...{ features, weightIsGiven: (args.beta ?? args.betaKappa) !== undefined },
       layersAreGiven: args.spaceLayer !== undefined,
     });
     if (masked.chosen) notes.guess(masked.chosen, "--beta, --space-layer");
     return masked.constraint;
   }
-  if (args.beta === undefined && set.train.masks && constraint.space.weight === 0) {
+  if (
+    (args.beta ?? args.betaKappa) === undefined && set.train.masks && constraint.space.weight === 0
+  ) {
     notes.guess("no space-wise constraint, though the data has masks", "--beta, --space-layer");
   }
   return constraint;

@@ -21,6 +21,9 @@ import { constraintOf } from "./support/constraint.ts";
 import { BATCH, batch, byLayer, checkSlope, LAYERS, masks } from "./support/forms.ts";
 import { CHANNELS, CLASSES, freshRuntime, SIZE, tinyNet } from "./support/train.ts";
 
+/** Some images of the batch are held by it, others not. */
+const RHO = 0.98;
+
 /** The network on a batch, and a layer of it. */
 interface Subject {
   readonly given: ReturnType<typeof batch>;
@@ -40,6 +43,15 @@ const BY_HAND: Record<Exclude<FormName, "paper" | "share">, (of: Subject) => num
       sharesOf(places(of, at(of, [gradient], exchanged(of.given, offset))[0]))
     );
     return mean(shares[0].map((_, b) => Math.max(...shares.map((of) => of[b]))));
+  },
+  hinged: (of) => {
+    const [gradient] = at(of, [gradientOf(own(of), of)]);
+    const images = places(of, gradient);
+    const shares = sharesOf(images);
+    return mean(images.map((image, b) => {
+      const area = mean(image.map(({ background }) => background));
+      return Math.max(0, shares[b] - RHO * area);
+    }));
   },
   cam: (of) => {
     const { graph, layer } = of;
@@ -202,6 +214,7 @@ for (const [name, byHand] of Object.entries(BY_HAND)) {
     const { graph } = forward(net, given, new Input("key", [2], "u32"));
     const constraint = constraintOf({
       ...{ form: form.name, layers: LAYERS, alpha: 0, [term === "channel" ? "alpha" : "beta"]: 1 },
+      ...name === "hinged" && { options: { rho: RHO } },
     });
     const { value } = constraintPenalty(net, constraint, byLayer(masks))!.build(graph)[term];
     const named = [...net.namedParameters()];

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { withDefaults } from "../cli/framework/flags.ts";
 import { type DataSet, NO_MASK } from "../engine/data/dataset.ts";
+import { constraintInWords } from "../engine/doctor/constraint.ts";
 import { between } from "../engine/doctor/contrasts.ts";
 import { outcomesOf, type ResultFile, summarizeSeeds } from "../engine/doctor/result.ts";
 import { armOptions } from "../engine/doctor/arms/arms.ts";
@@ -195,6 +196,29 @@ Deno.test("a constraint without strength is none, one that grows is another", ()
     await run(grown, scheduled({ warmup: 0.5, course: "cosine" }));
     assert.ok(await apart(none) < 1e-5, "but for rounding");
     assert.ok(await apart(grown) > 1e-3);
+  }));
+
+Deno.test("a ratio is told with its weight, and that weight gives the same run", () =>
+  inFolder(async (root) => {
+    const constraint = constraintOf({
+      ...{ alpha: 0, beta: 0.3, form: "share", layers: ["features.0"] },
+      space: { relative: true },
+    });
+    const { result, notes } = await run(join(root, "ratio"), { constraint });
+    const { space } = result.weights!;
+    assert.deepEqual(result.constraint, constraint);
+    assert.ok(notes.includes(`space-wise: weight ${space} (kappa 0.3)`), notes.join("\n"));
+    assert.match(
+      constraintInWords(constraint, result.weights),
+      new RegExp(`^space-wise as a share at weight ${space} \\(kappa 0\\.3\\) on features\\.0$`),
+    );
+    assert.match(constraintInWords(constraint), /at kappa 0\.3 on/);
+
+    const plain = constraintOf({ alpha: 0, beta: space, form: "share", layers: ["features.0"] });
+    const again = await run(join(root, "weight"), { constraint: plain });
+    assert.deepEqual(again.result.weights, {});
+    const [first, second] = ["ratio", "weight"].map((of) => stateOf(join(root, of), "treated"));
+    sameState(await first, await second);
   }));
 
 Deno.test("every measure is there, and agrees with the predictions", () =>

@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import type { Parameter } from "../engine/nn/module.ts";
 import { observe } from "../engine/nn/observe.ts";
-import { cosineRate, strengthAt } from "../engine/train/schedule.ts";
+import {
+  cosineRate,
+  type Schedule,
+  scheduleInWords,
+  strengthAt,
+} from "../engine/train/schedule.ts";
 import { learningRate } from "../engine/train/rate.ts";
 import { type StepOptions, TrainingStep } from "../engine/train/step.ts";
 import { crossEntropy, grad, Input, type Tensor } from "../engine/tensor/mod.ts";
@@ -210,4 +215,21 @@ Deno.test("a penalty grows over the warm-up, then stays or falls along a cosine"
     found.forEach((value, i) => assert.ok(Math.abs(value - wanted[i]) < 1e-12, `${found}`));
   near(at("cosine", 2), [0, 0.25, 0.5, 1, 0.5, 0]);
   near(at("cosine", 0).slice(3), [0.5, (1 - Math.SQRT1_2) / 2, 0]);
+});
+
+Deno.test("a penalty's warm-up may be a share of the epochs, and off it is from another on", () => {
+  const along = (schedule: Schedule, epochs: number) =>
+    [0, 0.25, 0.5, 0.75, 0.875, 1].map((share) => strengthAt(schedule, share * epochs, epochs));
+  const warmup = { share: 0.5 };
+  for (const epochs of [2, 8]) {
+    const constant = along({ warmup, course: "constant", until: 0.875 }, epochs);
+    assert.deepEqual(constant, [0, 0.5, 1, 1, 0, 0]);
+    const cosine = along({ warmup, course: "cosine", until: 0.75 }, epochs);
+    assert.deepEqual(cosine, [0, 0.5, 1, 0, 0, 0]);
+  }
+  assert.equal(
+    scheduleInWords({ warmup: { share: 0.2 }, course: "constant", until: 0.9 }),
+    "growing over the first 20 %, off for the last 10 %",
+  );
+  assert.equal(scheduleInWords({ warmup: 0, course: "constant", until: 1 }), "");
 });

@@ -20,6 +20,7 @@ import {
   variedAxes,
 } from "../../engine/doctor/studies/sweep.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
+import type { Need } from "../../engine/options.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
 import { initialize } from "../../engine/nn/state.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
@@ -44,10 +45,12 @@ import {
   trainFlags,
 } from "../common.ts";
 import { describeAccount } from "../account.ts";
-import { chosen, constraintFlags, constraintOf, searched } from "../constraint_flags.ts";
+import { constraintFlags, constraintOf } from "../constraint_flags.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
+import { needs } from "../framework/rules.ts";
 import { table } from "../framework/table.ts";
+import { chosen, searched } from "./searched.ts";
 import { furtherFlags } from "../treat_flags.ts";
 import { points } from "../treat_tables.ts";
 import { requireRoomFor, treatForecast } from "../treatment.ts";
@@ -58,6 +61,14 @@ const searchable = { ...constraintFlags, ...kernelFlags };
 const lists = searched(searchable);
 const { noise, noiseCopies } = diagnosisFlags;
 
+/** The weights that are tried where nothing is asked for. */
+const WEIGHTS = { alpha: [0.1, 1, 10], beta: [0] };
+/** That of a weight nothing is asked for, so that a ratio can be. */
+const inPlaceOf = (weight: keyof typeof WEIGHTS): Need => ({
+  ...needs.absent(weight),
+  holds: (values) => String(values[weight]) === String(WEIGHTS[weight]),
+});
+
 const flags = flagTable({
   ...modelFlags,
   ...dataFlags,
@@ -65,8 +76,10 @@ const flags = flagTable({
   ...furtherFlags,
   ...trainFlags,
   ...lists,
-  alpha: { ...lists.alpha, default: [0.1, 1, 10] },
-  beta: { ...lists.beta, default: [0] },
+  alpha: { ...lists.alpha, default: WEIGHTS.alpha },
+  alphaKappa: { ...lists.alphaKappa, need: inPlaceOf("alpha") },
+  beta: { ...lists.beta, default: WEIGHTS.beta },
+  betaKappa: { ...lists.betaKappa, need: inPlaceOf("beta") },
   ...{ noise, noiseCopies },
   ...seedsFlag(1, "seeds: --seed, the next one and so on"),
 });
@@ -203,7 +216,9 @@ const stepOf = ({ constraint: { channel, space } }: Treatment): string =>
 
 /** The values of every setting that is searched; those of which none is given follow others. */
 function gridOf(args: Args): Grid {
-  const axes = Object.keys(searchable) as (keyof typeof searchable)[];
+  const replaced = [args.alphaKappa && "alpha", args.betaKappa && "beta"];
+  const axes = (Object.keys(searchable) as (keyof typeof searchable)[])
+    .filter((axis) => !replaced.includes(axis));
   const given = axes.flatMap((axis) => args[axis] === undefined ? [] : [[axis, args[axis]]]);
   return Object.fromEntries(given);
 }

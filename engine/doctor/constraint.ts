@@ -13,8 +13,12 @@ import { type TermName, TERMS } from "./terms.ts";
 
 export interface Term {
   readonly form: FormName;
+  /** What the form's options are set to; their defaults if absent. */
+  readonly options?: Readonly<Record<string, number>>;
   /** 0 where the term is off. */
   readonly weight: number;
+  /** Whether the weight is kappa, a ratio of losses that is yet to be measured; see ratio.ts. */
+  readonly relative?: boolean;
   /** Names of modules, or "input". */
   readonly layers: readonly string[];
   /** How strong it is over the epochs, as a factor of its weight. */
@@ -24,6 +28,9 @@ export interface Term {
 /** The channel-wise term's layers are diagnosed even where it is off. */
 export type Constraint = Readonly<Record<TermName, Term>>;
 
+/** Of the terms of which the weight is a ratio what it came to, where that is known. */
+export type Weights = Readonly<Partial<Record<TermName, number>>>;
+
 /** A term that is not used. */
 export const OFF: Term = { form: "paper", weight: 0, layers: [], schedule: ALWAYS };
 
@@ -32,12 +39,20 @@ export const termsOf = (constraint: Constraint): TermName[] =>
   TERMS.filter((term) => constraint[term].weight !== 0);
 
 /** Each term's form, weight, layers and schedule, for a reader. */
-export function constraintInWords(constraint: Constraint): string {
+export function constraintInWords(constraint: Constraint, weights: Weights = {}): string {
   const words = termsOf(constraint).map((name) => {
-    const { form, weight, layers, schedule } = constraint[name];
+    const { form, options = {}, layers, schedule } = constraint[name];
+    const set = Object.entries(options).map(([key, value]) => `${key} ${value}`).join(", ");
     const grows = scheduleInWords(schedule);
-    return `${name}-wise ${formWords(form)} at weight ${weight} on ${layers.join(", ")}` +
+    return `${name}-wise ${formWords(form)}${set && ` (${set})`} at ` +
+      `${weightInWords(constraint[name], weights[name])} on ${layers.join(", ")}` +
       (grows && `, ${grows}`);
   });
   return words.join("; ") || "none";
+}
+
+/** "weight 0.1", "kappa 0.3", or "weight 0.423 (kappa 0.3)". @param measured what kappa came to */
+export function weightInWords({ weight, relative }: Term, measured?: number): string {
+  if (!relative) return `weight ${weight}`;
+  return measured === undefined ? `kappa ${weight}` : `weight ${measured} (kappa ${weight})`;
 }

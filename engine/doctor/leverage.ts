@@ -6,7 +6,7 @@
 import type { DataSet } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import type { Module } from "../nn/module.ts";
-import { type Constraint, OFF, type Term } from "./constraint.ts";
+import { type Constraint, OFF, type Term, weightInWords } from "./constraint.ts";
 import { formOf } from "./forms/forms.ts";
 import { resolveLayers } from "./layers.ts";
 import { checkConstraint } from "./penalty.ts";
@@ -70,14 +70,16 @@ export function forDrawnMasks(
   { weightIsGiven, layersAreGiven, features }: DrawnMasks,
 ): Masked {
   const { space } = constraint;
-  const weight = weightIsGiven ? space.weight : formOf("space", space.form).weight;
+  const { weight, relative } = weightIsGiven ? space : formOf("space", space.form);
   if (weight === 0) throw withoutWeight(space.form, weightIsGiven);
-  const wanted = { ...space, weight };
+  const wanted = { ...space, weight, ...relative && { relative } };
   const isGiven = space.weight === weight;
   if (canBeHad(network, set, "space", wanted)) {
     const at = wanted.layers.join(", ");
-    const chosen = isGiven ? undefined : `the space-wise constraint has the weight ${weight}, at ` +
-      `${at}, for the sake of the masks`;
+    const chosen = isGiven
+      ? undefined
+      : `the space-wise constraint has the ${weightInWords(wanted)}, ` +
+        `at ${at}, for the sake of the masks`;
     return { constraint: { ...constraint, space: wanted }, chosen };
   }
   const last = resolveLayers(network, ["convs"], features).reverse()
@@ -95,7 +97,7 @@ export function forDrawnMasks(
   return {
     constraint: { ...constraint, space: { ...wanted, layers: [last] } },
     chosen: `the space-wise constraint is at ${last}, the last layer where masks have an effect, ` +
-      `with the weight ${weight}`,
+      `with the ${weightInWords(wanted)}`,
   };
 }
 

@@ -36,7 +36,7 @@ export function constraintPenalty(
 
 function termOf(
   term: TermName,
-  { form: name, layers, weight, schedule }: Term,
+  { form: name, options, layers, weight, schedule }: Term,
   graph: StepGraph,
   kernels: ReadonlyMap<string, ClassKernels>,
   parameters: readonly Tensor[],
@@ -44,7 +44,8 @@ function termOf(
   const form = formOf(term, name);
   const site = { term, graph, layers, kernels };
   requireNeeds(form.needs, site);
-  const found = form.build(site);
+  const defaults = Object.entries(form.options ?? {}).map(([key, of]) => [key, of.default]);
+  const found = form.build(site, { ...Object.fromEntries(defaults), ...options });
   refuseConstant(term, layers, found, parameters);
   return { value: found.reduce((sum, one) => add(sum, one)), weight, schedule };
 }

@@ -12,7 +12,7 @@
 import { readVersioned } from "../io/files.ts";
 import type { Schema } from "../io/json.ts";
 import type { Accuracy } from "../train/predictions.ts";
-import type { Constraint } from "./constraint.ts";
+import type { Constraint, Weights } from "./constraint.ts";
 import { type ClassMeasures, classScalars } from "./class_measures.ts";
 import { resultSchema, summarySchema } from "./schemas.ts";
 import { type ProbeResults, probeScalars } from "./probes/probes.ts";
@@ -65,6 +65,8 @@ export interface ResultFile {
   /** Where the arms started from: "baseline" or "scratch". */
   readonly start: string;
   readonly constraint: Constraint;
+  /** What its ratios came to, where it has any. */
+  readonly weights?: Weights;
   readonly theta: number;
   /** Numbers of images; `probed` are those of the test images that the probes looked at. */
   readonly images: Readonly<Record<"train" | "validation" | "test" | "probed", number>>;

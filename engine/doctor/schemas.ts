@@ -9,6 +9,7 @@ import { COURSES } from "../train/schedule.ts";
 import { between, CONTROL, type Pair, pairsOf } from "./contrasts.ts";
 import { FORMS } from "./forms/forms.ts";
 import { shareSchema } from "./class_measures.ts";
+import { TERMS } from "./terms.ts";
 import { PROBES } from "./probes/probes.ts";
 
 const interval = v.tuple([finite, finite]);
@@ -45,9 +46,15 @@ const isOf = (
 
 const term = v.looseObject({
   form: v.picklist(FORMS.map(({ name }) => name)),
+  options: v.optional(v.record(v.string(), finite)),
   weight: finite,
+  relative: v.optional(v.boolean()),
   layers: v.array(v.string()),
-  schedule: v.looseObject({ warmup: finite, course: v.picklist(COURSES) }),
+  schedule: v.looseObject({
+    warmup: v.union([finite, v.looseObject({ share: finite })]),
+    course: v.picklist(COURSES),
+    until: v.optional(finite),
+  }),
 });
 const constraint = v.looseObject({ channel: term, space: term });
 
@@ -82,6 +89,7 @@ export const resultSchema = v.pipe(
     classes,
     ...{ seed: count, adapter: v.string(), parameters: count, start: v.string() },
     ...{ constraint, theta: finite },
+    weights: v.optional(v.record(v.picklist(TERMS), finite)),
     images: v.looseObject({ train: count, validation: count, test: count, probed: count }),
     groups: v.optional(v.array(v.string())),
     ...{ baseline: outcome, arms, contrasts: v.array(contrast) },

@@ -23,10 +23,11 @@ import { backgroundKernels } from "./background.ts";
 import type { Recipe } from "./arms/arm.ts";
 import { type ArmName, type ArmOptions, recipeOf } from "./arms/arms.ts";
 import { type Examination, examine } from "./examine.ts";
-import { type Constraint, termsOf } from "./constraint.ts";
+import { type Constraint, termsOf, weightInWords, type Weights } from "./constraint.ts";
 import type { ClassKernels } from "./forms/form.ts";
 import { formOf } from "./forms/forms.ts";
 import { checkConstraint } from "./penalty.ts";
+import { measureRatios, weighed } from "./ratio.ts";
 import { weightFlag } from "./terms.ts";
 import type { StageSettings, Treatment } from "./treatment.ts";
 
@@ -119,20 +120,37 @@ export class Stages {
     const { runtime, network, set, split, settings } = this;
     const { start, treatEpochs, treatLr } = settings;
     const { options, ...common } = trial;
-    const begin = () => {
-      if (start === "scratch") resetState(network, runtime);
-      else loadStateDict(network, trial.baseline, runtime, "the baseline");
-    };
-    begin();
+    this.begin(trial.baseline);
     const site = { runtime, network, set, split, settings, ...common };
     const recipe = await recipeOf(name, site, options);
-    begin();
+    this.begin(trial.baseline);
     const { note, ...changes } = recipe;
     if (note !== undefined) this.report.note(`${stage}: ${note}`);
     return await this.trained(stage, treatEpochs, treatLr, {
       ...changes,
       settings: { start, ...changes.settings },
     });
+  }
+
+  /**
+   * What a treatment's ratios come to at the weights that all arms start from.
+   * @returns the treatment with weights in their place, and these
+   */
+  async weigh(
+    baseline: StateDict,
+    treatment: Treatment,
+    kernels: ReadonlyMap<string, ClassKernels>,
+  ): Promise<{ readonly treatment: Treatment; readonly weights: Weights }> {
+    const { runtime, network, set, split, settings, report } = this;
+    const { constraint } = treatment;
+    this.begin(baseline);
+    const site = { runtime, network, set, split, settings };
+    const weights = await measureRatios(site, constraint, kernels);
+    for (const term of termsOf(constraint)) {
+      if (weights[term] === undefined) continue;
+      report.note(`${term}-wise: ${weightInWords(constraint[term], weights[term])}`);
+    }
+    return { treatment: { ...treatment, constraint: weighed(constraint, weights) }, weights };
   }
 
   /** Finds each class's kernels. */
@@ -165,6 +183,13 @@ export class Stages {
       );
     }
     return found;
+  }
+
+  /** Puts the network into the state that every arm starts from. */
+  private begin(baseline: StateDict): void {
+    const { network, runtime, settings: { start } } = this;
+    if (start === "scratch") resetState(network, runtime);
+    else loadStateDict(network, baseline, runtime, "the baseline");
   }
 
   private async trained(

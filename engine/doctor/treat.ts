@@ -53,7 +53,7 @@ export async function treat(
   report: TreatReporter,
 ): Promise<ResultFile> {
   await folder.writeJson(ACCOUNT, treatAccount(set, options));
-  const { seconds, split, found, models } = await runStages(
+  const { seconds, split, found, models, weights } = await runStages(
     new Stages(runtime, network, set, folder, options, report),
     folder,
     options,
@@ -94,7 +94,7 @@ export async function treat(
     ...{ model, data: set.name, classes: set.classes, seed },
     adapter: runtime.gpu.adapter.name,
     parameters: parameterCount(network),
-    ...{ start, constraint, theta },
+    ...{ start, constraint, weights, theta },
     images: { train, validation, test: n, probed: probed.labels.length },
     ...compared(set, tested, models, predicted, probes),
     seconds,
@@ -140,14 +140,16 @@ async function runStages(stages: Stages, folder: RunFolder, options: TreatOption
   const baseline = await stages.baseline();
   const found = await stages.diagnose(baseline.state, options);
   await saveExamination(folder.path, found);
+  const kernels = classKernels(found);
+  const { treatment, weights } = await stages.weigh(baseline.state, options, kernels);
   const trial: Trial = {
-    ...{ baseline: baseline.state, treatment: options, kernels: classKernels(found) },
+    ...{ baseline: baseline.state, treatment, kernels },
     options: options.armOptions,
   };
   const models: Record<string, StageResult> = { [BASELINE]: baseline };
   for (const arm of options.arms) models[arm] = await stages.arm(arm, trial);
   const { split, seconds } = stages;
-  return { models, split, seconds, found };
+  return { models, weights, split, seconds, found };
 }
 
 async function timed<T>(

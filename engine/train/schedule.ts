@@ -9,24 +9,43 @@ export const COURSES = ["constant", "cosine"] as const;
 
 /** How strong a penalty's term is over a training, as a factor of its weight. */
 export interface Schedule {
-  /** Epochs over which it grows linearly from 0 to 1; may be a part of one. */
-  readonly warmup: number;
+  /** For how long it grows linearly from 0 to 1: epochs, parts included, or a share of them all. */
+  readonly warmup: number | { readonly share: number };
   /** What follows: it stays, or falls to 0 along a cosine. */
   readonly course: typeof COURSES[number];
+  /** The share of the epochs after which it is off; never if absent. */
+  readonly until?: number;
 }
 
 /** As strong from the first epoch to the last. */
 export const ALWAYS: Schedule = { warmup: 0, course: "constant" };
 
 /** A term's factor after `epoch` of `epochs` (from 0, parts included). */
-export function strengthAt({ warmup, course }: Schedule, epoch: number, epochs: number): number {
-  if (epoch < warmup) return epoch / warmup;
-  return course === "constant" ? 1 : cosineRate(1, epoch - warmup, epochs - warmup);
+export function strengthAt(
+  { warmup, course, until = 1 }: Schedule,
+  epoch: number,
+  epochs: number,
+): number {
+  const [grown, end] = [
+    typeof warmup === "number" ? warmup : warmup.share * epochs,
+    until * epochs,
+  ];
+  if (until < 1 && epoch >= end) return 0;
+  if (epoch < grown) return epoch / grown;
+  return course === "constant" ? 1 : cosineRate(1, epoch - grown, end - grown);
 }
 
-/** "growing over 2 epochs, then falling along a cosine"; "" where it is always the same. */
-export function scheduleInWords({ warmup, course }: Schedule): string {
-  const grows = warmup > 0 && `growing over ${warmup} ${warmup === 1 ? "epoch" : "epochs"}`;
+const percent = (share: number) => `${+(100 * share).toPrecision(3)} %`;
+
+/**
+ * "growing over 2 epochs, then falling along a cosine, off for the last 10 %"; "" where it is always
+ * the same.
+ */
+export function scheduleInWords({ warmup, course, until = 1 }: Schedule): string {
+  const grown = typeof warmup === "number"
+    ? warmup > 0 && `${warmup} ${warmup === 1 ? "epoch" : "epochs"}`
+    : warmup.share > 0 && `the first ${percent(warmup.share)}`;
   const falls = course === "cosine" && "falling along a cosine";
-  return [grows, falls].filter(Boolean).join(", then ");
+  const rises = [grown && `growing over ${grown}`, falls].filter(Boolean).join(", then ");
+  return [rises, until < 1 && `off for the last ${percent(1 - until)}`].filter(Boolean).join(", ");
 }

@@ -12,7 +12,7 @@ import { gatherRows } from "../../tensor/indexing.ts";
 import { reshape } from "../../tensor/movement.ts";
 import { mul } from "../../tensor/pointwise.ts";
 import { scoreGradients } from "../score.ts";
-import type { Form } from "./form.ts";
+import { BY_RATIO, type Form } from "./form.ts";
 import { shareOutside } from "./share.ts";
 
 export const backgroundKernels = {
@@ -20,6 +20,7 @@ export const backgroundKernels = {
   words: "as the share of evidence from background kernels",
   help: "the share of |gradient x activation| on kernels that a class has in the background",
   channel: {
+    ...BY_RATIO,
     weight: 0.3,
     needs: ["background", "pixels"],
     build: ({ graph: { logits, labels, output }, layers, kernels }) => {

@@ -11,7 +11,7 @@
 import { add, div, mul, relu } from "../../tensor/pointwise.ts";
 import { mean, sum } from "../../tensor/reduce.ts";
 import { scoreGradients } from "../score.ts";
-import type { Form } from "./form.ts";
+import { BY_RATIO, type Form } from "./form.ts";
 import { backgroundAt } from "./outside.ts";
 
 /** Evidence of less than so much of a logit counts as none: a share of nothing has no direction. */
@@ -22,6 +22,7 @@ export const cam = {
   words: "as a share of the class activation map",
   help: "the share of the class activation map on the background",
   space: {
+    ...BY_RATIO,
     weight: 0.3,
     layers: ["features"],
     needs: ["background", "pixels"],

@@ -17,13 +17,14 @@ import { mean, sum } from "../../tensor/reduce.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { onOtherBackgrounds } from "../exchange.ts";
 import { confusingClass, gradientsAt } from "../score.ts";
-import type { Form } from "./form.ts";
+import { BY_RATIO, type Form } from "./form.ts";
 
 export const counterfactual = {
   name: "counterfactual",
   words: "against what other backgrounds change",
   help: "the squared cosine of the margin's gradient with what another background changes",
   space: {
+    ...BY_RATIO,
     weight: 1,
     layers: ["features"],
     needs: ["background"],

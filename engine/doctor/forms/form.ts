@@ -3,6 +3,8 @@
  * line in the table (forms.ts). Help, checks, defaults, reports and searches follow from the table.
  */
 
+import type { NumberOption } from "../../options.ts";
+import type { Schedule } from "../../train/schedule.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { StepGraph } from "../../train/graph.ts";
 import type { TermName } from "../terms.ts";
@@ -30,16 +32,37 @@ export interface Site {
 /** What a form can't do without; see needs.ts. */
 export type Need = "background" | "pixels" | "movable gradient";
 
+/** A number that a form can be told. */
+export type FormOption = NumberOption & { readonly default: number };
+
 /** A form as one of the terms. */
 export interface FormTerm {
   /** The weight where none is asked for: what searches on validation splits support. 0 is none. */
   readonly weight: number;
+  /** Whether that is kappa, the ratio of two losses; see ratio.ts. */
+  readonly relative?: boolean;
+  /** How strong it is over the epochs unless told otherwise; ALWAYS if absent. */
+  readonly schedule?: Schedule;
   /** The layers where none are asked for; the term's usual ones if absent. */
   readonly layers?: readonly string[];
   readonly needs: readonly Need[];
-  /** The term at each layer, each a scalar. */
-  build(site: Site): Tensor[];
+  /** What can be set; keys are unique among all forms. */
+  readonly options?: Readonly<Record<string, FormOption>>;
+  /**
+   * The term at each layer, each a scalar.
+   * @param options those that are set, and the defaults of the others
+   */
+  build(site: Site, options: Readonly<Record<string, number>>): Tensor[];
 }
+
+/**
+ * What the forms of which the weight is a ratio have in common: no constraint while the training
+ * settles at the start, and none in the end, so that what is tested was trained on the loss alone.
+ */
+export const BY_RATIO = {
+  relative: true,
+  schedule: { warmup: { share: 0.2 }, course: "constant", until: 0.9 },
+} as const;
 
 export interface Form extends Partial<Readonly<Record<TermName, FormTerm>>> {
   readonly name: string;

@@ -3,10 +3,11 @@
 import { ExitCode, UserError } from "../../errors.ts";
 import { didYouMean } from "../../nearest.ts";
 import type { TermName } from "../terms.ts";
-import type { Form, FormTerm } from "./form.ts";
+import type { Form, FormOption, FormTerm } from "./form.ts";
 import { backgroundKernels } from "./background_kernels.ts";
 import { cam } from "./cam.ts";
 import { counterfactual } from "./counterfactual.ts";
+import { hinged } from "./hinged.ts";
 import { lossGradient } from "./loss_gradient.ts";
 import { paper } from "./paper.ts";
 import { perturbed } from "./perturbed.ts";
@@ -19,6 +20,7 @@ export const FORMS = [
   share,
   rrr,
   perturbed,
+  hinged,
   cam,
   counterfactual,
   backgroundKernels,
@@ -49,3 +51,9 @@ export function formOf(term: TermName, name: string): FormTerm {
 /** What a form is called in a sentence. */
 export const formWords = (name: FormName): string =>
   forms.find((form) => form.name === name)!.words;
+
+/** The options of all forms of a term, by key, each with the form that takes it. */
+export const formOptions = (term: TermName): (readonly [string, FormOption, FormName])[] =>
+  formsOf(term).flatMap((form) =>
+    Object.entries(form[term]!.options ?? {}).map(([key, of]) => [key, of, form.name] as const)
+  );

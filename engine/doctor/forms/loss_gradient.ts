@@ -11,13 +11,14 @@ import { crossEntropyPerSample } from "../../tensor/loss.ts";
 import { mul, square } from "../../tensor/pointwise.ts";
 import { sum } from "../../tensor/reduce.ts";
 import { gradientsAt } from "../score.ts";
-import type { Form } from "./form.ts";
+import { BY_RATIO, type Form } from "./form.ts";
 
 export const lossGradient = {
   name: "loss-gradient",
   words: "as the squared gradient of the loss",
   help: "the squared gradient of the loss, without masks",
   space: {
+    ...BY_RATIO,
     weight: 0.03,
     layers: ["input"],
     needs: [],

@@ -1,4 +1,8 @@
-/** The constraints as the authors write them. */
+/**
+ * The constraints as the authors write them. In the channel-wise one 1/B stands twice, as in their
+ * code: in the score, a mean over the batch, and in the mean of the constraint; so at twice the batch
+ * the same weight counts for half as much.
+ */
 
 import { gatherRows } from "../../tensor/indexing.ts";
 import { abs, add, mul } from "../../tensor/pointwise.ts";

@@ -15,7 +15,7 @@ import { mean } from "../../tensor/reduce.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { onOtherBackgrounds } from "../exchange.ts";
 import { scoreGradients } from "../score.ts";
-import type { Form, Site } from "./form.ts";
+import { BY_RATIO, type Form, type Site } from "./form.ts";
 import { backgroundAt } from "./outside.ts";
 import { sharesOutside } from "./share.ts";
 
@@ -27,6 +27,7 @@ export const perturbed = {
   words: "as the largest share on other backgrounds",
   help: "the largest such share of three on other images' backgrounds",
   space: {
+    ...BY_RATIO,
     weight: 0.3,
     needs: ["background", "pixels", "movable gradient"],
     build: (site) => {

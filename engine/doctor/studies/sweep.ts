@@ -191,8 +191,9 @@ async function sweepCell(
   control: Judged,
 ): Promise<CellResult> {
   const begun = performance.now();
-  const { name, treatment } = cell;
-  const kernels = classKernels(await stages.diagnose(baseline.state, treatment));
+  const { name } = cell;
+  const kernels = classKernels(await stages.diagnose(baseline.state, cell.treatment));
+  const { treatment } = await stages.weigh(baseline.state, cell.treatment, kernels);
   const treated = await judge.judge(
     await stages.arm("treated", trialOf(baseline, treatment, kernels), name),
   );

@@ -52,7 +52,7 @@ export function askedSection(result: ResultFile, settings: Settings): Section {
       } a class, theta ${theta}` +
       (Number(noise) > 0 ? `; noise ${noise}, ${noiseCopies} copies` : ""),
     ],
-    ["Constraint", constraintInWords(constraint)],
+    ["Constraint", constraintInWords(constraint, result.weights)],
     ["Seed", seedsOf(settings) ?? `${result.seed}`],
   ];
   return { id: "asked", title: "What was asked", content: facts(asked) };
