@@ -1,6 +1,7 @@
 /** The paper's table: models x data sets x seeds, cell by cell. */
 
 import { join } from "node:path";
+import { ACCOUNT } from "../engine/data/account.ts";
 import { dataSetNames } from "../engine/data/registry.ts";
 import type { DataSet } from "../engine/data/dataset.ts";
 import { armsOf } from "../engine/doctor/arms/arms.ts";
@@ -172,6 +173,7 @@ class Cells {
     const prepared = prepareCell(settings, set);
     context.print(wrap(`  ${constraintInWords(prepared.options.constraint)}`, WIDTH, "  "));
     const folder = await RunFolder.open(path, { command: "treat", ...settings });
+    await folder.writeJson(ACCOUNT, treatAccount(prepared.set, prepared.options));
     try {
       await treatOnce(prepared, folder, runtime, context, forecast);
     } catch (error) {

@@ -109,6 +109,12 @@ function treatmentOf(count: number, channels: number): TreatmentRun {
       ...{ weights: EVIL, noiseCopies: 2, limit: undefined },
     },
     command: `deno task treat --data='${EVIL}'`,
+    account: {
+      source: EVIL,
+      left_out: [{ why: "images of no class", count: 1200, examples: [EVIL, "b.png"] }],
+      guesses: [{ what: `${EVIL} is the test`, settle: "--val-for" }],
+      warnings: ["7 images are in two parts"],
+    },
     result: resultOf(count),
     history: [
       { stage: "baseline", train: { loss: 2, accuracy: 0.5 }, validation, ...record },
@@ -188,7 +194,8 @@ Deno.test("the report of a treatment: every section with its numbers, below 5 MB
   const page = check(run);
   const titles = [...page.matchAll(/<h2[^>]*>([^<]*)</g)].map(([, title]) => title);
   assert.deepEqual(titles, [
-    ...["Verdict", "What was asked", "Training", "Classes and kernels", "Class by class"],
+    ...["Verdict", "What was asked", "What was read", "Training", "Classes and kernels"],
+    ...["Class by class"],
     ...["Images fixed and broken", "Worth a look", "Other measures", "Studies", "Run it again"],
   ]);
   const { arms: { control, treated }, contrasts: [{ mcnemar: { b, c } }] } = run.result;
@@ -196,6 +203,11 @@ Deno.test("the report of a treatment: every section with its numbers, below 5 MB
     assert.ok(page.includes(`${(100 * test.accuracy).toFixed(2)}\u00a0%`));
   }
   assert.ok(page.includes(`${b} images only control gets right, ${c} only treated`));
+  assert.match(page, /<dt>Warning<\/dt>\s*<dd>7 images are in two parts<\/dd>/);
+  assert.match(page, /is the test; settled by <code>--val-for<\/code>/);
+  assert.match(page, /1,200 images of no class: &lt;script&gt;.*, b\.png and 1198 more/);
+  const { account: _, ...unknown } = run;
+  assert.doesNotMatch(report(unknown), /What was read/);
   const groups = control.measures.groups!;
   const worst = `${(100 * groups.shares[groups.worst].accuracy!).toFixed(2)}\u00a0%`;
   assert.match(page, new RegExp(`In the worst group, .* control\\s+is\\s+right on ${worst}`));

@@ -1,6 +1,8 @@
 /** Reads a finished run's folder for its report. */
 
 import { join } from "node:path";
+import { ACCOUNT } from "../data/account.ts";
+import { accountNotesSchema } from "../data/account_schema.ts";
 import type { Constraint } from "../doctor/constraint.ts";
 import { DIAGNOSIS_VERSION, type DiagnosisFile } from "../doctor/diagnosis_file.ts";
 import type { ExaminedLayer } from "../doctor/examine.ts";
@@ -32,9 +34,11 @@ export interface ReadOptions {
  */
 export async function readRun(folder: string, options: ReadOptions): Promise<Run> {
   const { command, ...settings } = await readConfig(folder);
+  const path = join(folder, ACCOUNT);
+  const account = await fileExists(path) ? await readJson(path, accountNotesSchema) : undefined;
   const asked = (more: Settings = {}) => {
     const complete = { ...settings, ...more };
-    return { settings: complete, command: options.commandLine(command, complete) };
+    return { settings: complete, command: options.commandLine(command, complete), account };
   };
   const studies = await readStudies(folder, options.studies);
   const has = (name: string) => fileExists(join(folder, name));

@@ -8,6 +8,7 @@ import type { Section } from "./pieces.ts";
 import type { DiagnosisRun, Run, SeedsRun, TreatmentRun } from "./run.ts";
 import { againSection, askedDiagnosis, askedSection } from "./sections/asked.ts";
 import { classesSection, diagnosedClasses } from "./sections/classes.ts";
+import { dataSection } from "./sections/data.ts";
 import { doubtsSection } from "./sections/doubts.ts";
 import { gallerySection } from "./sections/gallery.ts";
 import { kernelsSection } from "./sections/kernels.ts";
@@ -51,6 +52,7 @@ function treatment(run: TreatmentRun): string {
     sections: present([
       verdictSection(result),
       askedSection(result, settings),
+      dataSection(run.account),
       trainingSection(run),
       kernelsSection(layers, classes, theta, "the baseline"),
       classesSection(result),
@@ -81,9 +83,10 @@ function diagnosis(run: DiagnosisRun): string {
   return page({
     title: `${of.model} on ${of.data}: diagnosed`,
     subtitle: "A Model Doctor report: the convolution kernels that each class lives on.",
-    sections: [
+    sections: present([
       diagnosisVerdict(of, layers),
       askedDiagnosis(of, settings),
+      dataSection(run.account),
       kernelsSection(layers, of.classes, of.theta, "the model"),
       diagnosedClasses(of.measures, of.classes),
       doubtsSection(exhibits, of.classes, "the model"),
@@ -97,7 +100,7 @@ function diagnosis(run: DiagnosisRun): string {
         ],
         of.adapter,
       ),
-    ],
+    ]),
   });
 }
 
@@ -109,9 +112,10 @@ function seeds(run: SeedsRun): string {
     subtitle: `A Model Doctor report: baseline, and trained on from it: ${
       summary.arms.join(", ")
     }.`,
-    sections: [
+    sections: present([
       seedsVerdict(summary),
       askedSection(result, settings),
+      dataSection(run.account),
       summarySection(summary),
       seedsSection(parts),
       studiesSection(studies),
@@ -124,6 +128,6 @@ function seeds(run: SeedsRun): string {
         ],
         result.adapter,
       ),
-    ],
+    ]),
   });
 }

@@ -1,5 +1,6 @@
 /** What a report is made from: the files of a finished run, read once. */
 
+import type { AccountNotes } from "../data/account_schema.ts";
 import type { ResultFile, SummaryFile } from "../doctor/result.ts";
 import type { DiagnosisFile } from "../doctor/diagnosis_file.ts";
 import type { ExaminedLayer } from "../doctor/examine.ts";
@@ -22,6 +23,8 @@ interface Common {
   readonly settings: Settings;
   /** The command line that does the same again. */
   readonly command: string;
+  /** What was noted of the data; runs that are parts of others have no account. */
+  readonly account?: AccountNotes;
 }
 
 /** What both commands find out about a trained network. */
