@@ -92,7 +92,8 @@ export const dataFlags = flagTable({
     type: "choice",
     choices: VAL_USES,
     need: inFolders,
-    help: "image folders with a val part and no test part: what it is for (default test)",
+    help: "image folders with a val part and no test part: what it is for; both, half of it " +
+      "chooses the epoch and half is the test (default test)",
   },
   outside: {
     type: "boolean",

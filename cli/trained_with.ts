@@ -1,13 +1,18 @@
 /**
- * How the images of a run's data became the network's input, read back from the account that lies
- * beside its weights: a network sees images as it saw them in training.
+ * What weights were trained with, read back from what lies beside them in a run's folder: how images
+ * became the network's input, as a network sees images as it saw them in training; and which images
+ * were set aside.
  */
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { ACCOUNT } from "../engine/data/account.ts";
+import type { DataSet } from "../engine/data/dataset.ts";
 import { RESIZE_MODES } from "../engine/data/fit.ts";
+import { Notes } from "../engine/data/notes.ts";
 import { fileExists, readJson } from "../engine/io/files.ts";
 import { finite } from "../engine/io/json.ts";
+import { settingsSchema } from "../engine/run/config_schema.ts";
+import { CONFIG } from "../engine/run/run_folder.ts";
 
 export interface TrainedWith {
   /** The account that says so. */
@@ -20,6 +25,40 @@ export interface TrainedWith {
 }
 
 const values = v.pipe(v.array(finite), v.minLength(1));
+
+/** What decides which training images choose the epoch. */
+const SPLIT = ["data", "seed", "limit", "validation", "valFor", "testShare", "layout"] as const;
+
+/**
+ * Whether weights may have been trained on the images that choose the epoch here: where these are
+ * of the training images, unless a run here left the weights, and set the same ones aside.
+ */
+export async function maySeeValidation(
+  set: DataSet,
+  { weights, seeds = 1, ...args }:
+    & { readonly weights?: string; readonly seeds?: number }
+    & Readonly<Partial<Record<typeof SPLIT[number], unknown>>>,
+): Promise<boolean> {
+  if (weights === undefined || set.validation) return false;
+  const path = join(dirname(weights), CONFIG);
+  if (seeds > 1 || !await fileExists(path)) return true;
+  const config = await readJson(path, settingsSchema);
+  return SPLIT.some((key) => (config[key] ?? undefined) !== args[key]);
+}
+
+/** The set with a warning where `maySeeValidation`. */
+export async function warnOfSeen(
+  set: DataSet,
+  args: Parameters<typeof maySeeValidation>[1],
+): Promise<DataSet> {
+  if (!await maySeeValidation(set, args)) return set;
+  const notes = set.notes?.copy() ?? new Notes();
+  notes.warn(
+    "the weights may have been trained on the validation images, which choose the epoch: data " +
+      "with a val part (--val-for) has others",
+  );
+  return { ...set, notes };
+}
 
 /** What is used of an account. */
 const SCHEMA = v.object({

@@ -14,6 +14,7 @@ import { type Context, defineCommand } from "./framework/command.ts";
 import type { Values } from "./framework/flags.ts";
 import { labelled } from "./framework/text.ts";
 import { completeReport, writeReport } from "./report_file.ts";
+import { warnOfSeen } from "./trained_with.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { describeSummary } from "./treat_tables.ts";
 import {
@@ -60,7 +61,7 @@ export const command = defineCommand({
     const { args, resumed, open } = await openRun("treat", treatFlags, given, context);
     const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
     const file = await neededWeights(args, seeds, resumed?.path);
-    const set = await openData(args, context.signal, resumed?.path);
+    const set = await warnOfSeen(await openData(args, context.signal, resumed?.path), args);
     const prepared = prepare(args, set, file, context.print);
     const runtime = new Runtime(gpu);
     requireRoomFor(prepared, runtime);

@@ -1,14 +1,16 @@
 /** The account of what was read, and the images that are there twice. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { describeAccount } from "../cli/account.ts";
+import { warnOfSeen } from "../cli/trained_with.ts";
 import { accountOf } from "../engine/data/account.ts";
-import { trainingSplits } from "../engine/data/dataset.ts";
+import { type DataSet, trainingSplits } from "../engine/data/dataset.ts";
 import { warnOfDuplicates } from "../engine/data/duplicates.ts";
 import { Notes } from "../engine/data/notes.ts";
 import { loadDataSet } from "../engine/data/registry.ts";
 import { encodePng } from "../engine/io/image.ts";
-import { inFolderWith } from "./support/io.ts";
-import { tinySet } from "./support/train.ts";
+import { inFolder, inFolderWith } from "./support/io.ts";
+import { tinySet, tinyValidation } from "./support/train.ts";
 
 const png = (n: number, width = 4) =>
   encodePng({ height: 4, width, channels: 3, data: new Uint8Array(12 * width).fill(n) });
@@ -79,3 +81,27 @@ Deno.test("duplicates: images in memory are compared too", async () => {
   await warnOfDuplicates(tinySet, none);
   assert.deepEqual(none.warnings, []);
 });
+
+Deno.test("weights that may have been trained on the images which choose the epoch: it is said", () =>
+  inFolder(async (folder) => {
+    const asked = { data: "shapes", seed: 0, validation: 0.1, limit: 100 };
+    const weights = join(folder, "model.safetensors");
+    const warnings = async (set: DataSet, args: Parameters<typeof warnOfSeen>[1]) =>
+      (await warnOfSeen(set, args)).notes?.warnings ?? [];
+    const seen = /may have been trained on the validation images, which choose the epoch/;
+    const [warning, ...more] = await warnings(tinySet, { ...asked, weights });
+    assert.match(warning, seen, "from elsewhere");
+    assert.deepEqual(more, []);
+    assert.deepEqual(await warnings(tinySet, asked), [], "no weights");
+    const apart = { ...tinySet, validation: tinyValidation };
+    assert.deepEqual(await warnings(apart, { ...asked, weights }), [], "a validation part");
+    // Of a run here, which set the same images aside or others.
+    await Deno.writeTextFile(
+      join(folder, "config.json"),
+      JSON.stringify({ command: "train", ...asked, dataDir: null }),
+    );
+    assert.deepEqual(await warnings(tinySet, { ...asked, weights }), []);
+    for (const other of [{ seed: 1 }, { validation: 0.2 }, { limit: undefined }, { seeds: 2 }]) {
+      assert.match((await warnings(tinySet, { ...asked, weights, ...other }))[0], seen);
+    }
+  }));

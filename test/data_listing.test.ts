@@ -253,6 +253,12 @@ Deno.test("--test-share and --val-for settle what is tested on", async () => {
   await inFolderWith(folders("train/a", "train/b", "val/a"), async (folder) => {
     assert.deepEqual(await sizes(folder), [8, undefined, 4]);
     assert.deepEqual(await sizes(folder, { valFor: "validation" }), [6, 4, 2]);
+    assert.deepEqual(await sizes(folder, { valFor: "both" }), [8, 2, 2]);
+    const { validation, test } = await load(folder, { valFor: "both" });
+    assert.ok(new Set(validation!.names).isDisjointFrom(new Set(test.names)));
+    const message = /--test-share has no effect: .* a val part for the test/;
+    const given = { valFor: "both", testShare: 0.5 } as const;
+    await userError(load(folder, given), ExitCode.usage, message);
   });
 });
 

@@ -51,6 +51,7 @@ import { flagTable, type Values } from "../framework/flags.ts";
 import { needs } from "../framework/rules.ts";
 import { table } from "../framework/table.ts";
 import { chosen, searched } from "./searched.ts";
+import { warnOfSeen } from "../trained_with.ts";
 import { furtherFlags } from "../treat_flags.ts";
 import { points } from "../treat_tables.ts";
 import { requireRoomFor, treatForecast } from "../treatment.ts";
@@ -106,7 +107,7 @@ export const command = defineCommand({
     const gpu = await context.gpu();
     const { args, resumed, open } = await openRun("study sweep", flags, given, context);
     const opened = args.weights === undefined ? undefined : await openWeightsFile(args.weights);
-    const set = await openData(args, context.signal, resumed?.path);
+    const set = await warnOfSeen(await openData(args, context.signal, resumed?.path), args);
     const { network, entry } = openModel(args, set, args.seed);
     const weights = opened && fittingWeights(opened, network, set, context.print);
     const treatmentOf = (settings: Cell["settings"]): Treatment => {

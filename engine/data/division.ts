@@ -7,8 +7,12 @@ import { permutation, streamId } from "../random.ts";
 import type { Listed } from "./folder_walk.ts";
 import { type Notes, some } from "./notes.ts";
 
-/** What a val part is for where there is no test part. */
-export const VAL_USES = ["test", "validation"] as const;
+/**
+ * What a val part is for where there is no test part: the test, the choice of the epoch (a test is
+ * then set apart of the training images), or half of each class for either, so that images which
+ * were trained on have no part in them.
+ */
+export const VAL_USES = ["test", "validation", "both"] as const;
 
 export interface DivideOptions {
   /** Of each class, rounded down, but at least one image; by default one in six. */
@@ -71,14 +75,38 @@ export function divide(
     return { train, validation, test, how: "" };
   }
   if (validation.length === 0 || valFor === "validation") return cut(train, validation);
+  if (testShare !== undefined) throw idle("--test-share", folder, "a val part for the test");
+  if (valFor === "both") return { train, ...halves(validation, listed, notes), how: "" };
   if (valFor === undefined) {
-    notes.guess("the val part is the test, since there is no test part", "--val-for validation");
+    notes.guess("the val part is the test, since there is no test part", "--val-for");
   }
   return { train, validation: [], test: validation, how: "" };
 }
 
 const idle = (flag: string, folder: string, has: string) =>
   new UserError(`${flag} has no effect: ${folder} has ${has}`, ExitCode.usage);
+
+/** A val part of which half of each class chooses the epoch, and the other half is the test. */
+function halves(
+  rows: readonly number[],
+  listed: readonly Listed[],
+  notes: Notes,
+): { validation: number[]; test: number[] } {
+  const test = new Set<number>();
+  const single: string[] = [];
+  for (const [label, members] of Map.groupBy(rows, (i) => listed[i].label)) {
+    if (members.length === 1) single.push(label);
+    const order = permutation(members.length, 0, streamId(`val/${label}`));
+    order.subarray(0, Math.floor(members.length / 2)).forEach((i) => test.add(members[i]));
+  }
+  if (single.length > 0) {
+    notes.warn(`no image of ${some(single)} is in the test: the val part has one`);
+  }
+  return {
+    validation: rows.filter((i) => !test.has(i)),
+    test: rows.filter((i) => test.has(i)),
+  };
+}
 
 function splitTest(
   rows: readonly number[],

@@ -39,7 +39,7 @@ export interface StageResult {
   readonly bestEpoch: number;
 }
 
-const CONFIG = "config.json";
+export const CONFIG = "config.json";
 const METRICS = "metrics.jsonl";
 
 /** Commands whose runs can be gone on with. */
