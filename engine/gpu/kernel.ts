@@ -107,6 +107,21 @@ export function textureInputs({ operands }: Kernel): TextureInput[] {
   );
 }
 
+/** Memory that kernels need besides an operation's operands and its result. */
+export class Scratch {
+  constructor(readonly shape: readonly number[]) {}
+}
+
+/** One of the kernels that compute an operation one after the other, and where its operands lie. */
+export interface Stage {
+  readonly kernel: Kernel;
+  /** In binding order. */
+  readonly places: readonly Place[];
+}
+
+/** The operation's operand of that number, its result, or what one stage leaves to another. */
+export type Place = number | "result" | Scratch;
+
 /** A kernel whose result is a sum over `splits` parts, to be added in order by another kernel. */
 export interface SplitKernel {
   readonly kernel: Kernel;

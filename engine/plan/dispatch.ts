@@ -1,7 +1,7 @@
 /** What a plan runs: kernels on memory, one after the other. */
 
-import { outputCount } from "../gpu/kernel.ts";
-import type { Scratch, Step, Tensor } from "../tensor/tensor.ts";
+import { outputCount, type Scratch } from "../gpu/kernel.ts";
+import type { Step, Tensor } from "../tensor/tensor.ts";
 
 /** Where a value lies: a leaf, a node with memory of its own, or scratch memory. */
 export type Storage = Tensor | Scratch;

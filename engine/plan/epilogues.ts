@@ -24,16 +24,14 @@ export function joinEpilogues(
   target: Target,
 ): Item[] {
   const readers = readersOf(items);
-  /** Items of one kernel, by what it computes for nobody but one reader. */
+  /** Items by what their last kernel computes for nobody but one reader. */
   const open = new Map<Tensor, KernelItem>();
   const gone = new Set<Item>();
   const joined = items.map((item) => {
     if (item.kind === "kernels") {
       const [result] = item.writes;
       const read = readers.get(result) ?? [];
-      if (item.steps.length === 1 && read.length === 1 && !wanted.has(result)) {
-        open.set(result, item);
-      }
+      if (read.length === 1 && !wanted.has(result)) open.set(result, item);
       return item;
     }
     const { node, leaves, writes } = item;
@@ -51,17 +49,18 @@ export function joinEpilogues(
   return joined.filter((item) => !gone.has(item));
 }
 
-/** The kernel with the chain behind it, whose leaf `own` it computes; undefined if it takes none. */
+/** The item with the chain behind it, whose leaf `own` it computes; undefined if it takes none. */
 function withChain(
   host: KernelItem,
   { chain, leaves, writes }: ChainItem,
   own: number,
   target: Target,
 ): KernelItem | undefined {
-  const [{ kernel, buffers }] = host.steps;
+  const { kernel, buffers } = host.steps.at(-1)!;
   const inputs = buffers.slice(0, -1);
   const longer = withEpilogue(kernel, chain, own, target);
   const others = leaves.filter((_, k) => k !== own).map(({ tensor }) => tensor);
-  return longer &&
-    kernelItem([{ kernel: longer, buffers: [...inputs, ...others, ...writes] }], host.node);
+  if (!longer) return undefined;
+  const last = { kernel: longer, buffers: [...inputs, ...others, ...writes] };
+  return kernelItem([...host.steps.slice(0, -1), last], host.node);
 }

@@ -4,7 +4,8 @@
  * be is copied after everything else, so that all new values are computed from the old ones.
  */
 
-import { type AssignmentPair, Scratch, type Tensor, type Variable } from "../tensor/tensor.ts";
+import { Scratch } from "../gpu/kernel.ts";
+import type { AssignmentPair, Tensor, Variable } from "../tensor/tensor.ts";
 import type { Storage } from "./dispatch.ts";
 import { chainItem, type Item, kernelItem, readersOf, readsOnce, sourceOf } from "./item.ts";
 

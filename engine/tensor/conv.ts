@@ -10,12 +10,13 @@
  * Layouts: x [N, H, W, C], w [R, S, C/groups, K], y [N, P, Q, K].
  */
 
-import { convForward, convInputGrad, convWeightGrad } from "../gpu/kernels/conv.ts";
-import type { ConvShape } from "../gpu/kernels/conv_shape.ts";
-import { splitSum } from "./split.ts";
+import { convFace, convStages } from "../gpu/kernels/conv.ts";
+import type { ConvShape, Face } from "../gpu/kernels/conv_shape.ts";
+import type { Target } from "../gpu/kernels/target.ts";
+import { splitSum, stagedSteps } from "./split.ts";
 import { checkWhole, sameShape, type Shape, shapeError } from "./shape.ts";
 import { defineKernels, type KernelOperation } from "./operation.ts";
-import { requireTensors, type Tensor } from "./tensor.ts";
+import { requireTensors, type Step, type Tensor } from "./tensor.ts";
 
 export interface ConvOptions {
   stride?: number | readonly [number, number];
@@ -33,22 +34,31 @@ export const CONV2D: KernelOperation<ConvShape> = defineKernels({
   name: "conv2d",
   inputs: ["f32", "f32"],
   gradient: ({ inputs: [x, w] }, g, conv) => [inputGrad(g, w, conv), weightGrad(x, g, conv)],
-  lower: (node, conv, target) => splitSum(node, convForward(conv, target), target),
+  lower: lowered("forward"),
 });
 
 const INPUT_GRAD = defineKernels<ConvShape>({
   name: "conv2dInputGrad",
   inputs: ["f32", "f32"],
   gradient: ({ inputs: [dy, w] }, g, conv) => [forward(g, w, conv), weightGrad(g, dy, conv)],
-  lower: (node, conv, target) => splitSum(node, convInputGrad(conv, target), target),
+  lower: lowered("input gradient"),
 });
 
 const WEIGHT_GRAD = defineKernels<ConvShape>({
   name: "conv2dWeightGrad",
   inputs: ["f32", "f32"],
   gradient: ({ inputs: [x, dy] }, g, conv) => [inputGrad(dy, g, conv), forward(x, g, conv)],
-  lower: (node, conv, target) => splitSum(node, convWeightGrad(conv, target), target),
+  lower: lowered("weight gradient"),
 });
+
+/** The kernels of a face, Winograd's or the one that is direct. */
+function lowered(face: Face) {
+  return (node: Tensor, conv: ConvShape, target: Target): readonly Step[] => {
+    const stages = convStages(conv, face, target);
+    if (stages) return stagedSteps(node, stages);
+    return splitSum(node, convFace(conv, face, target), target);
+  };
+}
 
 const inputShape = (c: ConvShape): Shape => [c.batch, c.inHeight, c.inWidth, c.inChannels];
 const outputShape = (c: ConvShape): Shape => [c.batch, c.outHeight, c.outWidth, c.outChannels];

@@ -1,13 +1,22 @@
 /**
+ * Operations of several kernels, and the memory between them.
+ *
  * Long reductions inside a kernel (a weight gradient's sum over batch and space) are split over
  * workgroups; a second kernel combines the parts in a fixed order, so the same bits come out each
  * time.
  */
 
-import type { SplitKernel } from "../gpu/kernel.ts";
+import { type Place, Scratch, type SplitKernel, type Stage } from "../gpu/kernel.ts";
 import { type Combine, reduceKernel } from "../gpu/kernels/reduce.ts";
 import type { Target } from "../gpu/kernels/target.ts";
-import { Scratch, type Step, type Tensor } from "./tensor.ts";
+import type { Step, Tensor } from "./tensor.ts";
+
+/** The steps that compute `node` from its inputs by stages. */
+export function stagedSteps(node: Tensor, stages: readonly Stage[]): Step[] {
+  const at = (place: Place) =>
+    place === "result" ? node : place instanceof Scratch ? place : node.inputs[place];
+  return stages.map(({ kernel, places }) => ({ kernel, buffers: places.map(at) }));
+}
 
 /** The steps that compute `node` from its inputs by a kernel that sums. */
 export function splitSum(node: Tensor, split: SplitKernel, target: Target): Step[] {

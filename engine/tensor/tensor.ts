@@ -8,7 +8,7 @@
  * engine; PyTorch's layouts are made at the doors (engine/nn/state.ts).
  */
 
-import type { Kernel } from "../gpu/kernel.ts";
+import type { Kernel, Scratch } from "../gpu/kernel.ts";
 import type { Target } from "../gpu/kernels/target.ts";
 import { currentOrigin, type Origin } from "./origin.ts";
 import { checkExtents, numel, type Shape, shapeError, showShape } from "./shape.ts";
@@ -21,11 +21,6 @@ export type Attributes = Readonly<Record<string, unknown>>;
 
 /** For each input the gradient that reaches it, or undefined where none does. */
 export type GradientRule = (node: Tensor, gradient: Tensor) => readonly (Tensor | undefined)[];
-
-/** Memory that a kernel needs besides its inputs and its output. */
-export class Scratch {
-  constructor(readonly shape: Shape) {}
-}
 
 /** One dispatch: a kernel and its buffers in binding order. */
 export interface Step {

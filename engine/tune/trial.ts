@@ -5,7 +5,7 @@
  */
 import differencesShader from "../../shaders/tune/differences.wgsl" with { type: "text" };
 import { ExitCode, UserError } from "../errors.ts";
-import { type Kernel, read, type Tunable, written } from "../gpu/kernel.ts";
+import { type Kernel, read, Scratch, type Tunable, written } from "../gpu/kernel.ts";
 import { Timestamps } from "../gpu/timestamps.ts";
 import { allocate, layOut, type Memory } from "../plan/allocate.ts";
 import { readBuffers } from "../plan/buffers.ts";
@@ -16,7 +16,7 @@ import { recordCopy } from "../plan/textures.ts";
 import { draws, uniform } from "../random.ts";
 import { median, relativeError } from "../averages.ts";
 import { numel } from "../tensor/shape.ts";
-import { Input, Scratch, type Step } from "../tensor/tensor.ts";
+import { Input, type Step } from "../tensor/tensor.ts";
 
 /** A variant with the median of its times, or why it can't be used. */
 export interface Measured {

@@ -126,7 +126,8 @@ function forEachProduct(s: ConvShape, visit: (x: number, w: number, y: number) =
   }
 }
 
-function reference(s: ConvShape, x: Float32Array, w: Float32Array, dy: Float32Array) {
+/** The three faces in float64. */
+export function reference(s: ConvShape, x: Float32Array, w: Float32Array, dy: Float32Array) {
   const y = new Float64Array(dy.length);
   const dx = new Float64Array(x.length);
   const dw = new Float64Array(w.length);

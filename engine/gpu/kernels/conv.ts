@@ -6,12 +6,13 @@
  *
  *     y[n,p,q,k] = sum over r,s,c of x[n, p*stride - padding + r*dilation, ..., c] w[r,s,c,k]
  */
-import type { SplitKernel } from "../kernel.ts";
+import type { SplitKernel, Stage } from "../kernel.ts";
 import { block } from "./conv_block.ts";
 import { depthwise } from "./conv_depthwise.ts";
 import { general } from "./conv_general.ts";
 import type { ConvShape, Face, Family } from "./conv_shape.ts";
 import { tile } from "./conv_tile.ts";
+import { winograd, winogradScheme } from "./conv_winograd.ts";
 import { PLAIN, type Target } from "./target.ts";
 
 /** Depthwise tiles, blocks in workgroup memory, register tiles, and what takes all the rest. */
@@ -22,7 +23,17 @@ export function familyOf(s: ConvShape, target: Target): Family {
   return families.find((family) => family.takes(s, target))!;
 }
 
-function kernelOf(s: ConvShape, face: Face, target: Target): SplitKernel {
+/**
+ * Winograd's stages of a face, where the target prefers them for the shape. Otherwise undefined: then
+ * the face is one kernel, which the functions below make.
+ */
+export function convStages(s: ConvShape, face: Face, target: Target): Stage[] | undefined {
+  const scheme = winogradScheme(s, face, target);
+  return scheme && winograd(s, face, scheme, target, convFace);
+}
+
+/** A face as one kernel: the operands and parts of the functions below. */
+export function convFace(s: ConvShape, face: Face, target: Target): SplitKernel {
   return familyOf(s, target).faces[face](s, target);
 }
 
@@ -31,7 +42,7 @@ function kernelOf(s: ConvShape, face: Face, target: Target): SplitKernel {
  * parts is y itself.
  */
 export function convForward(s: ConvShape, target: Target = PLAIN): SplitKernel {
-  return kernelOf(s, "forward", target);
+  return convFace(s, "forward", target);
 }
 
 /**
@@ -39,7 +50,7 @@ export function convForward(s: ConvShape, target: Target = PLAIN): SplitKernel {
  * parts [splits,N,H,W,C]; zero where no window touches the input.
  */
 export function convInputGrad(s: ConvShape, target: Target = PLAIN): SplitKernel {
-  return kernelOf(s, "input gradient", target);
+  return convFace(s, "input gradient", target);
 }
 
 /**
@@ -47,5 +58,5 @@ export function convInputGrad(s: ConvShape, target: Target = PLAIN): SplitKernel
  * parts [splits,R,S,C/groups,K].
  */
 export function convWeightGrad(s: ConvShape, target: Target = PLAIN): SplitKernel {
-  return kernelOf(s, "weight gradient", target);
+  return convFace(s, "weight gradient", target);
 }

@@ -34,6 +34,13 @@ export interface Target {
   readonly workgroupThreads: number;
   /** Most workgroups of a dispatch in one dimension. */
   readonly workgroupsPerDimension: number;
+  /** Most bytes of an operand. */
+  readonly operandBytes: number;
+  /**
+   * What it costs to write a value and read it again, in multiply-adds, where convolutions may go
+   * Winograd's way, which saves these and moves more; infinite where they may not.
+   */
+  readonly moveCost: number;
   /** The fastest variants that were measured on this adapter, by shape class; see variant.ts. */
   readonly tuning?: ReadonlyMap<string, string>;
 }
@@ -48,6 +55,8 @@ export const PLAIN: Target = {
   workgroupMemory: 0,
   workgroupThreads: 256,
   workgroupsPerDimension: WORKGROUPS_PER_DIMENSION,
+  operandBytes: 1 << 27,
+  moveCost: Infinity,
 };
 
 /** A large GPU (132 multiprocessors of 2048 threads) with the limits that every device has. */
