@@ -112,7 +112,6 @@ Deno.test("decoys: the class's grey in training, any in the test, or as asked fo
     assert.equal(new Set(test.backgrounds).size, 10);
     assert.deepEqual(test.labels, figures.test.labels);
     assert.equal(pairingsOf(test)!.of.filter((group) => group === 0).length / 600, own(test));
-    // The test of R4: swatches of the class's own grey are drawn once more.
     near(own(make(shortcut, { testCorrelation: -0.9 }).test), 0.01, 0.02);
     near(own(make(shortcut, { correlation: 0.5 }).train), 0.55);
     assert.deepEqual(make(shortcut), make(shortcut));

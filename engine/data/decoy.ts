@@ -5,9 +5,8 @@
  * Source: Ross, Hughes, Doshi-Velez, "Right for the Right Reasons" (IJCAI 2017), and the authors'
  * code, where the network's input is the byte itself (`--scale 1`).
  *
- * "Model Guidance via Robust Feature Attribution" (TMLR 2025, "R4") measures on this test with the
- * swatches that happened to be the class's own drawn once more, which is a correlation of -0.9: one
- * in a hundred is left. (Its code paints figures' pixels of exactly that grey over, too. We don't.)
+ * "Model Guidance via Robust Feature Attribution" (TMLR 2025, "R4") measures the worst class on such a
+ * test too, with inputs of 0 .. 1.
  */
 import { greyNames, greyOf } from "./greys.ts";
 import { type Picture, type Shortcut, UNIT_RANGE } from "./shortcut.ts";
