@@ -34,7 +34,7 @@ export function onOtherBackgrounds(images: Tensor, background: Tensor, offset = 
 }
 
 /** Row b of the result is row (b + offset) mod B of `x`. */
-function roll(x: Tensor, offset: number): Tensor {
+export function roll(x: Tensor, offset: number): Tensor {
   const [rows] = x.shape;
   const start = ((offset % rows) + rows) % rows;
   if (start === 0) return x;

@@ -117,11 +117,11 @@ export class Stages {
    * @param stage its name in the folder, where that is another
    */
   async arm(name: ArmName, trial: Trial, stage: string = name): Promise<StageResult> {
-    const { runtime, network, set, split, settings } = this;
+    const { runtime, network, set, split, settings, report: { signal } } = this;
     const { start, treatEpochs, treatLr } = settings;
     const { options, ...common } = trial;
     this.begin(trial.baseline);
-    const site = { runtime, network, set, split, settings, ...common };
+    const site = { runtime, network, set, split, settings, signal, ...common };
     const recipe = await recipeOf(name, site, options);
     this.begin(trial.baseline);
     const { note, ...changes } = recipe;

@@ -30,6 +30,8 @@ export interface TrainOptions extends StepOptions {
   readonly average?: AverageOptions;
   /** What decides which epoch is kept; the accuracy on the validation images if absent. */
   readonly select?: Selection;
+  /** What is done to the network of the epoch that is kept, such as to calibrate it. */
+  readonly finish?: () => Promise<void>;
   /** Where the run's state is kept while it is under way; nowhere if absent. */
   readonly checkpoint?: CheckpointStore;
   /**

@@ -102,6 +102,7 @@ class Loop {
       throw error;
     }
     loadStateDict(this.network, this.best, this.runtime, "the best epoch");
+    await this.options.finish?.();
     return { history: this.history, bestEpoch: this.bestEpoch };
   }
 

@@ -22,7 +22,8 @@ export type ArmNeed = "constraint" | "evidence" | "masks" | "groups";
 type Changed =
   | ("train" | "order" | "transform")
   | ("objective" | "penalty")
-  | ("optimizer" | "sam" | "trainable");
+  | ("optimizer" | "sam" | "trainable" | "lrSchedule")
+  | ("average" | "finish");
 
 /** What an arm's training does otherwise than the control's; {} is the control. */
 export type Recipe = Partial<Pick<TrainOptions, Changed>> & {
@@ -44,6 +45,8 @@ export interface ArmSite {
   /** The kernels of each class that the baseline lives on, by layer. */
   readonly kernels: ReadonlyMap<string, ClassKernels>;
   readonly settings: StageSettings;
+  /** Ends what a recipe does by itself. */
+  readonly signal: AbortSignal;
 }
 
 export interface Arm<Name extends string = string, Options extends OptionTable = OptionTable> {

@@ -5,13 +5,27 @@ import { didYouMean } from "../../nearest.ts";
 import type { Need, OptionTable, Values } from "../../options.ts";
 import type { Arm, ArmSite, Recipe } from "./arm.ts";
 import { control } from "./control.ts";
+import { decouple } from "./decouple.ts";
+import { dfr } from "./dfr.ts";
+import { gdro } from "./gdro.ts";
+import { jtt } from "./jtt.ts";
+import { mixup } from "./mixup.ts";
 import { type ArmSubject, lackingOf } from "./needs.ts";
 import { placebo, placeboMean } from "./placebo.ts";
 import { placeboSize } from "./placebo_size.ts";
+import { sam } from "./sam.ts";
+import { smooth } from "./smooth.ts";
+import { swa } from "./swa.ts";
+import { swap } from "./swap.ts";
+import { temperature } from "./temperature.ts";
 import { treated } from "./treated.ts";
 
 /** A new arm is a file beside this and its name here. */
-export const ARMS = [control, treated, placebo, placeboMean, placeboSize] as const;
+export const ARMS = [
+  ...[control, treated, placebo, placeboMean, placeboSize] as const,
+  ...[swap, sam, swa, smooth, mixup, decouple, temperature] as const,
+  ...[dfr, jtt, gdro] as const,
+] as const;
 
 type Entry = typeof ARMS[number];
 export type ArmName = Entry["name"];
@@ -35,6 +49,11 @@ function optionsOf({ name, options }: Arm): OptionTable {
   return Object.fromEntries(Object.entries(options).map(([key, of]) => [key, { ...of, need }]));
 }
 export type ArmOptions = Values<Intersection<Entry["options"]>>;
+
+/** Every option as it is where nothing else is asked for. */
+export const usualArmOptions = Object.fromEntries(
+  Object.entries(armOptions as OptionTable).map(([key, option]) => [key, option.default]),
+) as ArmOptions;
 
 /** An arm whose literal types are not asked for. @throws UserError (usage) with the nearest name */
 export function armOf(name: string): Arm {

@@ -21,6 +21,7 @@ import type { RunFolder, StageResult } from "../../run/run_folder.ts";
 import { accuracy, type Prediction, predictions } from "../../train/predictions.ts";
 import { Predictor } from "../../train/predict.ts";
 import { classMeasures } from "../class_measures.ts";
+import { usualArmOptions } from "../arms/arms.ts";
 import { termsOf } from "../constraint.ts";
 import {
   type Interval,
@@ -213,7 +214,7 @@ const trialOf = (
   { state }: StageResult,
   treatment: Treatment,
   kernels: Trial["kernels"] = new Map(),
-): Trial => ({ baseline: state, treatment, kernels, options: {} });
+): Trial => ({ baseline: state, treatment, kernels, options: usualArmOptions });
 
 interface Judged {
   readonly predicted: readonly Prediction[];
