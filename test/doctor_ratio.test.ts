@@ -1,7 +1,7 @@
 /** Weights as ratios: what they are measured as, what is told of them, and how flags ask for them. */
 
 import assert from "node:assert/strict";
-import { parseFlags } from "../cli/framework/flags.ts";
+import { flagName, parseFlags } from "../cli/framework/flags.ts";
 import { checkRules } from "../cli/framework/rules.ts";
 import { treatFlags } from "../cli/treat_flags.ts";
 import { prepare } from "../cli/treatment.ts";
@@ -14,6 +14,7 @@ import type { Runtime } from "../engine/plan/runtime.ts";
 import { crossEntropy, Input, Variable } from "../engine/tensor/mod.ts";
 import { shuffled } from "../engine/train/order.ts";
 import { forward } from "../engine/train/graph.ts";
+import { decided } from "../engine/report/read.ts";
 import { interpret } from "./reference/interpreter.ts";
 import { constraintOf } from "./support/constraint.ts";
 import { byLayer, masks } from "./support/forms.ts";
@@ -164,6 +165,24 @@ Deno.test("flags: a weight, a ratio, or what the form has", () => {
       schedule: usual,
     },
   );
+});
+
+Deno.test("flags: a report's settings give the same constraint, whatever defaults become", () => {
+  const cases = [
+    "",
+    "--beta-kappa 0.5 --warmup 1",
+    "--space-form hinged --rho 0.8 --course cosine --space-until 0.5 --alpha-kappa 2",
+    "--form background-kernels --layer last --space-form rrr",
+  ];
+  for (const flags of cases) {
+    const constraint = constraintFor(flags);
+    const settings = Object.entries({
+      ...{ form: constraint.channel.form, spaceForm: constraint.space.form },
+      ...{ layer: constraint.channel.layers, ...decided(constraint) },
+    });
+    const told = settings.map(([key, value]) => `${flagName(key)} ${value}`).join(" ");
+    assert.deepEqual(constraintFor(told), constraint, told);
+  }
 });
 
 Deno.test("flags: what contradicts or has no effect is named", () => {

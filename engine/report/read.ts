@@ -19,6 +19,7 @@ import type { Schema } from "../io/json.ts";
 import { decodeNpy } from "../io/npy.ts";
 import { epochSchema } from "../run/epoch_schema.ts";
 import { configSchema } from "../run/config_schema.ts";
+import type { Schedule } from "../train/schedule.ts";
 import type { Run, Settings, Study } from "./run.ts";
 
 export interface ReadOptions {
@@ -84,9 +85,23 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
   );
 }
 
-/** The settings whose defaults depend on network and data, as they came out. */
-const decided = ({ channel, space }: Constraint): Settings => ({
-  ...{ alpha: channel.weight, beta: space.weight, spaceLayer: space.layers },
+/** The settings whose defaults depend on network, data and form, as they came out. */
+export const decided = ({ channel, space }: Constraint): Settings => ({
+  ...{ ...channel.options, ...space.options, spaceLayer: space.layers },
+  ...channel.relative ? { alphaKappa: channel.weight } : { alpha: channel.weight },
+  ...space.relative ? { betaKappa: space.weight } : { beta: space.weight },
+  ...overEpochs(channel.schedule, (key) => key),
+  ...overEpochs(space.schedule, (key) => `space${key[0].toUpperCase()}${key.slice(1)}`),
+});
+
+const overEpochs = (
+  { warmup, course, until = 1 }: Schedule,
+  keyOf: (key: string) => string,
+): Settings => ({
+  ...typeof warmup === "number"
+    ? { [keyOf("warmup")]: warmup }
+    : { [keyOf("warmupShare")]: warmup.share },
+  ...{ [keyOf("course")]: course, [keyOf("until")]: until },
 });
 
 async function readConfig(folder: string): Promise<Settings & { command: string }> {
