@@ -25,8 +25,8 @@ export function canBeHad(network: Module, set: DataSet, name: TermName, term: Te
 
 /**
  * The weight of a term where none is asked for: its form's, or 0 where the form needs what is not
- * there. Where the head reads only the mean of its map, a form that needs a gradient it can move is
- * off as well: no search was made on such networks.
+ * there. Where the head reads only the mean of its map, a form with a weight that was searched for and
+ * a gradient that it has to move is off as well: no search was made on such networks.
  * @param features the map that feeds the head
  * @throws UserError (usage) for a layer that is none
  */
@@ -37,9 +37,10 @@ export function defaultWeight(
   wanted: Omit<Term, "weight">,
   features: string,
 ): number {
-  const { weight, needs } = formOf(name, wanted.form);
+  const { weight, relative, needs } = formOf(name, wanted.form);
   if (weight === 0 || needs.length === 0) return weight;
-  const layers = [...needs.includes("movable gradient") ? [features] : [], ...wanted.layers];
+  const isSearched = !relative && needs.includes("movable gradient");
+  const layers = [...isSearched ? [features] : [], ...wanted.layers];
   return canBeHad(network, set, name, { ...wanted, layers, weight }) ? weight : 0;
 }
 
