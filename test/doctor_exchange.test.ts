@@ -77,12 +77,24 @@ Deno.test("backgrounds are lent within the class and across classes, where there
   deepEqual(exchangesOf(without, 0), []);
 });
 
-Deno.test("both backgrounds are filled in where the figure of either was", async () => {
-  const images = values([3, 1, 4, 1], 1, 2, 3, 4, 10, 20, 30, 40, 100, 200, 300, 400);
-  const background = values([3, 1, 4, 1], 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1);
+Deno.test("both backgrounds are filled in where the figure of either was, and around it", async () => {
+  const row = (scale: number) => [1, 2, 3, 4, 5, 6, 7, 8].map((x) => scale * x);
+  const images = values([3, 1, 8, 1], ...row(1), ...row(10), ...row(100));
+  const background = values(
+    [3, 1, 8, 1],
+    ...[0, 1, 1, 1, 1, 1, 1, 1],
+    ...[1, 0, 1, 1, 1, 1, 1, 1],
+    ...[1, 1, 1, 1, 0, 1, 1, 1],
+  );
   const [found] = await evaluate([inEveryWay(images, background)]);
-  const rows = [0, 4, 8].map((at) => Array.from(found.subarray(at, at + 4)));
-  deepEqual(rows, [[1, 2, 3, 4], [1, 25, 25, 40], [1, 250, 250, 400]]);
+  const rows = [0, 8, 16].map((at) => Array.from(found.subarray(at, at + 8)));
+  // Of either only the last two pixels are shown: the figures are the second and the fifth.
+  deepEqual(rows, [row(1), [1, 75, 75, 75, 75, 75, 70, 80], [
+    1,
+    ...[5, 5, 5, 5, 5].fill(750),
+    700,
+    800,
+  ]]);
 });
 
 Deno.test("the gap of two backgrounds is that of the network's predictions", async () => {

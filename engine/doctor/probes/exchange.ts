@@ -5,8 +5,8 @@
  * background's alone. Where the background tells nothing, it is zero but for chance.
  *
  * What the other image shows of its own figure would tell too. So either background is filled in
- * with its mean colour where the figure of either of the two was (see ../exchange.ts): the same
- * place in both.
+ * with its mean colour where the figure of either of the two was (see ../exchange.ts), and a little
+ * around it, for masks are seldom exact and an outline tells as much: the same place in both.
  *
  * Source: Xiao, Engstrom, Ilyas, Madry, Noise or Signal: The Role of Image Backgrounds in Object
  * Recognition, ICLR 2021: the gap of "mixed-same" and "mixed-rand".
@@ -18,7 +18,8 @@ import { count, finite } from "../../io/json.ts";
 import { run } from "../../nn/module.ts";
 import { permutation, streamId } from "../../random.ts";
 import { concat, reshape, slice } from "../../tensor/movement.ts";
-import { mul } from "../../tensor/pointwise.ts";
+import { mul, sub } from "../../tensor/pointwise.ts";
+import { maxPool2d } from "../../tensor/pool.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { RowCollector } from "../../train/collect.ts";
 import type { Observer } from "../../train/observer.ts";
@@ -70,7 +71,9 @@ export interface ExchangeResult {
 export type Exchange = readonly [image: number, same: number, other: number];
 
 /** Rows for each image: as it is, on the same class's background, on another's. */
-const WAYS = 3;
+export const WAYS = 3;
+/** How far around a figure its outline may be seen: a part of the image's side. */
+const MARGIN = 1 / 16;
 
 /**
  * Which backgrounds the images of a split get: of the images in a random order, the next one of the
@@ -113,8 +116,9 @@ export class ExchangeMeasure implements Measure<ExchangeResult> {
     private readonly labels: readonly number[],
   ) {}
 
-  static async make(subject: Subject): Promise<ExchangeMeasure> {
-    const { runtime, network, set, split, batch, seed } = subject;
+  static async make(
+    { runtime, network, set, split, batch, seed }: Omit<Subject, "featureLayer">,
+  ): Promise<ExchangeMeasure> {
     const exchanges = exchangesOf(split, seed);
     const images = subset(split, Uint32Array.from(exchanges.flat()));
     const size = WAYS * Math.ceil(batch / WAYS);
@@ -141,11 +145,20 @@ export class ExchangeMeasure implements Measure<ExchangeResult> {
  * @param background the share of background in each pixel [3 n, H, W, 1]
  */
 export function inEveryWay(images: Tensor, background: Tensor): Tensor {
+  const around = (x: Tensor) => shrunk(x, Math.ceil(MARGIN * images.shape[1]));
   const [own, ofSame, ofOther] = ways(background);
-  const outsideBoth = mul(ofSame, ofOther);
+  const outsideBoth = mul(around(ofSame), around(ofOther));
   const grounds = together([own, outsideBoth, outsideBoth]);
   const on = (offset: number) => ways(onOtherBackgrounds(images, grounds, offset))[0];
   return together([ways(images)[0], on(1), on(2)]);
+}
+
+/** The background [n, 1, H, W, 1] without what lies within so many pixels of a figure. */
+function shrunk(background: Tensor, margin: number): Tensor {
+  const [images, , height, width] = background.shape;
+  const figure = sub(1, reshape(background, [images, height, width, 1]));
+  const grown = maxPool2d(figure, 2 * margin + 1, { stride: 1, padding: margin });
+  return reshape(sub(1, grown), background.shape);
 }
 
 /** The first, second and third of every three rows: [3 n, ...] to three of [n, 1, ...]. */

@@ -52,7 +52,9 @@ const COLUMNS = 4;
 export class ForegroundMeasure implements Measure<ForegroundResult> {
   private constructor(private readonly rows: RowCollector) {}
 
-  static async make({ runtime, network, set, split, batch }: Subject): Promise<ForegroundMeasure> {
+  static async make(
+    { runtime, network, set, split, batch }: Omit<Subject, "featureLayer">,
+  ): Promise<ForegroundMeasure> {
     const rows = await RowCollector.make(runtime, set, split, batch, (batches) => {
       const { images, labels } = batches;
       const map = saliency(network, images, labels);
