@@ -79,32 +79,28 @@ export const batchFlag = flagTable({
 /** Bounds that no sensible command line meets: beyond them a number is a slip of the hand. */
 export const MAX_IMAGES = 1e9, MAX_EPOCHS = 1e5, MAX_WEIGHT = 1e6;
 
-/**
- * Which training images are looked at, and the folder for what is found in them.
- * @param validation the share that is left out where none is asked for
- */
-export const trainingImagesFlags = <const Default extends number>(validation: Default) =>
-  flagTable({
-    limit: {
-      type: "integer",
-      min: 20,
-      max: MAX_IMAGES,
-      help: "training images to use (default all)",
-    },
-    validation: {
-      type: "number",
-      min: 0,
-      below: 1,
-      default: validation,
-      help: "share of the training images to leave out, as training did",
-    },
-    out: {
-      type: "string",
-      value: "DIR",
-      help: "the folder for it (default a new one in runs/)",
-      writes: { what: "folder", otherwise: "runs" },
-    },
-  });
+/** Which training images are looked at, and the folder for what is found in them. */
+export const trainingImagesFlags = flagTable({
+  limit: {
+    type: "integer",
+    min: 20,
+    max: MAX_IMAGES,
+    help: "training images to use (default all)",
+  },
+  validation: {
+    type: "number",
+    min: 0,
+    below: 1,
+    default: 0.1,
+    help: "share of the training images to leave out, as training did",
+  },
+  out: {
+    type: "string",
+    value: "DIR",
+    help: "the folder for it (default a new one in runs/)",
+    writes: { what: "folder", otherwise: "runs" },
+  },
+});
 
 export const trainFlags = flagTable({
   ...batchFlag,
@@ -342,19 +338,19 @@ export function adviseResume(
   context.print(`\nstopped; continue with: deno task ${command} --resume ${folder.path}`);
 }
 
-/** The first lines of a run: what is trained on what, and where it goes. */
+/** The first lines: which network, on which data, and where what comes of it goes, if anywhere. */
 export function introduce(
   print: (line: string) => void,
   model: string,
   network: Module,
   set: DataSet,
   adapter: string,
-  folder: string,
+  folder?: string,
 ): void {
   print(`model    ${model}, ${parameterCount(network).toLocaleString("en")} parameters`);
   print(labelled("data", `${set.name}: ${set.source}`));
   print(`adapter  ${adapter}`);
-  print(`folder   ${folder}`);
+  if (folder !== undefined) print(`folder   ${folder}`);
 }
 
 export const percent = (share: number, digits = 2) => `${(100 * share).toFixed(digits)} %`;

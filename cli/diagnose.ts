@@ -1,21 +1,22 @@
 /** Finds the convolution kernels each class lives on. */
 
 import { ACCOUNT, accountOf } from "../engine/data/account.ts";
-import { trainingImages } from "../engine/data/dataset.ts";
+import { trainingImages, trainingSplits } from "../engine/data/dataset.ts";
 import { diagnosisOf } from "../engine/doctor/diagnosis_file.ts";
 import { examine, type ExaminedLayer, saveExamination } from "../engine/doctor/examine.ts";
 import { doubtfulExhibits, saveExhibits } from "../engine/doctor/exhibits.ts";
+import { evidenceOf } from "../engine/doctor/findings/evidence.ts";
+import { FINDINGS_FILE, findingsOf } from "../engine/doctor/findings/findings.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
-import { loadStateDict } from "../engine/nn/state.ts";
-import { Runtime } from "../engine/plan/runtime.ts";
 import { describeAccount } from "./account.ts";
-import { freeFolder, openData, openModel, percent, StageBars } from "./common.ts";
+import { freeFolder, introduce, percent, StageBars } from "./common.ts";
 import { diagnoseFlags } from "./diagnose_flags.ts";
+import { describeFindings } from "./findings.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
 import { writeReport } from "./report_file.ts";
-import { fittingWeights, openWeightsFile } from "./weights.ts";
+import { openTrained } from "./trained.ts";
 
 /** Kernels named for each class. */
 const SHOWN = 8;
@@ -33,19 +34,15 @@ export const command = defineCommand({
     does: "every convolution",
   }],
   async run(args, context) {
-    const gpu = await context.gpu();
-    const file = await openWeightsFile(args.weights);
-    const set = await openData(args, context.signal);
-    const { network, entry } = openModel(args, set, args.seed);
+    const { runtime, set, network, entry } = await openTrained(args, context);
     const layers = resolveLayers(network, args.layer, entry.featureLayer);
-    const runtime = new Runtime(gpu);
-    const weights = fittingWeights(file, network, set, context.print);
-    loadStateDict(network, weights.state, runtime, weights.path);
     const folder = args.out ?? await freeFolder("diagnose", args);
     const run = await RunFolder.create(folder, { command: "diagnose", ...args });
 
     const images = trainingImages(set, args);
-    const account = accountOf(set, { training: images });
+    const heldOut = args.validation > 0 ? trainingSplits(set, args).validation : undefined;
+    const account = accountOf(set, { training: images, validation: heldOut });
+    introduce(context.print, args.model, network, set, runtime.gpu.adapter.name, folder);
     context.print(describeAccount(account));
     await run.writeJson(ACCOUNT, account);
     const bars = new StageBars(context);
@@ -56,13 +53,24 @@ export const command = defineCommand({
       onProgress: (done, total) => bars.looked("diagnose", done, total),
     });
     await saveExamination(folder, found);
-    const pool = { name: "training", split: images, logits: found.logits } as const;
+    const evidence = await evidenceOf(
+      { ...{ runtime, network, set, training: images, heldOut }, ...args },
+      found,
+      {
+        signal: context.signal,
+        onProgress: (done, total) => bars.looked("findings", done, total),
+      },
+    );
+    const findings = findingsOf(evidence);
+    await run.writeJson(FINDINGS_FILE, findings);
     const stock = { runtime, set, batch: args.batch };
-    await saveExhibits(folder, await doubtfulExhibits(stock, [pool], found.low));
+    const pools = [evidence.training, ...evidence.heldOut ? [evidence.heldOut] : []];
+    await saveExhibits(folder, await doubtfulExhibits(stock, pools, found.low));
     const { model, theta } = args;
     const diagnosis = diagnosisOf(found, runtime, network, set, images, { model, theta });
     await run.writeJson("diagnosis.json", diagnosis);
-    context.print(`accuracy on these images ${percent(diagnosis.accuracy.accuracy)}`);
+    context.print(`\n${describeFindings(findings)}`);
+    context.print(`\naccuracy on the training images ${percent(diagnosis.accuracy.accuracy)}`);
     for (const layer of found.layers) {
       context.print(`\n${layer.layer}\n${describe(layer, set.classes)}`);
     }

@@ -18,5 +18,5 @@ export const diagnoseFlags = flagTable({
   ...diagnosisFlags,
   ...batchFlag,
   ...seedFlag,
-  ...trainingImagesFlags(0),
+  ...trainingImagesFlags,
 });

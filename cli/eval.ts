@@ -6,18 +6,15 @@ import { accountOf } from "../engine/data/account.ts";
 import { atMost } from "../engine/data/dataset.ts";
 import { combinationsOf, pairingsOf } from "../engine/data/groups.ts";
 import { printable } from "../engine/printable.ts";
-import { loadStateDict } from "../engine/nn/state.ts";
-import { Runtime } from "../engine/plan/runtime.ts";
 import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { describeAccount } from "./account.ts";
 import {
   batchFlag,
   dataFlags,
+  introduce,
   MAX_IMAGES,
   modelFlags,
-  openData,
-  openModel,
   percent,
   seedFlag,
   StageBars,
@@ -26,7 +23,7 @@ import {
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
 import { wrap } from "./framework/text.ts";
-import { fittingWeights, openWeightsFile } from "./weights.ts";
+import { openTrained } from "./trained.ts";
 
 export const command = defineCommand({
   name: "eval",
@@ -45,17 +42,14 @@ export const command = defineCommand({
     does: "accuracy, loss and accuracy by class",
   }],
   async run(args, context) {
-    const gpu = await context.gpu();
-    const file = await openWeightsFile(args.weights);
-    const set = await openData(args, context.signal);
-    const { network } = openModel(args, set, args.seed);
-    const runtime = new Runtime(gpu);
-    const weights = fittingWeights(file, network, set, args.json ? () => {} : context.print);
-    loadStateDict(network, weights.state, runtime, weights.path);
+    const print = args.json ? () => {} : context.print;
+    const { runtime, set, network } = await openTrained(args, context, print);
+    const { adapter } = runtime.gpu;
 
     const test = atMost(set.test, args.limit, args.seed);
     const account = accountOf(set, { test });
-    if (!args.json) context.print(`${describeAccount(account)}\n`);
+    introduce(print, args.model, network, set, adapter.name);
+    print(`${describeAccount(account)}\n`);
     const predictor = await Predictor.make(runtime, network, set, test, args.batch);
     const bars = new StageBars(context);
     const predicted = predictions(
@@ -76,7 +70,7 @@ export const command = defineCommand({
       ? undefined
       : { name: combinations!.names[least], ...shares![least] };
     if (args.json) {
-      const facts = { model: args.model, data: set.name, adapter: gpu.adapter.name };
+      const facts = { model: args.model, data: set.name, adapter: adapter.name };
       const groups = { group_names: pairings?.names, worst_combination: worstCombination };
       const found = { ...facts, test: total, interval, ...measures, classes, ...groups, account };
       context.print(JSON.stringify(found, null, 2));

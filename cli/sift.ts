@@ -7,8 +7,6 @@ import { PICTURES, withMaskFiles } from "../engine/data/mask_files.ts";
 import { siftLow } from "../engine/doctor/sift.ts";
 import { exportSift, type Manifest, readManifest } from "../engine/doctor/sift_folder.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
-import { loadStateDict } from "../engine/nn/state.ts";
-import { Runtime } from "../engine/plan/runtime.ts";
 import { predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
@@ -17,10 +15,10 @@ import {
   batchFlag,
   dataFlags,
   freeFolder,
+  introduce,
   MAX_IMAGES,
   modelFlags,
   openData,
-  openModel,
   percent,
   seedFlag,
   StageBars,
@@ -28,7 +26,7 @@ import {
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
-import { fittingWeights, openWeightsFile } from "./weights.ts";
+import { openTrained } from "./trained.ts";
 
 export const command = defineCommand({
   name: "sift",
@@ -52,7 +50,7 @@ export const command = defineCommand({
     },
     ...batchFlag,
     ...seedFlag,
-    ...trainingImagesFlags(0.1),
+    ...trainingImagesFlags,
     import: {
       type: "string",
       value: "DIR",
@@ -86,16 +84,12 @@ export const command = defineCommand({
         "give the weights, or with --import a folder in which masks were drawn",
       );
     }
-    const gpu = await context.gpu();
-    const file = await openWeightsFile(args.weights);
-    const set = await openData(args, context.signal);
-    const { network } = openModel(args, set, args.seed);
-    const runtime = new Runtime(gpu);
-    const weights = fittingWeights(file, network, set, context.print);
-    loadStateDict(network, weights.state, runtime, weights.path);
+    const { weights } = args;
+    const { runtime, set, network } = await openTrained({ ...args, weights }, context);
     const folder = args.out ?? await freeFolder("sift", args);
     const run = await RunFolder.create(folder, { command: "sift", ...args });
 
+    introduce(context.print, args.model, network, set, runtime.gpu.adapter.name, folder);
     const images = trainingImages(set, args);
     const account = accountOf(set, { training: images });
     context.print(describeAccount(account));

@@ -25,6 +25,7 @@ import { ExitCode, UserError } from "../engine/errors.ts";
 import { requireRoom } from "../engine/train/room.ts";
 import { openModel, StageBars } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
+import { describeFindings } from "./findings.ts";
 import type { Context } from "./framework/command.ts";
 import type { Values } from "./framework/flags.ts";
 import { Forecast } from "./framework/forecast.ts";
@@ -218,5 +219,6 @@ export const reporter = ({ print, signal }: Context, bars: StageBars): TreatRepo
   progress: (stage, progress) => bars.progress(stage, progress),
   epoch: (record) => bars.epoch(record),
   looked: (stage, done, total) => bars.looked(stage, done, total),
+  found: (findings) => print(`\n${describeFindings(findings)}`),
   note: (text) => print(wrap(`  ${text}`, WIDTH, "  ")),
 });

@@ -52,6 +52,7 @@ Deno.test("train, eval, diagnose", () =>
     assert.ok(Math.abs(correct - facts.test.correct) < 1e-9);
     const table = await succeed(...evaluate, "--batch", "7");
     const share = (100 * facts.test.accuracy).toFixed(2);
+    assert.match(table, /^model +small, .*\ndata +mnist: [^]*^adapter /m);
     assert.ok(table.includes(`accuracy ${share} % (${facts.test.correct} of 60; 95 % interval`));
     const limited = JSON.parse(await succeed(...evaluate, "--json", "--limit", "10"));
     assert.deepEqual(limited.classes.map((c: { images: number }) => c.images), Array(10).fill(1));
@@ -71,10 +72,14 @@ Deno.test("train, eval, diagnose", () =>
           "diagnosis.json",
           "exhibits.json",
           "exhibits.safetensors",
+          "findings.json",
         ],
         ...["report.html", "sift.json"],
       ].sort(),
     );
+    assert.match(found, /^model +small, .*\ndata +mnist: [^]*^adapter +.*\nfolder +/m);
+    assert.match(found, /by 20 validation images/);
+    assert.match(found, /^unknown +a shortcut over the background: neither masks/m);
     for (const layer of layers) assert.match(found, new RegExp(`^${layer}$`, "m"));
     const mask = decodeNpy(Deno.readFileSync(join(out, "mask.features.8.npy")), "mask");
     const row = found.slice(found.indexOf("features.8\n")).match(/^ *0 +(\d+) of 128\b/m)!;

@@ -165,12 +165,13 @@ Deno.test("the result is consistent in itself and with the files", () =>
     assert.ok(low <= delta && delta <= high);
     assert.deepEqual(
       Object.keys(result.seconds).sort(),
-      [...MODELS, "diagnose", "exhibits", "measure", "test"].sort(),
+      [...MODELS, "diagnose", "exhibits", "findings", "measure", "test"].sort(),
     );
     assert.deepEqual(names(folder), [
       ...["SHA256SUMS", "account.json", "aggregate.features.0.npy", "aggregate.features.4.npy"],
       "baseline.safetensors",
       ...["config.json", "control.safetensors", "exhibits.json", "exhibits.safetensors"],
+      "findings.json",
       ...["mask.features.0.npy", "mask.features.4.npy", "metrics.jsonl", "predictions.json"],
       ...["result.json", "sift.json", "tensorboard", "treated.safetensors"],
     ]);

@@ -140,6 +140,18 @@ function treatmentOf(count: number, channels: number): TreatmentRun {
         ["gradient.treated", gradient(3)],
       ]),
     },
+    findings: {
+      ...{ version: 1, judged: { pool: "validation", images: 10 } },
+      looked: [
+        { name: "labels", words: "wrong labels" },
+        { name: "classes", words: "classes that fail" },
+        { name: "shortcut", words: "a shortcut", lacking: "there are no masks" },
+      ],
+      findings: [{
+        ...{ name: "labels", claim: EVIL, evidence: [EVIL], advice: "Look.", severity: 0.5 },
+        images: Array.from({ length: 500 }, (_, i) => `image ${i}: ${EVIL}`),
+      }],
+    },
     studies: [],
   };
 }
@@ -194,10 +206,13 @@ Deno.test("the report of a treatment: every section with its numbers, below 5 MB
   const page = check(run);
   const titles = [...page.matchAll(/<h2[^>]*>([^<]*)</g)].map(([, title]) => title);
   assert.deepEqual(titles, [
-    ...["Verdict", "What was asked", "What was read", "Training", "Classes and kernels"],
-    ...["Class by class"],
+    ...["Findings", "Verdict", "What was asked", "What was read", "Training"],
+    ...["Classes and kernels", "Class by class"],
     ...["Images fixed and broken", "Worth a look", "Other measures", "Studies", "Run it again"],
   ]);
+  assert.match(page, /What helped<\/dt>\s*<dd>No treatment was measured in such a case/);
+  assert.match(page, /Looked for and not found: classes that fail\. A shortcut could not be/);
+  assert.match(page, /image 99: [^]*<li>and 400 more in findings\.json/);
   const { arms: { control, treated }, contrasts: [{ mcnemar: { b, c } }] } = run.result;
   for (const { test } of [control, treated]) {
     assert.ok(page.includes(`${(100 * test.accuracy).toFixed(2)}\u00a0%`));
@@ -250,7 +265,13 @@ Deno.test("the reports of a diagnosis and of several seeds", () => {
   );
   assert.ok(diagnosed.includes(`95 % interval ${interval.join(" to ")}`));
   assert.match(diagnosed, /No image of class 1 is classified right/);
-  assert.doesNotMatch(diagnosed, /Images fixed/);
+  assert.doesNotMatch(diagnosed, /Images fixed|Findings/);
+  const sound = { ...treatment.findings!, findings: [] };
+  const wrong = { ...sound, looked: sound.looked.slice(0, 2) };
+  assert.match(
+    check({ ...diagnosis, findings: wrong }),
+    /Nothing was found to be wrong with the model[^]*: wrong labels; classes that fail\./,
+  );
 
   const results = [0, 1, 2].map((seed) => resultOf(3, seed));
   const seeds: SeedsRun = {

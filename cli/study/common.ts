@@ -4,24 +4,21 @@ import { ACCOUNT, accountOf } from "../../engine/data/account.ts";
 import { type DataSet, limit } from "../../engine/data/dataset.ts";
 import { resolveLayers } from "../../engine/doctor/layers.ts";
 import type { Subject } from "../../engine/doctor/probes/probe.ts";
-import { loadStateDict } from "../../engine/nn/state.ts";
 import { RunFolder } from "../../engine/run/run_folder.ts";
-import { Runtime } from "../../engine/plan/runtime.ts";
 import {
   batchFlag,
   dataFlags,
   freeFolder,
+  introduce,
   MAX_IMAGES,
   modelFlags,
-  openData,
-  openModel,
   seedFlag,
   weightsFlag,
 } from "../common.ts";
 import { describeAccount } from "../account.ts";
 import type { Context } from "../framework/command.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
-import { fittingWeights, openWeightsFile } from "../weights.ts";
+import { openTrained } from "../trained.ts";
 
 export const studyFlags = flagTable({
   ...modelFlags,
@@ -57,18 +54,14 @@ export async function openStudy(
   context: Context,
   part: "training" | "test",
 ): Promise<Study> {
-  const runtime = new Runtime(await context.gpu());
-  const file = await openWeightsFile(args.weights);
-  const set = await openData(args, context.signal);
-  const { network, entry } = openModel(args, set, args.seed);
+  const { runtime, set, network, entry } = await openTrained(args, context);
   const layers = resolveLayers(network, args.layer, entry.featureLayer);
-  const weights = fittingWeights(file, network, set, context.print);
-  loadStateDict(network, weights.state, runtime, weights.path);
   const folder = args.out ?? await freeFolder(name, args);
   const run = await RunFolder.create(folder, { command: name, ...args });
   const all = part === "test" ? set.test : set.train;
   const split = args.limit === undefined ? all : limit(all, args.limit, args.seed);
   const account = accountOf(set, { [part]: split });
+  introduce(context.print, args.model, network, set, runtime.gpu.adapter.name, folder);
   context.print(describeAccount(account));
   await run.writeJson(ACCOUNT, account);
   return {

@@ -31,6 +31,34 @@ function binomialTail(n: number, k: number): number {
   return total;
 }
 
+/**
+ * The probability that random sets of `a` and of `b` out of `n` have `both` members or more in
+ * common (hypergeometric). With b the images that are wrong and a those of a class, it is the
+ * p-value of Fisher's exact test that the class is not wrong more often than the rest.
+ */
+export function inCommon(both: number, a: number, b: number, n: number): number {
+  let total = 0;
+  for (let k = both; k <= Math.min(a, b); k++) {
+    total += Math.exp(logChoose(a, k) + logChoose(n - a, b - k) - logChoose(n, b));
+  }
+  return Math.min(1, total);
+}
+
+/** log of the number of ways to choose k of n; minus infinity where there is none. */
+function logChoose(n: number, k: number): number {
+  if (k < 0 || k > n) return -Infinity;
+  return logFactorial(n) - logFactorial(k) - logFactorial(n - k);
+}
+
+const logFactorials = [0];
+
+function logFactorial(n: number): number {
+  for (let i = logFactorials.length; i <= n; i++) {
+    logFactorials.push(logFactorials[i - 1] + Math.log(i));
+  }
+  return logFactorials[n];
+}
+
 export type Interval = readonly [low: number, high: number];
 
 const Z95 = 1.959963984540054;

@@ -24,6 +24,8 @@ import type { Recipe } from "./arms/arm.ts";
 import { type ArmName, type ArmOptions, recipeOf } from "./arms/arms.ts";
 import { type Examination, examine } from "./examine.ts";
 import { type Constraint, termsOf, weightInWords, type Weights } from "./constraint.ts";
+import { evidenceOf } from "./findings/evidence.ts";
+import { type FindingsFile, findingsOf } from "./findings/findings.ts";
 import type { ClassKernels } from "./forms/form.ts";
 import { formOf } from "./forms/forms.ts";
 import { checkConstraint } from "./penalty.ts";
@@ -36,6 +38,8 @@ export interface TreatReporter extends StageReporter {
   note(text: string): void;
   /** Images that were looked at without training on them. */
   looked(stage: string, done: number, total: number): void;
+  /** What is wrong with the baseline. */
+  found?(findings: FindingsFile): void;
 }
 
 /**
@@ -183,6 +187,25 @@ export class Stages {
       );
     }
     return found;
+  }
+
+  /** What is wrong with the network that was just diagnosed, or its data. */
+  async findings(found: Examination): Promise<FindingsFile> {
+    const { runtime, network, set, split, report, settings: { batch, seed } } = this;
+    const begun = performance.now();
+    const patient = { runtime, network, set, batch, seed };
+    const evidence = await evidenceOf(
+      { ...patient, training: split.train, heldOut: split.validation },
+      found,
+      {
+        signal: report.signal,
+        onProgress: (done, total) => report.looked("findings", done, total),
+      },
+    );
+    const findings = findingsOf(evidence);
+    this.seconds.findings = (performance.now() - begun) / 1000;
+    report.found?.(findings);
+    return findings;
   }
 
   /** Puts the network into the state that every arm starts from. */

@@ -17,6 +17,7 @@ import { Comparison, type ComparisonOptions } from "./comparison.ts";
 import { contrast, pairsOf } from "./contrasts.ts";
 import { saveExamination } from "./examine.ts";
 import { saveExhibits } from "./exhibits.ts";
+import { FINDINGS_FILE } from "./findings/findings.ts";
 import { probedSplit, type ProbeResults } from "./probes/probes.ts";
 import {
   BASELINE,
@@ -140,6 +141,7 @@ async function runStages(stages: Stages, folder: RunFolder, options: TreatOption
   const baseline = await stages.baseline();
   const found = await stages.diagnose(baseline.state, options);
   await saveExamination(folder.path, found);
+  await folder.writeJson(FINDINGS_FILE, await stages.findings(found));
   const kernels = classKernels(found);
   const { treatment, weights } = await stages.weigh(baseline.state, options, kernels);
   const trial: Trial = {

@@ -7,6 +7,7 @@ import type { Constraint } from "../doctor/constraint.ts";
 import { DIAGNOSIS_VERSION, type DiagnosisFile } from "../doctor/diagnosis_file.ts";
 import type { ExaminedLayer } from "../doctor/examine.ts";
 import { readExhibits } from "../doctor/exhibits.ts";
+import { FINDINGS_FILE, readFindings } from "../doctor/findings/findings.ts";
 import { readResult, readSummary } from "../doctor/result.ts";
 import { correlationSchema, diagnosisSchema, noiseSchema, sweepSchema } from "../doctor/schemas.ts";
 import { CORRELATION_VERSION } from "../doctor/studies/correlation.ts";
@@ -43,6 +44,8 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
   };
   const studies = await readStudies(folder, options.studies);
   const has = (name: string) => fileExists(join(folder, name));
+  const findings = async () =>
+    await has(FINDINGS_FILE) ? await readFindings(join(folder, FINDINGS_FILE)) : undefined;
   if (await has("summary.json")) {
     const summary = await readSummary(join(folder, "summary.json"));
     const parts = await Promise.all(summary.seeds.map(async (seed) => {
@@ -61,7 +64,7 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
       result.classes.length,
     );
     const exhibits = await readExhibits(folder, result.classes.length);
-    const common = asked(decided(result.constraint));
+    const common = { ...asked(decided(result.constraint)), findings: await findings() };
     return { kind: "treatment", ...common, result, history, layers, exhibits, studies };
   }
   if (await has("diagnosis.json")) {
@@ -75,6 +78,7 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
     return {
       ...{ kind: "diagnosis", ...asked(), diagnosis, layers, studies },
       exhibits: await readExhibits(folder, diagnosis.classes.length),
+      findings: await findings(),
     };
   }
   throw new UserError(

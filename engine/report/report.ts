@@ -10,6 +10,7 @@ import { againSection, askedDiagnosis, askedSection } from "./sections/asked.ts"
 import { classesSection, diagnosedClasses } from "./sections/classes.ts";
 import { dataSection } from "./sections/data.ts";
 import { doubtsSection } from "./sections/doubts.ts";
+import { findingsSection } from "./sections/findings.ts";
 import { gallerySection } from "./sections/gallery.ts";
 import { kernelsSection } from "./sections/kernels.ts";
 import { measuresSection, summarySection } from "./sections/measures.ts";
@@ -34,6 +35,7 @@ const present = (sections: readonly (Section | undefined)[]) =>
   sections.filter((section) => section !== undefined);
 
 const MATRICES = [
+  ["findings.json", "what was found to be wrong, with every suspected label"],
   ["aggregate.LAYER.npy", "aggregated gradients of a layer [classes, kernels]"],
   ["mask.LAYER.npy", "the kernels that are each class's own, 0 or 1"],
   ["sift.json", "the images by which classes were diagnosed, and those of low confidence"],
@@ -41,7 +43,7 @@ const MATRICES = [
 ] as const;
 
 function treatment(run: TreatmentRun): string {
-  const { result, settings, layers, exhibits, studies } = run;
+  const { result, settings, layers, exhibits, findings, studies } = run;
   const { model, data, classes, theta, seed } = result;
   const names = Object.keys(result.arms);
   return page({
@@ -50,6 +52,7 @@ function treatment(run: TreatmentRun): string {
       names.join(", ")
     }; seed ${seed}.`,
     sections: present([
+      findings && findingsSection(findings, "the baseline"),
       verdictSection(result),
       askedSection(result, settings),
       dataSection(run.account),
@@ -79,11 +82,12 @@ function treatment(run: TreatmentRun): string {
 }
 
 function diagnosis(run: DiagnosisRun): string {
-  const { diagnosis: of, settings, layers, exhibits, studies } = run;
+  const { diagnosis: of, settings, layers, exhibits, findings, studies } = run;
   return page({
     title: `${of.model} on ${of.data}: diagnosed`,
     subtitle: "A Model Doctor report: the convolution kernels that each class lives on.",
     sections: present([
+      findings && findingsSection(findings, "the model"),
       diagnosisVerdict(of, layers),
       askedDiagnosis(of, settings),
       dataSection(run.account),

@@ -5,6 +5,7 @@ import type { ResultFile, SummaryFile } from "../doctor/result.ts";
 import type { DiagnosisFile } from "../doctor/diagnosis_file.ts";
 import type { ExaminedLayer } from "../doctor/examine.ts";
 import type { Exhibits } from "../doctor/exhibits.ts";
+import type { FindingsFile } from "../doctor/findings/findings.ts";
 import type { CorrelationFile } from "../doctor/studies/correlation.ts";
 import type { NoiseFile } from "../doctor/studies/noise.ts";
 import type { SweepFile } from "../doctor/studies/sweep.ts";
@@ -31,6 +32,8 @@ interface Common {
 interface Examined extends Common {
   readonly layers: readonly ExaminedLayer[];
   readonly exhibits: Exhibits;
+  /** Absent where the run is older than they are. */
+  readonly findings?: FindingsFile;
   readonly studies: readonly Study[];
 }
 

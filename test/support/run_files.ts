@@ -75,6 +75,14 @@ export const runJson: Readonly<Record<string, unknown>> = {
       by: { baseline: verdict, control: verdict, treated: verdict },
     }],
   },
+  "findings.json": {
+    ...{ version: 1, judged: { pool: "validation", images: 4 } },
+    looked: [{ name: "labels", words: "wrong labels" }, { name: "a", words: "b", lacking: "c" }],
+    findings: [{
+      ...{ name: "labels", claim: "some are wrong", evidence: ["one"], advice: "look" },
+      ...{ severity: 0.1, images: ["a: b"], helped: "nothing" },
+    }],
+  },
   "diagnosis.json": {
     ...{ version: 1, ...about, classes, adapter: "none", parameters: 9, layers: ["features"] },
     ...{ theta: 0.2, accuracy: { ...accuracy, interval }, measures, diagnosed: [2, 2] },

@@ -1,0 +1,47 @@
+/** What a diagnosis found to be wrong, in words for the terminal. */
+
+import {
+  type Finding,
+  FINDINGS_FILE,
+  type FindingsFile,
+} from "../engine/doctor/findings/findings.ts";
+import { LABEL, labelled, wrap } from "./framework/text.ts";
+
+/** Images that are named; all of them are in the file. */
+const SHOWN = 3;
+
+/** The findings, the most serious first, and what else was looked for. */
+export function describeFindings({ judged, looked, findings }: FindingsFile): string {
+  const told = looked.filter(({ lacking }) => lacking === undefined);
+  const sound = told.filter(({ name }) => !findings.some((finding) => finding.name === name));
+  const rest = [
+    sound.length > 0 &&
+    labelled("sound", `not found: ${sound.map(({ words }) => words).join(", ")}`),
+    ...looked.filter(({ lacking }) => lacking !== undefined)
+      .map(({ words, lacking }) => labelled("unknown", `${words}: ${lacking}`)),
+  ];
+  return [
+    findings.length === 0
+      ? wrap(`nothing was found to be wrong, by ${judged.images} ${judged.pool} images`)
+      : wrap(`what is wrong, by ${judged.images} ${judged.pool} images and those trained on`),
+    ...findings.map(describe),
+    "",
+    ...rest.filter((line) => line !== false),
+  ].join("\n");
+}
+
+function describe(
+  { claim, evidence, advice, helped, images = [] }: Finding,
+  place: number,
+): string {
+  const more = images.length - SHOWN;
+  return [
+    "",
+    labelled(`${place + 1}.`, claim),
+    ...evidence.map((sentence) => labelled("", sentence)),
+    labelled("do", advice),
+    labelled("helped", helped ?? "no treatment was measured in such a case"),
+    ...images.slice(0, SHOWN).map((image, i) => labelled(i === 0 ? "images" : "", image)),
+    ...more > 0 ? [`${" ".repeat(LABEL)}and ${more} more in ${FINDINGS_FILE}`] : [],
+  ].join("\n");
+}

@@ -1,0 +1,126 @@
+/**
+ * How far a diagnosis can be trusted: faults are planted (faults.ts), a network is trained on each
+ * and diagnosed like any other. What is counted is how often a finding is made where its fault was
+ * planted, and how often where it was not.
+ */
+
+import { trainingSplits } from "../../data/dataset.ts";
+import type { DataSet } from "../../data/dataset.ts";
+import type { Module } from "../../nn/module.ts";
+import { loadStateDict, stateDict } from "../../nn/state.ts";
+import type { Runtime } from "../../plan/runtime.ts";
+import type { TrainOptions } from "../../train/options.ts";
+import { train } from "../../train/train.ts";
+import { examine } from "../examine.ts";
+import { evidenceOf } from "../findings/evidence.ts";
+import { FINDINGS, type FindingsFile, findingsOf } from "../findings/findings.ts";
+import { type Fault, faulty, type Make } from "./faults.ts";
+
+export const PLANTED_VERSION = 1;
+
+export interface PlantedOptions {
+  /** Images to train on, validation included. */
+  readonly images: number;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly lr: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly validation: number;
+  readonly theta: number;
+  readonly imagesPerClass: number;
+}
+
+/** A network that was trained on a fault, and what its diagnosis found. */
+export interface PlantedCase {
+  readonly fault: string;
+  readonly seed: number;
+  /** On the validation images in the epoch that was kept. */
+  readonly accuracy: number;
+  /** The names of the findings, the most serious first. */
+  readonly found: readonly string[];
+}
+
+/** planted.json */
+export interface PlantedFile {
+  readonly version: number;
+  readonly model: string;
+  readonly options: PlantedOptions;
+  readonly cases: readonly PlantedCase[];
+  readonly tallies: readonly Tally[];
+}
+
+/** How often a finding is made. */
+export interface Tally {
+  readonly finding: string;
+  /** Where its fault was planted, and in so many cases. */
+  readonly found: number;
+  readonly planted: number;
+  /** Where nothing was planted that it is true of, and in so many cases. */
+  readonly seen: number;
+  readonly absent: number;
+}
+
+/** What a fault is planted in: a network of starting values, and where its final map is. */
+export interface Ground {
+  readonly network: Module;
+  readonly featureLayer: string;
+}
+
+/** Trains a network on a planted fault and diagnoses it. */
+export async function plantedCase(
+  runtime: Runtime,
+  fault: Fault,
+  make: Make,
+  seed: number,
+  ground: (set: DataSet) => Ground,
+  options: PlantedOptions,
+  watch: Pick<TrainOptions, "signal" | "onProgress" | "onEpoch">,
+): Promise<PlantedCase & { readonly file: FindingsFile }> {
+  const set = faulty(fault, make, options.images, seed);
+  const { network, featureLayer } = ground(set);
+  const split = trainingSplits(set, { ...options, seed });
+  const { history, bestEpoch } = await train(runtime, network, {
+    ...{ ...options, ...watch, stage: fault.name, set, seed },
+    ...split,
+  });
+  if (fault.spoilWeights) {
+    const spoilt = fault.spoilWeights(network, await stateDict(network, runtime));
+    loadStateDict(network, spoilt, runtime, "a planted fault");
+  }
+  const { batch } = options;
+  const { signal } = watch;
+  const found = await examine(runtime, network, set, split.train, {
+    ...{ ...options, layers: [featureLayer], noise: 0, noiseCopies: 1, seed, signal },
+  });
+  const patient = { runtime, network, set, batch, seed };
+  const file = findingsOf(
+    await evidenceOf(
+      { ...patient, training: split.train, heldOut: split.validation },
+      found,
+      { signal },
+    ),
+  );
+  return {
+    ...{ fault: fault.name, seed, file },
+    accuracy: history[bestEpoch - 1].validation.accuracy,
+    found: file.findings.map(({ name }) => name),
+  };
+}
+
+/** Each finding's tally over cases of the faults. */
+export function talliesOf(cases: readonly PlantedCase[], faults: readonly Fault[]): Tally[] {
+  return FINDINGS.map(({ name }) => {
+    const faultOf = (of: PlantedCase) => faults.find((fault) => fault.name === of.fault)!;
+    const planted = cases.filter((of) => faultOf(of).shows === name);
+    const absent = cases.filter((of) =>
+      faultOf(of).shows !== name && !faultOf(of).brings?.includes(name)
+    );
+    const made = (of: readonly PlantedCase[]) =>
+      of.filter(({ found }) => found.includes(name)).length;
+    return {
+      ...{ finding: name, found: made(planted), planted: planted.length },
+      ...{ seen: made(absent), absent: absent.length },
+    };
+  });
+}

@@ -1,0 +1,58 @@
+/** What the diagnosis found to be wrong, with what it rests on and what to do. */
+
+import { type Finding, FINDINGS_FILE, type FindingsFile } from "../../doctor/findings/findings.ts";
+import { type Html, html } from "../html.ts";
+import { behind, facts, paragraph, type Section } from "../pieces.ts";
+import { capital, counted } from "../text.ts";
+
+/** Images that are listed; all of them are in the file. */
+const MOST = 100;
+
+/** @param model what was diagnosed, in words */
+export function findingsSection(of: FindingsFile, model: string): Section {
+  const { judged, looked, findings } = of;
+  const named = findings.map(({ name }) => name);
+  const sound = looked.filter(({ name, lacking }) =>
+    !named.includes(name) && lacking === undefined
+  );
+  const untold = looked.filter(({ lacking }) => lacking !== undefined);
+  return {
+    id: "findings",
+    title: "Findings",
+    content: html`${
+      findings.length === 0
+        ? html`<p class="verdict">Nothing was found to be wrong with ${model}.</p>`
+        : html`<ol class="findings">${findings.map(finding)}</ol>`
+    }
+${
+      paragraph(
+        `Judged by ${counted(judged.images, `${judged.pool} image`)}. `,
+        sound.length > 0 &&
+          `Looked for and not found: ${sound.map(({ words }) => words).join("; ")}. `,
+        untold.map(({ words, lacking }) =>
+          `${capital(words)} could not be looked for: ${lacking}. `
+        ),
+      )
+    }`,
+  };
+}
+
+const finding = ({ claim, evidence, advice, helped, images = [] }: Finding): Html =>
+  html`
+    <li><strong>${claim}</strong>
+      <ul>${evidence.map(item)}</ul>
+      ${facts([["What to do", advice], ["What helped", helped ?? NONE]])}
+      ${images.length > 0 && behind("Images to look at", listed(images))}
+    </li>
+  `;
+
+const NONE = "No treatment was measured in such a case.";
+
+function listed(images: readonly string[]): Html {
+  const more = images.length - MOST;
+  return html`<ul>${images.slice(0, MOST).map(item)}${
+    more > 0 && item(`and ${more} more in ${FINDINGS_FILE}`)
+  }</ul>`;
+}
+
+const item = (text: string): Html => html`<li>${text}</li>`;
