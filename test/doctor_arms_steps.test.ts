@@ -36,10 +36,10 @@ import { userError } from "./support/io.ts";
 import {
   CHANNELS,
   CLASSES,
-  freshRuntime,
   never,
   pixels,
   plainSet,
+  sharedRuntime,
   SIZE,
   tinyNet,
   tinyOptions,
@@ -217,7 +217,7 @@ function byHand(network: ReturnType<typeof tinyNet>, hand: Hand) {
 
 for (const hand of HANDS) {
   Deno.test(`steps of ${hand.name} are those by hand`, async () => {
-    const runtime = await freshRuntime();
+    const runtime = await sharedRuntime();
     const network = tinyNet(0, 0);
     const wanted = byHand(network, hand);
     const options = { ...usualArmOptions, ...hand.options };
@@ -244,7 +244,7 @@ Deno.test("mixup's shares follow Beta(alpha, alpha)", () => {
   for (const alpha of [0.2, 1]) {
     const key = new Input("key", [2], "u32");
     const share = symmetricBeta(alpha, key);
-    const n = 2000;
+    const n = 500;
     const drawn = Array.from(
       { length: n },
       (_, step) => interpret([share], new Map([[key, [3, step]]]))[0][0],
@@ -258,7 +258,7 @@ Deno.test("mixup's shares follow Beta(alpha, alpha)", () => {
 });
 
 Deno.test("jtt: the images that an early model gets wrong are there several times", async () => {
-  const runtime = await freshRuntime();
+  const runtime = await sharedRuntime();
   const network = tinyNet(1, 0);
   const site = siteOf(runtime, network);
   const options = { ...usualArmOptions, jttTimes: 4 };
@@ -277,7 +277,7 @@ Deno.test("jtt: the images that an early model gets wrong are there several time
 });
 
 Deno.test("temperature: the best factor of the logits, folded into the last layer", async () => {
-  const runtime = await freshRuntime();
+  const runtime = await sharedRuntime();
   const network = tinyNet(2, 0);
   assert.deepEqual([...headParameters(network, set).keys()], ["fc.weight", "fc.bias"]);
   const predict = () => predictSplit(runtime, network, set, tinyValidation, { batch: 16 });
@@ -313,7 +313,7 @@ class Squashed extends Module {
 }
 
 Deno.test("temperature is refused where the last layer's weights don't scale the logits", async () => {
-  const runtime = await freshRuntime();
+  const runtime = await sharedRuntime();
   const network = new Squashed();
   initialize(network, 0);
   const message = /can't be folded into fc\.weight and fc\.bias: with these weights times 0\.5/;

@@ -16,10 +16,10 @@ import { interpret } from "./reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
 import {
   CHANNELS,
-  freshRuntime,
   moments,
   pixels,
   plainSet,
+  sharedRuntime,
   SIZE,
   tinyNet,
 } from "./support/train.ts";
@@ -143,7 +143,7 @@ function reference(network: ReturnType<typeof tinyNet>, rule: Rule) {
 
 for (const rule of RULES) {
   Deno.test(`five steps of ${rule.name} follow a float64 implementation`, async () => {
-    const runtime = await freshRuntime();
+    const runtime = await sharedRuntime();
     const network = tinyNet(0, 0);
     const { losses, state } = reference(network, rule);
     const step = await TrainingStep.make(runtime, network, plainSet, plainSet.train, {
@@ -178,7 +178,7 @@ for (const rule of RULES) {
 }
 
 Deno.test("the accuracy counts the images whose largest logit is the label's", async () => {
-  const runtime = await freshRuntime();
+  const runtime = await sharedRuntime();
   const network = tinyNet(0, 0);
   const options = { batch: 30, seed: 0, momentum: 0, weightDecay: 0 };
   const step = await TrainingStep.make(runtime, network, plainSet, plainSet.train, options);

@@ -19,11 +19,11 @@ import { inFolder } from "./support/io.ts";
 import {
   abortAtLook,
   CHANNELS,
-  freshRuntime,
   moments,
   pixels,
   plainSet,
   sameState,
+  sharedRuntime,
   SIZE,
   tinyNet,
   tinyOptions,
@@ -97,7 +97,7 @@ Deno.test("what is not trainable stays; in evaluation mode running averages stay
     }
   }
   // The loss in evaluation mode is that of the network as it is tested.
-  const runtime = await freshRuntime();
+  const runtime = await sharedRuntime();
   const network = tinyNet(7);
   const step = await TrainingStep.make(runtime, network, plainSet, plainSet.train, {
     ...{ batch: 4, seed: 0, momentum: 0, weightDecay: 0 },
@@ -153,7 +153,7 @@ Deno.test("an objective stands in the place of the cross entropy; it may remembe
 Deno.test("averaged weights are the mean of those passed through, with statistics of their own", async () => {
   const options: TrainOptions = { ...without(""), set: plainSet, epochs: 2 };
   // The same steps by hand: 3 in each epoch. The mean begins after half of them, every second counts.
-  const runtime = await freshRuntime();
+  const runtime = await sharedRuntime();
   const network = tinyNet(7, 0);
   const step = await TrainingStep.make(runtime, network, plainSet, plainSet.train, options);
   const batchOf = (epoch: number, s: number) =>
@@ -206,7 +206,7 @@ Deno.test("with Adam, SAM and an average, a run that is stopped goes on with the
       checkpoint: checkpointFile(join(folder, "whole")),
     });
     let stops = 0;
-    for (let look = 2;; look += 2) {
+    for (let look = 2;; look += 3) {
       const checkpoint = checkpointFile(join(folder, `stopped ${look}`));
       const stopped = tinyTraining({ ...options, checkpoint, signal: abortAtLook(look) });
       if (await stopped.then(() => true, () => false)) break;

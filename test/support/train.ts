@@ -194,13 +194,15 @@ export const tinyOptions = (folder: string): TrainOptions => ({
 
 let runtime: Promise<Runtime> | undefined;
 
+/** One for a file's tests, so that kernels are compiled once; `destroy` frees the variables alone. */
+export const sharedRuntime = (): Promise<Runtime> => runtime ??= freshRuntime();
+
 /** A training of the tiny network and the state that it leaves. */
 export async function tinyTraining(
   options: TrainOptions,
   network: Module = tinyNet(options.seed),
 ): Promise<TrainResult & { state: StateDict }> {
-  // One for all, so that kernels are compiled once; the variables are freed each time.
-  const shared = await (runtime ??= freshRuntime());
+  const shared = await sharedRuntime();
   try {
     const result = await train(shared, network, options);
     return { ...result, state: await stateDict(network, shared) };
