@@ -126,7 +126,8 @@ export class Stages {
     const { options, ...common } = trial;
     this.begin(trial.baseline);
     const site = { runtime, network, set, split, settings, signal, ...common };
-    const recipe = await recipeOf(name, site, options);
+    const isFinished = await this.folder.finished(stage) !== undefined;
+    const recipe = isFinished ? {} : await recipeOf(name, site, options);
     this.begin(trial.baseline);
     const { note, ...changes } = recipe;
     if (note !== undefined) this.report.note(`${stage}: ${note}`);
