@@ -10,6 +10,7 @@ export const commands: Commands = {
   sift: () => import("./sift.ts"),
   "study correlation": () => import("./study/correlation.ts"),
   "study noise": () => import("./study/noise.ts"),
+  "study findings": () => import("./study/findings.ts"),
   "study sweep": () => import("./study/sweep.ts"),
   table: () => import("./table.ts"),
   report: () => import("./report.ts"),

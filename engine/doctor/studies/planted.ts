@@ -4,8 +4,9 @@
  * planted, and how often where it was not.
  */
 
-import { trainingSplits } from "../../data/dataset.ts";
-import type { DataSet } from "../../data/dataset.ts";
+import * as v from "valibot";
+import { type DataSet, trainingSplits } from "../../data/dataset.ts";
+import { count, fraction, type Schema } from "../../io/json.ts";
 import type { Module } from "../../nn/module.ts";
 import { loadStateDict, stateDict } from "../../nn/state.ts";
 import type { Runtime } from "../../plan/runtime.ts";
@@ -14,22 +15,21 @@ import { train } from "../../train/train.ts";
 import { examine } from "../examine.ts";
 import { evidenceOf } from "../findings/evidence.ts";
 import { FINDINGS, type FindingsFile, findingsOf } from "../findings/findings.ts";
-import { type Fault, faulty, type Make } from "./faults.ts";
+import { type Fault, FAULTS, faulty, type Make } from "./faults.ts";
 
 export const PLANTED_VERSION = 1;
 
-export interface PlantedOptions {
-  /** Images to train on, validation included. */
-  readonly images: number;
-  readonly epochs: number;
-  readonly batch: number;
-  readonly lr: number;
-  readonly momentum: number;
-  readonly weightDecay: number;
-  readonly validation: number;
-  readonly theta: number;
-  readonly imagesPerClass: number;
-}
+/** How networks are trained on the faults and diagnosed. */
+export type PlantedOptions =
+  & Omit<TrainOptions, "stage" | "set" | "train" | "validation" | "seed" | "signal" | "onProgress">
+  & {
+    /** Images to train on, validation included. */
+    readonly images: number;
+    /** The share of them that is left out of training, and judged by. */
+    readonly validation: number;
+    readonly theta: number;
+    readonly imagesPerClass: number;
+  };
 
 /** A network that was trained on a fault, and what its diagnosis found. */
 export interface PlantedCase {
@@ -45,10 +45,20 @@ export interface PlantedCase {
 export interface PlantedFile {
   readonly version: number;
   readonly model: string;
-  readonly options: PlantedOptions;
   readonly cases: readonly PlantedCase[];
   readonly tallies: readonly Tally[];
 }
+
+export const plantedSchema = v.looseObject({
+  ...{ version: v.number(), model: v.string() },
+  cases: v.array(v.looseObject({
+    ...{ fault: v.picklist(FAULTS.map(({ name }) => name)), seed: count },
+    ...{ accuracy: fraction, found: v.array(v.string()) },
+  })),
+  tallies: v.array(v.looseObject({
+    ...{ finding: v.string(), found: count, planted: count, seen: count, absent: count },
+  })),
+}) satisfies Schema<PlantedFile>;
 
 /** How often a finding is made. */
 export interface Tally {
@@ -75,7 +85,7 @@ export async function plantedCase(
   seed: number,
   ground: (set: DataSet) => Ground,
   options: PlantedOptions,
-  watch: Pick<TrainOptions, "signal" | "onProgress" | "onEpoch">,
+  watch: Pick<TrainOptions, "signal" | "onProgress">,
 ): Promise<PlantedCase & { readonly file: FindingsFile }> {
   const set = faulty(fault, make, options.images, seed);
   const { network, featureLayer } = ground(set);
@@ -108,10 +118,10 @@ export async function plantedCase(
   };
 }
 
-/** Each finding's tally over cases of the faults. */
-export function talliesOf(cases: readonly PlantedCase[], faults: readonly Fault[]): Tally[] {
+/** Each finding's tally over the cases. */
+export function talliesOf(cases: readonly PlantedCase[]): Tally[] {
   return FINDINGS.map(({ name }) => {
-    const faultOf = (of: PlantedCase) => faults.find((fault) => fault.name === of.fault)!;
+    const faultOf = (of: PlantedCase) => FAULTS.find((fault) => fault.name === of.fault)!;
     const planted = cases.filter((of) => faultOf(of).shows === name);
     const absent = cases.filter((of) =>
       faultOf(of).shows !== name && !faultOf(of).brings?.includes(name)
