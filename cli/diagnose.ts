@@ -3,7 +3,13 @@
 import { ACCOUNT, accountOf } from "../engine/data/account.ts";
 import { trainingImages, trainingSplits } from "../engine/data/dataset.ts";
 import { diagnosisOf } from "../engine/doctor/diagnosis_file.ts";
-import { examine, type ExaminedLayer, saveExamination } from "../engine/doctor/examine.ts";
+import {
+  examine,
+  type ExaminedLayer,
+  saveExamination,
+  withoutKernels,
+  withoutKernelsInWords,
+} from "../engine/doctor/examine.ts";
 import { doubtfulExhibits, saveExhibits } from "../engine/doctor/exhibits.ts";
 import { evidenceOf } from "../engine/doctor/findings/evidence.ts";
 import { FINDINGS_FILE, findingsOf } from "../engine/doctor/findings/findings.ts";
@@ -15,6 +21,7 @@ import { diagnoseFlags } from "./diagnose_flags.ts";
 import { describeFindings } from "./findings.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
+import { wrap } from "./framework/text.ts";
 import { writeReport } from "./report_file.ts";
 import { openTrained } from "./trained.ts";
 
@@ -71,6 +78,9 @@ export const command = defineCommand({
     await run.writeJson("diagnosis.json", diagnosis);
     context.print(`\n${describeFindings(findings)}`);
     context.print(`\naccuracy on the training images ${percent(diagnosis.accuracy.accuracy)}`);
+    const unknown = withoutKernels(set.classes, diagnosis.diagnosed);
+    const why = withoutKernelsInWords(unknown);
+    if (why) context.print(wrap(why));
     for (const layer of found.layers) {
       context.print(`\n${layer.layer}\n${describe(layer, set.classes)}`);
     }

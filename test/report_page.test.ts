@@ -125,6 +125,7 @@ function treatmentOf(count: number, channels: number): TreatmentRun {
       },
     ],
     layers: [{ ...layer, mask: correlationMask(layer, 0.2) }],
+    diagnosed: Array.from({ length: count }, () => 5),
     exhibits: {
       file: {
         ...{ version: 1, low, suspects, changed },
@@ -250,7 +251,7 @@ Deno.test("the reports of a diagnosis and of several seeds", () => {
   const { layers, exhibits, settings, command, result } = treatment;
   const { changed: _, ...file } = exhibits.file;
   const diagnosis: DiagnosisRun = {
-    ...{ kind: "diagnosis", settings, command, layers, studies: [] },
+    ...{ kind: "diagnosis", settings, command, layers, studies: [], diagnosed: [5, 0, 5] },
     exhibits: { ...exhibits, file },
     diagnosis: {
       ...{ version: 1, model: "small", data: "mnist", classes: result.classes, adapter: "none" },
@@ -264,7 +265,9 @@ Deno.test("the reports of a diagnosis and of several seeds", () => {
     `${(100 * share).toFixed(2)}\u00a0%`
   );
   assert.ok(diagnosed.includes(`95 % interval ${interval.join(" to ")}`));
-  assert.match(diagnosed, /No image of class 1 is classified right/);
+  const without = /No image of class 1 is classified right: their kernels are not known/g;
+  assert.equal([...diagnosed.matchAll(without)].length, 2, "in the verdict and at the heat map");
+  assert.match(diagnosed, /not known, and their rows are empty\./);
   assert.doesNotMatch(diagnosed, /Images fixed|Findings/);
   const sound = { ...treatment.findings!, findings: [] };
   const wrong = { ...sound, looked: sound.looked.slice(0, 2) };

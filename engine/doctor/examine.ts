@@ -55,6 +55,18 @@ export async function examine(
   return { logits, predicted, high, low, layers };
 }
 
+/** The classes of which no kernel is known. @param diagnosed the images of each, as in `high` */
+export const withoutKernels = (
+  classes: readonly string[],
+  diagnosed: readonly number[],
+): string[] => classes.filter((_, k) => diagnosed[k] === 0);
+
+/** Why that is; undefined where there are none. */
+export const withoutKernelsInWords = (names: readonly string[]): string | undefined =>
+  names.length === 0
+    ? undefined
+    : `no image of ${names.join(", ")} is classified right: their kernels are not known`;
+
 /** Writes sift.json and, for each layer, aggregate.<layer>.npy and mask.<layer>.npy. */
 export async function saveExamination(folder: string, of: Examination): Promise<void> {
   const save = (name: string, content: string | Uint8Array) =>

@@ -157,6 +157,9 @@ export const diagnosisSchema = v.pipe(
   ),
 );
 
+/** What is used of sift.json. */
+export const siftSchema = v.looseObject({ high: v.array(v.array(count)) });
+
 const exhibit = {
   pool: v.picklist(["training", "validation", "test"]),
   ...{ index: count, label: count, name: v.optional(v.string()) },

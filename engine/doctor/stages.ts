@@ -22,7 +22,7 @@ import { type StageReporter, trainStage } from "../run/stage.ts";
 import { backgroundKernels } from "./background.ts";
 import type { Recipe } from "./arms/arm.ts";
 import { type ArmName, type ArmOptions, recipeOf } from "./arms/arms.ts";
-import { type Examination, examine } from "./examine.ts";
+import { type Examination, examine, withoutKernels, withoutKernelsInWords } from "./examine.ts";
 import { type Constraint, termsOf, weightInWords, type Weights } from "./constraint.ts";
 import { evidenceOf } from "./findings/evidence.ts";
 import { type FindingsFile, findingsOf } from "./findings/findings.ts";
@@ -174,13 +174,9 @@ export class Stages {
       onProgress: (done, total) => report.looked("diagnose", done, total),
     });
     this.seconds.diagnose = (performance.now() - begun) / 1000;
-    const unknown = set.classes.filter((_, k) => found.high[k].length === 0);
-    if (unknown.length > 0) {
-      report.note(
-        `no image of ${unknown.join(", ")} is classified right: their kernels are not known, and ` +
-          "the constraint lets them respond wherever they do",
-      );
-    }
+    const unknown = withoutKernels(set.classes, found.high.map(({ length }) => length));
+    const why = withoutKernelsInWords(unknown);
+    if (why) report.note(`${why}, and the constraint lets them respond wherever they do`);
     for (const { layer, classes, channels, mask } of found.layers) {
       const own = mask.reduce((sum, value) => sum + value, 0) / (classes - unknown.length);
       report.note(

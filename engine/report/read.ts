@@ -9,7 +9,13 @@ import type { ExaminedLayer } from "../doctor/examine.ts";
 import { readExhibits } from "../doctor/exhibits.ts";
 import { FINDINGS_FILE, readFindings } from "../doctor/findings/findings.ts";
 import { readResult, readSummary } from "../doctor/result.ts";
-import { correlationSchema, diagnosisSchema, noiseSchema, sweepSchema } from "../doctor/schemas.ts";
+import {
+  correlationSchema,
+  diagnosisSchema,
+  noiseSchema,
+  siftSchema,
+  sweepSchema,
+} from "../doctor/schemas.ts";
 import { CORRELATION_VERSION } from "../doctor/studies/correlation.ts";
 import { NOISE_VERSION } from "../doctor/studies/noise.ts";
 import { SWEEP_VERSION } from "../doctor/studies/sweep.ts";
@@ -44,8 +50,6 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
   };
   const studies = await readStudies(folder, options.studies);
   const has = (name: string) => fileExists(join(folder, name));
-  const findings = async () =>
-    await has(FINDINGS_FILE) ? await readFindings(join(folder, FINDINGS_FILE)) : undefined;
   if (await has("summary.json")) {
     const summary = await readSummary(join(folder, "summary.json"));
     const parts = await Promise.all(summary.seeds.map(async (seed) => {
@@ -58,14 +62,11 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
   if (await has("result.json")) {
     const result = await readResult(join(folder, "result.json"));
     const history = await readJsonLines(join(folder, "metrics.jsonl"), epochSchema);
-    const layers = await readLayers(
-      folder,
-      result.constraint.channel.layers,
-      result.classes.length,
-    );
-    const exhibits = await readExhibits(folder, result.classes.length);
-    const common = { ...asked(decided(result.constraint)), findings: await findings() };
-    return { kind: "treatment", ...common, result, history, layers, exhibits, studies };
+    const { classes, constraint } = result;
+    return {
+      ...{ kind: "treatment", ...asked(decided(constraint)), result, history, studies },
+      ...await readExamined(folder, constraint.channel.layers, classes.length),
+    };
   }
   if (await has("diagnosis.json")) {
     const path = join(folder, "diagnosis.json");
@@ -74,11 +75,9 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
       DIAGNOSIS_VERSION,
       diagnosisSchema as Schema<DiagnosisFile>,
     );
-    const layers = await readLayers(folder, diagnosis.layers, diagnosis.classes.length);
     return {
-      ...{ kind: "diagnosis", ...asked(), diagnosis, layers, studies },
-      exhibits: await readExhibits(folder, diagnosis.classes.length),
-      findings: await findings(),
+      ...{ kind: "diagnosis", ...asked(), diagnosis, studies },
+      ...await readExamined(folder, diagnosis.layers, diagnosis.classes.length),
     };
   }
   throw new UserError(
@@ -112,6 +111,21 @@ async function readConfig(folder: string): Promise<Settings & { command: string 
   const path = join(folder, "config.json");
   if (await fileExists(path)) return await readJson(path, configSchema);
   throw new UserError(`${folder} holds no run: there is no config.json`, ExitCode.io);
+}
+
+/** What the examination of a network left. */
+async function readExamined(folder: string, names: readonly string[], classes: number) {
+  const { high } = await readJson(join(folder, "sift.json"), siftSchema);
+  if (high.length !== classes) {
+    throw new UserError(`${folder}: sift.json is of other classes`, ExitCode.io);
+  }
+  const findings = join(folder, FINDINGS_FILE);
+  return {
+    layers: await readLayers(folder, names, classes),
+    exhibits: await readExhibits(folder, classes),
+    diagnosed: high.map(({ length }) => length),
+    findings: await fileExists(findings) ? await readFindings(findings) : undefined,
+  };
 }
 
 /** The matrices of each layer. */

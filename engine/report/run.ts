@@ -31,6 +31,8 @@ interface Common {
 /** What both commands find out about a trained network. */
 interface Examined extends Common {
   readonly layers: readonly ExaminedLayer[];
+  /** Numbers of images by which each class was diagnosed. */
+  readonly diagnosed: readonly number[];
   readonly exhibits: Exhibits;
   /** Absent where the run is older than they are. */
   readonly findings?: FindingsFile;

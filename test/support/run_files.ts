@@ -75,6 +75,7 @@ export const runJson: Readonly<Record<string, unknown>> = {
       by: { baseline: verdict, control: verdict, treated: verdict },
     }],
   },
+  "sift.json": { high: [[0, 1], [2]], low: { right: [[0], [2]], wrong: [[], [3]] } },
   "findings.json": {
     ...{ version: 1, judged: { pool: "validation", images: 4 } },
     looked: [{ name: "labels", words: "wrong labels" }, { name: "a", words: "b", lacking: "c" }],

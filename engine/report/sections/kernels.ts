@@ -1,11 +1,11 @@
 /** Which kernels each class lives on, layer by layer. */
 
-import type { ExaminedLayer } from "../../doctor/examine.ts";
+import { type ExaminedLayer, withoutKernels, withoutKernelsInWords } from "../../doctor/examine.ts";
 import { type LayerCorrelation, layerCorrelation } from "../../doctor/studies/correlation.ts";
 import { Html, html, raw } from "../html.ts";
 import { matrix } from "../pictures.ts";
 import { figure, paragraph, type Section, table } from "../pieces.ts";
-import { count, counted, percent } from "../text.ts";
+import { capital, count, counted, percent } from "../text.ts";
 
 /** Most numbers of one table; beyond that, each class's strongest kernels. */
 const MOST_CELLS = 6000;
@@ -14,13 +14,18 @@ const STRONGEST = 16;
 /** Pixels of a row on the page. */
 const LINE = 18;
 
-/** @param model what was diagnosed, in words */
+/**
+ * @param diagnosed images of each class
+ * @param model what was diagnosed, in words
+ */
 export function kernelsSection(
   layers: readonly ExaminedLayer[],
   classes: readonly string[],
   theta: number,
+  diagnosed: readonly number[],
   model: string,
 ): Section {
+  const unknown = withoutKernelsInWords(withoutKernels(classes, diagnosed));
   const found = layers.map((layer) => ({ layer, of: layerCorrelation(layer) }));
   return {
     id: "kernels",
@@ -32,6 +37,7 @@ export function kernelsSection(
           `to 0 to 1 for each class. What exceeds theta = ${theta} is the class's own (blue).`,
       )
     }
+${unknown && paragraph(`${capital(unknown)}, and their rows are empty.`)}
 ${scale(theta)}
 ${found.map(({ of }) => heat(of, classes, theta))}
 ${

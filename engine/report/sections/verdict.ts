@@ -1,7 +1,7 @@
 /** What came out of it, in a sentence, and what the sentence rests on. */
 
 import type { DiagnosisFile } from "../../doctor/diagnosis_file.ts";
-import type { ExaminedLayer } from "../../doctor/examine.ts";
+import { type ExaminedLayer, withoutKernels, withoutKernelsInWords } from "../../doctor/examine.ts";
 import { between, CONTROL, pairInWords } from "../../doctor/contrasts.ts";
 import {
   BASELINE,
@@ -187,7 +187,7 @@ export function diagnosisVerdict(of: DiagnosisFile, layers: readonly ExaminedLay
   const [most] = measures.confusion.flatMap((row, i) =>
     row.map((n, j) => ({ n: i === j ? 0 : n, i, j }))
   ).sort((a, b) => b.n - a.n);
-  const unknown = classes.filter((_, k) => diagnosed[k] === 0);
+  const unknown = withoutKernelsInWords(withoutKernels(classes, diagnosed));
   return {
     id: "verdict",
     title: "Verdict",
@@ -202,8 +202,7 @@ ${
         `${counted(accuracy.total, "image")} (95 % interval ${range(accuracy.interval, percent)}).`,
         most.n > 0 && ` It takes ${classes[most.i]} for ${classes[most.j]} most often, ` +
             `${counted(most.n, "time")}.`,
-        unknown.length > 0 && ` No image of ${unknown.join(", ")} is classified right, so no ` +
-            "kernel is known to be theirs.",
+        unknown && ` ${capital(unknown)}.`,
       )
     }`,
   };
