@@ -114,3 +114,21 @@ Deno.test("study: its own list, unknown names, mistakes before anything is writt
     );
   }
 });
+
+Deno.test("study findings: plants a fault, tells what was found, and goes on", () =>
+  inFolder(async (root) => {
+    const folder = join(root, "findings");
+    const small = ["--images", "200", "--epochs", "1", "--width", "0.1", "--faults", "none"];
+    const seeds = ["--seed", "3", "--seeds", "1", "--out", folder];
+    const printed = await succeed("study", "findings", ...small, ...seeds);
+    assert.match(printed, /^none, seed 3: [\d.]+ % right; found: /m);
+    assert.match(printed, /^planted +cases +shortcut +labels/m);
+    assert.deepEqual(names(folder), ["config.json", "none-3.findings.json", "planted.json"]);
+    const { cases, tallies } = json(folder, "planted.json");
+    assert.equal(cases.length, 1);
+    assert.deepEqual(tallies.map((of: { absent: number }) => of.absent), [1, 1, 1, 1, 1]);
+    const again = await succeed("study", "findings", "--resume", folder);
+    const tables = [printed, again].map((text) => text.slice(text.indexOf("planted  ")));
+    assert.equal(tables[1], tables[0]);
+    assert.doesNotMatch(again, /^none, seed 3/m);
+  }));
