@@ -108,24 +108,30 @@ const HANDS: readonly Hand[] = [
   {
     name: "swap",
     shown: ({ images, targets }, indices) => {
-      const value = (i: number, pixel: number, c: number) =>
-        images[(i * PIXELS + pixel) * CHANNELS + c];
+      const value = (i: number, y: number, x: number, c: number) =>
+        images[(i * PIXELS + y * SIZE + x) * CHANNELS + c];
+      const around = (at: number) => [at - 1, at, at + 1].filter((k) => k >= 0 && k < SIZE);
+      const isClear = (i: number, y: number, x: number) =>
+        around(y).every((v) => around(x).every((u) => ground(indices[i], v * SIZE + u) === 1));
       const colour = (i: number, c: number) => {
-        const pixels = [...Array(PIXELS).keys()];
-        const area = pixels.reduce((total, p) => total + ground(indices[i], p), 0);
-        return pixels.reduce((total, p) => total + ground(indices[i], p) * value(i, p, c), 0) /
-          area;
+        const clear = [...Array(PIXELS).keys()]
+          .map((p) => [Math.floor(p / SIZE), p % SIZE]).filter(([y, x]) => isClear(i, y, x));
+        return clear.reduce((total, [y, x]) => total + value(i, y, x, c), 0) / clear.length;
       };
-      const colours = Array.from(indices, (_, i) => [0, 1].map((c) => colour(i, c)));
+      const half = SIZE / 2;
+      const filled = (i: number, y: number, x: number, c: number) => {
+        const from = [[0, 0], [0, half], [half, 0], [half, half]]
+          .map(([down, right]) => [(y + down) % SIZE, (x + right) % SIZE])
+          .find(([v, u]) => isClear(i, v, u));
+        return from ? value(i, from[0], from[1], c) : colour(i, c);
+      };
       return {
         targets,
         images: images.map((own, at) => {
           const [c, pixel] = [at % CHANNELS, Math.floor(at / CHANNELS) % PIXELS];
           const i = Math.floor(at / CHANNELS / PIXELS);
           if (ground(indices[i], pixel) === 0) return own;
-          return ground(indices[next(i)], pixel) === 1
-            ? value(next(i), pixel, c)
-            : colours[next(i)][c];
+          return filled(next(i), Math.floor(pixel / SIZE), pixel % SIZE, c);
         }),
       };
     },

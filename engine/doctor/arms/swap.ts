@@ -1,11 +1,12 @@
 /**
  * Figures on other images' backgrounds, anew in every step: what the masks tell, put to use without
  * any gradient. With the background gone from what goes with the label, a network has only the
- * figure to go by. See exchange.ts for the images; the neighbour in a batch is a random other image,
- * since batches are in random order.
+ * figure to go by. The other image's own figure, of which even an outline tells another class, is
+ * hidden by the texture of its background (see exchange.ts). The neighbour in a batch is a random
+ * other image, since batches are in random order.
  */
 
-import { onOtherBackgrounds } from "../exchange.ts";
+import { onOtherBackgrounds, ownTexture } from "../exchange.ts";
 import { defineArm } from "./arm.ts";
 
 export const swap = defineArm({
@@ -19,7 +20,7 @@ export const swap = defineArm({
     transform: ({ images, background, ...batch }) => ({
       ...batch,
       background,
-      images: background ? onOtherBackgrounds(images, background) : images,
+      images: background ? onOtherBackgrounds(images, background, 1, ownTexture) : images,
     }),
   }),
 });

@@ -18,13 +18,12 @@ import { count, finite } from "../../io/json.ts";
 import { run } from "../../nn/module.ts";
 import { permutation, streamId } from "../../random.ts";
 import { concat, reshape, slice } from "../../tensor/movement.ts";
-import { mul, sub } from "../../tensor/pointwise.ts";
-import { maxPool2d } from "../../tensor/pool.ts";
+import { mul } from "../../tensor/pointwise.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { RowCollector } from "../../train/collect.ts";
 import type { Observer } from "../../train/observer.ts";
 import { type Share, share, shareSchema } from "../class_measures.ts";
-import { onOtherBackgrounds } from "../exchange.ts";
+import { clearOfFigures, onOtherBackgrounds } from "../exchange.ts";
 import { type Interval, type McNemar, mcnemar, pairedDifference } from "../significance.ts";
 import { predictedColumn } from "./attack.ts";
 import { defineProbe, type Measure, type Subject } from "./probe.ts";
@@ -72,8 +71,6 @@ export type Exchange = readonly [image: number, same: number, other: number];
 
 /** Rows for each image: as it is, on the same class's background, on another's. */
 export const WAYS = 3;
-/** How far around a figure its outline may be seen: a part of the image's side. */
-const MARGIN = 1 / 16;
 
 /**
  * Which backgrounds the images of a split get: of the images in a random order, the next one of the
@@ -145,20 +142,14 @@ export class ExchangeMeasure implements Measure<ExchangeResult> {
  * @param background the share of background in each pixel [3 n, H, W, 1]
  */
 export function inEveryWay(images: Tensor, background: Tensor): Tensor {
-  const around = (x: Tensor) => shrunk(x, Math.ceil(MARGIN * images.shape[1]));
+  const [, height, width] = images.shape;
+  const around = (x: Tensor) =>
+    reshape(clearOfFigures(reshape(x, [-1, height, width, 1])), x.shape);
   const [own, ofSame, ofOther] = ways(background);
   const outsideBoth = mul(around(ofSame), around(ofOther));
   const grounds = together([own, outsideBoth, outsideBoth]);
   const on = (offset: number) => ways(onOtherBackgrounds(images, grounds, offset))[0];
   return together([ways(images)[0], on(1), on(2)]);
-}
-
-/** The background [n, 1, H, W, 1] without what lies within so many pixels of a figure. */
-function shrunk(background: Tensor, margin: number): Tensor {
-  const [images, , height, width] = background.shape;
-  const figure = sub(1, reshape(background, [images, height, width, 1]));
-  const grown = maxPool2d(figure, 2 * margin + 1, { stride: 1, padding: margin });
-  return reshape(sub(1, grown), background.shape);
 }
 
 /** The first, second and third of every three rows: [3 n, ...] to three of [n, 1, ...]. */
