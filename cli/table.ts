@@ -124,6 +124,13 @@ class Cells {
     const total = models.length * data.length * this.seeds.length;
     const forecast = treatForecast(this.args, armsOf(this.args.arms), total);
     let [done, failed] = [0, 0];
+    if (await RunFolder.isAt(out)) {
+      throw new UserError(
+        `the folder ${out} holds a run, and no table`,
+        ExitCode.io,
+        "choose another folder with --out",
+      );
+    }
     await makeFolder(out);
     for (const name of data) {
       // Loaded once for all models and seeds, and not at all where every cell is finished.

@@ -79,5 +79,6 @@ Deno.test("every command leaves what lies outside of its folder as it is", () =>
     for (const [name, args] of Object.entries(commands)) {
       await fail(ExitCode.io, /is not empty: it holds/, ...args, ...out(name));
     }
+    await fail(ExitCode.io, /holds a run, and no table/, "table", ...out("treat"));
     assert.deepEqual(await contents(root), after);
   }));

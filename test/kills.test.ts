@@ -18,12 +18,12 @@ import { contentsOf } from "./support/run_contents.ts";
 /** In CI as many as take some seconds. */
 const KILLS = Number(Deno.env.get("MODEL_DOCTOR_KILLS") ?? 2);
 const IS_LONG = Deno.env.has("MODEL_DOCTOR_KILLS");
-/** Stories at a time, where there are many. */
-const LANES = navigator.hardwareConcurrency;
+/** Stories at a time, where there are many: a process waits for the disk as often as it computes. */
+const LANES = 2 * navigator.hardwareConcurrency;
 /** After so many a story is left to come to its end. */
 const KILLS_OF_A_STORY = 12;
-/** What the answer to a signal may take where the machine has other work, in milliseconds. */
-const ANSWER = 10_000;
+/** What the answer to a signal may take on a machine with much other work, in milliseconds. */
+const ANSWER = 60_000;
 /** As many as a run has places in its work on files, about. */
 const PLACES = 250;
 
@@ -118,7 +118,7 @@ async function story(
       const kill = kills === most ? {} : dice.below(3) < 2
         // Most come early, so that a story has many.
         ? { place: 1 + dice.below(1 + dice.below(PLACES)) }
-        : { after: dice.below(took), signal: dice.pick(SIGNALS) };
+        : { after: dice.below(took / 2), signal: dice.pick(SIGNALS) };
       const isRivalled = kills < most && dice.below(5) === 0;
       const line = lineOf(job, data, folder);
       const endings = await Promise.all([kill, ...(isRivalled ? [{}] : [])].map(async (kill) => {

@@ -129,3 +129,18 @@ Deno.test("run folder: what is read of it and written again keeps its bytes", ()
     await again.leave();
     assert.deepEqual(bytes(), before);
   }));
+
+Deno.test("run folder: another command is refused, and told by which the run is gone on with", () =>
+  inFolder(async (root) => {
+    for (const [begun, hint] of [["treat", /deno task treat --resume/], ["diagnose", /^choose/]]) {
+      const path = join(root, `${begun}`);
+      await (await RunFolder.create(path, { command: begun })).leave();
+      const again = RunFolder.create(path, { command: "train" });
+      const refused = await userError(again, ExitCode.io, /not empty: it holds config\.json/);
+      assert.match(refused.hint!, hint as RegExp);
+    }
+    const damaged = join(root, "damaged");
+    await Deno.mkdir(damaged);
+    await Deno.writeTextFile(join(damaged, "config.json"), "{");
+    await userError(RunFolder.create(damaged, {}), ExitCode.io, /not empty/);
+  }));

@@ -58,10 +58,10 @@ export class RunFolder {
    */
   static async create(path: string, config: unknown): Promise<RunFolder> {
     await makeFolder(path);
-    await refuseFull(path, config);
+    await refuseFull(path);
     await lockFolder(path);
     // Another process may have been here between the two.
-    await refuseFull(path, config);
+    await refuseFull(path);
     const folder = new RunFolder(path);
     await removePartials(path);
     await folder.writeJson(CONFIG, config);
@@ -105,9 +105,14 @@ export class RunFolder {
     await unlockFolder(this.path);
   }
 
+  /** Whether a run was begun in the folder. */
+  static isAt(path: string): Promise<boolean> {
+    return fileExists(join(path, CONFIG));
+  }
+
   /** A run's folder: as an earlier process left it, or a new one. */
   static async open(path: string, config: unknown): Promise<RunFolder> {
-    return await fileExists(join(path, CONFIG))
+    return await RunFolder.isAt(path)
       ? await (await RunFolder.resume(path)).folder.enter()
       : await RunFolder.create(path, config);
   }
@@ -197,16 +202,18 @@ export class RunFolder {
 }
 
 /** @throws UserError (io) where the folder holds more than a killed process's unborn run */
-async function refuseFull(path: string, config: unknown): Promise<void> {
-  const isRun = await fileExists(join(path, CONFIG));
+async function refuseFull(path: string): Promise<void> {
+  const isRun = await RunFolder.isAt(path);
   const found = (await namesIn(path)).find((name) => isRun || !isPartial(name));
   if (found === undefined) return;
   await unlockFolder(path);
+  const config = isRun ? await readJson(join(path, CONFIG), settingsSchema).catch(() => {}) : {};
   throw new UserError(
     `the folder ${path} is not empty: it holds ${found}`,
     ExitCode.io,
-    isRun && RESUMABLE.includes(Object(config).command)
-      ? `continue that run with --resume ${path}, or choose another folder with --out`
+    RESUMABLE.includes(config?.command)
+      ? `continue that run with deno task ${config!.command} --resume ${path}, or choose another ` +
+        "folder with --out"
       : "choose another folder with --out",
   );
 }
