@@ -33,14 +33,16 @@ const SIGNALS = ["SIGKILL", "SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"] as const;
 /** A command, and its flags at the beginning. */
 type Job = readonly [command: readonly string[], flags: readonly string[]];
 
+const FEW = ["--measures", "none", "--arms", "control,treated"];
 const JOBS: readonly Job[] = [
   [["treat"], ["--measures", "none"]],
   [["study", "sweep"], ["--alpha", "0.1,1"]],
-  [["table"], ["--measures", "none", "--seeds", "2", "--keep-weights"]],
-  [["treat"], ["--measures", "none", "--seeds", "2"]],
+  [["table"], [...FEW, "--seeds", "2", "--keep-weights"]],
+  [["treat"], ["--measures", "none", "--arms", "control,swa,decouple,jtt"]],
+  [["treat"], [...FEW, "--seeds", "2"]],
 ];
 const SHORT = ["--limit", "60", "--batch", "16", "--width", "0.25"]
-  .concat(["--epochs", "2", "--treat-epochs", "1", "--data", "mnist", "--data-dir"]);
+  .concat(["--epochs", "2", "--treat-epochs", "2", "--data", "mnist", "--data-dir"]);
 
 /** The command line that begins a job in a folder, or goes on with it; a table's is the same. */
 function lineOf([command, flags]: Job, data: string, folder: string): string[] {
