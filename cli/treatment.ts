@@ -139,17 +139,22 @@ function constraintFor(
  */
 export function requireRoomFor(
   { network, set, options }: Pick<Prepared, "network" | "set"> & {
-    readonly options: Pick<
-      TreatOptions,
-      "batch" | "optimizer" | "constraint" | "limit" | "validation" | "seed"
-    >;
+    readonly options:
+      & Pick<
+        TreatOptions,
+        "batch" | "optimizer" | "constraint" | "limit" | "validation" | "seed"
+      >
+      & Partial<Pick<TreatOptions, "arms">>;
   },
   runtime: Runtime,
 ): void {
-  const { batch, optimizer, constraint } = options;
+  const { batch, optimizer, constraint, arms = [] } = options;
   const penalty = undiagnosed(network, set.classes.length, constraint);
   const { train } = trainingSplits(set, options);
-  requireRoom(runtime, network, set, train, { batch, optimizer, penalty });
+  const larger = arms.flatMap((name) => armOf(name).room ?? []);
+  for (const own of [{ penalty }, ...larger]) {
+    requireRoom(runtime, network, set, train, { batch, optimizer, ...own });
+  }
 }
 
 /** A run on a few training images is a trial, which a whole test set would make long. */

@@ -6,6 +6,7 @@ import { ExitCode, TooLarge, UserError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/gpu/adapter.ts";
 import { createBuffer } from "../engine/plan/buffers.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
+import type { SamOptions } from "../engine/train/optimizers/sam.ts";
 import { requireRoom } from "../engine/train/room.ts";
 import { TrainingStep } from "../engine/train/step.ts";
 import { constraintOf } from "./support/constraint.ts";
@@ -42,10 +43,10 @@ Deno.test("a batch that has no room is refused with the largest power of its hal
     );
     return values.bytes + textures.bytes + inputs + variables;
   };
-  const check = (changed: Partial<Gpu>, of?: typeof penalty) =>
+  const check = (changed: Partial<Gpu>, of?: typeof penalty, sam?: SamOptions) =>
     requireRoom(
       ...[new Runtime({ ...gpu, ...changed } as Gpu, target), network, tinySet] as const,
-      ...[tinySet.train, { batch: 48, penalty: of }] as const,
+      ...[tinySet.train, { batch: 48, penalty: of, sam }] as const,
     );
   const refusal = (changed: Partial<Gpu>, of?: typeof penalty): UserError => {
     try {
@@ -70,6 +71,9 @@ Deno.test("a batch that has no room is refused with the largest power of its hal
   assert.ok(weigh(48, penalty) > weigh(48));
   refusal({ memory: weigh(48) }, penalty);
   check({ memory: weigh(48, penalty) }, penalty);
+  // Two passes have memory of their own each.
+  assert.throws(() => check({ memory: weigh(48) }, undefined, { rho: 0.05 }), /has no room/);
+  check({ memory: 3 * weigh(48) }, undefined, { rho: 0.05 });
 
   const limits = { ...gpu.limits, maxStorageBufferBindingSize: 30_000 };
   const binding = refusal({ limits });

@@ -63,6 +63,8 @@ export interface Arm<Name extends string = string, Options extends OptionTable =
   readonly options: Options;
   /** About how many of the control's steps one of its own takes, until it is measured (default 1). */
   readonly cost?: number;
+  /** What makes its step larger than the control's and the treated one's, where something does. */
+  readonly room?: Pick<TrainOptions, "sam">;
   recipe(site: ArmSite, options: Values<Options>): Recipe | Promise<Recipe>;
 }
 

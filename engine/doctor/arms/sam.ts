@@ -18,5 +18,6 @@ export const sam = defineArm({
     },
   },
   cost: 2,
+  room: { sam: { rho: 0.05 } },
   recipe: (_, { samRho }) => ({ sam: { rho: samRho } }),
 });
