@@ -1,8 +1,17 @@
 /** What a treatment found, as tables for the terminal. */
 
 import { probesInWords } from "../engine/doctor/probes/probes.ts";
-import { between, type Contrast, CONTROL, pairInWords } from "../engine/doctor/contrasts.ts";
 import {
+  between,
+  CONTROL,
+  type Pair,
+  pairInWords,
+  pairsOf,
+  TREATED,
+} from "../engine/doctor/contrasts.ts";
+import {
+  BASELINE,
+  costOf,
   type Outcome,
   outcomesOf,
   type ResultFile,
@@ -10,6 +19,7 @@ import {
   type SummaryFile,
 } from "../engine/doctor/result.ts";
 import type { Interval } from "../engine/doctor/significance.ts";
+import { MAIN_MEASURES } from "../engine/doctor/verdict.ts";
 import { percent } from "./common.ts";
 import { table } from "./framework/table.ts";
 import { WIDTH, wrap } from "./framework/text.ts";
@@ -19,36 +29,65 @@ const paragraph = (text: string): string => wrap(text, WIDTH, "  ");
 
 /** The comparison of one run. */
 export function describeResult(result: ResultFile): string {
-  const { contrasts, arms, images } = result;
-  const row = ([name, { test, validation }]: [string, Outcome]) => [
-    name,
-    validation === undefined ? "" : percent(validation),
-    percent(test.accuracy),
-    test.loss.toFixed(4),
-    versus(between(contrasts, name, CONTROL)),
-  ];
+  const { contrasts, arms, images, verdict } = result;
+  const row = ([name, { test, validation }]: [string, Outcome]) => {
+    const control = between(contrasts, name, CONTROL);
+    return [
+      name,
+      validation === undefined ? "" : percent(validation),
+      percent(test.accuracy),
+      test.loss.toFixed(4),
+      control ? withInterval(control.difference, control.interval) : "",
+      control?.holm?.toPrecision(2) ?? "",
+      control ? `${costOf(result, name).toFixed(1)} x` : "",
+    ];
+  };
   const probed = probesInWords(arms[CONTROL].measures.probes);
-  const header = ["", "validation", "test", "loss", "minus control (95 %)"];
+  const header = ["", "validation", "test", "loss", "minus control (95 %)", "p", "step"];
   return [
     table(header, Object.entries(outcomesOf(result)).map(row)),
     "",
-    ...contrasts.map((of) => paragraph(contrastInWords(of))),
+    differences(Object.keys(arms), (pair, name) => {
+      const of = between(contrasts, pair.arm, pair.against)!;
+      return name === "accuracy" ? of : of.measures[name];
+    }),
+    "",
+    paragraph(verdict.join(" ")),
     "",
     describeMeasures(result),
     ...probed ? [paragraph(`${probed} on ${images.probed} of the test images`)] : [],
   ].join("\n");
 }
 
-const versus = (of?: Contrast): string =>
-  of ? `${points(of.difference)} (${of.interval.map(points).join(" to ")})` : "";
-
-function contrastInWords(of: Contrast): string {
-  const { arm, against, difference, interval, mcnemar: { b, c, p } } = of;
-  return `${pairInWords(of)}: ${points(difference)} points of test accuracy (95 % interval ` +
-    `${interval.map(points).join(" to ")}); McNemar's test: ${b} images only ${against} right, ` +
-    `${c} only ${arm} right, p = ${p.toPrecision(2)}: ` +
-    (p < 0.05 ? "more than chance explains" : "chance explains it");
+interface Difference {
+  readonly difference: number;
+  readonly interval: Interval | null;
 }
+
+/** How far arms are apart in what a verdict speaks of: treated minus the others, where it is there. */
+function differences(
+  arms: readonly string[],
+  of: (pair: Pair, name: string) => Difference | undefined,
+): string {
+  const pairs = pairsOf(arms);
+  const shown = arms.includes(TREATED) ? pairs.filter(({ arm }) => arm === TREATED) : pairs;
+  const names = ["accuracy", ...MAIN_MEASURES].filter((name) => of(shown[0], name) !== undefined);
+  const rows = names.map((name) => [
+    name,
+    ...shown.map((pair) => {
+      const found = of(pair, name);
+      return found ? withInterval(found.difference, found.interval) : "";
+    }),
+  ]);
+  const isOfOne = shown.every(({ arm }) => arm === shown[0].arm);
+  const header = isOfOne
+    ? [`${shown[0].arm} (95 %)`, ...shown.map(({ against }) => `minus ${against}`)]
+    : ["points (95 %)", ...shown.map(pairInWords)];
+  return table(header, rows);
+}
+
+const withInterval = (difference: number, interval: Interval | null): string =>
+  points(difference) + (interval ? ` (${interval.map(points).join(" to ")})` : "");
 
 /** The numbers beside accuracy and loss, which stand above. */
 function describeMeasures(result: ResultFile): string {
@@ -63,47 +102,50 @@ function describeMeasures(result: ResultFile): string {
 }
 
 /** Means over seeds, and what is left of the differences. */
-export function describeSummary({ seeds, arms, metrics }: SummaryFile): string {
-  const models = ["baseline", ...arms];
-  const means = Object.entries(metrics).map(([name, of]) => [
-    name,
-    ...models.map((model) => {
-      const { mean, deviation } = of.models[model];
-      const { number } = scaleOf(name);
-      return deviation === null ? number(mean) : `${number(mean)} +- ${number(deviation)}`;
-    }),
-  ]);
-  const differences = Object.entries(metrics).flatMap(([name, { contrasts }]) =>
-    contrasts.map((of) => {
-      const { signed } = scaleOf(name);
-      const range = (interval: Interval | null) => interval?.map(signed).join(" to ") ?? "";
-      return [
-        name,
-        pairInWords(of),
-        signed(of.mean),
-        range(of.interval),
-        of.p?.toPrecision(2) ?? "",
-      ];
-    })
-  );
+export function describeSummary({ seeds, arms, metrics, verdict }: SummaryFile): string {
+  const models = [BASELINE, ...arms];
+  const { accuracy } = metrics;
+  const rows = models.map((model) => {
+    const control = between(accuracy.contrasts, model, CONTROL);
+    return [
+      model,
+      spread(accuracy.models[model], 100, 2),
+      control ? withInterval(control.mean, control.interval) : "",
+      control?.holm?.toPrecision(2) ?? "",
+    ];
+  });
+  const means = Object.entries(metrics).filter(([name]) => name !== "accuracy")
+    .map(([name, of]) => [
+      name,
+      ...models.map((model) =>
+        name === "loss" ? spread(of.models[model], 1, 4) : spread(of.models[model], 100, 2)
+      ),
+    ]);
   return [
     paragraph(
-      `${seeds.length} seeds (${seeds.join(", ")}): mean +- deviation, in points but for the loss`,
+      `${seeds.length} seeds (${seeds.join(", ")}): mean +- deviation, in percent but for the loss`,
     ),
     "",
-    table(["", ...models], means),
+    table(["", "accuracy", "minus control (95 % t)", "p"], rows),
     "",
-    table(["", "", "mean", "95 % t interval", "p"], differences),
+    differences(arms, ({ arm, against }, name) => {
+      const of = metrics[name] && between(metrics[name].contrasts, arm, against);
+      return of && { difference: of.mean, interval: of.interval };
+    }),
+    "",
+    paragraph(verdict.join(" ")),
+    "",
+    table(["", ...models], means),
   ].join("\n");
 }
 
-function scaleOf(name: string) {
-  const [scale, digits] = name === "loss" ? [1, 4] : [100, 2];
+function spread(
+  { mean, deviation }: { readonly mean: number; readonly deviation: number | null },
+  scale: number,
+  digits: number,
+): string {
   const number = (value: number) => (scale * value).toFixed(digits);
-  return {
-    number,
-    signed: (value: number) => `${value < 0 ? "-" : "+"}${number(Math.abs(value))}`,
-  };
+  return deviation === null ? number(mean) : `${number(mean)} +- ${number(deviation)}`;
 }
 
 /** A difference of shares in percentage points. */

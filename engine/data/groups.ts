@@ -22,6 +22,13 @@ export function pairingsOf({ labels, backgrounds }: Split): Groups | undefined {
   };
 }
 
+/** How many images each group has. */
+export function groupSizes({ names, of }: Groups): number[] {
+  const sizes = new Array<number>(names.length).fill(0);
+  for (const group of of) sizes[group]++;
+  return sizes;
+}
+
 /** A group for each label and background ("Sandal on frog"). Undefined where not known. */
 export function combinationsOf(
   { classes, backgroundNames }: DataSet,

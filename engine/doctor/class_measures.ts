@@ -31,6 +31,9 @@ export function share(correct: number, images: number): Share {
 
 const isRight = ({ label, predicted }: Prediction) => label === predicted;
 
+/** How often each image counts, as where they are drawn with replacement; once if absent. */
+export type Times = ArrayLike<number>;
+
 /**
  * The share that is right in each of `count` groups of images.
  * @param group of each image, from 0
@@ -39,19 +42,21 @@ export function byGroup(
   of: readonly Prediction[],
   group: ArrayLike<number>,
   count: number,
+  times?: Times,
 ): Share[] {
   const images = new Array<number>(count).fill(0);
   const correct = new Array<number>(count).fill(0);
   of.forEach((prediction, i) => {
-    images[group[i]]++;
-    if (isRight(prediction)) correct[group[i]]++;
+    const n = times ? times[i] : 1;
+    images[group[i]] += n;
+    if (isRight(prediction)) correct[group[i]] += n;
   });
   return images.map((n, g) => share(correct[g], n));
 }
 
 /** The share that is right of each class. */
-export function byClass(of: readonly Prediction[], classes: number): Share[] {
-  return byGroup(of, of.map(({ label }) => label), classes);
+export function byClass(of: readonly Prediction[], classes: number, times?: Times): Share[] {
+  return byGroup(of, of.map(({ label }) => label), classes, times);
 }
 
 /** Of many groups, those with fewer images say too little to be the worst one. */
@@ -68,9 +73,13 @@ export function worst(shares: readonly Share[], fewest = 1): number {
 }
 
 /** Numbers of images: a row for each label, a column for each prediction. */
-export function confusionMatrix(of: readonly Prediction[], classes: number): number[][] {
+export function confusionMatrix(
+  of: readonly Prediction[],
+  classes: number,
+  times?: Times,
+): number[][] {
   const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  for (const { label, predicted } of of) matrix[label][predicted]++;
+  of.forEach(({ label, predicted }, i) => matrix[label][predicted] += times ? times[i] : 1);
   return matrix;
 }
 
@@ -91,24 +100,28 @@ export interface Calibration {
 }
 
 /** How far confidence is from accuracy, in `count` bins of equal width (Guo et al., 2017). */
-export function calibration(of: readonly Prediction[], count = 15): Calibration {
-  const members: Prediction[][] = Array.from({ length: count }, () => []);
-  for (const prediction of of) {
+export function calibration(of: readonly Prediction[], count = 15, times?: Times): Calibration {
+  const sums = Array.from({ length: count }, () => ({ images: 0, right: 0, confidence: 0 }));
+  let total = 0;
+  of.forEach((prediction, i) => {
     const bin = Math.ceil(prediction.confidence * count) - 1;
-    members[Math.min(Math.max(bin, 0), count - 1)].push(prediction);
-  }
-  const bins = members.map((bin, i) => {
-    const images = bin.length;
+    const sum = sums[Math.min(Math.max(bin, 0), count - 1)];
+    const n = times ? times[i] : 1;
+    total += n;
+    sum.images += n;
+    sum.right += isRight(prediction) ? n : 0;
+    sum.confidence += n * prediction.confidence;
+  });
+  const bins = sums.map(({ images, right, confidence }, i) => {
     const mean = (total: number) => images > 0 ? total / images : null;
     return {
       ...{ from: i / count, to: (i + 1) / count, images },
-      accuracy: mean(bin.filter(isRight).length),
-      confidence: mean(bin.reduce((sum, { confidence }) => sum + confidence, 0)),
+      ...{ accuracy: mean(right), confidence: mean(confidence) },
     };
   });
   const ece = bins.reduce(
     (sum, { images, accuracy, confidence }) =>
-      sum + images / of.length * Math.abs((accuracy ?? 0) - (confidence ?? 0)),
+      sum + images / total * Math.abs((accuracy ?? 0) - (confidence ?? 0)),
     0,
   );
   return { ece, bins };
@@ -121,27 +134,58 @@ export interface ClassMeasures {
   /** Numbers of images: a row for each label, a column for each prediction. */
   readonly confusion: readonly (readonly number[])[];
   readonly calibration: Calibration;
-  /** Where the images belong to groups: each one's share that is right, and the worst's place. */
-  readonly groups?: { readonly shares: readonly Share[]; readonly worst: number };
+  /** Where the images belong to groups. */
+  readonly groups?: GroupMeasures;
+}
+
+export interface GroupMeasures {
+  /** Each group's share that is right. */
+  readonly shares: readonly Share[];
+  /** The worst one's place. */
+  readonly worst: number;
+  /**
+   * The mean accuracy of groups as large as they are in training, where that is known; null where
+   * such a group has no image here.
+   */
+  readonly training?: number | null;
+}
+
+/** Groups of images, and how large they are in training where that is known. */
+export interface MeasuredGroups extends Groups {
+  readonly training?: ArrayLike<number>;
 }
 
 export function classMeasures(
   of: readonly Prediction[],
   classes: number,
-  groups?: Groups,
+  groups?: MeasuredGroups,
+  times?: Times,
 ): ClassMeasures {
-  const shares = groups && byGroup(of, groups.of, groups.names.length);
   return {
-    classes: byClass(of, classes),
-    confusion: confusionMatrix(of, classes),
-    calibration: calibration(of),
-    ...shares && { groups: { shares, worst: worst(shares) } },
+    classes: byClass(of, classes, times),
+    confusion: confusionMatrix(of, classes, times),
+    calibration: calibration(of, undefined, times),
+    ...groups && { groups: groupMeasures(of, groups, times) },
   };
+}
+
+function groupMeasures(
+  of: readonly Prediction[],
+  { names, of: group, training }: MeasuredGroups,
+  times?: Times,
+): GroupMeasures {
+  const shares = byGroup(of, group, names.length, times);
+  const sizes = training && Array.from(training);
+  const lacks = sizes?.some((size, g) => size > 0 && shares[g].accuracy === null);
+  const total = sizes?.reduce((sum, size) => sum + size, 0);
+  const mean = sizes?.reduce((sum, size, g) => sum + size / total! * (shares[g].accuracy ?? 0), 0);
+  return { shares, worst: worst(shares), ...training && { training: lacks ? null : mean } };
 }
 
 /** The numbers that are worth comparing, by name; undefined or null where there is none. */
 export function classScalars({ classes, groups, calibration }: ClassMeasures) {
   return {
+    "accuracy, training's groups": groups?.training,
     "calibration error": calibration.ece,
     "worst class": classes[worst(classes)]?.accuracy,
     "worst group": groups?.shares[groups.worst]?.accuracy,

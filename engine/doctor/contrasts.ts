@@ -5,7 +5,10 @@
  * doesn't.
  */
 
+import { bootstrap, type Difference, type Numbers } from "./bootstrap.ts";
+import type { Times } from "./class_measures.ts";
 import {
+  holm,
   type Interval,
   type McNemar,
   mcnemar,
@@ -18,6 +21,9 @@ import {
 export const CONTROL = "control";
 /** The arm that is on trial. */
 export const TREATED = "treated";
+
+/** A placebo's name begins so. */
+export const isPlacebo = (arm: string): boolean => arm.startsWith("placebo");
 
 /** Two arms. What is told of them is the first minus the second. */
 export interface Pair {
@@ -43,31 +49,69 @@ export interface Contrast extends Pair {
   readonly interval: Interval;
   /** b: only `against` is right, c: only `arm` is. */
   readonly mcnemar: McNemar;
+  /** McNemar's p with all arms that are held against the same judged together; see `holm`. */
+  readonly holm: number | null;
+  /** Of other numbers, by name. */
+  readonly measures: Readonly<Record<string, Difference>>;
 }
 
-/** @param right for each image whether a model is right */
-export function contrast(pair: Pair, right: (model: string) => readonly boolean[]): Contrast {
-  const [first, second] = [right(pair.against), right(pair.arm)];
-  const test = mcnemar(first, second);
-  const n = first.length;
-  return {
-    ...pair,
-    difference: (test.c - test.b) / n,
-    interval: pairedDifference(test, n),
-    mcnemar: test,
-  };
+/**
+ * All contrasts of a trial on its test images.
+ * @param right for each image whether a model is right
+ * @param measure a model's other numbers; see `bootstrap`
+ */
+export function contrastsOf(
+  arms: readonly string[],
+  right: (model: string) => readonly boolean[],
+  measure: (model: string, times?: Times) => Numbers,
+  seed: number,
+): Contrast[] {
+  const pairs = pairsOf(arms);
+  const n = right(CONTROL).length;
+  const others = bootstrap(pairs, n, measure, seed);
+  const tested = pairs.map((pair, i) => {
+    const test = mcnemar(right(pair.against), right(pair.arm));
+    return {
+      ...pair,
+      difference: (test.c - test.b) / n,
+      interval: pairedDifference(test, n),
+      mcnemar: test,
+      measures: others[i],
+    };
+  });
+  return together(tested, ({ mcnemar: { p } }) => p);
 }
 
 /** Two arms over the same seeds. */
-export type SeedsContrast = Pair & PairedSample;
+export interface SeedsContrast extends Pair, PairedSample {
+  /** p with all arms that are held against the same judged together; see `holm`. */
+  readonly holm: number | null;
+}
 
-/** @param values a number of a model, seed by seed */
-export function seedsContrast(
-  pair: Pair,
+/** All contrasts of a trial in a number. @param values of a model, seed by seed */
+export function seedsContrasts(
+  arms: readonly string[],
   values: (model: string) => readonly number[],
-): SeedsContrast {
-  const against = values(pair.against);
-  return { ...pair, ...pairedSample(values(pair.arm).map((value, i) => value - against[i])) };
+): SeedsContrast[] {
+  const tested = pairsOf(arms).map((pair): Pair & PairedSample => {
+    const against = values(pair.against);
+    return { ...pair, ...pairedSample(values(pair.arm).map((value, i) => value - against[i])) };
+  });
+  return together(tested, ({ p }) => p);
+}
+
+/** The contrasts with their p values judged together: those against the control, and the others. */
+function together<P extends Pair>(
+  contrasts: readonly P[],
+  p: (of: P) => number | null,
+): (P & { holm: number | null })[] {
+  const families = [true, false].map((isControl) =>
+    contrasts.filter(({ against }) => (against === CONTROL) === isControl)
+  );
+  return families.flatMap((family) => {
+    const adjusted = holm(family.map(p));
+    return family.map((of, i) => ({ ...of, holm: adjusted[i] }));
+  });
 }
 
 /** The contrast of two arms, where it is among these. */

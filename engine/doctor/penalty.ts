@@ -80,7 +80,7 @@ export function checkConstraint(network: Module, set: DataSet, constraint: Const
 }
 
 /** Whether any term of the constraint rests on masks, and on the kernels of classes. */
-export function evidenceOf(
+export function restsOn(
   network: Module,
   set: DataSet,
   constraint: Constraint,

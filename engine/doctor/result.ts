@@ -19,12 +19,12 @@ import { type ProbeResults, probeScalars } from "./probes/probes.ts";
 import {
   type Contrast,
   CONTROL,
-  pairsOf,
   type SeedsContrast,
-  seedsContrast,
+  seedsContrasts,
   TREATED,
 } from "./contrasts.ts";
 import { type Interval, type Sample, sample } from "./significance.ts";
+import { evidenceOfSeeds, verdictOf } from "./verdict.ts";
 
 export const RESULT_VERSION = 3;
 
@@ -49,6 +49,8 @@ export interface Outcome {
   /** Accuracy on the validation split in the epoch that was kept; absent for given weights. */
   readonly validation?: number;
   readonly best_epoch?: number;
+  /** How many steps it was trained for. */
+  readonly steps: number;
   readonly measures: ClassMeasures & { readonly probes: ProbeResults };
 }
 
@@ -75,8 +77,10 @@ export interface ResultFile {
   readonly baseline: Outcome;
   /** By the arms' names, the control's first. */
   readonly arms: Readonly<Record<string, Outcome>>;
-  /** What test accuracy says of two arms on the same images; see `pairsOf`. */
+  /** Two arms on the same images; see `pairsOf`. */
   readonly contrasts: readonly Contrast[];
+  /** What came out of it, in sentences. */
+  readonly verdict: readonly string[];
   /** Wall-clock seconds by stage. */
   readonly seconds: Readonly<Record<string, number>>;
 }
@@ -97,6 +101,12 @@ export const outcomesOf = ({ baseline, arms }: Pick<ResultFile, "baseline" | "ar
 export const mainArm = ({ arms }: { readonly arms: Readonly<Record<string, unknown>> }): string =>
   TREATED in arms ? TREATED : Object.keys(arms).find((arm) => arm !== CONTROL)!;
 
+/** How long an arm's step takes beside the control's, an epoch's validation included. */
+export function costOf({ arms, seconds }: ResultFile, arm: string): number {
+  const perStep = (of: string) => seconds[of] / arms[of].steps;
+  return perStep(arm) / perStep(CONTROL);
+}
+
 /** A number of every model over seeds. */
 export interface MetricSummary {
   readonly models: OfModels<Sample>;
@@ -106,6 +116,8 @@ export interface MetricSummary {
 
 export interface SummaryFile {
   readonly version: number;
+  /** What came out of it, in sentences. */
+  readonly verdict: readonly string[];
   readonly seeds: readonly number[];
   readonly arms: readonly string[];
   /** By the names of `scalars`. */
@@ -124,11 +136,13 @@ export function summarizeSeeds(results: readonly ResultFile[]): SummaryFile {
     all.every((of) => models.every((model) => of[model][name] !== undefined));
   const metrics = Object.keys(all[0][CONTROL]).filter(everywhere).map((name) => {
     const values = (model: string) => all.map((of) => of[model][name]!);
-    const contrasts = pairsOf(arms).map((pair) => seedsContrast(pair, values));
+    const contrasts = seedsContrasts(arms, values);
     return [name, { models: mapModels(models, (model) => sample(values(model))), contrasts }];
   });
-  const seeds = results.map(({ seed }) => seed);
-  return { version: RESULT_VERSION, seeds, arms, metrics: Object.fromEntries(metrics) };
+  const [seeds, of] = [results.map(({ seed }) => seed), Object.fromEntries(metrics)];
+  const { constraint } = results[0];
+  const verdict = verdictOf(arms, evidenceOfSeeds(of), constraint, seeds.length);
+  return { version: RESULT_VERSION, verdict, seeds, arms, metrics: of };
 }
 
 /** The numbers of a model that are worth comparing, by name; those that it has. */

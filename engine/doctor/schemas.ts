@@ -28,7 +28,10 @@ const classMeasures = {
     })),
   }),
   groups: v.optional(v.pipe(
-    v.looseObject({ shares: v.array(shareSchema), worst: count }),
+    v.looseObject({
+      ...{ shares: v.array(shareSchema), worst: count },
+      training: v.optional(v.nullable(fraction)),
+    }),
     v.check(({ shares, worst }) => worst < shares.length, "the worst is none of them"),
   )),
 };
@@ -66,6 +69,7 @@ const outcome = v.looseObject({
   test: v.looseObject({ ...accuracy, interval }),
   validation: v.optional(fraction),
   best_epoch: v.optional(count),
+  steps: count,
   measures: v.looseObject({ ...classMeasures, probes }),
 });
 
@@ -77,7 +81,11 @@ const arms = v.pipe(
   v.check((of) => CONTROL in of && Object.keys(of).length > 1, "it lacks a control or an arm"),
 );
 const pair = { arm: v.string(), against: v.string() };
-const contrast = v.looseObject({ ...pair, difference: finite, interval, mcnemar });
+const difference = v.looseObject({ difference: finite, interval: v.nullable(interval) });
+const contrast = v.looseObject({
+  ...{ ...pair, difference: finite, interval, mcnemar, holm: v.nullable(finite) },
+  measures: v.record(v.string(), difference),
+});
 
 /** Whether contrasts are those of a trial's arms. */
 const areOf = (contrasts: readonly Pair[], arms: readonly string[]): boolean =>
@@ -92,7 +100,7 @@ export const resultSchema = v.pipe(
     weights: v.optional(v.record(v.picklist(TERMS), finite)),
     images: v.looseObject({ train: count, validation: count, test: count, probed: count }),
     groups: v.optional(v.array(v.string())),
-    ...{ baseline: outcome, arms, contrasts: v.array(contrast) },
+    ...{ baseline: outcome, arms, contrasts: v.array(contrast), verdict: v.array(v.string()) },
     seconds: v.record(v.string(), finite),
   }),
   v.check(
@@ -122,12 +130,14 @@ const pairedSample = v.looseObject({
 
 const metric = v.looseObject({
   models: v.record(v.string(), v.looseObject(sample)),
-  contrasts: v.array(v.looseObject({ ...pair, ...pairedSample.entries })),
+  contrasts: v.array(v.looseObject({
+    ...{ ...pair, ...pairedSample.entries, holm: v.nullable(finite) },
+  })),
 });
 
 export const summarySchema = v.pipe(
   v.looseObject({
-    version: v.number(),
+    ...{ version: v.number(), verdict: v.array(v.string()) },
     seeds: v.pipe(v.array(count), v.minLength(1)),
     arms: v.array(v.string()),
     metrics: v.objectWithRest({ accuracy: metric, loss: metric }, metric),

@@ -82,6 +82,22 @@ export function pairedDifference({ b, c }: McNemar, total: number): Interval {
   return [difference - reach, difference + reach];
 }
 
+/**
+ * P values of several hypotheses, each as large as it has to be for all to be judged together: the
+ * chance that any true one is rejected at 5 % stays below 5 % (Holm, 1979). Null ones, of what can't
+ * be tested, are none of the hypotheses.
+ */
+export function holm(values: readonly (number | null)[]): (number | null)[] {
+  const known = values.flatMap((p, i) => p === null ? [] : [{ p, i }]).sort((a, b) => a.p - b.p);
+  const adjusted = values.map((): number | null => null);
+  let largest = 0;
+  known.forEach(({ p, i }, rank) => {
+    largest = Math.max(largest, Math.min(1, (known.length - rank) * p));
+    adjusted[i] = largest;
+  });
+  return adjusted;
+}
+
 /** What several seeds say about a number. */
 export interface Sample {
   readonly mean: number;

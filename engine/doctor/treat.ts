@@ -5,16 +5,16 @@
 
 import { ACCOUNT, type Account, accountOf } from "../data/account.ts";
 import { atMost, type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
-import { pairingsOf } from "../data/groups.ts";
+import { groupSizes, pairingsOf } from "../data/groups.ts";
 import type { Module } from "../nn/module.ts";
 import { parameterCount } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
 import { accuracy, type Prediction, predictions } from "../train/predictions.ts";
 import type { ArmName, ArmOptions } from "./arms/arms.ts";
-import { classMeasures } from "./class_measures.ts";
+import { classMeasures, classScalars, type Times } from "./class_measures.ts";
 import { Comparison, type ComparisonOptions } from "./comparison.ts";
-import { contrast, pairsOf } from "./contrasts.ts";
+import { contrastsOf } from "./contrasts.ts";
 import { saveExamination } from "./examine.ts";
 import { saveExhibits } from "./exhibits.ts";
 import { FINDINGS_FILE } from "./findings/findings.ts";
@@ -31,6 +31,7 @@ import {
 import { wilson } from "./significance.ts";
 import { classKernels, Stages, type TreatReporter, type Trial } from "./stages.ts";
 import type { StageSettings, Treatment } from "./treatment.ts";
+import { evidenceOfImages, verdictOf } from "./verdict.ts";
 
 export interface TreatOptions extends StageSettings, Treatment, ComparisonOptions {
   /** The control first. */
@@ -97,7 +98,7 @@ export async function treat(
     parameters: parameterCount(network),
     ...{ start, constraint, weights, theta },
     images: { train, validation, test: n, probed: probed.labels.length },
-    ...compared(set, tested, models, predicted, probes),
+    ...compared(set, tested, split.train, models, predicted, probes, options),
     seconds,
   };
   await folder.writeJson("result.json", result);
@@ -115,26 +116,38 @@ export function treatAccount(set: DataSet, options: TreatOptions): Account {
 function compared(
   set: DataSet,
   tested: Split,
+  train: Split,
   models: OfModels<StageResult>,
   predicted: OfModels<readonly Prediction[]>,
   probes: OfModels<ProbeResults>,
+  { batch, constraint, seed }: TreatOptions,
 ) {
-  const groups = pairingsOf(tested);
+  const [groups, known] = [tested, train].map(pairingsOf);
+  const sized = groups && { ...groups, training: known && groupSizes(known) };
+  const measured = (model: string, times?: Times) =>
+    classMeasures(predicted[model], set.classes.length, sized, times);
   const { [BASELINE]: baseline, ...arms } = mapModels(Object.keys(models), (model): Outcome => {
     const { history, bestEpoch } = models[model];
     const test = accuracy(predicted[model]);
-    const measured = classMeasures(predicted[model], set.classes.length, groups);
     return {
       test: { ...test, interval: wilson(test.correct, test.total) },
       validation: history[bestEpoch - 1]?.validation.accuracy,
       best_epoch: history.length > 0 ? bestEpoch : undefined,
-      measures: { ...measured, probes: probes[model] },
+      steps: history.length * stepsPerEpoch(train.labels.length, batch),
+      measures: { ...measured(model), probes: probes[model] },
     };
   });
   const right = (model: string) => predicted[model].map((p) => p.label === p.predicted);
-  const contrasts = pairsOf(Object.keys(arms)).map((pair) => contrast(pair, right));
-  return { groups: groups?.names, baseline, arms, contrasts };
+  const names = Object.keys(arms);
+  const measure = (model: string, times?: Times) => classScalars(measured(model, times));
+  const contrasts = contrastsOf(names, right, measure, seed);
+  const verdict = verdictOf(names, evidenceOfImages(contrasts), constraint, 1);
+  return { groups: groups?.names, baseline, arms, contrasts, verdict };
 }
+
+/** A batch that is not full is left out. */
+const stepsPerEpoch = (images: number, batch: number): number =>
+  Math.floor(images / Math.min(batch, images));
 
 async function runStages(stages: Stages, folder: RunFolder, options: TreatOptions) {
   stages.requireMasks(options.constraint);

@@ -22,7 +22,7 @@ const probes = {
   insertion: { insertion: areas, deletion: areas },
 };
 const outcome = {
-  ...{ test: { ...accuracy, interval }, validation: 0.5, best_epoch: 1 },
+  ...{ test: { ...accuracy, interval }, validation: 0.5, best_epoch: 1, steps: 4 },
   measures: { ...measures, probes },
 };
 const term = (weight: number) => ({
@@ -40,14 +40,18 @@ const result = {
   ...{ constraint, theta: 0.2, groups: ["own", "other"] },
   images: { train: 8, validation: 2, test: 4, probed: 4 },
   ...{ baseline: outcome, arms: { control: outcome, treated: outcome } },
-  contrasts: [{ ...pair, difference: 0.25, interval, mcnemar }],
-  seconds: { baseline: 3 },
+  contrasts: [{
+    ...{ ...pair, difference: 0.25, interval, mcnemar, holm: 1 },
+    measures: { "worst class": { difference: 0.1, interval: null } },
+  }],
+  verdict: ["Nothing.", "At all."],
+  seconds: { baseline: 3, control: 2, treated: 6 },
 };
 const sample = { mean: 0.5, deviation: 0.1, values: [0.4, 0.6] };
 const paired = { ...sample, interval, p: 0.5 };
 const of = {
   models: { baseline: sample, control: sample, treated: sample },
-  contrasts: [{ ...pair, ...paired }],
+  contrasts: [{ ...pair, ...paired, holm: null }],
 };
 const epoch = {
   ...{ epoch: 1, lr: 0.1, train: { loss: 1, accuracy: 0.5 }, validation: accuracy, seconds: 1 },
@@ -62,7 +66,7 @@ export const runJson: Readonly<Record<string, unknown>> = {
   "metrics.jsonl": ["baseline", "control", "treated"].map((stage) => ({ stage, ...epoch })),
   "result.json": result,
   "summary.json": {
-    ...{ version: 3, seeds: [0], arms: ["control", "treated"] },
+    ...{ version: 3, verdict: ["Nothing."], seeds: [0], arms: ["control", "treated"] },
     metrics: { accuracy: of, loss: of },
   },
   "exhibits.json": {

@@ -3,7 +3,7 @@
 import type { DataSet } from "../../data/dataset.ts";
 import type { Module } from "../../nn/module.ts";
 import { type Constraint, termsOf } from "../constraint.ts";
-import { evidenceOf } from "../penalty.ts";
+import { restsOn } from "../penalty.ts";
 import type { ArmNeed } from "./arm.ts";
 
 /** What an arm is to be trained on. */
@@ -18,7 +18,7 @@ const CHECKS: Readonly<Record<ArmNeed, (subject: ArmSubject) => string | undefin
   constraint: ({ constraint }) =>
     termsOf(constraint).length > 0 ? undefined : "there is no constraint: its weights are 0",
   evidence: ({ network, set, constraint }) => {
-    const { masks, kernels } = evidenceOf(network, set, constraint);
+    const { masks, kernels } = restsOn(network, set, constraint);
     if (kernels || (masks && set.train.masks!.count > 1)) return undefined;
     return "no term of the constraint rests on kernels or on masks that could be exchanged";
   },

@@ -2,83 +2,131 @@
 
 import type { DiagnosisFile } from "../../doctor/diagnosis_file.ts";
 import { type ExaminedLayer, withoutKernels, withoutKernelsInWords } from "../../doctor/examine.ts";
-import { between, CONTROL, pairInWords } from "../../doctor/contrasts.ts";
+import { between, CONTROL, type Pair, pairInWords } from "../../doctor/contrasts.ts";
 import {
   BASELINE,
-  mainArm,
+  costOf,
   outcomesOf,
   type ResultFile,
   type SummaryFile,
 } from "../../doctor/result.ts";
+import type { Interval } from "../../doctor/significance.ts";
 import { layerCorrelation } from "../../doctor/studies/correlation.ts";
+import { MAIN_MEASURES } from "../../doctor/verdict.ts";
 import { dotPlot } from "../dot_plot.ts";
 import { type Html, html } from "../html.ts";
 import { figure, figures, paragraph, type Section, table } from "../pieces.ts";
 import { capital, count, counted, percent, points, probability, range } from "../text.ts";
 
-/** What is called more than chance explains. */
-const SIGNIFICANT = 0.05;
+const inPercent = ([low, high]: Interval) => [100 * low, 100 * high] as const;
 
-const inPercent = ([low, high]: readonly [number, number]) => [100 * low, 100 * high] as const;
-
-/** The verdict over a difference of accuracies, treated minus control. */
-export function verdict(difference: number, p: number | null, over = ""): string {
-  const size = `${Math.abs(100 * difference).toFixed(2)} points`;
-  if (p === null || p >= SIGNIFICANT) {
-    return `The treatment did not change test accuracy by more than chance explains${over}.`;
-  }
-  return difference > 0
-    ? `The treatment raised test accuracy by ${size} over the control${over}.`
-    : `The treatment lowered test accuracy by ${size} against the control${over}.`;
-}
+/** What came out of it, the first sentence largest. */
+const sentences = ([first, ...others]: readonly string[]): Html =>
+  html`<p class="verdict">${first}</p>${paragraph(others.join(" "))}`;
 
 export function verdictSection(result: ResultFile): Section {
-  const { baseline, arms, contrasts } = result;
-  const main = mainArm(result);
+  const { baseline, arms, contrasts, verdict } = result;
   const control = arms[CONTROL];
-  const { difference, interval, mcnemar } = between(contrasts, main, CONTROL)!;
   const training = control.test.accuracy - baseline.test.accuracy;
+  const [{ arm, mcnemar }] = contrasts;
   return {
     id: "verdict",
     title: "Verdict",
-    content: html`<p class="verdict">${verdict(difference, mcnemar.p)}</p>
-${
-      paragraph(
-        `On the same ${counted(control.test.total, "test image")}, ${CONTROL} is right on `,
-        `${percent(control.test.accuracy)} and ${main} on ${percent(arms[main].test.accuracy)}: `,
-        `a difference of ${points(difference)} points (95 % interval ${range(interval, points)}). `,
-        `${counted(mcnemar.b, "image")} only ${CONTROL} gets right, ${count(mcnemar.c)} only `,
-        `${main} (McNemar's exact test, ${probability(mcnemar.p)}).`,
-      )
-    }
+    content: html`${sentences(verdict)}
 ${
       paragraph(
         `Every arm was trained ${result.start === "scratch" ? "anew" : "on"} from the same `,
         `weights, on the same images in the same order; the control without anything else. That `,
-        `alone changed accuracy by ${points(training)} points against the baseline. This is one `,
-        `seed: another seed may differ.`,
+        `alone changed accuracy by ${points(training)} points against the baseline. Of the same `,
+        `${counted(control.test.total, "test image")}, ${count(mcnemar.b)} only ${CONTROL} gets `,
+        `right, ${count(mcnemar.c)} only ${arm} (McNemar's exact test, `,
+        `${probability(mcnemar.p)}).`,
       )
     }
+${
+      figures(
+        forest(
+          Object.keys(outcomesOf(result)),
+          contrasts.map((of) => ({ ...of, numbers: of })),
+          "Bars are 95 % intervals on the same test images.",
+        ),
+        accuracies(result),
+      )
+    }
+${contrastTable(contrasts, (of, name) => name === "accuracy" ? of : of.measures[name])}
 ${worstGroup(result)}
-${accuracies(result)}`,
+${models(result)}`,
   };
 }
 
-/** How the images fare that suffer where a network learned the background. */
-function worstGroup(result: ResultFile): Html | undefined {
-  const { groups, arms } = result;
-  const main = mainArm(result);
-  const [before, after] = [CONTROL, main].map((arm) => arms[arm].measures.groups);
-  const [from, to] = [before, after].map((of) => of?.shares[of.worst]);
-  if (!groups || !before || typeof from?.accuracy !== "number" || !to) return undefined;
-  return paragraph(
-    `In the worst group, ${groups[before.worst]} (${counted(from.images, "image")}), `,
-    `${CONTROL} is right on ${percent(from.accuracy)}; ${main}, in its own worst group, on `,
-    `${percent(to.accuracy!)}: ${points(to.accuracy! - from.accuracy)} points.`,
+interface Difference {
+  readonly difference: number;
+  readonly interval: Interval | null;
+}
+
+/**
+ * How far arms are apart in accuracy, as a picture.
+ * @param models in the order of their colours
+ */
+function forest(
+  models: readonly string[],
+  contrasts: readonly (Pair & { readonly numbers: Difference })[],
+  means: string,
+): Html {
+  const named = contrasts.map((of) => ({ ...of, name: pairInWords(of) }));
+  const plot = dotPlot({
+    title: "What each arm adds",
+    description: named.map(({ name, numbers }) => `${name} ${points(numbers.difference)}`)
+      .join(", ") + " points of test accuracy.",
+    label: "points of test accuracy",
+    reference: 0,
+    rows: named.map(({ arm, name, numbers: { difference, interval } }) => {
+      const bar = interval && inPercent(interval);
+      const look = models.indexOf(arm);
+      return { name, dots: [{ name, value: 100 * difference, interval: bar, look }] };
+    }),
+  });
+  return figure(
+    plot,
+    `${means} What the treated model gains over a placebo, its masks and kernels add.`,
   );
 }
 
-function accuracies(result: ResultFile) {
+/** How far arms are apart in accuracy and every other main measure. */
+function contrastTable<P extends Pair & { readonly holm: number | null }>(
+  contrasts: readonly P[],
+  differenceOf: (of: P, name: string) => Difference | undefined,
+): Html {
+  const names = MAIN_MEASURES.filter((name) => differenceOf(contrasts[0], name));
+  const cell = (of: Difference | undefined) => {
+    if (!of) return "";
+    return points(of.difference) + (of.interval ? ` (${range(of.interval, points)})` : "");
+  };
+  return table({
+    caption: "Differences in points, with 95 % intervals; p is of accuracy, with all arms that " +
+      "are held against the same judged together (Holm)",
+    header: ["Arms", "Accuracy", "p", ...names.map(capital)],
+    rows: contrasts.map((of) => [
+      capital(pairInWords(of)),
+      cell(differenceOf(of, "accuracy")),
+      of.holm?.toPrecision(2),
+      ...names.map((name) => cell(differenceOf(of, name))),
+    ]),
+  });
+}
+
+/** How the images fare that suffer where a network learned the background. */
+function worstGroup({ groups, arms }: ResultFile): Html | undefined {
+  const { groups: of } = arms[CONTROL].measures;
+  const share = of?.shares[of.worst];
+  if (!groups || !of || typeof share?.accuracy !== "number") return undefined;
+  return paragraph(
+    `The control's worst group is ${groups[of.worst]} (${counted(share.images, "image")}), where `,
+    `it is right on ${percent(share.accuracy)}; every model's worst is its own.`,
+  );
+}
+
+function accuracies(result: ResultFile): Html {
   const outcomes = Object.entries(outcomesOf(result));
   const plot = dotPlot({
     title: "Test accuracy",
@@ -90,90 +138,63 @@ function accuracies(result: ResultFile) {
       return { name: model, dots: [dot] };
     }),
   });
-  const rows = outcomes.map(([model, { validation, test, best_epoch }]) => {
-    const versus = between(result.contrasts, model, CONTROL);
-    return [
+  return figure(
+    plot,
+    "Each bar is the 95 % interval of one accuracy by itself (Wilson). The models are judged on " +
+      "the same images: compare by the intervals of the differences.",
+  );
+}
+
+function models(result: ResultFile): Html {
+  return table({
+    caption: "Accuracy; the epoch is the one that validation chose, a step's time is beside the " +
+      "control's",
+    header: ["Model", "Validation", "Test", "95 % interval", "Loss", "Epoch", "Step"],
+    rows: Object.entries(outcomesOf(result)).map(([model, { validation, test, best_epoch }]) => [
       model,
       validation === undefined ? "" : percent(validation),
       percent(test.accuracy),
       range(test.interval, percent),
       test.loss.toFixed(4),
-      versus ? points(versus.difference) : "",
       best_epoch ?? "",
-    ];
+      model === BASELINE ? "" : `${costOf(result, model).toFixed(1)} ×`,
+    ]),
   });
-  const header = ["Model", "Validation", "Test", "95 % interval", "Loss", "Minus control", "Epoch"];
-  const numbers = { caption: "Accuracy; the epoch is the one that validation chose", header, rows };
-  return [
-    figure(
-      plot,
-      "Each bar is the 95 % interval of one accuracy by itself (Wilson). The models are judged on " +
-        "the same images: compare by the interval of the difference above.",
-    ),
-    table(numbers),
-  ];
 }
 
 export function seedsVerdict(summary: SummaryFile): Section {
-  const { arms, metrics: { accuracy, "worst group": worst }, seeds } = summary;
-  const main = mainArm({ arms: Object.fromEntries(arms.map((arm) => [arm, arm])) });
-  const difference = between(accuracy.contrasts, main, CONTROL)!;
-  const { [CONTROL]: control, [main]: treated } = accuracy.models;
-  const inWorst = worst && between(worst.contrasts, main, CONTROL);
-  const over = `, over ${counted(seeds.length, "seed")}`;
-  const rows = seeds.map((seed, i) => ({
-    name: `seed ${seed}`,
-    dots: [{ name: `seed ${seed}`, value: 100 * difference.values[i], look: 2 }],
-  }));
-  const mean = {
-    name: "mean",
-    dots: [{
-      ...{ name: "mean", value: 100 * difference.mean, look: 2 },
-      interval: difference.interval && inPercent(difference.interval),
-    }],
-  };
-  const plot = dotPlot({
-    title: capital(pairInWords(difference)),
-    description: `Difference of test accuracy for each seed; the mean is ` +
-      `${points(difference.mean)} points.`,
-    ...{ label: "points of test accuracy", rows: [...rows, mean], reference: 0 },
-  });
+  const { arms, metrics, seeds, verdict } = summary;
+  const { accuracy } = metrics;
   const models = [BASELINE, ...arms];
   return {
     id: "verdict",
     title: "Verdict",
-    content: html`<p class="verdict">${verdict(difference.mean, difference.p, over)}</p>
+    content: html`${sentences(verdict)}
 ${
-      paragraph(
-        `The mean difference is ${points(difference.mean)} points`,
-        difference.interval && ` (95 % t interval ${range(difference.interval, points)})`,
-        difference.p !== null && `, ${probability(difference.p)}`,
-        `. On average ${CONTROL} ${percent(control.mean)}, ${main} ${percent(treated.mean)}.`,
-      )
-    }
-${
-      inWorst && paragraph(
-        `In the worst group it is ${points(inWorst.mean)} points`,
-        inWorst.interval && ` (95 % t interval ${range(inWorst.interval, points)})`,
-        `: ${CONTROL} ${percent(worst.models[CONTROL].mean)}, `,
-        `${main} ${percent(worst.models[main].mean)}.`,
-      )
-    }
-${
-      figures(figure(
-        plot,
-        "Each seed has its own first weights, order of images, split and augmentation. The bar " +
-          "is the 95 % t interval of the mean.",
-        table({
-          caption: "Test accuracy by seed",
-          header: ["Seed", ...models.map(capital), "Minus control"],
-          rows: seeds.map((seed, i) => [
-            `${seed}`,
-            ...models.map((model) => percent(accuracy.models[model].values[i])),
-            points(difference.values[i]),
-          ]),
-        }),
+      figures(forest(
+        models,
+        accuracy.contrasts.map(({ arm, against, mean: difference, interval }) => ({
+          ...{ arm, against, numbers: { difference, interval } },
+        })),
+        "Each seed has its own first weights, order of images, split and augmentation. Bars are " +
+          "95 % t intervals of the mean.",
       ))
+    }
+${
+      contrastTable(accuracy.contrasts, ({ arm, against }, name) => {
+        const of = metrics[name] && between(metrics[name].contrasts, arm, against);
+        return of && { difference: of.mean, interval: of.interval };
+      })
+    }
+${
+      table({
+        caption: "Test accuracy by seed",
+        header: ["Seed", ...models.map(capital)],
+        rows: seeds.map((seed, i) => [
+          `${seed}`,
+          ...models.map((model) => percent(accuracy.models[model].values[i])),
+        ]),
+      })
     }`,
   };
 }
