@@ -1,4 +1,5 @@
 /** Images, their annotations and tables, and the files of data sets. */
+import sharp from "sharp";
 import { cifar10, readCifar } from "../../engine/data/cifar.ts";
 import { listImages } from "../../engine/data/folder_listing.ts";
 import { mnist, readIdxSet } from "../../engine/data/idx.ts";
@@ -14,7 +15,13 @@ import { concat, gzip } from "../support/io.ts";
 
 const png = encodePng({ height: 5, width: 7, channels: 3, data: new Uint8Array(105).fill(99) });
 const grey = encodePng({ height: 4, width: 4, channels: 1, data: new Uint8Array(16) });
-fuzz("images", [png, grey], (bytes) => decodeImage(bytes, "a"));
+const photo = sharp({ create: { width: 9, height: 6, channels: 3, background: "teal" } });
+const formats = ["jpeg", "webp", "gif", "tiff"] as const;
+const upright = { orientation: 6 };
+const photos = await Promise.all(
+  formats.map((format) => photo.clone().toFormat(format).withMetadata(upright).toBuffer()),
+);
+fuzz("images", [png, grey, ...photos], (bytes) => decodeImage(bytes, "a"));
 const drawn = (shape_type: string, ...points: number[][]) => ({ label: "a", points, shape_type });
 fuzzJson("LabelMe's files", {
   ...{ version: "5", imageHeight: 20, imageWidth: 30, imagePath: "a.png" },

@@ -1,7 +1,12 @@
 /** What runs, studies, benchmarks and the tuner leave in their folders. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { readReport } from "../../cli/bench/compare.ts";
-import { trainedWith } from "../../cli/trained_with.ts";
+import { openRun } from "../../cli/common.ts";
+import type { Context } from "../../cli/framework/command.ts";
+import { withDefaults } from "../../cli/framework/flags.ts";
+import { command as table } from "../../cli/table.ts";
+import { maySeeValidation, trainedWith } from "../../cli/trained_with.ts";
+import { treatFlags } from "../../cli/treat_flags.ts";
 import { readManifest } from "../../engine/doctor/sift_folder.ts";
 import { readTuning, tuningFile, type TuningKey } from "../../engine/host/tuning.ts";
 import { readRun } from "../../engine/report/read.ts";
@@ -16,6 +21,8 @@ import { runBytes, runJson } from "../support/run_files.ts";
 import { tinySet } from "../support/train.ts";
 
 const jsonBytes = (value: unknown) => text(JSON.stringify(value));
+const jsonTexts = (of: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.entries(of).map(([name, value]) => [name, JSON.stringify(value)]));
 const lines = (value: unknown) =>
   text((value as unknown[]).map((line) => JSON.stringify(line)).join("\n"));
 const epochs = runJson["metrics.jsonl"];
@@ -52,6 +59,25 @@ for (const name of Object.keys(runBytes)) {
     ...Object.entries(runBytes),
   ]);
   fuzzFile(`a report of ${name}`, files, name, pageOf);
+}
+fuzzJson("a run's flags", { command: "treat", ...withDefaults(treatFlags, {}) }, async (path) => {
+  const resume = dirname(path);
+  const given = { ...withDefaults(treatFlags, {}), resume };
+  await openRun("treat", treatFlags, given, { given: new Set(["resume"]) } as unknown as Context);
+  await maySeeValidation(tinySet, { weights: join(resume, "baseline.safetensors"), seed: 0 });
+}, { name: "config.json" });
+const cells = { "config.json": runJson["config.json"], "result.json": runJson["result.json"] };
+for (const [name, value] of Object.entries(cells)) {
+  fuzzJson(`a table of ${name}`, value, async (_path, json, out) => {
+    const cell = join(out, "cells", "a");
+    await Deno.mkdir(cell, { recursive: true });
+    const files = { ...jsonTexts(cells), [name]: json };
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.writeTextFile(join(cell, name), text);
+    }
+    const args = { ...withDefaults(table.flags, {}), out, onlyWrite: true };
+    await table.run(args as Parameters<typeof table.run>[0], { print() {} } as unknown as Context);
+  }, { name: "a.json" });
 }
 fuzzJson("a run's settings", runJson["config.json"], async (_path, _text, folder) => {
   const { folder: run } = await RunFolder.resume(folder);

@@ -6,7 +6,7 @@ import { inFolder } from "./io.ts";
 import { Dice, eachNull, mutateBytes, mutateJson } from "./mutate.ts";
 
 /** Inputs for each reader; in CI as many as take some seconds. */
-const INPUTS = Number(Deno.env.get("MODEL_DOCTOR_FUZZ") ?? 60);
+const INPUTS = Number(Deno.env.get("MODEL_DOCTOR_FUZZ") ?? 30);
 /** What one input may take, in milliseconds, and all of a reader's in bytes. */
 const SLOW = 2000;
 const LARGE = 512 * 2 ** 20;

@@ -64,6 +64,12 @@ const validated = { accuracy: 0.5, loss: 0.7, best_epoch: 1, worst_group: 0.2 };
 export const runJson: Readonly<Record<string, unknown>> = {
   "config.json": { command: "treat", model: "small", data: "shapes", epochs: 1, lr: 0.1 },
   "metrics.jsonl": ["baseline", "control", "treated"].map((stage) => ({ stage, ...epoch })),
+  "account.json": {
+    source: "made from seed 0",
+    left_out: [{ why: "of a format that isn't read (.bmp)", count: 2, examples: ["a.bmp"] }],
+    guesses: [{ what: "one in 6 set apart for the test", settle: "--test-share" }],
+    warnings: ["cat has one image"],
+  },
   "result.json": result,
   "summary.json": {
     ...{ version: 3, verdict: ["Nothing."], seeds: [0], arms: ["control", "treated"] },
