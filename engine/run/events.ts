@@ -56,6 +56,7 @@ function epochEvent({ epoch, lr, train, validation }: EpochRecord): Bytes {
     ...Object.fromEntries(Object.entries(train).map(([name, value]) => [`train/${name}`, value])),
     "validation/loss": validation.loss,
     "validation/accuracy": validation.accuracy,
+    ...validation.worst_class !== undefined && { "validation/worst class": validation.worst_class },
     "learning rate": lr,
   };
   const values = Object.entries(scalars).map(([tag, value]) =>

@@ -4,7 +4,10 @@
  * bits.
  */
 
-import { numel, type Shape } from "../tensor/shape.ts";
+import type { HostTensor } from "../io/host_tensor.ts";
+import type { StateDict } from "../nn/state.ts";
+import type { Runtime } from "../plan/runtime.ts";
+import { numel, sameShape, type Shape } from "../tensor/shape.ts";
 import { type AssignmentPair, type HostArray, type Tensor, Variable } from "../tensor/tensor.ts";
 
 export class StepState {
@@ -24,5 +27,30 @@ export class StepState {
   /** Gives a variable another value at the end of each step. */
   update(variable: Variable, value: Tensor): void {
     this.updates.push([variable, value]);
+  }
+}
+
+type Variables = ReadonlyMap<string, Variable>;
+
+/** What variables hold, for a checkpoint. */
+export async function readVariables(runtime: Runtime, variables: Variables): Promise<StateDict> {
+  const values = await runtime.read([...variables.values()]);
+  return new Map([...variables].map(([name, { shape }], i): [string, HostTensor] => [
+    name,
+    { dtype: "F32", shape, data: values[i] as Float32Array<ArrayBuffer> },
+  ]));
+}
+
+/** Gives variables what a checkpoint holds. @returns what keeps it from that, in words */
+export function writeVariables(
+  runtime: Runtime,
+  variables: Variables,
+  from: StateDict,
+): string | undefined {
+  for (const [name, variable] of variables) {
+    const tensor = from.get(name);
+    if (!tensor) return `lacks state/${name}`;
+    if (!sameShape(tensor.shape, variable.shape)) return `has another state/${name}`;
+    runtime.write(variable, Float32Array.from(tensor.data, Number));
   }
 }

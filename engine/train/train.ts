@@ -4,7 +4,6 @@
  */
 
 import { ExitCode, UserError } from "../errors.ts";
-import type { HostTensor } from "../io/host_tensor.ts";
 import type { Module } from "../nn/module.ts";
 import {
   checkStateDict,
@@ -15,7 +14,6 @@ import {
 } from "../nn/state.ts";
 import type { Feed } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
-import { sameShape } from "../tensor/shape.ts";
 import type { Variable } from "../tensor/tensor.ts";
 import { WeightAverage } from "./average.ts";
 import type { Checkpoint, EpochRecord } from "./checkpoint.ts";
@@ -27,6 +25,7 @@ import { Predictor } from "./predict.ts";
 import { learningRate } from "./rate.ts";
 import { type Schedule, strengthAt } from "./schedule.ts";
 import { isBetter, validate } from "./select.ts";
+import { readVariables, writeVariables } from "./state.ts";
 import { TrainingStep } from "./step.ts";
 
 /** About how often the host waits for the device and looks at the metrics, in milliseconds. */
@@ -268,7 +267,7 @@ class Loop {
       bestEpoch,
       settings: trainSettings(this.options),
       model: await stateDict(this.network, this.runtime),
-      state: await this.hostTensors(this.remembered()),
+      state: await readVariables(this.runtime, this.remembered()),
       best,
     };
   }
@@ -292,12 +291,8 @@ class Loop {
     }
     loadStateDict(this.network, checkpoint.model, this.runtime, where);
     if (checkpoint.bestEpoch > 0) checkStateDict(this.network, checkpoint.best, where);
-    for (const [name, variable] of this.remembered()) {
-      const tensor = checkpoint.state.get(name);
-      if (!tensor) throw damaged(`lacks state/${name}`);
-      if (!sameShape(tensor.shape, variable.shape)) throw damaged(`has another state/${name}`);
-      this.runtime.write(variable, Float32Array.from(tensor.data, Number));
-    }
+    const problem = writeVariables(this.runtime, this.remembered(), checkpoint.state);
+    if (problem !== undefined) throw damaged(problem);
     this.epoch = checkpoint.epoch;
     this.done = checkpoint.step;
     this.spent = checkpoint.seconds;
@@ -309,13 +304,5 @@ class Loop {
   /** What is remembered beside the network. */
   private remembered(): Map<string, Variable> {
     return new Map([...this.step.state, ...this.average?.variables ?? []]);
-  }
-
-  private async hostTensors(variables: ReadonlyMap<string, Variable>): Promise<StateDict> {
-    const values = await this.runtime.read([...variables.values()]);
-    return new Map([...variables].map(([name, { shape }], i): [string, HostTensor] => [
-      name,
-      { dtype: "F32", shape, data: values[i] as Float32Array<ArrayBuffer> },
-    ]));
   }
 }
