@@ -171,3 +171,12 @@ Deno.test("tar: regular files are listed; truncated and corrupt archives are nam
   await fails(archive.subarray(0, 2561), /^a\.tar: truncated: .*d\/a\.bin/);
   await fails(archive.with(515, 90), /^a\.tar: corrupt: bad tar header at byte 512/);
 });
+
+Deno.test("files: a pipe or a device is refused, not waited for", () =>
+  inFolder(async (folder) => {
+    const pipe = join(folder, "pipe");
+    const made = new Deno.Command("mkfifo", { args: [pipe] }).outputSync().success;
+    for (const path of [...made ? [pipe] : [], "/dev/zero"]) {
+      await userError(readBytes(path), ExitCode.io, /cannot read .*: it is a device or a pipe/);
+    }
+  }));

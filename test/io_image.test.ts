@@ -12,6 +12,7 @@ import {
   shownPixels,
 } from "../engine/io/image.ts";
 import { concat, inFolder } from "./support/io.ts";
+import { MOST_SCANS, scannedJpeg } from "./support/scanned_jpeg.ts";
 
 const word = (n: number) => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255];
 
@@ -166,20 +167,38 @@ const refusal = (message: RegExp) => (error: unknown) => {
   return true;
 };
 
-Deno.test("jpeg: a file that goes over its image thousands of times is refused at once", async () => {
-  const file = bytes(await picture(64, 64).jpeg({ progressive: true }).toBuffer());
-  const scan = segment(file, 0xda);
-  const next = file.findIndex((byte, at) =>
-    at > scan + 12 && byte === 0xff && file[at + 1] !== 0 && file[at + 1] !== 0xff
-  );
-  const repeated = Array(4000).fill(file.subarray(scan, next));
-  const begun = performance.now();
-  await assert.rejects(
-    decodeImage(concat(file.subarray(0, next), ...repeated, file.subarray(next)), "a.jpg"),
-    refusal(/^a\.jpg: corrupt: /),
-  );
-  assert(performance.now() - begun < 2000);
-});
+Deno.test("jpeg: a file that goes over its image too often is refused by its header, at once", () =>
+  inFolder(async (folder) => {
+    const scanned = async (side: number, scans: number) => {
+      const path = join(folder, `${side}-${scans}.jpg`);
+      const file = scannedJpeg(side, scans);
+      await Deno.writeFile(path, file);
+      const begun = performance.now();
+      const wrong = /a JPEG of \d+ x \d+ pixels with more than the \d+ scans allowed/;
+      await assert.rejects(imageSize(path), refusal(wrong));
+      await assert.rejects(decodeImage(file, path), refusal(wrong));
+      assert(performance.now() - begun < 2000);
+    };
+    await scanned(500, MOST_SCANS);
+    await scanned(2000, 251);
+    const { data } = await decodeImage(scannedJpeg(100, 400), "a.jpg");
+    assert(data.every((value) => value === 128), "a grey square in 400 scans");
+  }));
+
+Deno.test("images that take more memory to decode than is allowed are refused by their header", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.png");
+    const write = (depth: number, interlaced: number) => {
+      const header = [...word(10000), ...word(5000), depth, 6, 0, 0, interlaced];
+      const end = [chunk("IDAT", []), chunk("IEND", [])];
+      const file = concat([137, 80, 78, 71, 13, 10, 26, 10], chunk("IHDR", header), ...end);
+      return Deno.writeFile(path, file);
+    };
+    await write(16, 0);
+    assert.deepEqual(await imageSize(path), { width: 10000, height: 5000 });
+    await write(16, 1);
+    await assert.rejects(imageSize(path), refusal(/takes 550000000 bytes to decode, more than/));
+  }));
 
 Deno.test("images: what is wrong with a file is named", async () => {
   const good = png([2, 2, 8, 0], [[1, 2], [3, 4]]);

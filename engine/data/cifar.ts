@@ -7,6 +7,7 @@
 import { basename, join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes } from "../io/files.ts";
+import { Turns } from "../io/turns.ts";
 import type { DataSet, MemorySplit, Preparation } from "./dataset.ts";
 import { Notes } from "./notes.ts";
 import { interleave } from "./planes.ts";
@@ -157,12 +158,14 @@ async function readRecords(set: CifarSet, paths: readonly string[]): Promise<Mem
   const n = files.reduce((sum, file) => sum + file.length / record, 0);
   const images = new Uint8Array(n * imageBytes);
   const labels = new Uint16Array(n);
+  const turns = new Turns();
   let i = 0;
   for (const file of files) {
     for (let at = 0; at < file.length; at += record, i++) {
       labels[i] = file[at + set.labelAt];
       const planes = file.subarray(at + set.labelBytes, at + record);
       interleave(planes, images, i * imageBytes, size, 3);
+      await turns.pass();
     }
   }
   return { images, labels };

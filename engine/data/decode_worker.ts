@@ -12,7 +12,8 @@ parentPort!.on("message", async ({ id, path, size, mode }: DecodeRequest) => {
     const { data, ...from } = await decodeImage(await imageBytes(path), path);
     const fit = fitted(mode, from, size, path);
     const fits = from.height === fit.scaled.height && from.width === fit.scaled.width;
-    const scaled = fits ? data : resizeBilinear(data, from, fit.scaled, 3);
+    // What goes back is a buffer of its own.
+    const scaled = fits ? data.slice() : resizeBilinear(data, from, fit.scaled, 3);
     answer = { id, image: framed(scaled, fit, size) };
   } catch (error) {
     const { message } = error as Error;

@@ -2,8 +2,10 @@
  * Images that a data set holds twice, by their content: what is trained on and tested on too makes
  * the test look better than it is, and one image with two classes can't be learned.
  */
+import { hash } from "node:crypto";
 import { ExitCode } from "../errors.ts";
 import { fileError, readBytes } from "../io/files.ts";
+import { Turns } from "../io/turns.ts";
 import type { DataSet, Split } from "./dataset.ts";
 import { ImageFiles } from "./image_files.ts";
 import { type Notes, some } from "./notes.ts";
@@ -43,53 +45,46 @@ export async function warnOfDuplicates(set: DataSet, notes: Notes): Promise<void
 
 /** The images that others equal, in groups of equal ones. */
 async function equalImages(set: DataSet): Promise<Place[][]> {
-  const groups: Place[][] = [];
-  for (const candidates of candidatesOf(await fingerprints(set))) {
-    const contents = await Promise.all(candidates.map((image) => image.content()));
-    const left = new Set(candidates.keys());
-    for (const first of left) {
-      const equal = [...left].filter((i) => sameBytes(contents[i], contents[first]));
-      equal.forEach((i) => left.delete(i));
-      if (equal.length > 1) groups.push(equal.map((i) => candidates[i].place));
-    }
+  const parts = [["training", set.train], ["validation", set.validation], ["test", set.test]];
+  const all: Image[] = [];
+  for (const [name, split] of parts as [Place["split"], Split | undefined][]) {
+    if (split) all.push(...await imagesOf(name, split));
   }
-  return groups;
+  const turns = new Turns();
+  const digests = new Map<Image, string>();
+  for (const images of handfuls(alike(all, ({ bytes }) => bytes).flat())) {
+    await Promise.all(images.map(async (image) => digests.set(image, await image.digest())));
+    await turns.pass();
+  }
+  return alike([...digests.keys()], (image) => digests.get(image)!)
+    .map((group) => group.map(({ place }) => place));
 }
 
 interface Image {
   readonly place: Place;
+  /** How many; only images of as many bytes are looked into. */
+  readonly bytes: number;
   /** Equal for equal images. */
-  readonly key: number;
-  readonly content: () => Uint8Array | Promise<Uint8Array>;
+  readonly digest: () => string | Promise<string>;
 }
 
-const candidatesOf = (images: readonly Image[]) =>
-  [...Map.groupBy(images, ({ key }) => key).values()].filter(({ length }) => length > 1);
-
-async function fingerprints(set: DataSet): Promise<Image[]> {
-  const parts = [["training", set.train], ["validation", set.validation], ["test", set.test]];
-  const found: Image[] = [];
-  for (const [name, split] of parts as [Place["split"], Split | undefined][]) {
-    if (split) found.push(...await imagesOf(name, split));
-  }
-  // Files of one length are looked into.
-  const alike = candidatesOf(found).flat();
-  if (!(set.train.images instanceof ImageFiles)) return alike;
-  const looked: Image[] = [];
-  for (let i = 0; i < alike.length; i += AT_ONCE) {
-    looked.push(
-      ...await Promise.all(
-        alike.slice(i, i + AT_ONCE).map(async (image) => {
-          return { ...image, key: hash(await image.content()) };
-        }),
-      ),
-    );
-  }
-  return looked;
-}
-
-/** Files that are read at a time. */
+/** Images that are looked into at a time, and bytes of them. */
 const AT_ONCE = 32;
+const BYTES_AT_ONCE = 2 ** 25;
+
+function* handfuls(images: readonly Image[]): Generator<readonly Image[]> {
+  let [begin, bytes] = [0, 0];
+  for (const [i, image] of images.entries()) {
+    bytes += image.bytes;
+    if (i + 1 - begin < AT_ONCE && bytes < BYTES_AT_ONCE && i + 1 < images.length) continue;
+    yield images.slice(begin, i + 1);
+    [begin, bytes] = [i + 1, 0];
+  }
+}
+
+/** The images of equal keys, where there are several. */
+const alike = (images: readonly Image[], key: (image: Image) => unknown): Image[][] =>
+  [...Map.groupBy(images, key).values()].filter(({ length }) => length > 1);
 
 async function imagesOf(part: Place["split"], split: Split): Promise<Image[]> {
   const { images, labels, names } = split;
@@ -98,10 +93,10 @@ async function imagesOf(part: Place["split"], split: Split): Promise<Image[]> {
     (label, i) => ({ split: part, label, name: names?.[i] ?? `${part} image ${i}` }),
   );
   if (images instanceof Uint8Array) {
-    const size = images.length / labels.length;
+    const bytes = images.length / labels.length;
     return places.map((place, i) => {
-      const pixels = images.subarray(i * size, (i + 1) * size);
-      return { place, key: hash(pixels), content: () => pixels };
+      const pixels = images.subarray(i * bytes, (i + 1) * bytes);
+      return { place, bytes, digest: () => hash("sha256", pixels) };
     });
   }
   if (!(images instanceof ImageFiles)) return [];
@@ -110,16 +105,7 @@ async function imagesOf(part: Place["split"], split: Split): Promise<Image[]> {
     const info = await Deno.stat(path).catch((error) => {
       throw fileError("read", path, error, ExitCode.data);
     });
-    return { place, key: info.size, content: () => readBytes(path, ExitCode.data) };
+    const digest = async () => hash("sha256", await readBytes(path, ExitCode.data));
+    return { place, bytes: info.size, digest };
   }));
 }
-
-/** FNV-1a over the bytes, 32 bits. */
-function hash(bytes: Uint8Array): number {
-  let sum = 0x811c9dc5;
-  for (let i = 0; i < bytes.length; i++) sum = Math.imul(sum ^ bytes[i], 0x01000193);
-  return sum >>> 0;
-}
-
-const sameBytes = (a: Uint8Array, b: Uint8Array) =>
-  a.length === b.length && a.every((value, i) => value === b[i]);

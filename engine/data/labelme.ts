@@ -176,8 +176,8 @@ export async function pictureShape(
   const { data, channels, ...size } = await decodePixels(bytes, name);
   const inside = (pixel: number) => {
     const at = pixel * channels;
-    const [red, green, blue, alpha = 255] = data.subarray(at, at + channels);
-    return alpha !== 0 && (red | green | blue) !== 0;
+    const isColoured = (data[at] | data[at + 1] | data[at + 2]) !== 0;
+    return isColoured && (channels < 4 || data[at + 3] !== 0);
   };
   return { shape: bitmap(size, inside, corner), size, count: 1 };
 }

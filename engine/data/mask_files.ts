@@ -60,7 +60,7 @@ export async function withMaskFiles(set: DataSet, folder: string): Promise<DataS
     if (before !== undefined) throw secondMask(name, before, file.path);
     drawn.get(split)!.set(index, file.path);
     labels.add(drawing.labels ?? [], set.classes[splits[split]!.labels[index]], file.path);
-    const coverage = coverageOf(drawing, set, splits[split]!, index, file.path);
+    const coverage = await coverageOf(drawing, set, splits[split]!, index, file.path);
     masks.set(split, [...masks.get(split) ?? [], { index, coverage }]);
   }
   if (masks.size === 0) throw noMasks(folder);
@@ -81,19 +81,19 @@ export async function withMaskFiles(set: DataSet, folder: string): Promise<DataS
 }
 
 /** The share of each of the image's pixels, as the set has them, that is figure. */
-function coverageOf(
+async function coverageOf(
   { shape, size }: Drawing,
   set: DataSet,
   { images }: Split,
   index: number,
   path: string,
-): Uint8Array {
+): Promise<Uint8Array> {
   const stored = storedSize(set);
   const isFile = images instanceof ImageFiles;
   const own = isFile ? images.files[index].size : stored;
   checkProportions(size, own, path, isFile);
   const fit = fitted(isFile ? images.mode : "stretch", own, stored, path);
-  const coverage = rasterise(shape, size, fit.scaled);
+  const coverage = await rasterise(shape, size, fit.scaled);
   if (coverage.every((share) => share === 0)) {
     throw new UserError(`${path}: its shapes cover nothing of the image`, ExitCode.data);
   }

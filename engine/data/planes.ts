@@ -1,5 +1,22 @@
 /** Images whose channels lie one after the other, as pixels with their channels side by side. */
+import { Turns } from "../io/turns.ts";
 import type { Size } from "./dataset.ts";
+
+/** The pixels (n, H, W, C) of the planes of n images, which are stored column by column. */
+export async function interleaveColumns(
+  planes: Uint8Array,
+  size: Size,
+  channels: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const out = new Uint8Array(planes.length);
+  const image = channels * size.height * size.width;
+  const turns = new Turns();
+  for (let at = 0; at < planes.length; at += image) {
+    interleave(planes.subarray(at, at + image), out, at, size, channels, true);
+    await turns.pass();
+  }
+  return out;
+}
 
 /**
  * Writes the planes of n images, (n, C, H, W), as pixels (n, H, W, C) at byte `start` of `out`.

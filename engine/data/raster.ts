@@ -3,6 +3,7 @@
  * the share of every pixel that is inside, exact along the line, on `LINES` lines or more a pixel.
  * So a mask may be made at any size from shapes that were drawn at another.
  */
+import { Turns } from "../io/turns.ts";
 import type { Size } from "./dataset.ts";
 
 /** Stretches from .. to of a line, in order and apart from each other. */
@@ -15,14 +16,15 @@ export type Point = readonly [x: number, y: number];
 
 /** What lies in an odd number of the polygon's loops. */
 export function polygon(points: readonly Point[]): Shape {
+  const found = new Float64Array(points.length);
   return (y) => {
-    const crossings: number[] = [];
+    let count = 0;
     let [x1, y1] = points[points.length - 1] ?? [0, 0];
     for (const [x2, y2] of points) {
-      if ((y1 > y) !== (y2 > y)) crossings.push(x1 + (y - y1) / (y2 - y1) * (x2 - x1));
+      if ((y1 > y) !== (y2 > y)) found[count++] = x1 + (y - y1) / (y2 - y1) * (x2 - x1);
       [x1, y1] = [x2, y2];
     }
-    crossings.sort((a, b) => a - b);
+    const crossings = found.subarray(0, count).sort();
     return Array.from({ length: crossings.length / 2 }, (_, i) => [
       crossings[2 * i],
       crossings[2 * i + 1],
@@ -50,9 +52,7 @@ export function bitmap(
   inside: (pixel: number) => boolean,
   [left, top]: Point = [0, 0],
 ): Shape {
-  return (y) => {
-    const row = Math.floor(y - top);
-    if (row < 0 || row >= height) return [];
+  const spansOf = (row: number): Spans => {
     const spans: [number, number][] = [];
     for (let x = 0; x < width; x++) {
       if (!inside(row * width + x)) continue;
@@ -62,11 +62,20 @@ export function bitmap(
     }
     return spans;
   };
+  // Many lines lie in one row.
+  let [known, spans]: [number, Spans] = [-1, []];
+  return (y) => {
+    const row = Math.floor(y - top);
+    if (row < 0 || row >= height) return [];
+    if (row !== known) [known, spans] = [row, spansOf(row)];
+    return spans;
+  };
 }
 
 /** What is inside of any of the shapes. */
 export const union = (...shapes: readonly Shape[]): Shape => (y) => {
-  const all = shapes.flatMap((shape) => shape(y)).sort(([a], [b]) => a - b);
+  const all = shapes.flatMap((shape) => shape(y));
+  if (shapes.length > 1) all.sort(([a], [b]) => a - b);
   const spans: [number, number][] = [];
   for (const [from, to] of all) {
     const last = spans.at(-1);
@@ -102,7 +111,12 @@ const LINES = 16;
  * @param from the size of the image that the shape was drawn on
  * @param to the size of the mask
  */
-export function rasterise(shape: Shape, from: Size, to: Size): Uint8Array<ArrayBuffer> {
+export async function rasterise(
+  shape: Shape,
+  from: Size,
+  to: Size,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const turns = new Turns();
   const lines = Math.max(LINES, Math.ceil(from.height / to.height));
   const [down, right] = [from.height / to.height, to.width / from.width];
   const out = new Uint8Array(to.height * to.width);
@@ -113,6 +127,7 @@ export function rasterise(shape: Shape, from: Size, to: Size): Uint8Array<ArrayB
       for (const [x1, x2] of shape((r + (line + 0.5) / lines) * down)) {
         cover(row, x1 * right, x2 * right);
       }
+      await turns.pass();
     }
     for (let x = 0; x < to.width; x++) out[r * to.width + x] = Math.round(255 * row[x] / lines);
   }

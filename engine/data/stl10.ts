@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes } from "../io/files.ts";
 import type { DataSet, MemorySplit, Preparation } from "./dataset.ts";
-import { interleave } from "./planes.ts";
+import { interleaveColumns } from "./planes.ts";
 import type { Source } from "./sources.ts";
 
 /** Mean and standard deviation of the training images; the crop is CIFAR's at three times the size. */
@@ -79,7 +79,6 @@ async function readSplit(folder: string, split: string): Promise<MemorySplit> {
   if (wrong >= 0) {
     throw problem(`${labelPath}: label ${wrong} is ${labels[wrong]}, but they are 1 to 10`);
   }
-  const images = new Uint8Array(planes.length);
-  interleave(planes, images, 0, size, 3, true);
+  const images = await interleaveColumns(planes, size, 3);
   return { images, labels: Uint16Array.from(labels, (label) => label - 1) };
 }

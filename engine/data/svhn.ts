@@ -9,7 +9,7 @@ import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes } from "../io/files.ts";
 import { readMat } from "../io/mat.ts";
 import type { DataSet, MemorySplit, Preparation } from "./dataset.ts";
-import { interleave } from "./planes.ts";
+import { interleaveColumns } from "./planes.ts";
 import type { Source } from "./sources.ts";
 
 /** Mean and standard deviation of the training images. A mirrored digit is no digit. */
@@ -74,7 +74,6 @@ async function readSplit(path: string): Promise<MemorySplit> {
       `label ${wrong} of y is ${labels.data[wrong]}, but they are 1 to 10 (the digit 0)`,
     );
   }
-  const pixels = new Uint8Array(images.data.length);
-  interleave(images.data, pixels, 0, size, 3, true);
+  const pixels = await interleaveColumns(images.data, size, 3);
   return { images: pixels, labels: Uint16Array.from(labels.data, (label) => label % 10) };
 }

@@ -82,9 +82,10 @@ export async function readBytes(
   most: number = LIMITS.file,
 ): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    const { size, isCharDevice } = await Deno.stat(path);
-    if (isCharDevice) {
-      throw new UserError(`cannot read ${path}: it is a device, not a file`, exitCode);
+    const { size, isFile, isDirectory } = await Deno.stat(path);
+    // A pipe or a device may never end, and be waited for for ever.
+    if (!isFile && !isDirectory) {
+      throw new UserError(`cannot read ${path}: it is a device or a pipe, not a file`, exitCode);
     }
     if (size > most) {
       throw new UserError(

@@ -7,6 +7,7 @@
  * tools that draw masks. Colour profiles are left aside and of several pictures the first is taken,
  * as Pillow and so torchvision have it. Of 16 bits the upper 8 are kept.
  */
+import { Buffer } from "node:buffer";
 import { encode } from "fast-png";
 import sharp from "sharp";
 import { ExitCode, UserError } from "../errors.ts";
@@ -90,7 +91,8 @@ export async function imageHeader(path: string): Promise<ImageHeader> {
   // What is wrong with a file is told by its bytes.
   const metadata = found ?? await metadataOf(await imageBytes(path), path);
   const size = uprightSize(metadata);
-  checkSize(path, size);
+  checkHeader(path, metadata);
+  if (isScanned(metadata)) checkScans(path, size, await imageBytes(path));
   return { size, isTurned: (metadata.orientation ?? 1) > 1, pictures: metadata.pages ?? 1 };
 }
 
@@ -127,7 +129,9 @@ const options: sharp.SharpOptions = {
 const ofHeaders: sharp.SharpOptions = { ...options, limitInputPixels: false };
 
 async function open(bytes: Uint8Array, name: string): Promise<sharp.Sharp> {
-  checkSize(name, uprightSize(await metadataOf(bytes, name)));
+  const metadata = await metadataOf(bytes, name);
+  checkHeader(name, metadata);
+  if (isScanned(metadata)) checkScans(name, uprightSize(metadata), bytes);
   return sharp(bytes, options).autoOrient().toColourspace("srgb");
 }
 
@@ -152,7 +156,12 @@ async function pixelsOf(image: sharp.Sharp, name: string) {
   try {
     const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
     const { height, width, channels } = info;
-    return { height, width, channels, data: Uint8Array.from(data) };
+    return {
+      height,
+      width,
+      channels,
+      data: new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.length),
+    };
   } catch (error) {
     throw imageError(name, `corrupt: ${(error as Error).message}`, undefined, error);
   }
@@ -169,6 +178,52 @@ export function checkSize(name: string, { height, width }: ImageSize): void {
     `an image of ${width} x ${height} pixels, more than the ${most} allowed`,
     "Make it smaller, or take it out of the data set.",
   );
+}
+
+/** Bytes of a sample by libvips's names of its types. */
+const SAMPLE_BYTES: Readonly<Record<string, number>> = {
+  ...{ uchar: 1, char: 1, ushort: 2, short: 2, uint: 4, int: 4, float: 4 },
+  ...{ complex: 8, double: 8, dpcomplex: 16 },
+};
+
+/** @throws UserError (data) where an image is too large, or would be while it is decoded */
+function checkHeader(name: string, metadata: sharp.Metadata): void {
+  const size = uprightSize(metadata);
+  checkSize(name, size);
+  const { format, isProgressive, channels, depth } = metadata;
+  // These are there as a whole before their first line is: a JPEG's as coefficients of two bytes.
+  const isWhole = isProgressive || format === "tiff" || format === "webp" || format === "gif";
+  const sample = format === "jpeg" ? 2 : SAMPLE_BYTES[depth] ?? 1;
+  const pixels = size.height * size.width;
+  const bytes = pixels * (3 + (isWhole ? channels * sample : 0));
+  if (bytes <= LIMITS.decoding) return;
+  throw imageError(
+    name,
+    `an image of ${size.width} x ${size.height} pixels that takes ${bytes} bytes to decode, more ` +
+      `than the ${LIMITS.decoding} allowed`,
+    "Make it smaller, or take it out of the data set.",
+  );
+}
+
+const isScanned = ({ format, isProgressive }: sharp.Metadata) =>
+  format === "jpeg" && isProgressive === true;
+
+/** @throws UserError (data) where a progressive JPEG is a labour to decode */
+function checkScans(name: string, { height, width }: ImageSize, bytes: Uint8Array): void {
+  const most = Math.min(LIMITS.scans, Math.floor(LIMITS.scannedPixels / (height * width)));
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  // The marker that a scan begins with stands nowhere else but in what a segment quotes.
+  const marker = Buffer.of(0xff, 0xda);
+  let scans = 0;
+  for (let at = file.indexOf(marker); at >= 0; at = file.indexOf(marker, at + 2)) {
+    if (++scans > most) {
+      throw imageError(
+        name,
+        `a JPEG of ${width} x ${height} pixels with more than the ${most} scans allowed`,
+        "Save it again, or take it out of the data set.",
+      );
+    }
+  }
 }
 
 function imageError(name: string, problem: string, hint?: string, cause?: unknown) {

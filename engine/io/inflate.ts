@@ -4,11 +4,10 @@
  */
 import { createGunzip, createInflate } from "node:zlib";
 import { ExitCode, UserError } from "../errors.ts";
+import { Turns } from "./turns.ts";
 
 /** Bytes that are inflated at a time. */
 const PIECE = 1 << 18;
-/** Milliseconds after which others get a turn. */
-const TURN = 50;
 
 /** Whether the bytes begin as a gzip file does. */
 export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
@@ -68,13 +67,11 @@ async function* inflated(compressed: Compressed): AsyncGenerator<Uint8Array> {
     ? createGunzip({ chunkSize: PIECE })
     : createInflate({ chunkSize: PIECE });
   stream.end(compressed.bytes);
-  let turn = performance.now();
+  const turns = new Turns();
   try {
     for await (const piece of stream) {
       yield piece as Uint8Array;
-      if (performance.now() - turn < TURN) continue;
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      turn = performance.now();
+      await turns.pass();
     }
   } catch (error) {
     const { code, message } = error as Error & { code?: string };

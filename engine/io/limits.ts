@@ -18,6 +18,11 @@ export const LIMITS = {
   /** Pixels of an image, and pixels along a side (as of JPEG's own 16 bits). */
   pixels: 50_000_000,
   side: 65_535,
+  /** Bytes that are held while an image is decoded. */
+  decoding: 448 * MiB,
+  /** Scans of a progressive JPEG (ten are usual), and pixels of all of them: each goes over all. */
+  scans: 1_000,
+  scannedPixels: 1_000_000_000,
 
   /** Bytes that a compressed data set or array may unfold to. */
   unfolded: 2 * GiB - 1,
@@ -28,7 +33,7 @@ export const LIMITS = {
 
   /** Shapes in an annotation, and points of all of them. */
   shapes: 1_000,
-  points: 50_000,
+  points: 20_000,
 } as const;
 
 /** How many times its own size a file of weights may unfold to: weights hardly compress. */

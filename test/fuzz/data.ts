@@ -34,7 +34,7 @@ fuzzJson("LabelMe's files", {
   ],
 }, async (_, json) => {
   const { shape, size } = await readLabelMe(json, "a.json");
-  rasterise(shape, size, { height: 16, width: 16 });
+  await rasterise(shape, size, { height: 16, width: 16 });
 });
 fuzzFile(
   "tables of images",
