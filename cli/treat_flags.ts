@@ -1,6 +1,7 @@
 /** The flags of training on with a constraint, and those of `treat`, which `table` has too. */
 
 import { armOptions, ARMS, USUAL_ARMS } from "../engine/doctor/arms/arms.ts";
+import { BUDGETS } from "../engine/doctor/arms/budget.ts";
 import { probeOptions, PROBES } from "../engine/doctor/probes/probes.ts";
 import { STARTS } from "../engine/doctor/treatment.ts";
 import {
@@ -80,6 +81,13 @@ export const treatFlags = flagTable({
       ARMS.map(({ name, help }) => `${name} (${help})`).join(", "),
   },
   ...armOptions,
+  budget: {
+    type: "choice",
+    choices: BUDGETS,
+    default: "steps",
+    help: "what is the same for all arms: steps, or compute; then arms whose steps cost less are " +
+      "trained for more epochs, the dearest for --treat-epochs",
+  },
   ...constraintFlags,
   ...diagnosisFlags,
   ...seedsFlag(1, "runs with --seed, the next one and so on, and what they say together"),

@@ -6,6 +6,7 @@ import { Notes } from "../engine/data/notes.ts";
 import type { Constraint } from "../engine/doctor/constraint.ts";
 import { forDrawnMasks } from "../engine/doctor/leverage.ts";
 import { lackingFor, type ProbeName, probesOf } from "../engine/doctor/probes/probes.ts";
+import type { Budget } from "../engine/doctor/arms/budget.ts";
 import type { ArmSubject } from "../engine/doctor/arms/needs.ts";
 import type { ResultFile } from "../engine/doctor/result.ts";
 import { checkTreatment, type TreatReporter } from "../engine/doctor/stages.ts";
@@ -169,14 +170,21 @@ function trialTestLimit(limit: number | undefined): number | undefined {
  * @param armNameOf the arm that a stage is of, where it has another name
  */
 export function treatForecast(
-  { weights, epochs, treatEpochs }: { weights?: unknown; epochs: number; treatEpochs: number },
+  { weights, epochs, treatEpochs, budget = "steps" }: {
+    readonly weights?: unknown;
+    readonly epochs: number;
+    readonly treatEpochs: number;
+    readonly budget?: Budget;
+  },
   stages: readonly string[],
   runs = 1,
   armNameOf = (stage: string): string => stage,
 ): Forecast {
   const arms = Map.groupBy(stages, armNameOf);
-  const kinds = [...arms].map(([name, { length }]) => {
-    const { cost } = armOf(name);
+  const costs = [...arms.keys()].map((name) => armOf(name).cost ?? 1);
+  const kinds = [...arms].map(([name, { length }], i) => {
+    // With a budget of compute, each takes as long as the dearest.
+    const cost = budget === "steps" ? costs[i] : Math.max(...costs);
     return [name, { count: runs * length, epochs: treatEpochs, cost }] as const;
   });
   return new Forecast({

@@ -8,6 +8,7 @@ import { constraintInWords } from "../engine/doctor/constraint.ts";
 import { between } from "../engine/doctor/contrasts.ts";
 import { outcomesOf, type ResultFile, summarizeSeeds } from "../engine/doctor/result.ts";
 import { armOptions } from "../engine/doctor/arms/arms.ts";
+import { epochsFor } from "../engine/doctor/arms/budget.ts";
 import { probeOptions } from "../engine/doctor/probes/probes.ts";
 import { checkTreatment } from "../engine/doctor/stages.ts";
 import { treat, type TreatOptions } from "../engine/doctor/treat.ts";
@@ -65,7 +66,7 @@ const options: TreatOptions = {
     }),
   },
   featureLayer: "features",
-  ...{ arms: ["control", "treated"], armOptions: withDefaults(armOptions, {}) },
+  ...{ budget: "steps", arms: ["control", "treated"], armOptions: withDefaults(armOptions, {}) },
 };
 
 let runtime: Promise<Runtime> | undefined;
@@ -383,4 +384,30 @@ Deno.test("no mask among the images that are trained on: found before anything i
       never,
       set,
     );
+  }));
+
+Deno.test("with a budget of compute, arms whose steps cost less train for more epochs, kept for good", () =>
+  inFolder(async (root) => {
+    const folder = join(root, "run");
+    const changes = { budget: "compute", treatEpochs: 1, measures: options.measures } as const;
+    const costs = { control: 0.1, treated: 0.32 };
+    // As an earlier process timed them: what is timed now is never the same.
+    await Deno.mkdir(folder);
+    await Deno.writeTextFile(join(folder, "config.json"), "{}");
+    await Deno.writeTextFile(join(folder, "costs.json"), JSON.stringify(costs));
+    const { result, notes } = await run(folder, changes);
+    const epochs = (stage: string) => records(folder).filter((of) => of.stage === stage).length;
+    assert.deepEqual(["control", "treated"].map(epochs), [3, 1]);
+    assert.equal(result.arms.control.steps, 3 * result.arms.treated.steps);
+    assert.ok(
+      notes.includes("treated: a step takes 3.2 times the control's, so 1 epoch"),
+      `${notes}`,
+    );
+
+    const timed = join(root, "timed");
+    await run(timed, changes);
+    const found = JSON.parse(Deno.readTextFileSync(join(timed, "costs.json")));
+    assert.deepEqual(Object.keys(found), ["control", "treated"]);
+    assert.ok(found.control > 0 && found.treated > 0);
+    assert.deepEqual(epochsFor({ a: 1, b: 2, c: 0.4 }, 2), { a: 4, b: 2, c: 10 });
   }));

@@ -7,6 +7,7 @@
 
 import { type DataSet, type Split, trainingSplits } from "../data/dataset.ts";
 import { ExitCode, UserError } from "../errors.ts";
+import { fileExists, readJson } from "../io/files.ts";
 import type { Module } from "../nn/module.ts";
 import {
   checkStateDict,
@@ -21,8 +22,10 @@ import type { RunFolder, StageResult } from "../run/run_folder.ts";
 import { type StageReporter, trainStage } from "../run/stage.ts";
 import { backgroundKernels } from "./background.ts";
 import type { Recipe } from "./arms/arm.ts";
+import { costsSchema, epochsFor, stepSeconds } from "./arms/budget.ts";
 import { type ArmName, type ArmOptions, recipeOf } from "./arms/arms.ts";
 import { type Examination, examine, withoutKernels, withoutKernelsInWords } from "./examine.ts";
+import { CONTROL } from "./contrasts.ts";
 import { type Constraint, termsOf, weightInWords, type Weights } from "./constraint.ts";
 import { evidenceOf } from "./findings/evidence.ts";
 import { type FindingsFile, findingsOf } from "./findings/findings.ts";
@@ -66,7 +69,11 @@ export interface Trial {
   /** What the diagnosis found; see `classKernels`. */
   readonly kernels: ReadonlyMap<string, ClassKernels>;
   readonly options: ArmOptions;
+  /** How long an arm is trained, where it is not as long as all others. */
+  readonly epochs?: Readonly<Record<string, number>>;
 }
+
+const COSTS = "costs.json";
 
 export class Stages {
   readonly split: { readonly train: Split; readonly validation: Split };
@@ -121,20 +128,57 @@ export class Stages {
    * @param stage its name in the folder, where that is another
    */
   async arm(name: ArmName, trial: Trial, stage: string = name): Promise<StageResult> {
-    const { runtime, network, set, split, settings, report: { signal } } = this;
-    const { start, treatEpochs, treatLr } = settings;
-    const { options, ...common } = trial;
-    this.begin(trial.baseline);
-    const site = { runtime, network, set, split, settings, signal, ...common };
+    const { start, treatEpochs, treatLr } = this.settings;
     const isFinished = await this.folder.finished(stage) !== undefined;
-    const recipe = isFinished ? {} : await recipeOf(name, site, options);
+    const { note, ...changes } = isFinished ? {} : await this.recipe(name, trial);
     this.begin(trial.baseline);
-    const { note, ...changes } = recipe;
     if (note !== undefined) this.report.note(`${stage}: ${note}`);
-    return await this.trained(stage, treatEpochs, treatLr, {
+    return await this.trained(stage, trial.epochs?.[name] ?? treatEpochs, treatLr, {
       ...changes,
       settings: { start, ...changes.settings },
     });
+  }
+
+  /**
+   * How many epochs each arm is trained for where all get as much computing as the dearest. What
+   * steps cost is timed once and kept in the folder.
+   */
+  async epochsOfCompute(
+    arms: readonly ArmName[],
+    trial: Trial,
+  ): Promise<Readonly<Record<string, number>>> {
+    const { runtime, network, set, split, folder, settings, report } = this;
+    const { batch, seed, optimizer, momentum, weightDecay, treatEpochs, treatLr: lr } = settings;
+    const common = { set, ...split, lr, batch, seed, optimizer, momentum, weightDecay };
+    const path = folder.file(COSTS);
+    if (!await fileExists(path)) {
+      const costs: Record<string, number> = {};
+      for (const arm of arms) {
+        const recipe = await this.recipe(arm, trial);
+        this.begin(trial.baseline);
+        costs[arm] = await stepSeconds(runtime, network, { ...common, ...recipe });
+      }
+      await folder.writeJson(COSTS, costs);
+    }
+    const costs = await readJson(path, costsSchema);
+    const epochs = epochsFor(costs, treatEpochs);
+    for (const arm of arms) {
+      const relative = (costs[arm] / costs[CONTROL]).toFixed(1);
+      const count = `${epochs[arm]} ${epochs[arm] === 1 ? "epoch" : "epochs"}`;
+      report.note(`${arm}: a step takes ${relative} times the control's, so ${count}`);
+    }
+    return epochs;
+  }
+
+  /** What an arm does otherwise. */
+  private async recipe(name: ArmName, { options, ...common }: Trial): Promise<Recipe> {
+    const { runtime, network, set, split, settings, report: { signal } } = this;
+    this.begin(common.baseline);
+    return await recipeOf(
+      name,
+      { runtime, network, set, split, settings, signal, ...common },
+      options,
+    );
   }
 
   /**

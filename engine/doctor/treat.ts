@@ -12,6 +12,7 @@ import type { Runtime } from "../plan/runtime.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
 import { accuracy, type Prediction, predictions } from "../train/predictions.ts";
 import type { ArmName, ArmOptions } from "./arms/arms.ts";
+import type { Budget } from "./arms/budget.ts";
 import { classMeasures, classScalars, type Times } from "./class_measures.ts";
 import { Comparison, type ComparisonOptions } from "./comparison.ts";
 import { contrastsOf } from "./contrasts.ts";
@@ -37,6 +38,8 @@ export interface TreatOptions extends StageSettings, Treatment, ComparisonOption
   /** The control first. */
   readonly arms: readonly ArmName[];
   readonly armOptions: ArmOptions;
+  /** What is the same for all arms: their steps, or what these cost together. */
+  readonly budget: Budget;
   /** Test images to use; all of them where absent. */
   readonly testLimit?: number;
 }
@@ -157,10 +160,14 @@ async function runStages(stages: Stages, folder: RunFolder, options: TreatOption
   await folder.writeJson(FINDINGS_FILE, await stages.findings(found));
   const kernels = classKernels(found);
   const { treatment, weights } = await stages.weigh(baseline.state, options, kernels);
-  const trial: Trial = {
+  const common: Trial = {
     ...{ baseline: baseline.state, treatment, kernels },
     options: options.armOptions,
   };
+  const epochs = options.budget === "compute"
+    ? await stages.epochsOfCompute(options.arms, common)
+    : undefined;
+  const trial = { ...common, epochs };
   const models: Record<string, StageResult> = { [BASELINE]: baseline };
   for (const arm of options.arms) models[arm] = await stages.arm(arm, trial);
   const { split, seconds } = stages;

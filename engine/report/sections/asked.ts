@@ -1,5 +1,6 @@
 /** What was asked for, in words, and how to ask for it again. */
 
+import { ARMS } from "../../doctor/arms/arms.ts";
 import { constraintInWords } from "../../doctor/constraint.ts";
 import type { DiagnosisFile } from "../../doctor/diagnosis_file.ts";
 import type { ResultFile } from "../../doctor/result.ts";
@@ -42,8 +43,11 @@ export function askedSection(result: ResultFile, settings: Settings): Section {
       "Every arm",
       (result.start === "scratch"
         ? `${counted(Number(treatEpochs), "epoch")} from untrained weights`
-        : counted(Number(treatEpochs), "further epoch")) + ` at a learning rate of ${treatLr}`,
+        : counted(Number(treatEpochs), "further epoch")) +
+      ` at a learning rate of ${treatLr}` +
+      (settings.budget === "compute" ? "; more where a step costs less than the dearest" : ""),
     ],
+    ["Arms", armsInWords(Object.keys(result.arms))],
     ["Training", optimiser],
     [
       "Diagnosis",
@@ -56,6 +60,14 @@ export function askedSection(result: ResultFile, settings: Settings): Section {
     ["Seed", seedsOf(settings) ?? `${result.seed}`],
   ];
   return { id: "asked", title: "What was asked", content: facts(asked) };
+}
+
+/** What each arm is; of one that is no more, its name alone. */
+function armsInWords(names: readonly string[]): Content {
+  return names.map((name, i) => {
+    const arm = ARMS.find((arm) => arm.name === name);
+    return `${i > 0 ? "; " : ""}${name}${arm ? `: ${arm.words}` : ""}`;
+  });
 }
 
 export function askedDiagnosis(diagnosis: DiagnosisFile, settings: Settings): Section {
