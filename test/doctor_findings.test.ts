@@ -7,7 +7,7 @@ import type { Evidence, Found, JudgedPool } from "../engine/doctor/findings/find
 import { FINDINGS, findingsOf, readFindings } from "../engine/doctor/findings/findings.ts";
 import { wrongLabels } from "../engine/doctor/findings/labels.ts";
 import { exchangeOf } from "../engine/doctor/probes/exchange.ts";
-import { inCommon } from "../engine/doctor/significance.ts";
+import { atLeast, inCommon } from "../engine/doctor/significance.ts";
 import { FAULTS, faulty } from "../engine/doctor/studies/faults.ts";
 import { plantedCase, talliesOf } from "../engine/doctor/studies/planted.ts";
 import { ExitCode } from "../engine/errors.ts";
@@ -72,6 +72,9 @@ Deno.test("what sets have in common by chance is Fisher's exact test", () => {
   near(inCommon(0, 4, 4, 8), 1);
   near(inCommon(1, 7, 2, 8), 1); // They can't miss each other.
   assert.equal(inCommon(3, 2, 2, 8), 0);
+  near(atLeast(2, 3, 0.2), 3 * 0.04 * 0.8 + 0.008);
+  near(atLeast(0, 3, 0.2), 1);
+  assert.deepEqual([atLeast(0, 0, 0.2), atLeast(4, 3, 0.2)], [1, 0]);
 });
 
 Deno.test("nothing is found of a sound network", () => {
@@ -115,23 +118,37 @@ Deno.test("a shortcut: by exchanged backgrounds, or by groups", () => {
 });
 
 Deno.test("wrong labels: sure contradictions by any class, not by the runner-up", () => {
-  /** One in ten labels is that of the class three further on; the label's probability. */
-  const images = (p: number) =>
-    sound(100, 1000).map(([label, of], i): Image =>
-      i % 10 === 0 ? [(label + 3) % K, { ...of, [(label + 3) % K]: p }] : [label, of]
-    );
-  const found = find("labels", evidence(images(1e-6)))!;
-  const { share, range } = wrongLabels(pool(images(1e-6)));
-  assert.ok(range[0] < 0.1 && 0.1 < range[1], `${share}: ${range}`);
+  /** A network that holds the classes after an image's own for less and less likely. */
+  const graded = (of: number, p = 0.9): Record<number, number> =>
+    Object.fromEntries(classes.map((_, j) => [(of + j) % K, j === 0 ? p : 0.05 / 2 ** j]));
+  /** One in ten labels is that of any other class, or of the runner-up alone. */
+  const images = (runnerUp = false) =>
+    times(600, (i): Image => {
+      const kind = i % K;
+      const other = runnerUp ? 1 : 1 + Math.floor(i / 10) % 5;
+      return [i % 10 === 0 ? (kind + other) % K : kind, graded(kind, 0.9 + (7 * i % 11) / 1000)];
+    });
+  const found = find("labels", evidence(images()))!;
+  const { share, range, contradicted } = wrongLabels(pool(images()));
+  assert.ok(range[0] < 0.1 && 0.1 < range[1] && share > 0.07, `${share}: ${range}`);
+  assert.ok(contradicted > 20 && contradicted < 40);
   assert.equal(found.severity, share);
   const { images: suspects = [] } = found;
   assert.ok(suspects.length > 40 && suspects.some((text) => text.startsWith("training")));
   assert.match(
-    found.images![0],
-    /^validation \d+: labelled c\d \(0.0 %\), looks like c\d \(9\d.\d %\)/,
+    suspects[0],
+    /^validation \d+: labelled c\d \(0.2 %\), looks like c\d \(9\d.\d %\)/,
   );
-  assert.equal(find("labels", evidence(images(0.06))), undefined, "a runner-up is no mistake");
-  const named = pool(images(1e-6));
+  assert.equal(find("labels", evidence(images(true))), undefined, "a runner-up is no mistake");
+  const weak = sound(100, 1000).map(([label, of], i): Image =>
+    i % 3 === 0
+      ? [label, { [(label + 1) % K]: 0.9, [label]: i % 5 === 0 ? 1e-6 : 0.06 }]
+      : [label, of]
+  );
+  assert.equal(find("labels", evidence(weak)), undefined, "a network that is often wrong");
+  const three = { classes: classes.slice(0, 3) };
+  assert.match(FINDINGS[1].lacking!(evidence(sound(), three))!, /^of 3 classes/);
+  const named = pool(images());
   const heldOut = { ...named, split: { ...named.split, names: times(600, (i) => `file ${i}`) } };
   assert.match(find("labels", evidence(sound(), { heldOut }))!.images![0], /^file \d+: /);
 });

@@ -44,6 +44,15 @@ export function inCommon(both: number, a: number, b: number, n: number): number 
   return Math.min(1, total);
 }
 
+/** The probability of `k` or more in n independent trials, each of probability p in (0, 1). */
+export function atLeast(k: number, n: number, p: number): number {
+  let total = 0;
+  for (let i = k; i <= n; i++) {
+    total += Math.exp(logChoose(n, i) + i * Math.log(p) + (n - i) * Math.log1p(-p));
+  }
+  return Math.min(1, total);
+}
+
 /** log of the number of ways to choose k of n; minus infinity where there is none. */
 function logChoose(n: number, k: number): number {
   if (k < 0 || k > n) return -Infinity;
