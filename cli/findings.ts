@@ -5,6 +5,7 @@ import {
   FINDINGS_FILE,
   type FindingsFile,
 } from "../engine/doctor/findings/findings.ts";
+import { percent } from "./common.ts";
 import { LABEL, labelled, wrap } from "./framework/text.ts";
 
 /** Images that are named; all of them are in the file. */
@@ -21,9 +22,11 @@ export function describeFindings({ judged, looked, findings }: FindingsFile): st
       .map(({ words, lacking }) => labelled("unknown", `${words}: ${lacking}`)),
   ];
   return [
-    findings.length === 0
-      ? wrap(`nothing was found to be wrong, by ${judged.images} ${judged.pool} images`)
-      : wrap(`what is wrong, by ${judged.images} ${judged.pool} images and those trained on`),
+    wrap(
+      (findings.length === 0 ? "nothing that is looked for was found" : "what is wrong") +
+        `, by ${judged.images} ${judged.pool} images, of which ` +
+        `${percent(judged.accuracy, 1)} are classified right`,
+    ),
     ...findings.map(describe),
     "",
     ...rest.filter((line) => line !== false),

@@ -78,7 +78,7 @@ Deno.test("train, eval, diagnose", () =>
       ].sort(),
     );
     assert.match(found, /^model +small, .*\ndata +mnist: [^]*^adapter +.*\nfolder +/m);
-    assert.match(found, /by 20 validation images/);
+    assert.match(found, /by 20 validation images, of which [\d.]+ % are\s+classified right/);
     assert.match(found, /^unknown +a shortcut over the background: neither masks/m);
     for (const layer of layers) assert.match(found, new RegExp(`^${layer}$`, "m"));
     const mask = decodeNpy(Deno.readFileSync(join(out, "mask.features.8.npy")), "mask");

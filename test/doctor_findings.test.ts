@@ -80,7 +80,7 @@ Deno.test("what sets have in common by chance is Fisher's exact test", () => {
 Deno.test("nothing is found of a sound network", () => {
   const { findings, looked, judged } = findingsOf(evidence(sound()));
   assert.deepEqual(findings, []);
-  assert.deepEqual(judged, { pool: "validation", images: 50 * K });
+  assert.deepEqual(judged, { pool: "validation", images: 50 * K, accuracy: 0.9 });
   assert.deepEqual(
     looked.filter(({ lacking }) => lacking !== undefined).map(({ name }) => name),
     ["shortcut"],

@@ -152,7 +152,7 @@ function treatmentOf(count: number, channels: number): TreatmentRun {
       ]),
     },
     findings: {
-      ...{ version: 1, judged: { pool: "validation", images: 10 } },
+      ...{ version: 1, judged: { pool: "validation", images: 10, accuracy: 0.9 } },
       looked: [
         { name: "labels", words: "wrong labels" },
         { name: "classes", words: "classes that fail" },
@@ -280,17 +280,22 @@ Deno.test("the reports of a diagnosis and of several seeds", () => {
   const wrong = { ...sound, looked: sound.looked.slice(0, 2) };
   assert.match(
     check({ ...diagnosis, findings: wrong }),
-    /Nothing was found to be wrong with the model[^]*: wrong labels; classes that fail\./,
+    /Nothing that is looked for was found in the model[^]*: wrong labels; classes that fail\./,
   );
 
   const results = [0, 1, 2].map((seed) => resultOf(3, seed));
   const seeds: SeedsRun = {
     ...{ kind: "seeds", settings, command, studies: [], summary: summarizeSeeds(results) },
-    parts: results.map((result) => ({ folder: `seed-${result.seed}`, result })),
+    parts: results.map((result) => ({
+      ...{ folder: `seed-${result.seed}`, result },
+      findings: result.seed === 1 ? sound : treatment.findings,
+    })),
   };
   const page = check(seeds);
   assert.match(page, /over 3 seeds/);
   assert.ok(page.includes(seeds.summary.verdict[0]));
+  assert.match(page, /Wrong labels<\/th><td>2 of 3<\/td><td>0, 2<\/td>/);
+  assert.match(page, /A shortcut<\/th><td>there are no masks<\/td>/);
   assert.match(page, /<a href="seed-2\/report\.html">/);
 });
 

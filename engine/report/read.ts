@@ -7,7 +7,7 @@ import type { Constraint } from "../doctor/constraint.ts";
 import { DIAGNOSIS_VERSION, type DiagnosisFile } from "../doctor/diagnosis_file.ts";
 import type { ExaminedLayer } from "../doctor/examine.ts";
 import { readExhibits } from "../doctor/exhibits.ts";
-import { FINDINGS_FILE, readFindings } from "../doctor/findings/findings.ts";
+import { FINDINGS_FILE, type FindingsFile, readFindings } from "../doctor/findings/findings.ts";
 import { readResult, readSummary } from "../doctor/result.ts";
 import {
   correlationSchema,
@@ -54,7 +54,9 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
     const summary = await readSummary(join(folder, "summary.json"));
     const parts = await Promise.all(summary.seeds.map(async (seed) => {
       const part = `seed-${seed}`;
-      return { folder: part, result: await readResult(join(folder, part, "result.json")) };
+      const place = join(folder, part);
+      const result = await readResult(join(place, "result.json"));
+      return { folder: part, result, findings: await findingsIn(place) };
     }));
     const [{ result: { constraint } }] = parts;
     return { kind: "seeds", ...asked(decided(constraint)), summary, parts, studies };
@@ -119,13 +121,18 @@ async function readExamined(folder: string, names: readonly string[], classes: n
   if (high.length !== classes) {
     throw new UserError(`${folder}: sift.json is of other classes`, ExitCode.io);
   }
-  const findings = join(folder, FINDINGS_FILE);
   return {
     layers: await readLayers(folder, names, classes),
     exhibits: await readExhibits(folder, classes),
     diagnosed: high.map(({ length }) => length),
-    findings: await fileExists(findings) ? await readFindings(findings) : undefined,
+    findings: await findingsIn(folder),
   };
+}
+
+/** Undefined where the run is older than they are. */
+async function findingsIn(folder: string): Promise<FindingsFile | undefined> {
+  const path = join(folder, FINDINGS_FILE);
+  return await fileExists(path) ? await readFindings(path) : undefined;
 }
 
 /** The matrices of each layer. */

@@ -10,7 +10,7 @@ import { againSection, askedDiagnosis, askedSection } from "./sections/asked.ts"
 import { classesSection, diagnosedClasses } from "./sections/classes.ts";
 import { dataSection } from "./sections/data.ts";
 import { doubtsSection } from "./sections/doubts.ts";
-import { findingsSection } from "./sections/findings.ts";
+import { findingsSection, seedsFindings } from "./sections/findings.ts";
 import { gallerySection } from "./sections/gallery.ts";
 import { kernelsSection } from "./sections/kernels.ts";
 import { measuresSection, summarySection } from "./sections/measures.ts";
@@ -117,6 +117,7 @@ function seeds(run: SeedsRun): string {
       summary.arms.join(", ")
     }.`,
     sections: present([
+      seedsFindings(parts),
       seedsVerdict(summary),
       askedSection(result, settings),
       dataSection(run.account),

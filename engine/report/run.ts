@@ -55,7 +55,12 @@ export interface SeedsRun extends Common {
   readonly kind: "seeds";
   readonly summary: SummaryFile;
   /** In the order of the summary's seeds; the folder by its name in the run's. */
-  readonly parts: readonly { readonly folder: string; readonly result: ResultFile }[];
+  readonly parts: readonly {
+    readonly folder: string;
+    readonly result: ResultFile;
+    /** Absent where the run is older than they are. */
+    readonly findings?: FindingsFile;
+  }[];
   readonly studies: readonly Study[];
 }
 

@@ -87,7 +87,7 @@ export const runJson: Readonly<Record<string, unknown>> = {
   },
   "sift.json": { high: [[0, 1], [2]], low: { right: [[0], [2]], wrong: [[], [3]] } },
   "findings.json": {
-    ...{ version: 1, judged: { pool: "validation", images: 4 } },
+    ...{ version: 1, judged: { pool: "validation", images: 4, accuracy: 0.5 } },
     looked: [{ name: "labels", words: "wrong labels" }, { name: "a", words: "b", lacking: "c" }],
     findings: [{
       ...{ name: "labels", claim: "some are wrong", evidence: ["one"], advice: "look" },

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { readVersioned } from "../../io/files.ts";
 import { count, fraction, type Schema } from "../../io/json.ts";
+import { accuracy } from "../../train/predictions.ts";
 import { calibration } from "./calibration.ts";
 import { classes } from "./classes.ts";
 import { type Evidence, type FindingKind, type Found, judgedOf } from "./finding.ts";
@@ -27,7 +28,7 @@ export interface Finding extends Found {
 export interface FindingsFile {
   readonly version: number;
   /** The images that the network is judged by. */
-  readonly judged: { readonly pool: string; readonly images: number };
+  readonly judged: { readonly pool: string; readonly images: number; readonly accuracy: number };
   /** What was looked for, and why it couldn't be told where it couldn't. */
   readonly looked: readonly {
     readonly name: string;
@@ -50,7 +51,7 @@ export function findingsOf(evidence: Evidence): FindingsFile {
   });
   return {
     version: FINDINGS_VERSION,
-    judged: { pool, images: predicted.length },
+    judged: { pool, images: predicted.length, accuracy: accuracy(predicted).accuracy },
     looked,
     findings: findings.sort((a, b) => b.severity - a.severity),
   };
@@ -58,7 +59,7 @@ export function findingsOf(evidence: Evidence): FindingsFile {
 
 const schema = v.looseObject({
   version: v.number(),
-  judged: v.looseObject({ pool: v.string(), images: count }),
+  judged: v.looseObject({ pool: v.string(), images: count, accuracy: fraction }),
   looked: v.array(v.looseObject({
     ...{ name: v.string(), words: v.string(), lacking: v.optional(v.string()) },
   })),
