@@ -92,7 +92,7 @@ Deno.test("a shortcut: by exchanged backgrounds, or by groups", () => {
   /** Of 100 images so many are right on their class's background alone, and on others' alone. */
   const exchanged = (same: number, other: number) =>
     exchangeOf(
-      times(100, (i) => [0, i < same ? 0 : i < same + other ? 1 : 0, i < same ? 1 : 0]).flat(),
+      times(100, (i) => [0, 0, i < same ? 0 : i < same + other ? 1 : 0, i < same ? 1 : 0]).flat(),
       times(100, () => 0),
     );
   const found = (same: number, other: number) =>
@@ -146,6 +146,8 @@ Deno.test("wrong labels: sure contradictions by any class, not by the runner-up"
       : [label, of]
   );
   assert.equal(find("labels", evidence(weak)), undefined, "a network that is often wrong");
+  const untrained = sound().map(([label], i): Image => [label, graded(i * 7 % 13 % K, 0.5)]);
+  assert.match(FINDINGS[1].lacking!(evidence(untrained))!, /wrong too often/);
   const three = { classes: classes.slice(0, 3) };
   assert.match(FINDINGS[1].lacking!(evidence(sound(), three))!, /^of 3 classes/);
   const named = pool(images());
@@ -206,7 +208,7 @@ Deno.test("calibration: too sure, not sure enough, and by chance", () => {
 Deno.test("findings come by their severity, are written and read, and a damaged file is named", async () => {
   const images = sound(50, 3, 0.99);
   const file = findingsOf(evidence(images, {
-    exchange: exchangeOf(times(100, () => [0, 0, 1]).flat(), times(100, () => 0)),
+    exchange: exchangeOf(times(100, () => [0, 0, 0, 1]).flat(), times(100, () => 0)),
   }));
   assert.deepEqual(file.findings.map(({ name }) => name), ["shortcut", "calibration"]);
   await inFolder(async (folder) => {

@@ -28,6 +28,8 @@ import { interval, list, percent, probability } from "./words.ts";
 const SMALLEST_SHARE = 0.01;
 /** f / s: how often a label that the network contradicts by mistake is far, beside chance. */
 const FAR = 0.3;
+/** Of the surest images, those that a network has to be right on to be trusted with the labels. */
+const TRUSTED = 0.7;
 /** With fewer classes a mistaken label looks like any mistake of the network. */
 const FEWEST_CLASSES = 4;
 /** Classes that are named with their number of suspects. */
@@ -36,13 +38,17 @@ const NAMED = 3;
 export const labels: FindingKind = {
   name: "labels",
   words: "wrong labels",
-  lacking: ({ classes }) =>
-    classes.length < FEWEST_CLASSES
-      ? `of ${classes.length} classes, a wrong label looks like any mistake`
-      : undefined,
+  lacking(evidence) {
+    const { length } = evidence.classes;
+    if (length < FEWEST_CLASSES) {
+      return `of ${length} classes, a wrong label looks like any mistake`;
+    }
+    if (poolsOf(evidence).map(wrongLabels).some(isTrusted)) return undefined;
+    return "the network is wrong too often even on the images that it is surest of";
+  },
   find(evidence) {
     const pools = poolsOf(evidence);
-    const found = pools.map(wrongLabels)
+    const found = pools.map(wrongLabels).filter(isTrusted)
       .find(({ share, p }) => share >= SMALLEST_SHARE && p * pools.length < LEVEL);
     if (!found) return undefined;
     const { pool, sure, contradicted, far, share, range, p } = found;
@@ -83,6 +89,8 @@ interface Estimate {
   /** That the network's own mistakes leave as many far labels. */
   readonly p: number;
 }
+
+const isTrusted = ({ contradicted, sure }: Estimate) => contradicted <= (1 - TRUSTED) * sure;
 
 /** The share of wrong labels among a pool's images. */
 export function wrongLabels({ name, logits, predicted }: JudgedPool): Estimate {

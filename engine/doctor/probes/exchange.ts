@@ -39,7 +39,8 @@ export const exchange = defineProbe({
       ? undefined
       : "there are no masks of two images of a class and one of another",
   schema: v.looseObject({
-    ...{ images: count, original: shareSchema, same: shareSchema, other: shareSchema },
+    ...{ images: count, original: shareSchema, own: shareSchema },
+    ...{ same: shareSchema, other: shareSchema },
     ...{ gap: v.nullable(finite), interval: v.nullable(v.tuple([finite, finite])) },
     mcnemar: v.looseObject({ b: count, c: count, p: finite }),
   }),
@@ -55,8 +56,9 @@ export const exchange = defineProbe({
 export interface ExchangeResult {
   /** Images with masks that have another of their class, and one of another class. */
   readonly images: number;
-  /** As they are, on a background of their own class, and on one of another class. */
+  /** As they are, filled in, on a background of their own class, and on one of another class. */
   readonly original: Share;
+  readonly own: Share;
   readonly same: Share;
   readonly other: Share;
   /** Accuracy on backgrounds of the same class minus that on others', with its 95 % interval. */
@@ -69,8 +71,11 @@ export interface ExchangeResult {
 /** An image, and those whose backgrounds it gets: one of its class, one of another. */
 export type Exchange = readonly [image: number, same: number, other: number];
 
-/** Rows for each image: as it is, on the same class's background, on another's. */
-export const WAYS = 3;
+/**
+ * Rows for each image: as it is, and on its own background, the same class's and another's, of
+ * which all three are filled in alike.
+ */
+export const WAYS = 4;
 
 /**
  * Which backgrounds the images of a split get: of the images in a random order, the next one of the
@@ -117,7 +122,8 @@ export class ExchangeMeasure implements Measure<ExchangeResult> {
     { runtime, network, set, split, batch, seed }: Omit<Subject, "featureLayer">,
   ): Promise<ExchangeMeasure> {
     const exchanges = exchangesOf(split, seed);
-    const images = subset(split, Uint32Array.from(exchanges.flat()));
+    const members = exchanges.flatMap(([image, same, other]) => [image, image, same, other]);
+    const images = subset(split, Uint32Array.from(members));
     const size = WAYS * Math.ceil(batch / WAYS);
     const rows = await RowCollector.make(runtime, set, images, size, ({ images, background }) => {
       const { output } = run(network, inEveryWay(images, background!), { training: false });
@@ -136,23 +142,23 @@ export class ExchangeMeasure implements Measure<ExchangeResult> {
 }
 
 /**
- * From an image, one of its class and one of another, and so on, the first as it is, on the second
- * one's background, and on the third one's.
- * @param images [3 n, H, W, C]
- * @param background the share of background in each pixel [3 n, H, W, 1]
+ * From an image, itself again, one of its class and one of another, and so on: it as it is, and on
+ * the background of each of the three.
+ * @param images [4 n, H, W, C]
+ * @param background the share of background in each pixel [4 n, H, W, 1]
  */
 export function inEveryWay(images: Tensor, background: Tensor): Tensor {
   const [, height, width] = images.shape;
   const around = (x: Tensor) =>
     reshape(clearOfFigures(reshape(x, [-1, height, width, 1])), x.shape);
-  const [own, ofSame, ofOther] = ways(background);
-  const outsideBoth = mul(around(ofSame), around(ofOther));
-  const grounds = together([own, outsideBoth, outsideBoth]);
+  const [own, , ofSame, ofOther] = ways(background);
+  const shown = mul(around(ofSame), around(ofOther));
+  const grounds = together([own, shown, shown, shown]);
   const on = (offset: number) => ways(onOtherBackgrounds(images, grounds, offset))[0];
-  return together([ways(images)[0], on(1), on(2)]);
+  return together([ways(images)[0], on(1), on(2), on(3)]);
 }
 
-/** The first, second and third of every three rows: [3 n, ...] to three of [n, 1, ...]. */
+/** The first, second, .. of every four rows: [4 n, ...] to four of [n, 1, ...]. */
 function ways(x: Tensor): Tensor[] {
   const [rows, ...rest] = x.shape;
   const byImage = reshape(x, [rows / WAYS, WAYS, ...rest]);
@@ -167,8 +173,8 @@ function together(parts: readonly Tensor[]): Tensor {
 }
 
 /**
- * @param predicted [3 n]: for each image the class predicted as it is, on the same class's
- * background and on another's
+ * @param predicted [4 n]: for each image the class predicted as it is, filled in, on the same
+ * class's background and on another's
  */
 export function exchangeOf(
   predicted: ArrayLike<number>,
@@ -176,12 +182,13 @@ export function exchangeOf(
 ): ExchangeResult {
   const images = labels.length;
   const right = (way: number) => labels.map((label, i) => predicted[WAYS * i + way] === label);
-  const [original, same, other] = [0, 1, 2].map(right);
+  const [original, own, same, other] = [0, 1, 2, 3].map(right);
   const test = mcnemar(other, same);
   const shareOf = (of: readonly boolean[]) => share(of.filter(Boolean).length, images);
   return {
     images,
-    ...{ original: shareOf(original), same: shareOf(same), other: shareOf(other) },
+    ...{ original: shareOf(original), own: shareOf(own) },
+    ...{ same: shareOf(same), other: shareOf(other) },
     gap: images > 0 ? (test.c - test.b) / images : null,
     interval: images > 0 ? pairedDifference(test, images) : null,
     mcnemar: test,
