@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { fileExists, writeFileAtomic } from "../engine/io/files.ts";
+import { unmet } from "../engine/options.ts";
 import { readRun } from "../engine/report/read.ts";
 import { report } from "../engine/report/report.ts";
 import { diagnoseFlags } from "./diagnose_flags.ts";
@@ -39,7 +40,7 @@ const TABLES: Readonly<Record<string, FlagTable>> = { treat: treatFlags, diagnos
 
 /** A command line with every setting that has an effect, defaults included: they may change. */
 function writtenOut(command: string, settings: Readonly<Record<string, unknown>>): string {
-  const counts = (key: string) => TABLES[command]?.[key]?.need?.holds(settings) ?? true;
+  const counts = (key: string) => unmet(TABLES[command]?.[key] ?? {}, settings) === undefined;
   const flags = Object.entries(settings)
     .filter(([key, value]) => value !== undefined && !PLACES.includes(key) && counts(key))
     .map(([key, value]) => `${flagName(key)}=${quoted(String(value))}`);

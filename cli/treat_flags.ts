@@ -1,9 +1,10 @@
 /** The flags of training on with a constraint, and those of `treat`, which `table` has too. */
 
-import { armOptions, ARMS, USUAL_ARMS } from "../engine/doctor/arms/arms.ts";
+import { armOptions, ARMS, needsConstraint, USUAL_ARMS } from "../engine/doctor/arms/arms.ts";
 import { BUDGETS } from "../engine/doctor/arms/budget.ts";
 import { probeOptions, PROBES } from "../engine/doctor/probes/probes.ts";
 import { STARTS } from "../engine/doctor/treatment.ts";
+import type { OptionTable } from "../engine/options.ts";
 import {
   dataFlags,
   diagnosisFlags,
@@ -58,6 +59,15 @@ export const furtherFlags = flagTable({
   },
 });
 
+/** Options of the constraint have no effect where no arm is trained with it. */
+function inAnArm<T extends OptionTable>(flags: T): T {
+  const needing = Object.entries(flags).map(([key, { need = [], ...flag }]) => [
+    key,
+    { ...flag, need: [need, needsConstraint].flat() },
+  ]);
+  return Object.fromEntries(needing);
+}
+
 export const treatFlags = flagTable({
   ...modelFlags,
   ...dataFlags,
@@ -88,7 +98,7 @@ export const treatFlags = flagTable({
     help: "what is the same for all arms: steps, or compute; then arms whose steps cost less are " +
       "trained for more epochs, the dearest for --treat-epochs",
   },
-  ...constraintFlags,
+  ...inAnArm(constraintFlags),
   ...diagnosisFlags,
   ...seedsFlag(1, "runs with --seed, the next one and so on, and what they say together"),
   measures: {

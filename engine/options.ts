@@ -13,6 +13,12 @@ export interface Need {
   readonly holds: (values: AllValues) => boolean;
 }
 
+/** Which of an option's needs these values don't meet, if any. */
+export const unmet = (
+  { need = [] }: { readonly need?: Need | readonly Need[] },
+  values: AllValues,
+): Need | undefined => [need].flat().find(({ holds }) => !holds(values));
+
 export interface Common<Value> {
   /** What it is, in a line, with its unit. */
   readonly help: string;
@@ -22,8 +28,8 @@ export interface Common<Value> {
   readonly required?: boolean;
   /** A complaint such as "must be a multiple of 8", or undefined where the value is right. */
   readonly check?: (value: Value) => string | undefined;
-  /** What must hold for it to have an effect. */
-  readonly need?: Need;
+  /** What must hold for it to have an effect; of several all. */
+  readonly need?: Need | readonly Need[];
   /** A complaint about it together with others' values, or undefined where all is right. */
   readonly rule?: (values: AllValues) => string | undefined;
   /** With it something else is done, for which only the options of these keys count. */

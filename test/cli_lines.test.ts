@@ -29,7 +29,7 @@ function wrongValues(option: Option): string[] {
   if (type === "string") return [""];
   if (type === "choice") {
     const { choices } = option;
-    return ["", ...NO_NAMES, `${choices[0]} `, choices[0].toUpperCase(), choices.join(",")];
+    return ["", ...NO_NAMES, `${choices[0]} `, choices[0].toUpperCase(), `${choices.join(",")},`];
   }
   if (type === "list" && option.of === "string") {
     const { choices } = option;
@@ -92,6 +92,12 @@ Deno.test("flags that contradict each other, or would have no effect, are refuse
     ["treat --beta 0", "--space-course cosine"],
     ["study sweep --beta 0", "--space-layer input"],
     ["treat --noise 0", "--noise-copies 3"],
+    ["treat --arms control,sam", "--alpha 1"],
+    ["table --arms sam", "--space-form share"],
+    ["treat --arms control", "--warmup 1"],
+    ["treat --arms control,treated", "--sam-rho 0.1"],
+    ["treat --optimizer adam", "--momentum 0.5"],
+    ["treat --alpha 1", "--alpha-kappa 0.1"],
     ["diagnose --weights F", "--noise-copies 3"],
     ["treat --measures none", "--measure-images 5"],
     ["treat --measures noise", "--epsilons 1"],

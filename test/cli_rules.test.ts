@@ -88,11 +88,11 @@ Deno.test("every rule names flags that there are, and every default keeps the ru
   const known = new Set(all.flatMap(({ command }) => Object.keys(command.flags)));
   for (const [name, load] of Object.entries(commands)) {
     const flags: FlagTable = (await load()).command.flags;
-    for (const [key, { mode = [], need, rule }] of Object.entries(flags)) {
+    for (const [key, { mode = [], need = [], rule }] of Object.entries(flags)) {
       for (const other of mode) assert.ok(Object.hasOwn(flags, other), `${name}: ${key}, ${other}`);
       const asked = new Set<string>();
       const spy = new Proxy({}, { get: (_, other) => void asked.add(String(other)) });
-      need?.holds(spy);
+      for (const { holds } of [need].flat()) holds(spy);
       rule?.(spy);
       for (const other of asked) {
         // A command may share a flag and lack the one that it asks for.

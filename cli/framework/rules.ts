@@ -4,7 +4,7 @@
  * its user, and nothing that a command finds out after an hour.
  */
 import { ExitCode, UserError } from "../../engine/errors.ts";
-import type { AllValues, Need } from "../../engine/options.ts";
+import { type AllValues, type Need, unmet } from "../../engine/options.ts";
 import { type Flag, flagName, type FlagTable, written } from "./flags.ts";
 
 /** Needs that many flags have; the key is another flag's. */
@@ -56,11 +56,9 @@ export function checkRules(
   // The run that is gone on with has its own values; what is named is held against those.
   if (values.resume !== undefined) return;
   for (const key of Object.keys(table)) {
-    const { need, rule } = table[key];
-    if (named.has(key) && need && !need.holds(values)) {
-      throw usage(key, table[key], `has no effect ${need.otherwise}`);
-    }
-    const complaint = rule?.(values);
+    const need = unmet(table[key], values);
+    if (named.has(key) && need) throw usage(key, table[key], `has no effect ${need.otherwise}`);
+    const complaint = table[key].rule?.(values);
     if (complaint !== undefined) throw usage(key, table[key], complaint);
   }
 }

@@ -20,9 +20,12 @@ import { swap } from "./swap.ts";
 import { temperature } from "./temperature.ts";
 import { treated } from "./treated.ts";
 
+/** The arms that are trained with the constraint, or a likeness of it. */
+const CONSTRAINED = [treated, placebo, placeboMean, placeboSize] as const;
+
 /** A new arm is a file beside this and its name here. */
 export const ARMS = [
-  ...[control, treated, placebo, placeboMean, placeboSize] as const,
+  ...[control, ...CONSTRAINED] as const,
   ...[swap, sam, swa, smooth, mixup, decouple, temperature] as const,
   ...[dfr, jtt, gdro] as const,
 ] as const;
@@ -48,6 +51,13 @@ function optionsOf({ name, options }: Arm): OptionTable {
   };
   return Object.fromEntries(Object.entries(options).map(([key, of]) => [key, { ...of, need }]));
 }
+
+/** What the constraint's own options need where there are arms to choose. */
+export const needsConstraint: Need = {
+  otherwise: `without ${CONSTRAINED.map(({ name }) => name).join(" or ")} among the arms`,
+  holds: ({ arms }) => !Array.isArray(arms) || CONSTRAINED.some(({ name }) => arms.includes(name)),
+};
+
 export type ArmOptions = Values<Intersection<Entry["options"]>>;
 
 /** Every option as it is where nothing else is asked for. */
