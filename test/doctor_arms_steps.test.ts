@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { ArmSite, Recipe } from "../engine/doctor/arms/arm.ts";
 import { type ArmOptions, ARMS, recipeOf, usualArmOptions } from "../engine/doctor/arms/arms.ts";
+import { trainingGroups } from "../engine/doctor/arms/groups.ts";
 import { symmetricBeta } from "../engine/doctor/arms/mixup.ts";
 import { headParameters } from "../engine/doctor/head.ts";
 import { bestScale, Temperature } from "../engine/doctor/temperature.ts";
@@ -245,6 +246,18 @@ for (const hand of HANDS) {
     runtime.destroy();
   });
 }
+
+Deno.test("groups are those that there are images of; where none shows a class elsewhere, it is said", () => {
+  const labels = Uint16Array.of(0, 0, 1, 1, 2, 2);
+  const of = (by: "combinations" | "pairings", ...backgrounds: number[]) =>
+    trainingGroups({ ...set.train, labels, backgrounds: Uint8Array.from(backgrounds) }, by);
+  assert.deepEqual([...of("combinations", 0, 1, 1, 1, 2, 0).of], [0, 1, 2, 2, 3, 4]);
+  assert.deepEqual([...of("pairings", 0, 1, 1, 1, 2, 0).of], [0, 1, 0, 0, 0, 1]);
+  for (const by of ["combinations", "pairings"] as const) {
+    assert.equal(of(by, 0, 1, 1, 1, 2, 0).note, undefined);
+    assert.match(of(by, 0, 0, 1, 1, 2, 2).note!, /one kind of background in training/);
+  }
+});
 
 Deno.test("mixup's shares follow Beta(alpha, alpha)", () => {
   for (const alpha of [0.2, 1]) {

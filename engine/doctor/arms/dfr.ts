@@ -17,9 +17,13 @@ export const dfr = defineArm({
   needs: ["groups"],
   options: { dfrGroups: groupingOption("dfr") },
   cost: 0.5,
-  recipe: ({ network, set, split: { train } }, { dfrGroups }) => ({
-    trainable: { names: new Set(headParameters(network, set).keys()), evaluation: true },
-    order: balanced(trainingGroups(train, dfrGroups).of),
-    settings: { dfrGroups },
-  }),
+  recipe: ({ network, set, split: { train } }, { dfrGroups }) => {
+    const { of, note } = trainingGroups(train, dfrGroups);
+    return {
+      trainable: { names: new Set(headParameters(network, set).keys()), evaluation: true },
+      order: balanced(of),
+      settings: { dfrGroups },
+      note,
+    };
+  },
 });

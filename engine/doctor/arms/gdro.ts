@@ -41,6 +41,7 @@ export const gdro = defineArm({
       objective: worstGroups(groups, gdroStep),
       order: balanced(groups.of),
       settings: { gdroGroups, gdroStep },
+      note: groups.note,
     };
   },
 });

@@ -9,6 +9,8 @@ export interface TrainingGroups {
   /** Of each image, from 0 without gaps. */
   readonly of: Uint32Array<ArrayBuffer>;
   readonly count: number;
+  /** Said where they can tell nothing of backgrounds. */
+  readonly note?: string;
 }
 
 /** As an option of an arm. */
@@ -39,5 +41,9 @@ export function trainingGroups(
     if (!numbers.has(group)) numbers.set(group, numbers.size);
     return numbers.get(group)!;
   });
-  return { of, count: numbers.size };
+  const isAlone = numbers.size === (by === "pairings" ? 1 : new Set(labels).size);
+  const note = isAlone
+    ? "each class has one kind of background in training, so no group shows it on another"
+    : undefined;
+  return { of, count: numbers.size, note };
 }
