@@ -41,6 +41,10 @@ const weighs = (weight: string, kappa: string): Need => ({
 });
 const inChannels = weighs("alpha", "alphaKappa");
 const inSpace = weighs("beta", "betaKappa");
+const inEither: Need = {
+  otherwise: "where --alpha and --beta are 0",
+  holds: (values) => inChannels.holds(values) || inSpace.holds(values),
+};
 
 /** The options of a term's forms; each needs its form. */
 const optionsOf = (term: TermName, form: string) =>
@@ -124,6 +128,7 @@ const scheduleFlags = flagTable({
     type: "number",
     min: 0,
     max: MAX_EPOCHS,
+    need: inEither,
     help: "further epochs over which the constraint grows to its weight (default 0)",
   },
   warmupShare: {
@@ -137,12 +142,14 @@ const scheduleFlags = flagTable({
   course: {
     type: "choice",
     choices: COURSES,
+    need: inEither,
     help: "what its weight does then: stay, or fall to zero along a cosine (default constant)",
   },
   until: {
     type: "number",
     above: 0,
     max: 1,
+    need: inEither,
     help: `the share of the further epochs after which it is off (default 1, 0.9 ${OF_RATIOS})`,
   },
   spaceWarmup: {

@@ -21,6 +21,7 @@ import {
   weightsFlag,
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
+import { needs } from "./framework/rules.ts";
 import { table } from "./framework/table.ts";
 import { wrap } from "./framework/text.ts";
 import { openTrained } from "./trained.ts";
@@ -33,7 +34,7 @@ export const command = defineCommand({
     ...dataFlags,
     ...weightsFlag,
     ...batchFlag,
-    ...seedFlag,
+    seed: { ...seedFlag.seed, help: "decides which images", need: needs.anyOf("limit") },
     limit: { type: "integer", min: 1, max: MAX_IMAGES, help: "test images to use (default all)" },
     json: { type: "boolean", help: "print one JSON object, with confusion and calibration" },
   },

@@ -29,7 +29,13 @@ Deno.test("bench: what is wrong with the flags, and with a file", () =>
     const path = join(folder, "results.json");
     await fail(io, /results\.json/, "bench", "--compare", path);
     await Deno.writeTextFile(path, '{"results": [{"engine": "x", "seconds": 0}]}');
-    await fail(io, /holds no results of a benchmark/, "bench", "--compare", path);
+    await fail(
+      io,
+      /results\.json is damaged: its results\.0\.group is missing/,
+      "bench",
+      "--compare",
+      path,
+    );
   }));
 
 Deno.test("bench: faces and steps, checked and timed, beside others' figures", (t) =>

@@ -38,6 +38,12 @@ await main({
     for (let i = 0; i < 300; i++) await pause();
     print("prepared");
   }),
+  /** The same in a process that was started again. */
+  again: define("again", async (_, { print, startAgain }) => {
+    if (!Deno.env.has("FIXTURE_AGAIN")) await startAgain("FIXTURE_AGAIN", ["--no-check"]);
+    for (let i = 0; i < 300; i++) await pause();
+    print("prepared");
+  }),
   flood: define("flood", async (_, { print }) => {
     while (true) {
       for (let i = 0; i < 1000; i++) print("a line");

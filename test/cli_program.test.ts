@@ -279,4 +279,8 @@ Deno.test("program: what nohup started outlives its terminal", onlyLinux, async 
   // Before there is work to lose, too.
   const early = 'trap "" HUP; "$@" & sleep 1.5; kill -HUP $!; wait $!';
   assert.equal((await inShell(early, "prepareAsNode")).stdout, "prepared\n");
+  // And where the command was started again; a terminal tells both.
+  const again =
+    'trap "" HUP; "$@" & sleep 2.5; kill -HUP $! $(cat /proc/$!/task/*/children); wait $!';
+  assert.equal((await inShell(again, "again")).stdout, "prepared\n");
 });

@@ -69,6 +69,13 @@ Deno.test("a flag that is named and has no effect is refused", () => {
   for (const line of right) assert.equal(complaint(table, line), undefined, line);
 });
 
+Deno.test("a seed that draws nothing is refused", async () => {
+  const { flags } = (await commands.eval()).command;
+  const line = "--weights a.safetensors --seed 1";
+  assert.equal(complaint(flags, line), "--seed has no effect without --limit");
+  assert.equal(complaint(flags, `${line} --limit 100`), undefined);
+});
+
 Deno.test("every number that a command takes has bounds on both sides", async () => {
   for (const [name, load] of Object.entries(commands)) {
     const { flags } = (await load()).command;

@@ -190,6 +190,10 @@ Deno.test("flags: what contradicts or has no effect is named", () => {
     ["--beta 1 --beta-kappa 1", /--beta-kappa has no effect with --beta/],
     ["--alpha 1 --alpha-kappa 1", /--alpha-kappa has no effect with --alpha/],
     ["--beta-kappa 0 --space-layer input", /--space-layer has no effect where --beta is 0/],
+    ...["--warmup 1", "--course cosine", "--until 0.5"].map((flag): [string, RegExp] => [
+      `--alpha 0 --beta 0 ${flag}`,
+      /has no effect where --alpha and --beta are 0/,
+    ]),
     ["--rho 0.3", /--rho has no effect without --space-form hinged/],
     ["--warmup 1 --warmup-share 0.1", /--warmup-share has no effect with --warmup/],
     ["--warmup-share 0.5 --until 0.5", /--warmup-share has the constraint off before it has grown/],

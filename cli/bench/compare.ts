@@ -1,7 +1,9 @@
 /** Results from a file, of another program or another time, beside those of this run. */
 
+import * as v from "valibot";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { readText } from "../../engine/io/files.ts";
+import { finite, parseJson } from "../../engine/io/json.ts";
 import { geometricMean } from "../../engine/averages.ts";
 import type { Judgement, Report, Result } from "./result.ts";
 
@@ -24,23 +26,22 @@ const isStrictPyTorch = (engine: string) => /pytorch.*strict/i.test(engine);
 
 /** @throws UserError (io) where there is no such file, or no results in it */
 export async function readReport(path: string): Promise<Pick<Report, "results">> {
-  const text = await readText(path);
-  try {
-    const report = JSON.parse(text);
-    if (!report.results.every(isResult)) throw new Error("a result lacks something");
-    return report;
-  } catch (cause) {
-    throw new UserError(
-      `${path} holds no results of a benchmark`,
-      ExitCode.io,
-      "make it with deno task bench --json, or with cli/bench/pytorch.py",
-      { cause },
-    );
-  }
+  const hint = "make it with deno task bench --json, or with cli/bench/pytorch.py";
+  const { results } = parseJson(await readText(path), reportSchema, { name: path, hint });
+  // Work that this program doesn't know equals none of its own.
+  return { results: results as unknown as Result[] };
 }
 
-const isResult = (value: Result) =>
-  value.seconds > 0 && typeof value.engine === "string" && typeof value.work === "object";
+/** What is compared of a report, whoever wrote it. */
+const reportSchema = v.object({
+  results: v.array(v.looseObject({
+    group: v.string(),
+    name: v.string(),
+    engine: v.string(),
+    seconds: v.pipe(finite, v.gtValue(0)),
+    work: v.record(v.string(), v.unknown()),
+  })),
+});
 
 /**
  * The results of the same work, here and there; there may be none.

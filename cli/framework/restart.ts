@@ -1,5 +1,5 @@
 /** Starting the same command again in a process of its own. */
-import { passInterruptsTo } from "./signals.ts";
+import { ignoresHangUp, passInterruptsTo } from "./signals.ts";
 
 /**
  * Runs the command that this process was started with once more, and returns its exit code.
@@ -8,10 +8,12 @@ import { passInterruptsTo } from "./signals.ts";
  * @param flags of Deno
  */
 export async function runAgain(marker: string, flags: readonly string[] = []): Promise<number> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", ...flags, Deno.mainModule, ...Deno.args],
-    env: { [marker]: "1" },
-  }).spawn();
+  const command = [Deno.execPath(), "run", "-A", ...flags, Deno.mainModule, ...Deno.args];
+  // This process listens to what it was started to ignore, and passes that on to nobody.
+  const [program, ...args] = ignoresHangUp
+    ? ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", ...command]
+    : command;
+  const child = new Deno.Command(program, { args, env: { [marker]: "1" } }).spawn();
   passInterruptsTo(child);
   return (await child.status).code;
 }

@@ -2,7 +2,7 @@
 import { ExitCode, UserError } from "../../engine/errors.ts";
 
 /** Started by `nohup`: a terminal that closes is no reason to stop. Only Linux tells. */
-const ignoresHangUp = ((): boolean => {
+export const ignoresHangUp: boolean = ((): boolean => {
   try {
     const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
     // SIGHUP has the number 1, and so the lowest bit.

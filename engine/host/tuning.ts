@@ -6,9 +6,11 @@
  * MODEL_DOCTOR_TUNING=off uses none.
  */
 import { dirname, join } from "node:path";
+import * as v from "valibot";
 import { ExitCode, UserError } from "../errors.ts";
 import type { AdapterName } from "../gpu/adapter.ts";
 import type { Choices } from "../gpu/tuning.ts";
+import { checkJson, finite, parseJson } from "../io/json.ts";
 import { requireWritableFolder } from "../io/writable.ts";
 import { printable } from "../printable.ts";
 import { fileExists, makeFolder, readText, writeFileAtomic } from "../io/files.ts";
@@ -84,7 +86,7 @@ export async function readTuning(
   const file = await tuningFile(key);
   if (file === undefined || !await fileExists(file)) return new Map();
   try {
-    return parse(await readText(file), key);
+    return parse(await readText(file), key, file);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     warn(`the tuned kernels in ${file} are not used: ${reason}; deno task tune makes them anew`);
@@ -92,25 +94,19 @@ export async function readTuning(
   }
 }
 
-function parse(text: string, key: TuningKey): Choices {
-  let content: { format?: unknown; key?: unknown; choices?: unknown };
-  try {
-    content = Object(JSON.parse(text));
-  } catch {
-    throw new Error("it is no JSON");
-  }
+const milliseconds = v.pipe(finite, v.gtValue(0));
+const choice = v.object({ variant: v.string(), ms: milliseconds, untunedMs: milliseconds });
+const versionSchema = v.looseObject({ format: v.unknown(), key: v.unknown() });
+const choicesSchema = v.object({ choices: v.record(v.string(), choice) });
+
+function parse(text: string, key: TuningKey, file: string): Choices {
+  const content = parseJson(text, versionSchema, { name: file });
   if (content.format !== FORMAT) throw new Error("it is of another version of this program");
   if (JSON.stringify(content.key) !== JSON.stringify(key)) {
     throw new Error("it was made for another adapter, driver or version of Deno");
   }
-  const choices = Object.entries(Object(content.choices)).map(([shape, choice]) => {
-    const { variant, ms, untunedMs } = Object(choice);
-    if (typeof variant !== "string" || !(ms > 0) || !(untunedMs > 0)) {
-      throw new Error(`"${shape}" holds no choice`);
-    }
-    return [shape, { variant, ms, untunedMs }] as const;
-  });
-  return new Map(choices);
+  const { choices } = checkJson(content, choicesSchema, { name: file });
+  return new Map(Object.entries(choices));
 }
 
 /**

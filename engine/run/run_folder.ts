@@ -43,7 +43,7 @@ export const CONFIG = "config.json";
 const METRICS = "metrics.jsonl";
 
 /** Commands whose runs can be gone on with. */
-const RESUMABLE: readonly unknown[] = ["train", "treat", "study sweep"];
+const RESUMABLE: readonly unknown[] = ["train", "treat", "study sweep", "study findings"];
 
 export class RunFolder {
   private constructor(
