@@ -11,8 +11,7 @@ import { RESIZE_MODES } from "../engine/data/fit.ts";
 import { Notes } from "../engine/data/notes.ts";
 import { fileExists, readJson } from "../engine/io/files.ts";
 import { finite } from "../engine/io/json.ts";
-import { settingsSchema } from "../engine/run/config_schema.ts";
-import { CONFIG } from "../engine/run/run_folder.ts";
+import { CONFIG, settingsSchema } from "../engine/run/config_schema.ts";
 
 export interface TrainedWith {
   /** The account that says so. */

@@ -262,6 +262,24 @@ Deno.test("--test-share and --val-for settle what is tested on", async () => {
   });
 });
 
+Deno.test("what a run or sift wrote into the data's folder is passed over", () =>
+  inFolderWith({
+    ...folders("a", "b"),
+    ...folders("sifted/images"),
+    "run/config.json": JSON.stringify({ command: "treat", seed: 0 }, null, 2),
+    "run/tensorboard/baseline/events": "",
+    "runs/one/config.json": JSON.stringify({ command: "train" }, null, 2),
+    "table/table.json": "{}",
+    "table/cells/one/config.json": JSON.stringify({ command: "treat" }, null, 2),
+    "sifted/manifest.json": JSON.stringify({ version: 1, data: "folder", images: [] }, null, 2),
+  }, async (folder) => {
+    const set = await load(folder);
+    assert.deepEqual(set.classes, ["a", "b"]);
+    assert.deepEqual(set.notes!.leftOut.map(({ why, count }) => `${count} ${why}`), [
+      "4 folders that runs or sift wrote",
+    ]);
+  }));
+
 Deno.test("an option that has no effect on a folder is refused", async () => {
   const usage = (
     files: Record<string, Uint8Array | string>,

@@ -4,7 +4,8 @@
  */
 import { extname, join } from "node:path";
 import { ExitCode } from "../errors.ts";
-import { fileError } from "../io/files.ts";
+import { fileError, fileExists, readText } from "../io/files.ts";
+import { CONFIG } from "../run/config_schema.ts";
 import { IMAGE_ENDINGS } from "../io/image.ts";
 import type { Notes } from "./notes.ts";
 import type { Part } from "./part_names.ts";
@@ -17,6 +18,9 @@ export interface Listed {
   /** undefined where the folder doesn't tell parts apart. */
   readonly part?: Part;
 }
+
+/** What `sift` leaves in a folder. */
+export const MANIFEST = "manifest.json";
 
 export const isImage = (name: string) => IMAGE_ENDINGS.includes(extname(name).toLowerCase());
 
@@ -56,11 +60,39 @@ async function kindOf(path: string, { name, isFile, isDirectory, isSymlink }: De
   // What macOS leaves in archives holds a shadow of each image.
   if (name.startsWith(".") || name === "__MACOSX") return "hidden";
   if (isFile) return "file";
-  if (isDirectory) return "folder";
+  if (isDirectory) return await isOwn(path) ? "folders that runs or sift wrote" : "folder";
   if (!isSymlink) return "neither a file nor a folder";
   const target = await Deno.stat(path).catch(() => undefined);
   if (!target) return DEAD;
   return target.isFile ? "file" : target.isDirectory ? "folder" : "neither a file nor a folder";
+}
+
+/** Files that commands here leave, and how they begin. */
+const OWN = [[CONFIG, /^\{\s*"command": "/], [
+  MANIFEST,
+  /^\{\s*"version": \d+,\s*"data": "/,
+]] as const;
+
+/** Whether a command here left the folder: a run, a set of runs, pictures to be drawn on. */
+async function isOwn(folder: string): Promise<boolean> {
+  for (const [name, beginning] of OWN) {
+    const path = join(folder, name);
+    if (await fileExists(path) && beginning.test(await readText(path).catch(() => ""))) return true;
+  }
+  const folders: string[] = [];
+  for await (const { name, isDirectory } of readable(folder)) {
+    if (isImage(name)) return false;
+    if (isDirectory) folders.push(join(folder, name));
+  }
+  for (const inner of folders) if (!await isOwn(inner)) return false;
+  return folders.length > 0;
+}
+
+/** What is in a folder; nothing where it can't be read, which whoever reads it tells. */
+async function* readable(folder: string): AsyncGenerator<Deno.DirEntry> {
+  try {
+    yield* Deno.readDir(folder);
+  } catch { /* see above */ }
 }
 
 /** The files under a folder, at any depth. */

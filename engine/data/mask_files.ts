@@ -10,15 +10,14 @@ import { LIMITS } from "../io/limits.ts";
 import { didYouMean } from "../nearest.ts";
 import { type DataSet, type Masks, NO_MASK, type Size, type Split, storedSize } from "./dataset.ts";
 import { fitted, framed } from "./fit.ts";
-import { filesUnder } from "./folder_walk.ts";
+import { filesUnder, MANIFEST } from "./folder_walk.ts";
 import { ImageFiles } from "./image_files.ts";
 import { type Drawing, FIGURE_LABEL, pictureShape, readLabelMe } from "./labelme.ts";
 import { ImageNames } from "./mask_names.ts";
 import { Notes, some } from "./notes.ts";
 import { rasterise } from "./raster.ts";
 
-/** What `sift` leaves in a folder. */
-export const MANIFEST = "manifest.json";
+/** Where `sift` leaves pictures, beside its manifest. */
 export const PICTURES = "images";
 const PAINTED = "masks";
 

@@ -6,10 +6,10 @@
 import * as v from "valibot";
 import { dirname, extname, join } from "node:path";
 import { type DataSet, type Size, type Split, storedSize } from "../data/dataset.ts";
-import { isImage } from "../data/folder_walk.ts";
+import { isImage, MANIFEST } from "../data/folder_walk.ts";
 import { ImageFiles } from "../data/image_files.ts";
 import { BACKGROUND_LABEL, FIGURE_LABEL } from "../data/labelme.ts";
-import { MANIFEST, PICTURES } from "../data/mask_files.ts";
+import { PICTURES } from "../data/mask_files.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
 import { inside } from "../io/inside.ts";

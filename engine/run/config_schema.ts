@@ -2,6 +2,8 @@
 import * as v from "valibot";
 import { finite } from "../io/json.ts";
 
+export const CONFIG = "config.json";
+
 const scalar = v.union([v.string(), finite, v.boolean()]);
 /** What flags can be. */
 const setting = v.nullable(v.union([scalar, v.array(scalar)]));

@@ -22,7 +22,7 @@ import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import { encodePth } from "../io/torch_save.ts";
 import type { StateDict } from "../nn/state.ts";
 import { recordChecksum, verifyChecksum } from "./checksums.ts";
-import { settingsSchema } from "./config_schema.ts";
+import { CONFIG, settingsSchema } from "./config_schema.ts";
 import { epochSchema } from "./epoch_schema.ts";
 import { syncEvents } from "./events.ts";
 import { lockFolder, refuseLocked, unlockFolder } from "./lock.ts";
@@ -39,7 +39,6 @@ export interface StageResult {
   readonly bestEpoch: number;
 }
 
-export const CONFIG = "config.json";
 const METRICS = "metrics.jsonl";
 
 /** Commands whose runs can be gone on with. */
