@@ -21,7 +21,7 @@ export function describeAccount(account: Account): string {
     describeClasses(account),
     ...describeMasks(account).map((text) => labelled("masks", text)),
     ...account.left_out.map(({ why, count, examples }) =>
-      labelled("left out", `${count} ${why}: ${some(examples, examples.length, count)}`)
+      labelled("left out", `${why}: ${count}, ${some(examples, examples.length, count)}`)
     ),
     ...account.guesses.map(({ what, settle }) =>
       labelled("guessed", `${what} (settle: ${settle})`)

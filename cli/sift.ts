@@ -107,9 +107,9 @@ export const command = defineCommand({
     context.print(describeWanted(set, wanted));
     context.print(
       `\n${wanted.length} images in ${folder}\n` +
-        `draw:  labelme ${join(folder, PICTURES)} --labels ${
-          join(folder, "labels.txt")
-        } --nodata\n` +
+        // Broken as a shell takes it.
+        `draw:  labelme ${join(folder, PICTURES)} \\\n` +
+        `         --labels ${join(folder, "labels.txt")} --nodata\n` +
         `check: deno task sift --import ${folder}, with this --data`,
     );
   },

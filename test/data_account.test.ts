@@ -42,7 +42,7 @@ Deno.test("account: found, used and left out by split and class, guesses and how
         /images 224 x 224, stretched from several sizes \(bilinear\); mean 0\.485/,
       );
       assert.match(flat, /2 classes; 18 training images of 30, 9 of a class; 2 validation images/);
-      assert.match(flat, /left out 1 images of a format that isn't read \(\.heic\)/);
+      assert.match(flat, /left out images of a format that isn't read \(\.heic\): 1, /);
       assert.match(flat, /class training validation test/);
       assert.match(flat, /guessed one in 6 of each class set apart .* \(settle: --test-share/);
     },
@@ -65,7 +65,7 @@ Deno.test("duplicates: the same image in training and test, or with two classes,
     assert.deepEqual(warnings, [
       "1 of 2 test images are in training too, by content: test/a/x is train/a/1",
       "1 of 1 validation images are in training too, by content: val/b/z is train/b/3",
-      "1 images are there under several classes, by content: train/a/0 (a) is train/b/again (b)",
+      "1 image is there under several classes, by content: train/a/0 (a) is train/b/again (b)",
     ]);
   }));
 

@@ -158,7 +158,7 @@ Deno.test("what is odd is told: classes spelled alike, several pictures, no test
     assert.match(warnings.join("; "), /1 and 1\.0 are classes of their own/);
     assert.match(warnings.join("; "), /Hot dog and hot_dog are classes of their own/);
     assert.match(warnings.join("; "), /no image of 1\.0, Hot dog, hot_dog is in the test part/);
-    assert.match(warnings.join("; "), /1 files hold several pictures.*moving\.gif/);
+    assert.match(warnings.join("; "), /1 file holds several pictures.*moving\.gif/);
   });
 });
 

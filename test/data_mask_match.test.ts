@@ -214,8 +214,8 @@ Deno.test("masks: labels that are no class, or another class, are told with the 
     const { notes, train } = await masked();
     assert.equal(train.masks!.count, 2);
     assert.deepEqual(notes!.warnings.map((text) => text.replace(/ \S+1\.json/, " 1.json")), [
-      "1 shapes are labelled cta, which is no class; did you mean cat? (they count as figure)",
-      "1 shapes are labelled __proto__, which is no class (they count as figure)",
-      "1 shapes are labelled with another class than their image's: 1.json (cat)",
+      "1 shape is labelled cta, which is no class; did you mean cat? (they count as figure)",
+      "1 shape is labelled __proto__, which is no class (they count as figure)",
+      "1 shape is labelled with another class than their image's: 1.json (cat)",
     ]);
   }));

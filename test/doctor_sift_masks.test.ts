@@ -155,7 +155,7 @@ Deno.test("sift and treat --masks as a user runs them", () =>
     const sift = ["sift", ...data, "--images-per-class", "1", "--out", folder];
     const printed = await succeed(...sift, "--weights", weights);
     assert.match(printed, /right, unsure +wrong, sure +taken for/);
-    assert.match(printed, /labelme .*sifted.images --labels .*labels.txt/);
+    assert.match(printed, /labelme .*sifted.images \\\n +--labels .*labels.txt/);
     const { images } = JSON.parse(await Deno.readTextFile(join(folder, "manifest.json")));
     assert(images.length >= 10);
     const back = ["sift", "--data", "mnist", "--data-dir", root, "--import", folder];

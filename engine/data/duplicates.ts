@@ -40,7 +40,8 @@ export async function warnOfDuplicates(set: DataSet, notes: Notes): Promise<void
   const named = torn.map((group) =>
     group.slice(0, 2).map(({ name, label }) => `${name} (${set.classes[label]})`).join(" is ")
   );
-  notes.warn(`${torn.length} images are there under several classes, by content: ${some(named)}`);
+  const count = torn.length === 1 ? "1 image is" : `${torn.length} images are`;
+  notes.warn(`${count} there under several classes, by content: ${some(named)}`);
 }
 
 /** The images that others equal, in groups of equal ones. */

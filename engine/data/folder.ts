@@ -66,7 +66,10 @@ export async function readFolder(
   const several = paths.filter((_, i) => headers[i].pictures > 1);
   if (several.length > 0) {
     notes.warn(
-      `${several.length} files hold several pictures, of which the first is read: ` +
+      `${
+        several.length === 1 ? "1 file holds" : `${several.length} files hold`
+      } several pictures, ` +
+        "of which the first is read: " +
         some(several),
     );
   }

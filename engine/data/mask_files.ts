@@ -118,17 +118,20 @@ class LabelCheck {
   warn(notes: Notes): void {
     for (const [label, count] of this.unknown) {
       notes.warn(
-        `${count} shapes are labelled ${label}, which is no class` +
+        `${labelled(count)} ${label}, which is no class` +
           `${didYouMean(label, this.classes)} (they count as figure)`,
       );
     }
     if (this.foreign.length === 0) return;
     notes.warn(
-      `${this.foreign.length} shapes are labelled with another class than their image's: ` +
+      `${labelled(this.foreign.length)} with another class than their image's: ` +
         some(this.foreign),
     );
   }
 }
+
+const labelled = (shapes: number) =>
+  shapes === 1 ? "1 shape is labelled" : `${shapes} shapes are labelled`;
 
 function collect(drawn: readonly Mask[], images: number): Masks {
   const rows = new Uint32Array(images).fill(NO_MASK);

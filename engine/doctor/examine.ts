@@ -63,9 +63,8 @@ export const withoutKernels = (
 
 /** Why that is; undefined where there are none. */
 export const withoutKernelsInWords = (names: readonly string[]): string | undefined =>
-  names.length === 0
-    ? undefined
-    : `no image of ${names.join(", ")} is classified right: their kernels are not known`;
+  names.length === 0 ? undefined : `no image of ${names.join(", ")} is classified right: ` +
+    `${names.length === 1 ? "its" : "their"} kernels are not known`;
 
 /** Writes sift.json and, for each layer, aggregate.<layer>.npy and mask.<layer>.npy. */
 export async function saveExamination(folder: string, of: Examination): Promise<void> {

@@ -12,7 +12,7 @@
  * and x / 0 so that it is infinite: shader compilers take all of them for 0.
  */
 
-import { ancestors } from "../tensor/autograd.ts";
+import { ancestorsOf } from "../tensor/autograd.ts";
 import { BROADCAST, broadcastTo, middle, SUM } from "../tensor/broadcast.ts";
 import { reshape } from "../tensor/movement.ts";
 import { withOrigin } from "../tensor/origin.ts";
@@ -30,8 +30,8 @@ export interface SimpleGraph {
 
 export function simplify(outputs: readonly Tensor[]): SimpleGraph {
   const simplifier = new Simplifier();
-  for (const tensor of ancestors(...outputs)) simplifier.of(tensor);
-  const nodes = ancestors(...outputs.map((output) => simplifier.of(output)));
+  for (const tensor of ancestorsOf(outputs)) simplifier.of(tensor);
+  const nodes = ancestorsOf(outputs.map((output) => simplifier.of(output)));
   return { nodes, of: (tensor) => simplifier.of(tensor) };
 }
 

@@ -5,7 +5,7 @@ import type { LayerNoise, NoiseCurve, NoiseFile } from "../doctor/studies/noise.
 import { type SweepFile, variedAxes } from "../doctor/studies/sweep.ts";
 import { heatMap } from "./heat_map.ts";
 import { linePlot } from "./line_plot.ts";
-import { percent, spoken } from "./text.ts";
+import { counted, percent, spoken } from "./text.ts";
 
 /** In pixels; see `LinePlot`. */
 export interface Size {
@@ -117,7 +117,7 @@ export function sweepPlot(
     ...size,
     title: `Gain over the control by ${spoken(axis)}`,
     description: `Validation accuracy on ${data}, treated minus control in points, mean of ` +
-      `${seeds.length} seeds; bars are 95 % intervals. ` +
+      `${counted(seeds.length, "seed")}; bars are 95 % intervals. ` +
       `The best ${Math.min(lines.size, MOST_LINES)} of ${lines.size} lines.`,
     x: { label: spoken(axis), names: values.map(String) },
     y: { label: "points", range: [0, 0] },

@@ -66,7 +66,10 @@ function nodesBetween(inputs: readonly Tensor[], output: Tensor): ReadonlySet<Te
 }
 
 /** Every node that the outputs depend on, and they themselves, inputs before results. */
-export function ancestors(...outputs: readonly Tensor[]): Tensor[] {
+export const ancestors = (...outputs: readonly Tensor[]): Tensor[] => ancestorsOf(outputs);
+
+/** The same, of more of them than a call takes arguments. */
+export function ancestorsOf(outputs: Iterable<Tensor>): Tensor[] {
   const seen = new Set<Tensor>(outputs);
   const stack = [...seen];
   for (let node = stack.pop(); node; node = stack.pop()) {

@@ -9,7 +9,7 @@
 
 import type { Feed, Plan, PlanSpec } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
-import { ancestors } from "../tensor/autograd.ts";
+import { ancestorsOf } from "../tensor/autograd.ts";
 import { inLayer, type Origin } from "../tensor/origin.ts";
 import { sum } from "../tensor/reduce.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -53,7 +53,7 @@ export class Watch {
 /** The float values of a graph that another origin reads, or nobody; inputs before results. */
 function leavingLayers(outputs: readonly Tensor[]): Tensor[] {
   const leaving = new Set(outputs);
-  const nodes = ancestors(...outputs);
+  const nodes = ancestorsOf(outputs);
   for (const { inputs, origin: { layer, order } } of nodes) {
     for (const input of inputs) {
       if (input.origin.layer !== layer || input.origin.order !== order) leaving.add(input);

@@ -15,7 +15,7 @@ export function dataSection(account: AccountNotes | undefined): Section | undefi
       ["Guessed", html`${what}; settled by <code>${settle}</code>`] as const
     ),
     ...account.left_out.map(({ why, count: n, examples }) =>
-      ["Left out", `${count(n)} ${why}: ${some(examples, examples.length, n)}`] as const
+      ["Left out", `${why}: ${count(n)}, ${some(examples, examples.length, n)}`] as const
     ),
   ];
   if (noted.length === 0) return undefined;
