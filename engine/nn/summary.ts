@@ -51,10 +51,11 @@ function parametersOf(module: Module): number {
 /** Of a convolution with parameters [R, S, C/groups, K], or a linear layer's matrix product. */
 function multiplyAdds({ operation, inputs, size, shape }: Tensor): number {
   // Average pools are convolutions with fixed weights.
-  if (inputs.length < 2 || !isParameter(inputs[1])) return 0;
+  const weights = inputs.length < 2 ? undefined : parameterIn(inputs[1]);
+  if (!weights) return 0;
   switch (operation.name) {
     case "conv2d":
-      return size * (inputs[1].size / shape[3]);
+      return size / shape[3] * weights.size;
     case "matmul":
       return size * (inputs[0].size / shape[0]);
     default:
@@ -62,10 +63,10 @@ function multiplyAdds({ operation, inputs, size, shape }: Tensor): number {
   }
 }
 
-/** Whether it is a parameter, or one under another shape or order. */
-function isParameter(weights: Tensor): boolean {
-  const { inputs } = weights;
-  return weights instanceof Parameter || (inputs.length === 1 && isParameter(inputs[0]));
+/** The parameter that weights are, under another shape or order, or filled up with zeros. */
+function parameterIn(weights: Tensor): Parameter | undefined {
+  if (weights instanceof Parameter) return weights;
+  return weights.inputs.length === 1 ? parameterIn(weights.inputs[0]) : undefined;
 }
 
 function channelsFirst(shape?: Shape): Shape | undefined {
