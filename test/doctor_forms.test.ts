@@ -1,6 +1,7 @@
 /** Forms that are no sum over d s / dA: value by loops, gradients by float64 and differences. */
 
 import assert from "node:assert/strict";
+import { onOtherBackgrounds, ownTexture } from "../engine/doctor/exchange.ts";
 import { type FormName, formOf, FORMS } from "../engine/doctor/forms/forms.ts";
 import { constraintPenalty } from "../engine/doctor/penalty.ts";
 import {
@@ -19,7 +20,7 @@ import { interpret } from "./reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
 import { constraintOf } from "./support/constraint.ts";
 import { BATCH, batch, byLayer, checkSlope, LAYERS, masks } from "./support/forms.ts";
-import { CHANNELS, CLASSES, freshRuntime, SIZE, tinyNet } from "./support/train.ts";
+import { CLASSES, freshRuntime, SIZE, tinyNet } from "./support/train.ts";
 
 /** Some images of the batch are held by it, others not. */
 const RHO = 0.98;
@@ -180,29 +181,9 @@ const sharesOf = (images: readonly Place[][]) =>
     return outside / all;
   });
 
-/** The batch's images on the backgrounds of those `offset` places on. */
-function exchanged({ images, background }: ReturnType<typeof batch>, offset: number): Float64Array {
-  const pixels = SIZE * SIZE;
-  const value = (b: number, pixel: number, c: number) =>
-    images.initial[(b * pixels + pixel) * CHANNELS + c];
-  const share = (b: number, pixel: number) => background.initial[b * pixels + pixel];
-  const colour = (b: number, c: number) => {
-    let [sum, area] = [0, 0];
-    for (let pixel = 0; pixel < pixels; pixel++) {
-      sum += share(b, pixel) * value(b, pixel, c);
-      area += share(b, pixel);
-    }
-    return sum / area;
-  };
-  return Float64Array.from(images.initial, (own, i) => {
-    const [b, c] = [Math.floor(i / (pixels * CHANNELS)), i % CHANNELS];
-    const pixel = Math.floor(i / CHANNELS) % pixels;
-    const other = (b + offset) % BATCH;
-    const seen = share(other, pixel);
-    const filled = seen * value(other, pixel, c) + (1 - seen) * colour(other, c);
-    return (1 - share(b, pixel)) * own + share(b, pixel) * filled;
-  });
-}
+/** The batch's images on the backgrounds of those `offset` places on; its own test holds it. */
+const exchanged = ({ images, background }: ReturnType<typeof batch>, offset: number) =>
+  interpret([onOtherBackgrounds(images, background, offset, ownTexture)])[0];
 
 for (const [name, byHand] of Object.entries(BY_HAND)) {
   const form = FORMS.find((form) => form.name === name)!;

@@ -7,7 +7,8 @@
  *
  * No gradient goes through d: the features may tell of the background, the decision should not. It
  * asks for no place in the map, so that it holds behind a global average too, and where a background
- * is a colour. (RR-ClArC, AAAI 2024, has concept vectors in the place of d.)
+ * is a colour. The other image's figure is filled in by texture, or d would be of figures too.
+ * (RR-ClArC, AAAI 2024, has concept vectors in the place of d.)
  */
 
 import { gather } from "../../tensor/indexing.ts";
@@ -15,7 +16,7 @@ import { detach, flatten } from "../../tensor/movement.ts";
 import { add, div, mul, square, sub } from "../../tensor/pointwise.ts";
 import { mean, sum } from "../../tensor/reduce.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { onOtherBackgrounds } from "../exchange.ts";
+import { onOtherBackgrounds, ownTexture } from "../exchange.ts";
 import { confusingClass, gradientsAt } from "../score.ts";
 import { BY_RATIO, type Form } from "./form.ts";
 
@@ -31,7 +32,7 @@ export const counterfactual = {
     build: ({ graph, layers }) => {
       const { logits, labels, background, output } = graph;
       const margin = sub(gather(logits, labels), gather(logits, confusingClass(logits, labels)));
-      const other = graph.again(onOtherBackgrounds(output("input"), background!));
+      const other = graph.again(onOtherBackgrounds(output("input"), background!, 1, ownTexture));
       return gradientsAt(sum(margin), layers.map(output)).map((gradient, l) => {
         const change = detach(sub(other.output(layers[l]), output(layers[l])));
         return mean(squaredCosines(gradient, change));

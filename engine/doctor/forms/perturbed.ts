@@ -13,7 +13,7 @@
 import { maximum } from "../../tensor/pointwise.ts";
 import { mean } from "../../tensor/reduce.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { onOtherBackgrounds } from "../exchange.ts";
+import { onOtherBackgrounds, ownTexture } from "../exchange.ts";
 import { scoreGradients } from "../score.ts";
 import { BY_RATIO, type Form, type Site } from "./form.ts";
 import { backgroundAt } from "./outside.ts";
@@ -43,7 +43,7 @@ export const perturbed = {
 function sharesAt({ graph, layers }: Site, offset: number): Tensor[] {
   const background = graph.background!;
   const { logits, output } = graph.again(
-    onOtherBackgrounds(graph.output("input"), background, offset),
+    onOtherBackgrounds(graph.output("input"), background, offset, ownTexture),
   );
   return scoreGradients(logits, graph.labels, layers.map(output))
     .map((gradient) => sharesOutside(gradient, backgroundAt(background, gradient)));
