@@ -272,7 +272,7 @@ Deno.test("the reports of a diagnosis and of several seeds", () => {
     `${(100 * share).toFixed(2)}\u00a0%`
   );
   assert.ok(diagnosed.includes(`95 % interval ${interval.join(" to ")}`));
-  const without = /No image of class 1 is classified right: their kernels are not known/g;
+  const without = /No image of class 1 is classified right: its kernels are not known/g;
   assert.equal([...diagnosed.matchAll(without)].length, 2, "in the verdict and at the heat map");
   assert.match(diagnosed, /not known, and their rows are empty\./);
   assert.doesNotMatch(diagnosed, /Images fixed|Findings/);
