@@ -13,6 +13,7 @@ import { RunFolder, WEIGHTS_FORMATS } from "../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../engine/run/stage.ts";
 import { createClassifier } from "../models/classifier.ts";
 import { classifier, classifiers } from "../models/registry.ts";
+import { exactFlag } from "./exact.ts";
 import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
 import type { Forecast } from "./framework/forecast.ts";
@@ -157,6 +158,7 @@ export const trainFlags = flagTable({
     max: MAX_IMAGES,
     help: "training images to use (default all)",
   },
+  ...exactFlag,
   out: {
     type: "string",
     value: "DIR",

@@ -3,10 +3,10 @@
 import { namedTargets, type Target } from "../engine/gpu/kernels/target.ts";
 import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { parameterCount } from "../engine/nn/state.ts";
-import { Runtime } from "../engine/plan/runtime.ts";
 import { traceOf } from "../engine/profile/trace.ts";
 import { openModel, seedFlag } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
+import { openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
@@ -73,7 +73,7 @@ export const command = defineCommand({
     const gpu = await context.gpu();
     const set = syntheticData(args);
     const { network, entry } = openModel(args, set, args.seed);
-    const runtime = new Runtime(gpu, targets[args.target]);
+    const runtime = openRuntime(gpu, args, targets[args.target]);
     const constraint = constraintOf(args, network, set, entry.featureLayer);
     const subject = await openStage(args.stage, runtime, network, set, constraint);
     context.print(wrap(

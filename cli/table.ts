@@ -27,13 +27,14 @@ import {
   removePartials,
   writeFileAtomic,
 } from "../engine/io/files.ts";
-import { Runtime } from "../engine/plan/runtime.ts";
+import type { Runtime } from "../engine/plan/runtime.ts";
 import { configSchema } from "../engine/run/config_schema.ts";
 import { inTurn } from "../engine/run/lock.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { classifiers } from "../models/registry.ts";
 import { describeAccount } from "./account.ts";
 import { openData, seedsFlag } from "./common.ts";
+import { openRuntime } from "./exact.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import type { Forecast } from "./framework/forecast.ts";
@@ -120,7 +121,7 @@ class Cells {
   /** Does those that are not finished. @returns how many diverged */
   async fill(): Promise<number> {
     const { args: { models, data, out }, context } = this;
-    const runtime = new Runtime(await context.gpu());
+    const runtime = openRuntime(await context.gpu(), this.args);
     const total = models.length * data.length * this.seeds.length;
     const forecast = treatForecast(this.args, armsOf(this.args.arms), total);
     let [done, failed] = [0, 0];

@@ -2,7 +2,6 @@
 
 import { ACCOUNT, accountOf } from "../engine/data/account.ts";
 import { trainingSplits } from "../engine/data/dataset.ts";
-import { Runtime } from "../engine/plan/runtime.ts";
 import { requireRoom } from "../engine/train/room.ts";
 import { trainStage } from "../engine/run/stage.ts";
 import { describeAccount } from "./account.ts";
@@ -20,6 +19,7 @@ import {
   StageBars,
   trainFlags,
 } from "./common.ts";
+import { openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Forecast } from "./framework/forecast.ts";
@@ -52,7 +52,7 @@ export const command = defineCommand({
     const set = await openData(args, context.signal, resumed?.path);
     const { network } = openModel(args, set, args.seed);
     const split = trainingSplits(set, args);
-    const runtime = new Runtime(gpu);
+    const runtime = openRuntime(gpu, args);
     requireRoom(runtime, network, set, split.train, args);
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);

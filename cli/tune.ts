@@ -1,10 +1,10 @@
 /** Measures the variants of the kernels that a step runs, and keeps the fastest for later runs. */
 
 import { requireTuningFile, tuningKey, writeTuning } from "../engine/host/tuning.ts";
-import { Runtime } from "../engine/plan/runtime.ts";
 import { tunableClasses, tune, type Tuned } from "../engine/tune/tune.ts";
 import { openModel } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
+import { openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
@@ -36,7 +36,7 @@ export const command = defineCommand({
     const file = await requireTuningFile(key);
     const set = syntheticData(args);
     const { network, entry } = openModel(args, set, 0);
-    const runtime = new Runtime(gpu);
+    const runtime = openRuntime(gpu, args);
     const constraint = constraintOf(args, network, set, entry.featureLayer);
     const { plan } = await openStage(args.stage, runtime, network, set, constraint);
     const classes = tunableClasses(plan.dispatches);

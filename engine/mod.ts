@@ -21,7 +21,7 @@ export {
   type LimitName,
   requestGpu,
 } from "./gpu/adapter.ts";
-export type { TargetName } from "./gpu/kernels/target.ts";
+export { exact, type Target, targetFor, type TargetName } from "./gpu/kernels/target.ts";
 export { type Feed, type OutputCopy, Plan, type PlanSpec } from "./plan/plan.ts";
 export { Runtime } from "./plan/runtime.ts";
 

@@ -1,6 +1,7 @@
 /** MODEL_DOCTOR_TARGET: the kernels for GPUs train and treat on whatever adapter is at hand. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { openRuntime } from "../cli/exact.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { openGpu } from "../engine/host/gpu.ts";
 import { decodeSafetensors } from "../engine/io/safetensors.ts";
@@ -33,6 +34,13 @@ Deno.test("a treatment with the kernels for GPUs comes to the adapter's own weig
     // Sums in another order: where they are to the bit alike, the same kernels have run.
     if (gpu.isCpu) assert.notDeepEqual(blocks, own);
   }));
+
+Deno.test("--exact takes the device's kernels without Winograd's way, and nothing else", async () => {
+  const gpu = await openGpu();
+  const { target } = openRuntime(gpu, { exact: false });
+  assert.deepEqual(openRuntime(gpu, { exact: true }).target, { ...target, moveCost: Infinity });
+  gpu.destroy();
+});
 
 Deno.test("kernels that there are none of are refused", async () => {
   const { code, stderr } = await cli(["setup"], { env: { MODEL_DOCTOR_TARGET: "cuda" } });

@@ -1,7 +1,6 @@
 /** Winograd's convolutions: maps, every face against float64, second derivatives, and the rule. */
 import assert from "node:assert/strict";
-import type { Target } from "../engine/gpu/kernels/target.ts";
-import { BLOCKS, PLAIN } from "../engine/gpu/kernels/target.ts";
+import { BLOCKS, exact, PLAIN, type Target } from "../engine/gpu/kernels/target.ts";
 import { convFace } from "../engine/gpu/kernels/conv.ts";
 import type { ConvShape, Face } from "../engine/gpu/kernels/conv_shape.ts";
 import { winograd, winogradScheme } from "../engine/gpu/kernels/conv_winograd.ts";
@@ -15,9 +14,11 @@ import {
 } from "../engine/gpu/kernels/winograd_points.ts";
 import { slotOf } from "../engine/gpu/render.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
+import { schedule } from "../engine/plan/schedule.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { stagedSteps } from "../engine/tensor/split.ts";
 import { Tensor, Variable } from "../engine/tensor/tensor.ts";
+import { tunableClasses } from "../engine/tune/tune.ts";
 import { compare, operation, random } from "./support/check.ts";
 import { conv, reference } from "./support/conv.ts";
 import { noise, relativeError, testGpu, testTargets } from "./support/gpu.ts";
@@ -142,6 +143,34 @@ Deno.test("winograd: values and gradients of both orders, with what follows in t
   assert.match(plan.dispatches[3].kernel.label, /from points, /);
   plan.destroy();
   runtime.destroy();
+});
+
+Deno.test("winograd: tuned products change no bit", async () => {
+  const [x, w] = [random([3, 9, 8, 8]), random([3, 3, 8, 12])];
+  const y = t.square(t.conv2d(x, w, { padding: 1 }));
+  const graph = [y, ...t.grad(t.sum(y), [x, w])];
+  const evaluate = async (target: Target) => {
+    const runtime = new Runtime(await testGpu(), target);
+    const values = await runtime.evaluate(graph);
+    runtime.destroy();
+    return values;
+  };
+  const products = tunableClasses(schedule(graph, [], EAGER).dispatches);
+  assert.equal(products.length, 3);
+  const tuning = new Map(products.map(({ dispatch: { kernel } }) => {
+    const { shapeClass, variants } = kernel.tunable!;
+    return [shapeClass, variants.at(-1)!.name];
+  }));
+  assert.deepEqual(await evaluate({ ...EAGER, tuning }), await evaluate(EAGER));
+});
+
+Deno.test("winograd: a target that is to be exact never goes this way", () => {
+  assert.ok(BLOCKS.moveCost < Infinity);
+  const s = conv([32, 32, 64], [3, 3, 64], { batch: 128, padding: [1, 1] });
+  for (const face of ["forward", "input gradient", "weight gradient"] as const) {
+    assert.equal(winogradScheme(s, face, BLOCKS), F4);
+    assert.equal(winogradScheme(s, face, exact(BLOCKS)), undefined);
+  }
 });
 
 Deno.test("winograd: chosen by what multiply-adds and moves cost, where it can be", () => {

@@ -3,6 +3,7 @@
  * it is timed, which the tests hold to float64.
  */
 
+import { convStages } from "../../engine/gpu/kernels/conv.ts";
 import { general } from "../../engine/gpu/kernels/conv_general.ts";
 import {
   convCost,
@@ -10,10 +11,11 @@ import {
   type ConvShape,
   type Face,
 } from "../../engine/gpu/kernels/conv_shape.ts";
-import { PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
+import { exact, PLAIN, type Target } from "../../engine/gpu/kernels/target.ts";
 import { leastTime, type Roofline } from "../../engine/gpu/roofline.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
-import type { Runtime } from "../../engine/plan/runtime.ts";
+import type { Plan } from "../../engine/plan/plan.ts";
+import { Runtime } from "../../engine/plan/runtime.ts";
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "../../engine/tensor/conv.ts";
 import { div, sqrt, square, sub } from "../../engine/tensor/pointwise.ts";
 import { sum } from "../../engine/tensor/reduce.ts";
@@ -40,8 +42,10 @@ export interface FaceResult extends Result {
   readonly gbPerSecond: number;
   /** The least time by the roofline over the time, in 0 .. 1. */
   readonly ofAchievable: number;
-  /** Operations over those of the multiply-add peak, in 0 .. 1. */
+  /** Operations of the direct way over those of the multiply-add peak; Winograd's can pass 1. */
   readonly ofPeak: number;
+  /** Where it goes Winograd's way: the direct way's time over its own, of each round. */
+  readonly gains?: readonly number[];
 }
 
 export interface FaceOptions {
@@ -66,7 +70,8 @@ export async function benchFaces(
     for (const face of FACES) {
       signal.throwIfAborted();
       onFace?.(results.length, total);
-      const { error, seconds } = await benchFace(runtime, stopwatch, shape, face, rounds, window);
+      const timed = await benchFace(runtime, stopwatch, shape, face, rounds, window);
+      const { error, seconds, direct } = timed;
       const { flops, bytes } = convCost(shape);
       const time = median(seconds);
       results.push({
@@ -85,6 +90,7 @@ export async function benchFaces(
         gbPerSecond: bytes / time / 1e9,
         ofAchievable: leastTime(roofline, { flops, bytes }).ms / 1000 / time,
         ofPeak: flops / time / 1e9 / roofline.gflops,
+        gains: direct?.map((time, k) => time / seconds[k]),
       });
     }
   }
@@ -93,6 +99,7 @@ export async function benchFaces(
   return results;
 }
 
+/** Seconds of a face, and in turns those of the direct way where it goes Winograd's. */
 async function benchFace(
   runtime: Runtime,
   stopwatch: Stopwatch,
@@ -104,11 +111,17 @@ async function benchFace(
   const { operands, result, reference } = graphOf(shape, face);
   try {
     const error = await validate(runtime, result, reference, convLabel(shape, face));
-    const plan = await runtime.plan({ outputs: { result } });
+    const { gpu, target } = runtime;
+    const runtimes = [runtime];
+    if (convStages(shape, face, target)) runtimes.push(new Runtime(gpu, exact(target)));
+    const plans: Plan[] = [];
     try {
-      return { error, seconds: await stopwatch.time(plan, rounds, window) };
+      for (const on of runtimes) plans.push(await on.plan({ outputs: { result } }));
+      const [seconds, direct] = await stopwatch.time(plans, rounds, window);
+      return { error, seconds, direct };
     } finally {
-      plan.destroy();
+      for (const plan of plans) plan.destroy();
+      runtimes[1]?.destroy();
     }
   } finally {
     runtime.release(operands);

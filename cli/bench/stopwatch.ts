@@ -1,6 +1,6 @@
 /**
- * Times a plan by the device's own clock, its runs one after the other in one submission: neither
- * the host nor the wait for the device counts.
+ * Times plans by the device's own clock, in turns, the runs of a turn in one submission: neither the
+ * host nor the wait for the device counts.
  */
 
 import type { Gpu } from "../../engine/gpu/adapter.ts";
@@ -17,15 +17,20 @@ export class Stopwatch {
   }
 
   /**
-   * Seconds for one run of a plan without inputs, a figure from each round.
+   * Seconds for one run of each of some plans without inputs, a figure from each round.
    * @param window milliseconds of work in a round
    */
-  async time(plan: Plan, rounds: number, window: number): Promise<number[]> {
-    await this.run(plan, 1); // compiles
-    const repeats = await repeatsFor(window, (repeats) => this.run(plan, repeats));
-    const seconds: number[] = [];
+  async time(plans: readonly Plan[], rounds: number, window: number): Promise<number[][]> {
+    const repeats: number[] = [];
+    for (const plan of plans) {
+      await this.run(plan, 1); // compiles
+      repeats.push(await repeatsFor(window, (repeats) => this.run(plan, repeats)));
+    }
+    const seconds = plans.map((): number[] => []);
     for (let round = 0; round < rounds; round++) {
-      seconds.push(await this.run(plan, repeats) / repeats);
+      for (const [k, plan] of plans.entries()) {
+        seconds[k].push(await this.run(plan, repeats[k]) / repeats[k]);
+      }
     }
     return seconds;
   }

@@ -1,7 +1,7 @@
 /** A benchmark's results as tables. */
 
 import type { Roofline } from "../../engine/gpu/roofline.ts";
-import { geometricMean } from "../../engine/averages.ts";
+import { geometricMean, median } from "../../engine/averages.ts";
 import { table } from "../framework/table.ts";
 import type { ComparisonResult } from "./compare.ts";
 import { type FaceResult, FACES } from "./faces.ts";
@@ -33,6 +33,7 @@ export function facesTable(
       oneDecimal(face.gbPerSecond),
       percent(face.ofAchievable),
       percent(face.ofPeak),
+      face.gains ? spread(face.gains) : "",
     ])
   );
   const mean = (of: readonly FaceResult[], value: (face: FaceResult) => number) =>
@@ -52,10 +53,24 @@ export function facesTable(
   return [
     `roofline: ${oneDecimal(roofline.gflops)} GFLOP/s of multiply-adds, ` +
     `${oneDecimal(roofline.gbPerSecond)} GB/s of copying`,
-    table(["class", "convolution", "ms", "GFLOP/s", "GB/s", "of achievable", "of peak"], rows),
+    table(
+      ["class", "convolution", "ms", "GFLOP/s", "GB/s", "of achievable", "of peak", "direct"],
+      rows,
+    ),
+    faces.some(({ gains }) => gains) && DIRECT,
     "geometric means",
     table(["class", "face", "shapes", "of achievable", "of peak"], means),
-  ].join("\n\n");
+  ].filter((part) => part).join("\n\n");
+}
+
+const DIRECT =
+  "direct: where a face goes Winograd's way, the direct way's time over its own, in\n" +
+  "turns: the median of the rounds, and the least and the most";
+
+/** "1.44 x (1.31 to 1.52)" */
+function spread(ratios: readonly number[]): string {
+  const [least, most] = [Math.min(...ratios), Math.max(...ratios)];
+  return `${times(median(ratios))} (${least.toFixed(2)} to ${most.toFixed(2)})`;
 }
 
 /** Everything but faces, each engine beside the first one of the same work. */

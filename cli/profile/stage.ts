@@ -15,6 +15,7 @@ import type { Penalty } from "../../engine/train/loss.ts";
 import { TrainingStep } from "../../engine/train/step.ts";
 import { batchFlag, MAX_WEIGHT, modelFlags } from "../common.ts";
 import { termFlags } from "../constraint_flags.ts";
+import { exactFlag } from "../exact.ts";
 import { flagTable } from "../framework/flags.ts";
 import { needs } from "../framework/rules.ts";
 
@@ -33,6 +34,7 @@ export const stageFlags = flagTable({
     help: "a training step, one with the constraint, or the evaluation of a batch",
   },
   ...batchFlag,
+  ...exactFlag,
   size: { type: "integer", min: 1, max: 1024, default: 32, help: "height and width of the images" },
   channels: { type: "integer", min: 1, max: 1024, default: 3, help: "channels of the images" },
   classes: { type: "integer", min: 2, max: 256, default: 10, help: "classes" },

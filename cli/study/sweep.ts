@@ -23,7 +23,6 @@ import { ExitCode, UserError } from "../../engine/errors.ts";
 import type { Need } from "../../engine/options.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
 import { initialize } from "../../engine/nn/state.ts";
-import { Runtime } from "../../engine/plan/runtime.ts";
 import { sweepPlot } from "../../engine/report/study_plots.ts";
 import { spoken } from "../../engine/report/text.ts";
 import type { RunFolder } from "../../engine/run/run_folder.ts";
@@ -46,6 +45,7 @@ import {
 } from "../common.ts";
 import { describeAccount } from "../account.ts";
 import { constraintFlags, constraintOf } from "../constraint_flags.ts";
+import { openRuntime } from "../exact.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { needs } from "../framework/rules.ts";
@@ -132,7 +132,7 @@ export const command = defineCommand({
         "name weights to try, such as --beta 1",
       );
     }
-    const runtime = new Runtime(gpu);
+    const runtime = openRuntime(gpu, args);
     const steps = new Map<string, Treatment>();
     for (const { treatment } of cells) {
       checkTreatment(network, set, { ...treatment, weights });

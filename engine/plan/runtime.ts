@@ -20,7 +20,10 @@ export class Runtime implements Resources {
   /** Milliseconds that each pipeline took to make, by its kernel's text. */
   readonly compileTimes: Map<string, number> = new Map();
 
-  /** @param target what kernels may count on here, where that is not for the device to say */
+  /**
+   * @param target what kernels may count on here, where that is not for the device to say:
+   *   `exact(targetFor(gpu))` for convolutions whose every product is one of the formula's
+   */
   constructor(readonly gpu: Gpu, readonly target: Target = targetFor(gpu)) {}
 
   /** The variable's buffer; its initial value is uploaded when it is first asked for. */

@@ -59,8 +59,16 @@ export const PLAIN: Target = {
   moveCost: Infinity,
 };
 
-/** A large GPU (132 multiprocessors of 2048 threads) with the limits that every device has. */
-export const BLOCKS: Target = { ...PLAIN, threads: 1 << 18, workgroupMemory: 1 << 14 };
+/**
+ * A large GPU (132 multiprocessors of 2048 threads) with the limits that every device has. Of such
+ * GPUs 8 bytes take 2.5 ps at four fifths of 4 TB/s, a multiply-add 0.05 at two thirds of 60 TFLOP/s.
+ */
+export const BLOCKS: Target = {
+  ...PLAIN,
+  threads: 1 << 18,
+  workgroupMemory: 1 << 14,
+  moveCost: 50,
+};
 
 /** The targets that can be asked for by name, whatever the device is. */
 export const namedTargets = { plain: PLAIN, gpu: BLOCKS } as const;
@@ -79,12 +87,22 @@ export interface TargetDevice {
     readonly maxComputeInvocationsPerWorkgroup: number;
     readonly maxComputeWorkgroupsPerDimension: number;
     readonly maxTextureDimension2D: number;
+    readonly maxStorageBufferBindingSize: number;
   };
 }
 
-/** A CPU adapter: textures and shared loads. */
+/**
+ * A CPU adapter: textures and shared loads. With lavapipe on an EPYC of 2024 a value's way took 2.7 ns
+ * of a core (most of it the store), a multiply-add 0.06.
+ */
 export function cpuTarget(lanes: number, gathers = false): Target {
-  return { ...PLAIN, lanes, textures: true, chainTextures: !gathers, threads: 1 << 12 };
+  const own = { textures: true, chainTextures: !gathers, threads: 1 << 12, moveCost: 50 };
+  return { ...PLAIN, lanes, ...own };
+}
+
+/** The target without Winograd's way: every sum is of the products that its formula names. */
+export function exact(target: Target): Target {
+  return { ...target, moveCost: Infinity };
 }
 
 /** The target that suits the device, or that is asked for by name. */
@@ -92,6 +110,7 @@ export function targetFor(device: TargetDevice): Target {
   const { target, isCpu, gathers, subgroupSize, tuning, limits } = device;
   if (target) return namedTargets[target];
   const own = {
+    operandBytes: limits.maxStorageBufferBindingSize,
     textureRows: limits.maxTextureDimension2D,
     workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
     tuning,
