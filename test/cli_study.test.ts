@@ -70,7 +70,7 @@ Deno.test("study sweep: stops, goes on, and ranks its cells", () =>
     assert.match(printed, /^seed 0, cell 3 of 8$/m);
     assert.match(printed, /treated minus control in points, on the validation split .*2 seeds/);
     const { cells, seeds, version } = json(folder, "sweep.json");
-    assert.deepEqual([cells.length, seeds, version], [4, [0, 1], 2]);
+    assert.deepEqual([cells.length, seeds, version], [4, [0, 1], 3]);
     const gains = cells.map((of: { accuracy: { mean: number } }) => of.accuracy.mean);
     assert.deepEqual(gains, [...gains].sort((a, b) => b - a));
     assert.equal(lines(folder, "sweep.csv").length, 5);

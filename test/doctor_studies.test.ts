@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { FormName } from "../engine/doctor/forms/forms.ts";
+import { type ArmName, usualArmOptions } from "../engine/doctor/arms/arms.ts";
 import { checkTreatment, Stages } from "../engine/doctor/stages.ts";
 import type { Treatment } from "../engine/doctor/treatment.ts";
 import { layerCorrelation } from "../engine/doctor/studies/correlation.ts";
@@ -14,6 +15,8 @@ import {
   type Grid,
   rankCells,
   sweepSeed,
+  type Tried,
+  triesOf,
 } from "../engine/doctor/studies/sweep.ts";
 import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
@@ -95,6 +98,11 @@ const grid: Grid = {
 };
 
 /** What settings come to, as a command has it. */
+function triedOf({ arm = "treated", samRho = 0.05, ...settings }: Cell["settings"]): Tried {
+  const options = { ...usualArmOptions, samRho: Number(samRho) };
+  return { arm: arm as ArmName, treatment: treatmentOf(settings), options };
+}
+
 function treatmentOf({ form, alpha, beta, theta, layer }: Cell["settings"]): Treatment {
   const layers = String(layer).split("+");
   const weights = { alpha: Number(alpha), beta: Number(beta) };
@@ -103,7 +111,7 @@ function treatmentOf({ form, alpha, beta, theta, layer }: Cell["settings"]): Tre
 }
 
 Deno.test("a grid: what counts is there once, and the control is no cell", () => {
-  const cells = cellsOf(grid, treatmentOf);
+  const cells = cellsOf(grid, triedOf);
   // alpha 2: 2 betas, 2 thetas, 2 layers; beta 1 alone: 2 layers.
   assert.equal(cells.length, 10);
   assert.equal(new Set(cells.map(({ name }) => name)).size, 10);
@@ -114,17 +122,33 @@ Deno.test("a grid: what counts is there once, and the control is no cell", () =>
   assert.equal(cells[0].name, "alpha 0 beta 1 theta 0.1 layer features.0", "what varies");
   // Names are of files; they stay different.
   const layers = { ...grid, layer: ["a/b.*", "a_b.*"], alpha: [1], beta: [0], theta: [0.2] };
-  const names = cellsOf(layers, treatmentOf).map(({ name }) => name);
+  const names = cellsOf(layers, triedOf).map(({ name }) => name);
   assert.deepEqual(names, ["layer a_b._", "layer a_b._ (2)"]);
   // Without theta's effect there is one cell, whatever the values.
   assert.equal(
-    cellsOf({ ...grid, alpha: [0], beta: [1], layer: ["input"] }, treatmentOf).length,
+    cellsOf({ ...grid, alpha: [0], beta: [1], layer: ["input"] }, triedOf).length,
     1,
   );
 });
 
+Deno.test("a grid of arms: each has its own settings, and how many tries it has is known", () => {
+  const searched = {
+    arm: ["treated", "placebo", "sam", "swa"],
+    ...{ ...grid, form: ["paper"], theta: [0.2], beta: [0] },
+    ...{ alpha: [0, 1, 2], layer: ["input"], samRho: [0.02, 0.05] },
+  };
+  const cells = cellsOf(searched, triedOf);
+  assert.deepEqual(cells.map(({ name }) => name), [
+    ...["treated alpha 1", "treated alpha 2", "placebo alpha 1", "placebo alpha 2"],
+    ...["sam samRho 0.02", "sam samRho 0.05", "swa"],
+  ]);
+  assert.deepEqual(cells[4].settings, { arm: "sam", samRho: 0.02 });
+  assert.equal(cells[0].settings.samRho, undefined);
+  assert.deepEqual([...triesOf(cells)], [["treated", 2], ["placebo", 2], ["sam", 2], ["swa", 1]]);
+});
+
 Deno.test("a sweep: cells are summed up over seeds, the best first", () => {
-  const [first, second] = cellsOf(grid, treatmentOf);
+  const [first, second] = cellsOf(grid, triedOf);
   const validated = { loss: 1, best_epoch: 1 };
   const of = (cell: Cell, seed: number, gain: number, group?: number): CellResult => ({
     ...{ cell: cell.name, seed, mcnemar: { b: 0, c: 0, p: 1 }, interval: [0, 0], seconds: 1 },
@@ -158,7 +182,7 @@ Deno.test("a sweep looks at the validation split alone and goes on where it stop
       ...{ weightDecay: 0, noise: 0, noiseCopies: 1, seed: 3, validation: 0.25 },
     };
     const few = { ...grid, theta: [0.2], beta: [0], layer: ["features.0", "input"] };
-    const cells = cellsOf(few, treatmentOf);
+    const cells = cellsOf(few, triedOf);
     const begun: string[] = [];
     const run = (interruptAt = Infinity) => {
       const nothing = () => {};

@@ -1,12 +1,23 @@
-/** Which settings of the constraint gain over the control, on the validation split. */
+/** Which settings of an arm gain over the control, on the validation split. */
 
 import { ACCOUNT, accountOf } from "../../engine/data/account.ts";
 import { trainingSplits } from "../../engine/data/dataset.ts";
-import { constraintInWords } from "../../engine/doctor/constraint.ts";
+import {
+  armOf,
+  armOptions,
+  ARMS,
+  armsOf,
+  requireArms,
+  usualArmOptions,
+} from "../../engine/doctor/arms/arms.ts";
+import { CONTROL, TREATED } from "../../engine/doctor/contrasts.ts";
+import { constraintInWords, OFF } from "../../engine/doctor/constraint.ts";
 import type { PairedSample } from "../../engine/doctor/significance.ts";
 import { checkTreatment, Stages } from "../../engine/doctor/stages.ts";
 import type { Treatment } from "../../engine/doctor/treatment.ts";
 import {
+  ARM_AXIS,
+  bestOfArms,
   type Cell,
   type CellResult,
   cellsOf,
@@ -16,6 +27,8 @@ import {
   SWEEP_VERSION,
   type SweepFile,
   sweepSeed,
+  type Tried,
+  triesOf,
   type Validated,
   variedAxes,
 } from "../../engine/doctor/studies/sweep.ts";
@@ -59,7 +72,7 @@ import { fittingWeights, openWeightsFile } from "../weights.ts";
 
 /** The flags that are searched: each takes a list of values. */
 const searchable = { ...constraintFlags, ...kernelFlags };
-const lists = searched(searchable);
+const lists = searched({ ...searchable, ...armOptions });
 const { noise, noiseCopies } = diagnosisFlags;
 
 /** The weights that are tried where nothing is asked for. */
@@ -81,6 +94,15 @@ const flags = flagTable({
   alphaKappa: { ...lists.alphaKappa, need: inPlaceOf("alpha") },
   beta: { ...lists.beta, default: WEIGHTS.beta },
   betaKappa: { ...lists.betaKappa, need: inPlaceOf("beta") },
+  arms: {
+    type: "list",
+    of: "string",
+    choices: ARMS.map(({ name }) => name).filter((name) => name !== CONTROL),
+    what: "arm",
+    default: [TREATED],
+    help: "the arms whose settings are searched, each by its own flags; all are held against the " +
+      "control (deno task treat --help tells what they are)",
+  },
   ...{ noise, noiseCopies },
   ...seedsFlag(1, "seeds: --seed, the next one and so on"),
 });
@@ -88,12 +110,13 @@ type Args = Values<typeof flags>;
 
 export const command = defineCommand({
   name: "study sweep",
-  summary: "Search for settings of the constraint that gain over the control",
+  summary: "Search for settings that gain over the control",
   description:
-    "Treats a baseline in every combination of the settings given, and compares each with the " +
-    "control on the validation split alone; the test set is not touched. The constraint's flags " +
-    "are those of deno task treat, each a list of values here; several layers together are written " +
-    "a+b. Ctrl-C stops it; --resume goes on with the first combination that is not finished. " +
+    "Trains a baseline on in every combination of the settings given, and compares each with the " +
+    "control on the validation split alone; the test set is not touched. The flags of the " +
+    "constraint and of the arms are those of deno task treat, each a list of values here; several " +
+    "layers together are written a+b. Where several arms are searched, each should have as many " +
+    "tries; how many it has is printed. Ctrl-C stops it; --resume goes on with the first combination that is not finished. " +
     "Writes sweep.json, sweep.csv, and a curve for each setting with several values as .svg.",
   flags,
   examples: [
@@ -101,6 +124,10 @@ export const command = defineCommand({
     {
       args: "--alpha 0 --beta 0.3,1,3 --space-layer input,features.0,features.4",
       does: "the space-wise share, by layer and weight",
+    },
+    {
+      args: "--arms treated,placebo,sam --alpha 0.1,1,10 --sam-rho 0.02,0.05,0.1",
+      does: "three tries for each of three arms",
     },
   ],
   async run(given, context) {
@@ -115,8 +142,14 @@ export const command = defineCommand({
       const constraint = constraintOf(of, network, set, entry.featureLayer);
       return { constraint, theta, imagesPerClass };
     };
+    const triedOf = (settings: Cell["settings"]): Tried => {
+      const [arm] = armsOf([`${settings[ARM_AXIS]}`]).filter((name) => name !== CONTROL);
+      const options = { ...usualArmOptions, ...chosen(armOptions, settings) };
+      const treatment = armOf(arm).isConstrained ? treatmentOf(settings) : UNTREATED;
+      return { arm, treatment, options };
+    };
     const grid = gridOf(args);
-    const cells = cellsOf(grid, treatmentOf);
+    const cells = cellsOf(grid, triedOf);
     if (cells.length === 0) {
       throw new UserError(
         "with every --alpha and --beta 0 there is nothing to compare with the control",
@@ -124,8 +157,10 @@ export const command = defineCommand({
         "name weights to try, such as --alpha 0.1,1",
       );
     }
-    const isInSpace = cells.some(({ treatment }) => treatment.constraint.space.weight > 0);
-    if (args.masks !== undefined && !isInSpace) {
+    const usesMasks = cells.some(({ arm, treatment: { constraint } }) =>
+      constraint.space.weight > 0 || armOf(arm).needs.includes("masks")
+    );
+    if (args.masks !== undefined && !usesMasks) {
       throw new UserError(
         "--masks has no effect: every weight of the space-wise constraint is 0",
         ExitCode.usage,
@@ -133,13 +168,15 @@ export const command = defineCommand({
       );
     }
     const runtime = openRuntime(gpu, args);
-    const steps = new Map<string, Treatment>();
-    for (const { treatment } of cells) {
-      checkTreatment(network, set, { ...treatment, weights });
-      steps.set(stepOf(treatment), treatment);
+    const steps = new Map<string, Cell>();
+    for (const cell of cells) {
+      const { arm, treatment: { constraint } } = cell;
+      if (armOf(arm).isConstrained) checkTreatment(network, set, { constraint, weights });
+      requireArms([arm], { network, set, constraint });
+      steps.set(stepOf(cell), cell);
     }
-    for (const treatment of steps.values()) {
-      requireRoomFor({ network, set, options: { ...args, ...treatment } }, runtime);
+    for (const { arm, treatment: { constraint } } of steps.values()) {
+      requireRoomFor({ network, set, options: { ...args, arms: [arm], constraint } }, runtime);
     }
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
@@ -151,7 +188,7 @@ export const command = defineCommand({
     context.print(
       `cells    ${cells.length}, with ${
         seeds.length === 1 ? "one seed" : `${seeds.length} seeds`
-      } each`,
+      } each${triesInWords(cells)}`,
     );
 
     const results: CellResult[] = [];
@@ -161,7 +198,7 @@ export const command = defineCommand({
         args,
         ["control", ...cells.map(({ name }) => name)],
         seeds.length,
-        (stage) => cells.some(({ name }) => name === stage) ? "treated" : stage,
+        (stage) => cells.find(({ name }) => name === stage)?.arm ?? stage,
       ),
     );
     try {
@@ -211,17 +248,41 @@ export const command = defineCommand({
   },
 });
 
-/** What tells the plans of two treatments' steps apart, as far as memory goes. */
-const stepOf = ({ constraint: { channel, space } }: Treatment): string =>
-  JSON.stringify([channel, space].map(({ form, layers, weight }) => weight > 0 && [form, layers]));
+/** What tells the plans of two cells' steps apart, as far as memory goes. */
+const stepOf = ({ arm, treatment: { constraint: { channel, space } } }: Cell): string =>
+  JSON.stringify([
+    arm,
+    ...[channel, space].map(({ form, layers, weight }) => weight > 0 && [form, layers]),
+  ]);
 
 /** The values of every setting that is searched; those of which none is given follow others. */
 function gridOf(args: Args): Grid {
   const replaced = [args.alphaKappa && "alpha", args.betaKappa && "beta"];
-  const axes = (Object.keys(searchable) as (keyof typeof searchable)[])
-    .filter((axis) => !replaced.includes(axis));
-  const given = axes.flatMap((axis) => args[axis] === undefined ? [] : [[axis, args[axis]]]);
-  return Object.fromEntries(given);
+  const constrained = args.arms.some((arm) => armOf(arm).isConstrained)
+    ? (Object.keys(searchable) as (keyof typeof searchable)[])
+      .filter((axis) => !replaced.includes(axis))
+    : [];
+  const own = args.arms.flatMap((arm) => Object.keys(armOf(arm).options));
+  const values: Readonly<Record<string, unknown>> = args;
+  const given = [...constrained, ...own].flatMap((axis) =>
+    values[axis] === undefined ? [] : [[axis, values[axis]]]
+  );
+  return { [ARM_AXIS]: args.arms, ...Object.fromEntries(given) };
+}
+
+/** What an arm without the constraint is treated by. */
+const UNTREATED: Treatment = {
+  ...{ constraint: { channel: OFF, space: OFF }, theta: 0, imagesPerClass: 1 },
+};
+
+/** How many tries each arm has, where there are several. */
+function triesInWords(cells: readonly Cell[]): string {
+  const tries = triesOf(cells);
+  if (tries.size === 1) return "";
+  const words = [...tries].map(([arm, count]) => `${arm} ${count}`).join(", ");
+  const isFair = new Set(tries.values()).size === 1;
+  return `: ${words}` +
+    (isFair ? "" : "\nwarning  not as many tries for each arm: more of them find more by chance");
 }
 
 async function write(folder: RunFolder, file: SweepFile): Promise<void> {
@@ -244,7 +305,7 @@ function row(
   const gain = (of: PairedSample | undefined) =>
     of ? [of.mean, of.interval?.[0] ?? null, of.interval?.[1] ?? null] : [null, null, null];
   return [
-    ...axes.map((axis) => settings[axis]),
+    ...axes.map((axis) => settings[axis] ?? null),
     results.length,
     ...gain(accuracy),
     ...gain(worst_group),
@@ -257,26 +318,30 @@ function describe({ cells, seeds, grid }: SweepFile): string {
     if (!of) return "";
     return points(of.mean) + (of.interval ? ` (${of.interval.map(points).join(" to ")})` : "");
   };
-  const rows = cells.map(({ cell, accuracy, worst_group, results }) => {
+  const row = ({ cell, accuracy, worst_group, results }: CellSummary) => {
     const mean = (of: (treated: Validated) => number | undefined) => {
       const sum = results.reduce((sum, { treated }) => sum + (of(treated) ?? NaN), 0);
       return percent(sum / results.length);
     };
     return [
-      ...varied.map((axis) => `${cell.settings[axis]}`),
+      ...varied.map((axis) => `${cell.settings[axis] ?? ""}`),
       ...[mean(({ accuracy }) => accuracy), gain(accuracy)],
       ...(worst_group ? [mean(({ worst_group }) => worst_group), gain(worst_group)] : []),
     ];
-  });
+  };
   const header = [
     ...[...varied.map(spoken), "validation", "vs control"],
     ...(cells.some(({ worst_group }) => worst_group) ? ["worst group", "vs control"] : []),
   ];
   return [
-    table(header, rows),
+    table(header, cells.map(row)),
     "",
+    ...(varied.includes(ARM_AXIS)
+      ? ["the best of each arm:", "", table(header, bestOfArms(cells).map(row)), ""]
+      : []),
     ...(cells.length === 1 ? [constraintInWords(cells[0].cell.treatment.constraint)] : []),
-    "treated minus control in points, on the validation split" +
+    `${varied.includes(ARM_AXIS) ? "each" : grid[ARM_AXIS][0]} minus control in points, on the ` +
+    "validation split" +
     (seeds.length > 1 ? ` (95 % t, ${seeds.length} seeds)` : ""),
   ].join("\n");
 }

@@ -244,6 +244,7 @@ export const sweepSchema = v.looseObject({
     cell: v.looseObject({
       name: v.string(),
       settings: v.record(v.string(), setting),
+      arm: v.string(),
       treatment: v.looseObject({ constraint, theta: finite, imagesPerClass: count }),
     }),
     ...{ accuracy: pairedSample, worst_group: v.optional(pairedSample) },

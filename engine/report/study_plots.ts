@@ -104,7 +104,9 @@ export function sweepPlot(
   const others = variedAxes(grid).filter((other) => other !== axis);
   const lines = new Map<string, [number, number, number][]>();
   for (const { cell: { settings }, accuracy: { mean, interval } } of cells) {
-    const name = others.map((other) => `${spoken(other)} ${settings[other]}`).join(", ") || "gain";
+    if (settings[axis] === undefined) continue;
+    const own = others.filter((other) => settings[other] !== undefined);
+    const name = own.map((other) => `${spoken(other)} ${settings[other]}`).join(", ") || "gain";
     const reach = interval ? interval[1] - mean : 0;
     const point: [number, number, number] = [
       values.indexOf(settings[axis]),
@@ -116,7 +118,7 @@ export function sweepPlot(
   return linePlot({
     ...size,
     title: `Gain over the control by ${spoken(axis)}`,
-    description: `Validation accuracy on ${data}, treated minus control in points, mean of ` +
+    description: `Validation accuracy on ${data}, minus the control's in points, mean of ` +
       `${counted(seeds.length, "seed")}; bars are 95 % intervals. ` +
       `The best ${Math.min(lines.size, MOST_LINES)} of ${lines.size} lines.`,
     x: { label: spoken(axis), names: values.map(String) },

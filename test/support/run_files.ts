@@ -117,10 +117,10 @@ export const runJson: Readonly<Record<string, unknown>> = {
     }],
   },
   "sweep.json": {
-    ...{ version: 2, ...about, seeds: [0], grid: { alpha: [0.1, 1], layer: ["features"] } },
+    ...{ version: 3, ...about, seeds: [0], grid: { alpha: [0.1, 1], layer: ["features"] } },
     cells: [0.1, 1].map((alpha) => ({
       cell: {
-        ...{ name: `alpha ${alpha}`, settings: { alpha, layer: "features" } },
+        ...{ name: `alpha ${alpha}`, settings: { alpha, layer: "features" }, arm: "treated" },
         treatment: { constraint, theta: 0.2, imagesPerClass: 5 },
       },
       ...{ accuracy: paired, worst_group: paired },

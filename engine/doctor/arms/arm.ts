@@ -59,6 +59,8 @@ export interface Arm<Name extends string = string, Options extends OptionTable =
   /** The paper that it is from. */
   readonly source?: string;
   readonly needs: readonly ArmNeed[];
+  /** Whether it is trained with the constraint in some way, so that what sets that sets the arm. */
+  readonly isConstrained?: boolean;
   /** What can be set; keys are unique among all arms. */
   readonly options: Options;
   /** About how many of the control's steps one of its own takes, until it is measured (default 1). */

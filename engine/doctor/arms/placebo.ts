@@ -14,6 +14,7 @@ export const placebo = defineArm({
   words: "trained on with the constraint, on masks of other images and kernels drawn by lot",
   help: "the same with masks of other images and random kernels",
   needs: ["evidence"],
+  isConstrained: true,
   options: {},
   cost: 3,
   recipe: (site) => {
@@ -28,6 +29,7 @@ export const placeboMean = defineArm({
   words: "trained on with the constraint, on one mean mask for all and the same kernels for all",
   help: "the same with one mean mask and mean kernels for all",
   needs: ["evidence"],
+  isConstrained: true,
   options: {},
   cost: 3,
   recipe: (site) => misled(site, meanMask, meanKernels(site.kernels)),

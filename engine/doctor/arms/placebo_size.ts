@@ -22,6 +22,7 @@ export const placeboSize = defineArm({
   words: "trained on with as small a gradient, wherever it lies",
   help: "the gradient's size held down, wherever it lies",
   needs: ["constraint"],
+  isConstrained: true,
   options: {},
   cost: 3,
   recipe: async (site) => {

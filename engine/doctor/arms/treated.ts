@@ -9,6 +9,7 @@ export const treated = defineArm({
   help: "with the constraint on gradients",
   source: "Feng et al., AAAI 2022",
   needs: [],
+  isConstrained: true,
   options: {},
   cost: 3,
   recipe: (site) => constrained(site),

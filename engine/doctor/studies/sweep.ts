@@ -1,8 +1,9 @@
 /**
- * A search over the constraint's settings, on the validation split only: the test set is never
- * looked at, so that what a search finds can still be tested. From one baseline, and beside one
- * control, of each seed a model is treated in every cell of a grid. A cell that is finished leaves a
- * file and is not done again.
+ * A search over the settings of arms, on the validation split only: the test set is never looked at,
+ * so that what a search finds can still be tested. From one baseline, and beside one control, of each
+ * seed a model is trained on in every cell of a grid. Where several arms are searched, each should
+ * have as many cells: who tries more finds more by chance. A cell that is finished leaves a file and
+ * is not done again.
  */
 
 import { join } from "node:path";
@@ -20,8 +21,8 @@ import { loadStateDict } from "../../nn/state.ts";
 import type { RunFolder, StageResult } from "../../run/run_folder.ts";
 import { accuracy, type Prediction, predictions } from "../../train/predictions.ts";
 import { Predictor } from "../../train/predict.ts";
+import { type ArmName, armOf, type ArmOptions, armOptions } from "../arms/arms.ts";
 import { classMeasures } from "../class_measures.ts";
-import { usualArmOptions } from "../arms/arms.ts";
 import { termsOf } from "../constraint.ts";
 import {
   type Interval,
@@ -35,44 +36,69 @@ import { cellResultSchema } from "../schemas.ts";
 import { classKernels, type Stages, type Trial } from "../stages.ts";
 import type { Treatment } from "../treatment.ts";
 
-export const SWEEP_VERSION = 2;
+export const SWEEP_VERSION = 3;
 
 /** The values of each setting that is searched, by its name; a list of layers is written a+b. */
 export type Grid = Readonly<Record<string, readonly (string | number)[]>>;
 
-/** One value of each setting, and what it comes to. */
-export interface Cell {
+/** What settings come to: how a model is trained on. */
+export interface Tried {
+  readonly arm: ArmName;
+  readonly treatment: Treatment;
+  readonly options: ArmOptions;
+}
+
+/** One value of each setting that its arm has, and what it comes to. */
+export interface Cell extends Tried {
   /** Tells it from the others of its sweep: the settings that vary. Its file's and stage's name. */
   readonly name: string;
   readonly settings: Readonly<Record<string, string | number>>;
-  readonly treatment: Treatment;
 }
 
 /**
  * The cells of a grid, each once: of a term that is off nothing counts, nor do the images and the
- * threshold that kernels are found by where the channel-wise term is. What has neither term is the
- * control and no cell.
- * @param treatmentOf what settings come to
+ * threshold that kernels are found by where the channel-wise term is; for an arm without the
+ * constraint only its own options count. What has neither term is the control and no cell.
+ * @param triedOf what settings come to
  */
 export function cellsOf(
   grid: Grid,
-  treatmentOf: (settings: Cell["settings"]) => Treatment,
+  triedOf: (settings: Cell["settings"]) => Tried,
 ): Cell[] {
-  let combinations: Cell["settings"][] = [{}];
-  for (const [key, values] of Object.entries(grid)) {
-    combinations = combinations.flatMap((of) => values.map((value) => ({ ...of, [key]: value })));
-  }
-  const varied = variedAxes(grid);
   const distinct = new Map<string, Cell>();
-  for (const settings of combinations) {
-    const treatment = treatmentOf(settings);
-    if (termsOf(treatment.constraint).length === 0) continue;
-    const key = canonicalText(whatCounts(treatment));
-    if (distinct.has(key)) continue;
-    const words = varied.map((axis) => `${axis} ${settings[axis]}`).join(" ") || "cell";
-    distinct.set(key, { name: words, settings, treatment });
+  for (const arm of grid[ARM_AXIS] ?? ["treated"]) {
+    const axes = Object.keys(grid).filter((axis) => counts(`${arm}`, axis));
+    const own = Object.fromEntries(
+      axes.map((axis) => [axis, axis === ARM_AXIS ? [arm] : grid[axis]]),
+    );
+    const varied = variedAxes(grid).filter((axis) => axis in own);
+    for (const settings of combinations(own)) {
+      const tried = triedOf(settings);
+      if (armOf(tried.arm).isConstrained && termsOf(tried.treatment.constraint).length === 0) {
+        continue;
+      }
+      const key = canonicalText(whatCounts(tried));
+      if (distinct.has(key)) continue;
+      const words = varied.map((axis) => axis === ARM_AXIS ? arm : `${axis} ${settings[axis]}`);
+      distinct.set(key, { name: words.join(" ") || "cell", settings, ...tried });
+    }
   }
   return withFileNames([...distinct.values()]);
+}
+
+/** Every choice of one value of each setting. */
+function combinations(grid: Grid): Cell["settings"][] {
+  let all: Cell["settings"][] = [{}];
+  for (const [key, values] of Object.entries(grid)) {
+    all = all.flatMap((of) => values.map((value) => ({ ...of, [key]: value })));
+  }
+  return all;
+}
+
+/** Whether a setting is one of an arm's: its own option, or the constraint's where it has that. */
+function counts(arm: string, axis: string): boolean {
+  const { isConstrained = false, options } = armOf(arm);
+  return axis === ARM_AXIS || axis in options || (isConstrained && !(axis in armOptions));
 }
 
 /** The cells with names that files can have, still different from each other. */
@@ -90,12 +116,28 @@ function withFileNames(cells: readonly Cell[]): Cell[] {
 export const variedAxes = (grid: Grid): string[] =>
   Object.keys(grid).filter((axis) => grid[axis].length > 1);
 
-/** A treatment without what has no effect in it. */
-function whatCounts({ constraint, theta, imagesPerClass }: Treatment): Settings {
+/** The axis of a grid along which the arms are. */
+export const ARM_AXIS = "arm";
+
+/** What is tried, without what has no effect in it. */
+function whatCounts({ arm, treatment, options }: Tried): Settings {
+  const { isConstrained, options: table } = armOf(arm);
+  const values = options as Readonly<Record<string, unknown>>;
+  const own = Object.fromEntries(Object.keys(table).map((key) => [key, values[key]]));
+  if (!isConstrained) return { arm, ...own };
+  const { constraint, theta, imagesPerClass } = treatment;
   const terms = termsOf(constraint).map((term) => [term, constraint[term]]);
   const kernels = constraint.channel.weight !== 0 && { theta, imagesPerClass };
-  return { ...Object.fromEntries(terms), ...kernels };
+  return { arm, ...own, ...Object.fromEntries(terms), ...kernels };
 }
+
+/** How many cells each arm has. */
+export const triesOf = (cells: readonly Cell[]): Map<string, number> =>
+  new Map([...Map.groupBy(cells, ({ arm }) => arm)].map(([arm, { length }]) => [arm, length]));
+
+/** The best cell of each arm. @param cells the best first */
+export const bestOfArms = (cells: readonly CellSummary[]): CellSummary[] =>
+  [...Map.groupBy(cells, ({ cell }) => cell.arm).values()].map(([best]) => best);
 
 /** How a model does on the validation split. */
 export interface Validated {
@@ -111,6 +153,7 @@ export interface CellResult {
   readonly cell: string;
   readonly seed: number;
   readonly control: Validated;
+  /** The cell's own model. */
   readonly treated: Validated;
   /** Control against treated on the validation images. */
   readonly mcnemar: McNemar;
@@ -118,7 +161,7 @@ export interface CellResult {
   readonly seconds: number;
 }
 
-/** A cell over the seeds: treated minus control. */
+/** A cell over the seeds: its models minus the controls. */
 export interface CellSummary {
   readonly cell: Cell;
   readonly accuracy: PairedSample;
@@ -156,11 +199,13 @@ export async function sweepSeed(
   folder: RunFolder,
   options: SweepOptions,
 ): Promise<CellResult[]> {
-  for (const { treatment } of options.cells) stages.requireMasks(treatment.constraint);
+  for (const { arm, treatment } of options.cells) {
+    if (armOf(arm).isConstrained) stages.requireMasks(treatment.constraint);
+  }
   await makeFolder(folder.file("cells"));
   const fileOf = ({ name }: Cell) => join(folder.file("cells"), `${name}.json`);
   const baseline = await stages.baseline();
-  const control = await stages.arm("control", trialOf(baseline, options.cells[0].treatment));
+  const control = await stages.arm("control", trialOf(baseline, options.cells[0]));
   const judge = await Judge.make(stages, options.batch);
   try {
     const reference = await judge.judge(control);
@@ -192,12 +237,11 @@ async function sweepCell(
   control: Judged,
 ): Promise<CellResult> {
   const begun = performance.now();
-  const { name } = cell;
-  const kernels = classKernels(await stages.diagnose(baseline.state, cell.treatment));
-  const { treatment } = await stages.weigh(baseline.state, cell.treatment, kernels);
-  const treated = await judge.judge(
-    await stages.arm("treated", trialOf(baseline, treatment, kernels), name),
-  );
+  const { name, arm } = cell;
+  const trial = armOf(arm).isConstrained
+    ? await diagnosed(stages, baseline, cell)
+    : trialOf(baseline, cell);
+  const treated = await judge.judge(await stages.arm(arm, trial, name));
   const [first, second] = [control, treated].map(({ predicted }) =>
     predicted.map((p) => p.label === p.predicted)
   );
@@ -210,11 +254,16 @@ async function sweepCell(
   };
 }
 
-const trialOf = (
-  { state }: StageResult,
-  treatment: Treatment,
-  kernels: Trial["kernels"] = new Map(),
-): Trial => ({ baseline: state, treatment, kernels, options: usualArmOptions });
+const trialOf = ({ state }: StageResult, { treatment, options }: Tried): Trial => ({
+  ...{ baseline: state, treatment, kernels: new Map(), options },
+});
+
+/** A trial of a treatment, with the kernels that it rests on and its weights. */
+async function diagnosed(stages: Stages, baseline: StageResult, tried: Tried): Promise<Trial> {
+  const kernels = classKernels(await stages.diagnose(baseline.state, tried.treatment));
+  const { treatment } = await stages.weigh(baseline.state, tried.treatment, kernels);
+  return { ...trialOf(baseline, { ...tried, treatment }), kernels };
+}
 
 interface Judged {
   readonly predicted: readonly Prediction[];

@@ -99,11 +99,11 @@ ${
 ${figures(varied.map((axis) => figure(sweepPlot(file, axis, SIZE), "")))}
 ${
     table({
-      caption: "Treated minus control in points of validation accuracy, the best first",
+      caption: "Minus control in points of validation accuracy, the best first",
       header: ["Place", ...varied.map((axis) => capital(spoken(axis))), "Gain", "95 % t interval"],
       rows: cells.map(({ cell, accuracy: { mean, interval } }, i) => [
         i + 1,
-        ...varied.map((axis) => cell.settings[axis]),
+        ...varied.map((axis) => cell.settings[axis] ?? ""),
         points(mean),
         interval ? range(interval, points) : "",
       ]),
