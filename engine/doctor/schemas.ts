@@ -78,7 +78,10 @@ const mcnemar = v.looseObject({ b: count, c: count, p: finite });
 /** By the arms' names; the control is one of several. */
 const arms = v.pipe(
   v.record(v.string(), outcome),
-  v.check((of) => CONTROL in of && Object.keys(of).length > 1, "it lacks a control or an arm"),
+  v.check(
+    (of) => Object.hasOwn(of, CONTROL) && Object.keys(of).length > 1,
+    "it lacks a control or an arm",
+  ),
 );
 const pair = { arm: v.string(), against: v.string() };
 const difference = v.looseObject({ difference: finite, interval: v.nullable(interval) });
@@ -145,7 +148,8 @@ export const summarySchema = v.pipe(
   v.check(
     ({ arms, metrics }) =>
       Object.values(metrics).every(({ models, contrasts }) =>
-        ["baseline", ...arms].every((model) => model in models) && areOf(contrasts, arms)
+        ["baseline", ...arms].every((model) => Object.hasOwn(models, model)) &&
+        areOf(contrasts, arms)
       ),
     "it lacks an arm",
   ),
@@ -194,7 +198,9 @@ export const exhibitsSchema = v.pipe(
     ({ models = [], changed = [] }) =>
       changed.every(({ by, foreground }) =>
         models.length === 3 &&
-        models.every((model) => model in by && (foreground === undefined || model in foreground))
+        models.every((model) =>
+          [by, foreground ?? by].every((known) => Object.hasOwn(known, model))
+        )
       ),
     "what changed lacks a model",
   ),

@@ -137,7 +137,10 @@ fuzzJson(
   { name: "manifest.json" },
 );
 fuzzJson("a benchmark's results", {
-  results: [{ seconds: 1, engine: "this engine", work: { kind: "step" }, group: "a" }],
+  results: [{
+    ...{ seconds: 1, engine: "this engine", work: { kind: "step" } },
+    ...{ group: "a", name: "small" },
+  }],
 }, (path) => readReport(path));
 Deno.test("fuzz: tuned choices", () =>
   inFolder(async (folder) => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError } from "../../engine/errors.ts";
 import { inFolder } from "./io.ts";
-import { Dice, eachNull, mutateBytes, mutateJson } from "./mutate.ts";
+import { Dice, eachOdd, mutateBytes, mutateJson } from "./mutate.ts";
 
 /** Inputs for each reader; in CI as many as take some seconds. */
 const INPUTS = Number(Deno.env.get("MODEL_DOCTOR_FUZZ") ?? 30);
@@ -49,7 +49,7 @@ export function fuzz(what: string, seeds: readonly Uint8Array[], read: Read): vo
   });
 }
 
-/** As `fuzz`, of JSON, as it is read from a file in a folder of its own; each part is null once. */
+/** As `fuzz`, of JSON, as it is read from a file in a folder of its own; each part is odd once. */
 export function fuzzJson(
   what: string,
   value: unknown,
@@ -77,7 +77,7 @@ export function fuzzJson(
         await read(path, new TextDecoder().decode(bytes), folder);
       };
       await readIt(encoded(value));
-      for (const other of eachNull(value)) await tolerate(readIt, encoded(other), "a null");
+      for (const other of eachOdd(value)) await tolerate(readIt, encoded(other), "an oddity");
       await feed(readIt, (dice) =>
         dice.below(4) === 0 ? mutateBytes(encoded(value), dice) : encoded(mutateJson(value, dice)));
     }));

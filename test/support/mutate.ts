@@ -78,13 +78,17 @@ function changed(value: any, dice: Dice): unknown {
   return value;
 }
 
-/** A JSON value with each of its parts null in turn; of lists the first item. */
-export function* eachNull(value: unknown): Generator<unknown> {
+/**
+ * A JSON value with each of its parts null in turn, and each text a name that every object knows;
+ * of lists the first item.
+ */
+export function* eachOdd(value: unknown): Generator<unknown> {
   if (typeof value !== "object" || value === null) return;
   for (const [key, part] of Object.entries(value).slice(0, Array.isArray(value) ? 1 : undefined)) {
     const put = (other: unknown) =>
       Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other };
     yield put(null);
-    for (const other of eachNull(part)) yield put(other);
+    if (typeof part === "string") yield put("__proto__");
+    for (const other of eachOdd(part)) yield put(other);
   }
 }
