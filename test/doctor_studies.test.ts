@@ -10,14 +10,12 @@ import { layerCorrelation } from "../engine/doctor/studies/correlation.ts";
 import { noiseStudy } from "../engine/doctor/studies/noise.ts";
 import {
   type Cell,
-  type CellResult,
   cellsOf,
   type Grid,
-  rankCells,
-  sweepSeed,
   type Tried,
   triesOf,
-} from "../engine/doctor/studies/sweep.ts";
+} from "../engine/doctor/studies/cells.ts";
+import { type CellResult, rankCells, sweepSeed } from "../engine/doctor/studies/sweep.ts";
 import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";

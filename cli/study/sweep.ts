@@ -11,34 +11,27 @@ import {
   usualArmOptions,
 } from "../../engine/doctor/arms/arms.ts";
 import { CONTROL, TREATED } from "../../engine/doctor/contrasts.ts";
-import { constraintInWords, OFF } from "../../engine/doctor/constraint.ts";
-import type { PairedSample } from "../../engine/doctor/significance.ts";
+import { OFF } from "../../engine/doctor/constraint.ts";
 import { checkTreatment, Stages } from "../../engine/doctor/stages.ts";
 import type { Treatment } from "../../engine/doctor/treatment.ts";
 import {
   ARM_AXIS,
-  bestOfArms,
   type Cell,
-  type CellResult,
   cellsOf,
-  type CellSummary,
   type Grid,
+  type Tried,
+  triesOf,
+} from "../../engine/doctor/studies/cells.ts";
+import {
+  type CellResult,
   rankCells,
   SWEEP_VERSION,
   type SweepFile,
   sweepSeed,
-  type Tried,
-  triesOf,
-  type Validated,
-  variedAxes,
 } from "../../engine/doctor/studies/sweep.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import type { Need } from "../../engine/options.ts";
-import { encodeCsv } from "../../engine/io/csv.ts";
 import { initialize } from "../../engine/nn/state.ts";
-import { sweepPlot } from "../../engine/report/study_plots.ts";
-import { spoken } from "../../engine/report/text.ts";
-import type { RunFolder } from "../../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../../engine/run/stage.ts";
 import {
   adviseResume,
@@ -51,7 +44,6 @@ import {
   openData,
   openModel,
   openRun,
-  percent,
   seedsFlag,
   StageBars,
   trainFlags,
@@ -62,11 +54,10 @@ import { openRuntime } from "../exact.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { needs } from "../framework/rules.ts";
-import { table } from "../framework/table.ts";
 import { chosen, searched } from "./searched.ts";
+import { describeSweep, writeSweep } from "./sweep_tables.ts";
 import { warnOfSeen } from "../trained_with.ts";
 import { furtherFlags } from "../treat_flags.ts";
-import { points } from "../treat_tables.ts";
 import { requireRoomFor, treatForecast } from "../treatment.ts";
 import { fittingWeights, openWeightsFile } from "../weights.ts";
 
@@ -242,8 +233,8 @@ export const command = defineCommand({
       ...{ model: args.model, data: set.name, seeds, grid },
       cells: rankCells(cells, results),
     };
-    await write(folder, file);
-    context.print(`\n${describe(file)}`);
+    await writeSweep(folder, file);
+    context.print(`\n${describeSweep(file)}`);
     context.print(`\nwritten to ${folder.file("sweep.json")}`);
   },
 });
@@ -283,65 +274,4 @@ function triesInWords(cells: readonly Cell[]): string {
   const isFair = new Set(tries.values()).size === 1;
   return `: ${words}` +
     (isFair ? "" : "\nwarning  not as many tries for each arm: more of them find more by chance");
-}
-
-async function write(folder: RunFolder, file: SweepFile): Promise<void> {
-  const axes = Object.keys(file.grid);
-  const rows = file.cells.map((cell) => row(axes, cell));
-  await folder.writeText("sweep.csv", encodeCsv([...axes, ...GAINS], rows));
-  for (const axis of variedAxes(file.grid)) {
-    await folder.writeText(`sweep.${axis}.svg`, sweepPlot(file, axis));
-  }
-  await folder.writeJson("sweep.json", file);
-}
-
-const ofGain = (name: string) => [`${name}_gain`, `${name}_low`, `${name}_high`];
-const GAINS = ["seeds", ...ofGain("accuracy"), ...ofGain("worst_group")];
-
-function row(
-  axes: readonly string[],
-  { cell: { settings }, accuracy, worst_group, results }: CellSummary,
-): (string | number | null)[] {
-  const gain = (of: PairedSample | undefined) =>
-    of ? [of.mean, of.interval?.[0] ?? null, of.interval?.[1] ?? null] : [null, null, null];
-  return [
-    ...axes.map((axis) => settings[axis] ?? null),
-    results.length,
-    ...gain(accuracy),
-    ...gain(worst_group),
-  ];
-}
-
-function describe({ cells, seeds, grid }: SweepFile): string {
-  const varied = variedAxes(grid);
-  const gain = (of: PairedSample | undefined) => {
-    if (!of) return "";
-    return points(of.mean) + (of.interval ? ` (${of.interval.map(points).join(" to ")})` : "");
-  };
-  const row = ({ cell, accuracy, worst_group, results }: CellSummary) => {
-    const mean = (of: (treated: Validated) => number | undefined) => {
-      const sum = results.reduce((sum, { treated }) => sum + (of(treated) ?? NaN), 0);
-      return percent(sum / results.length);
-    };
-    return [
-      ...varied.map((axis) => `${cell.settings[axis] ?? ""}`),
-      ...[mean(({ accuracy }) => accuracy), gain(accuracy)],
-      ...(worst_group ? [mean(({ worst_group }) => worst_group), gain(worst_group)] : []),
-    ];
-  };
-  const header = [
-    ...[...varied.map(spoken), "validation", "vs control"],
-    ...(cells.some(({ worst_group }) => worst_group) ? ["worst group", "vs control"] : []),
-  ];
-  return [
-    table(header, cells.map(row)),
-    "",
-    ...(varied.includes(ARM_AXIS)
-      ? ["the best of each arm:", "", table(header, bestOfArms(cells).map(row)), ""]
-      : []),
-    ...(cells.length === 1 ? [constraintInWords(cells[0].cell.treatment.constraint)] : []),
-    `${varied.includes(ARM_AXIS) ? "each" : grid[ARM_AXIS][0]} minus control in points, on the ` +
-    "validation split" +
-    (seeds.length > 1 ? ` (95 % t, ${seeds.length} seeds)` : ""),
-  ].join("\n");
 }

@@ -2,7 +2,8 @@
 
 import type { CorrelationFile, LayerCorrelation } from "../doctor/studies/correlation.ts";
 import type { LayerNoise, NoiseCurve, NoiseFile } from "../doctor/studies/noise.ts";
-import { type SweepFile, variedAxes } from "../doctor/studies/sweep.ts";
+import { variedAxes } from "../doctor/studies/cells.ts";
+import { type SweepFile } from "../doctor/studies/sweep.ts";
 import { heatMap } from "./heat_map.ts";
 import { linePlot } from "./line_plot.ts";
 import { counted, percent, spoken } from "./text.ts";

@@ -2,7 +2,8 @@
 
 import type { CorrelationFile } from "../../doctor/studies/correlation.ts";
 import type { NoiseFile } from "../../doctor/studies/noise.ts";
-import { type SweepFile, variedAxes } from "../../doctor/studies/sweep.ts";
+import { variedAxes } from "../../doctor/studies/cells.ts";
+import { type SweepFile } from "../../doctor/studies/sweep.ts";
 import { Html, html } from "../html.ts";
 import { figure, figures, paragraph, type Section, table } from "../pieces.ts";
 import type { Study } from "../run.ts";
