@@ -25,7 +25,7 @@ export const count = (n: number): string => n.toLocaleString("en");
 export const counted = (n: number, one: string, many = `${one}s`): string =>
   `${count(n)} ${n === 1 ? one : many}`;
 
-export const capital = (name: string): string => name[0].toUpperCase() + name.slice(1);
+export const capital = (name: string): string => name.slice(0, 1).toUpperCase() + name.slice(1);
 
 /** p as it is usually told. */
 export const probability = (p: number): string =>

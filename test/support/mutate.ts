@@ -79,8 +79,8 @@ function changed(value: any, dice: Dice): unknown {
 }
 
 /**
- * A JSON value with each of its parts null in turn, and each text a name that every object knows;
- * of lists the first item.
+ * A JSON value with each of its parts null in turn, and each text empty, and a name that every object
+ * knows; of lists the first item.
  */
 export function* eachOdd(value: unknown): Generator<unknown> {
   if (typeof value !== "object" || value === null) return;
@@ -88,7 +88,7 @@ export function* eachOdd(value: unknown): Generator<unknown> {
     const put = (other: unknown) =>
       Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other };
     yield put(null);
-    if (typeof part === "string") yield put("__proto__");
+    if (typeof part === "string") yield* ["", "__proto__"].map(put);
     for (const other of eachOdd(part)) yield put(other);
   }
 }
