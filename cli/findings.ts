@@ -4,6 +4,7 @@ import {
   type Finding,
   FINDINGS_FILE,
   type FindingsFile,
+  othersOf,
 } from "../engine/doctor/findings/findings.ts";
 import { percent } from "./common.ts";
 import { LABEL, labelled, wrap } from "./framework/text.ts";
@@ -12,14 +13,13 @@ import { LABEL, labelled, wrap } from "./framework/text.ts";
 const SHOWN = 3;
 
 /** The findings, the most serious first, and what else was looked for. */
-export function describeFindings({ judged, looked, findings }: FindingsFile): string {
-  const told = looked.filter(({ lacking }) => lacking === undefined);
-  const sound = told.filter(({ name }) => !findings.some((finding) => finding.name === name));
+export function describeFindings(file: FindingsFile): string {
+  const { judged, findings } = file;
+  const { sound, untold } = othersOf(file);
   const rest = [
     sound.length > 0 &&
     labelled("sound", `not found: ${sound.map(({ words }) => words).join(", ")}`),
-    ...looked.filter(({ lacking }) => lacking !== undefined)
-      .map(({ words, lacking }) => labelled("unknown", `${words}: ${lacking}`)),
+    ...untold.map(({ words, lacking }) => labelled("unknown", `${words}: ${lacking}`)),
   ];
   return [
     wrap(

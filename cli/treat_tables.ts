@@ -1,5 +1,6 @@
 /** What a treatment found, as tables for the terminal. */
 
+import type { Difference } from "../engine/doctor/bootstrap.ts";
 import { probesInWords } from "../engine/doctor/probes/probes.ts";
 import {
   between,
@@ -18,8 +19,8 @@ import {
   scalars,
   type SummaryFile,
 } from "../engine/doctor/result.ts";
-import type { Interval } from "../engine/doctor/significance.ts";
 import { MAIN_MEASURES } from "../engine/doctor/verdict.ts";
+import { inPoints } from "../engine/doctor/words.ts";
 import { percent } from "./common.ts";
 import { table } from "./framework/table.ts";
 import { WIDTH, wrap } from "./framework/text.ts";
@@ -37,7 +38,7 @@ export function describeResult(result: ResultFile): string {
       validation === undefined ? "" : percent(validation),
       percent(test.accuracy),
       test.loss.toFixed(4),
-      control ? withInterval(control.difference, control.interval) : "",
+      control ? inPoints(control.difference, control.interval) : "",
       control?.holm?.toPrecision(2) ?? "",
       control ? `${costOf(result, name).toFixed(1)} x` : "",
     ];
@@ -59,11 +60,6 @@ export function describeResult(result: ResultFile): string {
   ].join("\n");
 }
 
-interface Difference {
-  readonly difference: number;
-  readonly interval: Interval | null;
-}
-
 /** How far arms are apart in what a verdict speaks of: treated minus the others, where it is there. */
 function differences(
   arms: readonly string[],
@@ -76,7 +72,7 @@ function differences(
     name,
     ...shown.map((pair) => {
       const found = of(pair, name);
-      return found ? withInterval(found.difference, found.interval) : "";
+      return found ? inPoints(found.difference, found.interval) : "";
     }),
   ]);
   const isOfOne = shown.every(({ arm }) => arm === shown[0].arm);
@@ -85,9 +81,6 @@ function differences(
     : ["points (95 %)", ...shown.map(pairInWords)];
   return table(header, rows);
 }
-
-const withInterval = (difference: number, interval: Interval | null): string =>
-  points(difference) + (interval ? ` (${interval.map(points).join(" to ")})` : "");
 
 /** The numbers beside accuracy and loss, which stand above. */
 function describeMeasures(result: ResultFile): string {
@@ -110,7 +103,7 @@ export function describeSummary({ seeds, arms, metrics, verdict }: SummaryFile):
     return [
       model,
       spread(accuracy.models[model], 100, 2),
-      control ? withInterval(control.mean, control.interval) : "",
+      control ? inPoints(control.mean, control.interval) : "",
       control?.holm?.toPrecision(2) ?? "",
     ];
   });
@@ -147,7 +140,3 @@ function spread(
   const number = (value: number) => (scale * value).toFixed(digits);
   return deviation === null ? number(mean) : `${number(mean)} +- ${number(deviation)}`;
 }
-
-/** A difference of shares in percentage points. */
-export const points = (difference: number) =>
-  `${difference < 0 ? "-" : "+"}${Math.abs(100 * difference).toFixed(2)}`;

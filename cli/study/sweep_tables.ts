@@ -9,13 +9,13 @@ import {
   type SweepFile,
   type Validated,
 } from "../../engine/doctor/studies/sweep.ts";
+import { inPoints } from "../../engine/doctor/words.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
 import { sweepPlot } from "../../engine/report/study_plots.ts";
 import { spoken } from "../../engine/report/text.ts";
 import type { RunFolder } from "../../engine/run/run_folder.ts";
 import { percent } from "../common.ts";
 import { table } from "../framework/table.ts";
-import { points } from "../treat_tables.ts";
 
 /** Writes sweep.json, sweep.csv and the curves. */
 export async function writeSweep(folder: RunFolder, file: SweepFile): Promise<void> {
@@ -48,10 +48,7 @@ function row(
 /** All cells, the best first. */
 export function describeSweep({ cells, seeds, grid }: SweepFile): string {
   const varied = variedAxes(grid);
-  const gain = (of: PairedSample | undefined) => {
-    if (!of) return "";
-    return points(of.mean) + (of.interval ? ` (${of.interval.map(points).join(" to ")})` : "");
-  };
+  const gain = (of: PairedSample | undefined) => of ? inPoints(of.mean, of.interval) : "";
   const row = ({ cell, accuracy, worst_group, results }: CellSummary) => {
     const mean = (of: (treated: Validated) => number | undefined) => {
       const sum = results.reduce((sum, { treated }) => sum + (of(treated) ?? NaN), 0);

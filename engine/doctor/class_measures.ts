@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import type { Groups } from "../data/groups.ts";
 import { count, finite, fraction, type Schema } from "../io/json.ts";
-import type { Prediction } from "../train/predictions.ts";
+import { isRight, type Prediction } from "../train/predictions.ts";
 import type { Curve } from "./curve.ts";
 import { type Interval, wilson } from "./significance.ts";
 
@@ -28,8 +28,6 @@ export function share(correct: number, images: number): Share {
   if (images === 0) return { images, correct, accuracy: null, interval: null };
   return { images, correct, accuracy: correct / images, interval: wilson(correct, images) };
 }
-
-const isRight = ({ label, predicted }: Prediction) => label === predicted;
 
 /** How often each image counts, as where they are drawn with replacement; once if absent. */
 export type Times = ArrayLike<number>;

@@ -21,7 +21,7 @@ import type { Runtime } from "../plan/runtime.ts";
 import { concat, flatten, reshape } from "../tensor/movement.ts";
 import { div, mul, sub } from "../tensor/pointwise.ts";
 import { sum } from "../tensor/reduce.ts";
-import { type Prediction, predictions } from "../train/predictions.ts";
+import { isRight, type Prediction, predictions } from "../train/predictions.ts";
 import { RowCollector } from "../train/collect.ts";
 import type { Logits } from "../train/predict.ts";
 import { labelErrors, type Suspect } from "./label_errors.ts";
@@ -160,10 +160,9 @@ export async function changedExhibits(
 ): Promise<{ models: string[]; changed: ChangedExhibit[]; tensors: Map<string, HostTensor> }> {
   const models = [BASELINE, CONTROL, main];
   const [control, treated] = [predicted[CONTROL], predicted[main]];
-  const right = ({ label, predicted }: Prediction) => label === predicted;
   const places = (fixed: boolean) =>
     control.map((_, i) => i)
-      .filter((i) => right(control[i]) === !fixed && right(treated[i]) === fixed)
+      .filter((i) => isRight(control[i]) === !fixed && isRight(treated[i]) === fixed)
       .sort((a, b) => sureness(b) - sureness(a) || a - b)
       .slice(0, fixed ? MOST.fixed : MOST.broken);
   const sureness = (i: number) => control[i].confidence + treated[i].confidence;

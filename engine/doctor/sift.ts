@@ -3,7 +3,7 @@
  * predicted class.
  */
 
-import type { Prediction } from "../train/predictions.ts";
+import { isRight, type Prediction } from "../train/predictions.ts";
 
 /** Image indices by class. */
 export type Sifted = readonly (readonly number[])[];
@@ -22,8 +22,6 @@ function byClass(
       .slice(0, count)
       .map(([, i]) => i));
 }
-
-const isRight = (p: Prediction) => p.label === p.predicted;
 
 /** For each class the `count` images that are classified right with the highest confidence. */
 export function siftHigh(of: readonly Prediction[], classes: number, count: number): Sifted {

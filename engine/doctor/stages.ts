@@ -20,6 +20,7 @@ import type { Runtime } from "../plan/runtime.ts";
 import { Variable } from "../tensor/tensor.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
 import { type StageReporter, trainStage } from "../run/stage.ts";
+import { epochsInWords } from "../train/schedule.ts";
 import { backgroundKernels } from "./background.ts";
 import type { Recipe } from "./arms/arm.ts";
 import { costsSchema, epochsFor, stepSeconds } from "./arms/budget.ts";
@@ -164,8 +165,9 @@ export class Stages {
     const epochs = epochsFor(costs, treatEpochs);
     for (const arm of arms) {
       const relative = (costs[arm] / costs[CONTROL]).toFixed(1);
-      const count = `${epochs[arm]} ${epochs[arm] === 1 ? "epoch" : "epochs"}`;
-      report.note(`${arm}: a step takes ${relative} times the control's, so ${count}`);
+      report.note(
+        `${arm}: a step takes ${relative} times the control's, so ${epochsInWords(epochs[arm])}`,
+      );
     }
     return epochs;
   }

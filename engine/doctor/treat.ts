@@ -10,7 +10,7 @@ import type { Module } from "../nn/module.ts";
 import { parameterCount } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
-import { accuracy, type Prediction, predictions } from "../train/predictions.ts";
+import { accuracy, isRight, type Prediction, predictions } from "../train/predictions.ts";
 import type { ArmName, ArmOptions } from "./arms/arms.ts";
 import type { Budget } from "./arms/budget.ts";
 import { classMeasures, classScalars, type Times } from "./class_measures.ts";
@@ -140,7 +140,7 @@ function compared(
       measures: { ...measured(model), probes: probes[model] },
     };
   });
-  const right = (model: string) => predicted[model].map((p) => p.label === p.predicted);
+  const right = (model: string) => predicted[model].map(isRight);
   const names = Object.keys(arms);
   const measure = (model: string, times?: Times) => classScalars(measured(model, times));
   const contrasts = contrastsOf(names, right, measure, seed);

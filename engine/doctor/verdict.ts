@@ -16,6 +16,7 @@ import {
   TREATED,
 } from "./contrasts.ts";
 import type { Interval } from "./significance.ts";
+import { inPoints } from "./words.ts";
 
 /** The numbers that a verdict speaks of besides accuracy; they are those of `classScalars`. */
 export const MAIN_MEASURES = [
@@ -111,8 +112,8 @@ function ofTreated(
   const control = between(accuracy, TREATED, CONTROL)!;
   const placebos = placebosIn(arms, accuracy);
   const numbers = [
-    `Treated minus control ${inPoints(control)} points of test accuracy`,
-    ...placebos.map((of) => `minus ${of.against} ${inPoints(of)}`),
+    `Treated minus control ${numbersOf(control)} points of test accuracy`,
+    ...placebos.map((of) => `minus ${of.against} ${numbersOf(of)}`),
   ];
   const conclusion = placebos.length > 0
     ? CONCLUSIONS[`${signOf(control)}${signOfAll(placebos)}`](evidenceWords(constraint))
@@ -161,10 +162,10 @@ function besides(arms: readonly string[], { accuracy: _, ...others }: EvidenceBy
     if (!control?.isBeyondChance) return [];
     const placebos = placebosIn(arms, of);
     const beside = placebos.map((placebo) =>
-      `, over ${placebo.against} ${inPoints(placebo)}` +
+      `, over ${placebo.against} ${numbersOf(placebo)}` +
       (placebo.isBeyondChance ? "" : ", chance explains it")
     );
-    return [`${name} ${inPoints(control)}${beside.join("")}`];
+    return [`${name} ${numbersOf(control)}${beside.join("")}`];
   });
   return found.length === 0 ? "" : `Beyond chance over the control too: ${found.join("; ")}.`;
 }
@@ -178,7 +179,7 @@ function remedies(arms: readonly string[], accuracy: readonly Evidence[]): strin
   if (others.length === 0) return "";
   const beside = others.map((arm) => between(accuracy, TREATED, arm)!);
   const list = (sign: Sign) =>
-    beside.filter((of) => signOf(of) === sign).map((of) => `${of.against} (${inPoints(of)})`)
+    beside.filter((of) => signOf(of) === sign).map((of) => `${of.against} (${numbersOf(of)})`)
       .join(", ");
   const [better, worse] = [list("-"), list("+")];
   return [
@@ -192,16 +193,11 @@ function remedies(arms: readonly string[], accuracy: readonly Evidence[]): strin
 function ofArms(accuracy: readonly Evidence[]): string {
   const words = accuracy.map((of, i) =>
     `${i === 0 ? of.arm[0].toUpperCase() + of.arm.slice(1) : of.arm} minus control ${
-      inPoints(of)
+      numbersOf(of)
     } points of test accuracy` +
     (of.isBeyondChance ? ", more than chance explains" : ", chance explains it")
   );
   return `${words.join("; ")}.`;
 }
 
-const inPoints = ({ difference, interval }: Evidence): string =>
-  signed(difference) + (interval ? ` (${interval.map(signed).join(" to ")})` : "");
-
-/** A difference of shares in percentage points. */
-const signed = (share: number): string =>
-  `${share < 0 ? "-" : "+"}${Math.abs(100 * share).toFixed(2)}`;
+const numbersOf = ({ difference, interval }: Evidence): string => inPoints(difference, interval);

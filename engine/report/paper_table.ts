@@ -2,7 +2,7 @@
 
 import { between, CONTROL, TREATED } from "../doctor/contrasts.ts";
 import type { TableFile, TableRow } from "../doctor/table.ts";
-import { points, range } from "./text.ts";
+import { inPoints } from "./text.ts";
 
 /** For each data set its models, as the paper lays it out, and of each the baseline and the arms. */
 export function tableMarkdown({ rows }: TableFile): string {
@@ -44,8 +44,7 @@ function linesOf({ metrics }: TableRow, worst: readonly string[]): string[][] {
   const { models, contrasts } = metrics.accuracy;
   const difference = (arm: string, against: string) => {
     const of = between(contrasts, arm, against);
-    if (!of) return "";
-    return points(of.mean) + (of.interval ? ` (${range(of.interval, points)})` : "");
+    return of ? inPoints(of.mean, of.interval) : "";
   };
   return Object.keys(models).map((arm) => [
     arm,

@@ -19,6 +19,10 @@ export function signed(value: number, digits: number): string {
 export const range = (of: readonly number[], write: (value: number) => string): string =>
   of.map((value) => write(value)).join(" to ");
 
+/** A difference of shares with its interval: "+0.70 (+0.15 to +1.25)". */
+export const inPoints = (difference: number, interval: readonly number[] | null): string =>
+  points(difference) + (interval ? ` (${range(interval, points)})` : "");
+
 export const count = (n: number): string => n.toLocaleString("en");
 
 /** "1 image", "2,000 images". */
@@ -26,10 +30,6 @@ export const counted = (n: number, one: string, many = `${one}s`): string =>
   `${count(n)} ${n === 1 ? one : many}`;
 
 export const capital = (name: string): string => name.slice(0, 1).toUpperCase() + name.slice(1);
-
-/** p as it is usually told. */
-export const probability = (p: number): string =>
-  p < 0.001 ? "p < 0.001" : `p = ${p.toPrecision(2)}`;
 
 /** A predicted class with whether it is right, by more than colour. */
 export const marked = (name: string, right: boolean): string => `${right ? "✓" : "✗"}\u00a0${name}`;

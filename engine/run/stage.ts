@@ -6,6 +6,7 @@ import { loadStateDict, stateDict } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import type { EpochRecord } from "../train/checkpoint.ts";
 import type { TrainOptions, TrainProgress } from "../train/options.ts";
+import { epochsInWords } from "../train/schedule.ts";
 import { train } from "../train/train.ts";
 import { checkpointFile } from "./checkpoint_file.ts";
 import type { RunFolder, StageResult, WeightsFormat } from "./run_folder.ts";
@@ -49,8 +50,7 @@ export async function trainStage(
     loadStateDict(network, result.state, runtime, folder.file(`${stage}.safetensors`));
   } else {
     const images = options.train.labels.length;
-    const count = `${epochs} ${epochs === 1 ? "epoch" : "epochs"}`;
-    report.stage(stage, `${count} of ${images} images, learning rate ${lr}`);
+    report.stage(stage, `${epochsInWords(epochs)} of ${images} images, learning rate ${lr}`);
     folder.keepRecords(stage, []);
     const outcome = await train(runtime, network, {
       ...options,

@@ -22,6 +22,8 @@ export interface Prediction {
   readonly loss: number;
 }
 
+export const isRight = ({ label, predicted }: Prediction): boolean => label === predicted;
+
 /** The prediction for every image, in order. */
 export function predictions(logits: Logits): Prediction[] {
   return Array.from(logits.labels, (label, i) => {
@@ -49,7 +51,7 @@ function normalizer({ values, classes }: Logits, image: number) {
 
 /** Accuracy and mean loss over predictions. */
 export function accuracy(of: readonly Prediction[]): Accuracy {
-  const correct = of.filter(({ label, predicted }) => label === predicted).length;
+  const correct = of.filter(isRight).length;
   const loss = of.reduce((sum, p) => sum + p.loss, 0) / of.length;
   return { accuracy: correct / of.length, loss, correct, total: of.length };
 }

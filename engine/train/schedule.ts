@@ -35,6 +35,10 @@ export function strengthAt(
   return course === "constant" ? 1 : cosineRate(1, epoch - grown, end - grown);
 }
 
+/** "1 epoch", "2.5 epochs". */
+export const epochsInWords = (epochs: number): string =>
+  `${epochs} ${epochs === 1 ? "epoch" : "epochs"}`;
+
 const percent = (share: number) => `${+(100 * share).toPrecision(3)} %`;
 
 /**
@@ -43,7 +47,7 @@ const percent = (share: number) => `${+(100 * share).toPrecision(3)} %`;
  */
 export function scheduleInWords({ warmup, course, until = 1 }: Schedule): string {
   const grown = typeof warmup === "number"
-    ? warmup > 0 && `${warmup} ${warmup === 1 ? "epoch" : "epochs"}`
+    ? warmup > 0 && epochsInWords(warmup)
     : warmup.share > 0 && `the first ${percent(warmup.share)}`;
   const falls = course === "cosine" && "falling along a cosine";
   const rises = [grown && `growing over ${grown}`, falls].filter(Boolean).join(", then ");

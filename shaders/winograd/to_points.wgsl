@@ -5,8 +5,7 @@
 // multiplies value by value, summed over channels, and interpolates (from_points.wgsl). In two
 // dimensions it does so along the columns, then along the rows. With six points along an axis a tile
 // of 4 x 4 results takes 36 multiplications a channel, not 144: F(4x4, 3x3). Which points, which
-// matrices, what
-// is lost in float32: engine/gpu/kernels/winograd_points.ts.
+// matrices, what is lost in float32: engine/gpu/kernels/winograd_points.ts.
 //
 //   tiles[t,i,j,c] = sum over a,b of L[i,a] L[j,b] image[n, STEP u - PADDING_H + a, STEP v - PADDING_W + b, c]
 //

@@ -7,7 +7,7 @@
 import { resetState } from "../../nn/state.ts";
 import { upweighted } from "../../train/order.ts";
 import { predictSplit } from "../../train/predict.ts";
-import { predictions } from "../../train/predictions.ts";
+import { isRight, predictions } from "../../train/predictions.ts";
 import { train } from "../../train/train.ts";
 import { defineArm } from "./arm.ts";
 
@@ -41,12 +41,12 @@ export const jtt = defineArm({
       ...{ batch, seed, lr, optimizer, momentum, weightDecay, lrSchedule: "constant" },
     });
     const logits = await predictSplit(runtime, network, set, split.train, { batch, signal });
-    const isWrong = predictions(logits).map(({ label, predicted }) => label !== predicted);
-    const count = isWrong.filter(Boolean).length;
+    const right = predictions(logits).map(isRight);
+    const wrong = right.filter((is) => !is).length;
     return {
-      order: upweighted(isWrong.map((is) => is ? jttTimes : 1)),
+      order: upweighted(right.map((is) => is ? 1 : jttTimes)),
       settings: { jttEpochs, jttTimes },
-      note: `the early model is wrong on ${count} of ${isWrong.length} images`,
+      note: `the early model is wrong on ${wrong} of ${right.length} images`,
     };
   },
 });

@@ -6,11 +6,11 @@
  */
 
 import { draws, streamId, uniform } from "../../random.ts";
-import type { Prediction } from "../../train/predictions.ts";
+import { isRight, type Prediction } from "../../train/predictions.ts";
 import { calibration as calibrationOf } from "../class_measures.ts";
 import { pairedSample } from "../significance.ts";
 import { type FindingKind, judgedOf, LEVEL } from "./finding.ts";
-import { interval, percent, probability } from "./words.ts";
+import { interval, percent, probability } from "../words.ts";
 
 /**
  * Calibration error beyond chance: too much confidence hides mistakes, too little only asks too
@@ -29,7 +29,7 @@ export const calibration: FindingKind = {
     const chance = calibratedErrors(predicted);
     const p = (1 + chance.filter((error) => error >= ece).length) / (1 + DRAWS);
     const expected = chance.reduce((sum, error) => sum + error, 0) / DRAWS;
-    const right = predicted.map(({ label, predicted }) => Number(label === predicted));
+    const right = predicted.map((of) => Number(isRight(of)));
     const { mean: excess, interval: range } = pairedSample(
       predicted.map(({ confidence }, i) => confidence - right[i]),
     );

@@ -3,7 +3,7 @@
 import { byClass, confusionMatrix, type Share } from "../class_measures.ts";
 import { inCommon } from "../significance.ts";
 import { type Evidence, type FindingKind, type JudgedPool, LEVEL, poolsOf } from "./finding.ts";
-import { list, percent, probability, shareInWords } from "./words.ts";
+import { list, percent, probability, shareInWords } from "../words.ts";
 
 /** Points of accuracy below the others; in every set some classes are a little harder. */
 const SMALLEST_DROP = 0.2;

@@ -57,6 +57,15 @@ export function findingsOf(evidence: Evidence): FindingsFile {
   };
 }
 
+/** Of what was looked for: what was not found, and what could not be told. */
+export function othersOf({ looked, findings }: FindingsFile) {
+  const isFound = (name: string) => findings.some((finding) => finding.name === name);
+  return {
+    sound: looked.filter(({ name, lacking }) => lacking === undefined && !isFound(name)),
+    untold: looked.filter(({ lacking }) => lacking !== undefined),
+  };
+}
+
 const schema = v.looseObject({
   version: v.number(),
   judged: v.looseObject({ pool: v.string(), images: count, accuracy: fraction }),

@@ -19,7 +19,7 @@ import { softmaxRow } from "../../train/predictions.ts";
 import { labelErrors, type Suspect } from "../label_errors.ts";
 import { atLeast, type Interval, wilson } from "../significance.ts";
 import { type Evidence, type FindingKind, type JudgedPool, LEVEL, poolsOf } from "./finding.ts";
-import { interval, list, percent, probability } from "./words.ts";
+import { interval, list, percent, probability } from "../words.ts";
 
 /**
  * A share of wrong labels that is worth a search; clean sets of photographs have up to about as many

@@ -13,7 +13,7 @@ import type { ExchangeResult } from "../probes/exchange.ts";
 import type { ForegroundResult } from "../probes/foreground.ts";
 import { inCommon } from "../significance.ts";
 import { type Evidence, type FindingKind, judgedOf, LEVEL } from "./finding.ts";
-import { interval, percent, probability, shareInWords } from "./words.ts";
+import { interval, percent, probability, shareInWords } from "../words.ts";
 
 /** Points of accuracy: less is hardly worth a treatment, which may cost as much. */
 const SMALLEST_GAP = 0.05;

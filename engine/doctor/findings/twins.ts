@@ -9,7 +9,7 @@ import { confusionMatrix } from "../class_measures.ts";
 import type { ExaminedLayer } from "../examine.ts";
 import { inCommon } from "../significance.ts";
 import { type Evidence, type FindingKind, judgedOf, LEVEL } from "./finding.ts";
-import { percent, probability } from "./words.ts";
+import { percent, probability } from "../words.ts";
 
 /** Of the kernels that the smaller set could share beyond chance. */
 const SMALLEST_EXCESS = 0.25;

@@ -18,7 +18,7 @@ import {
 import type { Schema } from "../../io/json.ts";
 import { loadStateDict } from "../../nn/state.ts";
 import type { RunFolder, StageResult } from "../../run/run_folder.ts";
-import { accuracy, type Prediction, predictions } from "../../train/predictions.ts";
+import { accuracy, isRight, type Prediction, predictions } from "../../train/predictions.ts";
 import { Predictor } from "../../train/predict.ts";
 import { armOf } from "../arms/arms.ts";
 import { classMeasures } from "../class_measures.ts";
@@ -139,9 +139,7 @@ async function sweepCell(
     ? await diagnosed(stages, baseline, cell)
     : trialOf(baseline, cell);
   const treated = await judge.judge(await stages.arm(arm, trial, name));
-  const [first, second] = [control, treated].map(({ predicted }) =>
-    predicted.map((p) => p.label === p.predicted)
-  );
+  const [first, second] = [control, treated].map(({ predicted }) => predicted.map(isRight));
   const test = mcnemar(first, second);
   return {
     ...{ cell: name, seed: options.seed, control: control.validated, treated: treated.validated },

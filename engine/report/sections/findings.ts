@@ -1,6 +1,11 @@
 /** What the diagnosis found to be wrong, with what it rests on and what to do. */
 
-import { type Finding, FINDINGS_FILE, type FindingsFile } from "../../doctor/findings/findings.ts";
+import {
+  type Finding,
+  FINDINGS_FILE,
+  type FindingsFile,
+  othersOf,
+} from "../../doctor/findings/findings.ts";
 import { type Html, html } from "../html.ts";
 import { behind, facts, paragraph, type Section, table } from "../pieces.ts";
 import type { SeedsRun } from "../run.ts";
@@ -11,12 +16,8 @@ const MOST = 100;
 
 /** @param model what was diagnosed, in words */
 export function findingsSection(of: FindingsFile, model: string): Section {
-  const { judged, looked, findings } = of;
-  const named = findings.map(({ name }) => name);
-  const sound = looked.filter(({ name, lacking }) =>
-    !named.includes(name) && lacking === undefined
-  );
-  const untold = looked.filter(({ lacking }) => lacking !== undefined);
+  const { judged, findings } = of;
+  const { sound, untold } = othersOf(of);
   return {
     id: "findings",
     title: "Findings",

@@ -5,7 +5,8 @@ import { mainArm, outcomesOf } from "../../doctor/result.ts";
 import { html } from "../html.ts";
 import { type Section, table } from "../pieces.ts";
 import type { SeedsRun } from "../run.ts";
-import { capital, percent, points, probability, range } from "../text.ts";
+import { probability } from "../../doctor/words.ts";
+import { capital, percent, points, range } from "../text.ts";
 
 export function seedsSection(parts: SeedsRun["parts"]): Section {
   const [{ result }] = parts;

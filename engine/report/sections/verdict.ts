@@ -1,5 +1,6 @@
 /** What came out of it, in a sentence, and what the sentence rests on. */
 
+import type { Difference } from "../../doctor/bootstrap.ts";
 import type { DiagnosisFile } from "../../doctor/diagnosis_file.ts";
 import { type ExaminedLayer, withoutKernels, withoutKernelsInWords } from "../../doctor/examine.ts";
 import { between, CONTROL, type Pair, pairInWords } from "../../doctor/contrasts.ts";
@@ -13,10 +14,11 @@ import {
 import type { Interval } from "../../doctor/significance.ts";
 import { layerCorrelation } from "../../doctor/studies/correlation.ts";
 import { MAIN_MEASURES } from "../../doctor/verdict.ts";
+import { probability } from "../../doctor/words.ts";
 import { dotPlot } from "../dot_plot.ts";
 import { type Html, html } from "../html.ts";
 import { figure, figures, paragraph, type Section, table } from "../pieces.ts";
-import { capital, count, counted, percent, points, probability, range } from "../text.ts";
+import { capital, count, counted, inPoints, percent, points, range } from "../text.ts";
 
 const inPercent = ([low, high]: Interval) => [100 * low, 100 * high] as const;
 
@@ -59,11 +61,6 @@ ${models(result)}`,
   };
 }
 
-interface Difference {
-  readonly difference: number;
-  readonly interval: Interval | null;
-}
-
 /**
  * How far arms are apart in accuracy, as a picture.
  * @param models in the order of their colours
@@ -98,10 +95,7 @@ function contrastTable<P extends Pair & { readonly holm: number | null }>(
   differenceOf: (of: P, name: string) => Difference | undefined,
 ): Html {
   const names = MAIN_MEASURES.filter((name) => differenceOf(contrasts[0], name));
-  const cell = (of: Difference | undefined) => {
-    if (!of) return "";
-    return points(of.difference) + (of.interval ? ` (${range(of.interval, points)})` : "");
-  };
+  const cell = (of: Difference | undefined) => of ? inPoints(of.difference, of.interval) : "";
   return table({
     caption: "Differences in points, with 95 % intervals; p is of accuracy, with all arms that " +
       "are held against the same judged together (Holm)",
