@@ -5,6 +5,7 @@ import { probesInWords } from "../engine/doctor/probes/probes.ts";
 import {
   between,
   CONTROL,
+  isAddition,
   type Pair,
   pairInWords,
   pairsOf,
@@ -66,7 +67,9 @@ function differences(
   of: (pair: Pair, name: string) => Difference | undefined,
 ): string {
   const pairs = pairsOf(arms);
-  const shown = arms.includes(TREATED) ? pairs.filter(({ arm }) => arm === TREATED) : pairs;
+  const shown = arms.includes(TREATED)
+    ? pairs.filter((pair) => pair.arm === TREATED || isAddition(pair))
+    : pairs;
   const names = ["accuracy", ...MAIN_MEASURES].filter((name) => of(shown[0], name) !== undefined);
   const rows = names.map((name) => [
     name,

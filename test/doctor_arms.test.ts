@@ -94,6 +94,9 @@ Deno.test("pairs: every arm against the control, and the treated one against eve
     ...["treated minus placebo", "treated minus placebo-mean"],
   ]);
   assert.deepEqual(pairsOf(["control", "placebo"]).map(pairInWords), ["placebo minus control"]);
+  assert.deepEqual(pairsOf(["control", "swap-treated", "swap"]).map(pairInWords), [
+    ...["swap-treated minus control", "swap minus control", "swap-treated minus swap"],
+  ]);
 });
 
 const AT = { layers: ["features.0", "features.4"] };
@@ -158,6 +161,12 @@ Deno.test("placebo-size starts at what the treated one's terms start at, and hol
   const { train, settings: of } = await recipe("placebo");
   assert.equal(train!.images, tinySet.train.images);
   assert.notDeepEqual(train!.masks!.rows, tinySet.train.masks!.rows);
-  assert.deepEqual(of, (await recipe("treated")).settings);
+  const treated = await recipe("treated");
+  assert.deepEqual(of, treated.settings);
+
+  // With swap it is the same constraint on swap's images.
+  const { penalty, ...both } = await recipe("swap-treated");
+  assert.deepEqual(both, { ...await recipe("swap"), settings: treated.settings });
+  assert.deepEqual(await firstValues(site, penalty!), wanted);
   runtime.destroy();
 });

@@ -93,7 +93,8 @@ Deno.test("the verdict says what the tests allow, against the control and agains
       ...{ arm: "treated", against: "swap", difference: 0, interval: null, isBeyondChance: false },
       ...of,
     }));
-    const arms = ["control", "treated", "placebo", ...others.map(({ against }) => against)];
+    const named = new Set(others.map(({ against }) => against));
+    const arms = ["control", "treated", "placebo", ...named];
     return verdictOf(arms, { accuracy: [...accuracy, ...others] }, constraint, 10).join(" ");
   };
   assert.match(say(0.7, 0.05), /gains, but the masks themselves add nothing that can be told/);
@@ -109,6 +110,16 @@ Deno.test("the verdict says what the tests allow, against the control and agains
   const better = { difference: -0.03, isBeyondChance: true };
   assert.match(say(2, 1, [better]), /Beyond chance better than treated: swap \(-3\.00\)\./);
   assert.match(say(2, 1, [{}]), /No other arm \(swap\) can be told from treated\./);
+  const onTop = (of: Partial<Evidence>) =>
+    say(2, 1, [{}, { against: "swap-treated" }, { arm: "swap-treated", ...of }]);
+  assert.match(
+    onTop({ difference: -0.02, interval: [-0.03, -0.01], isBeyondChance: true }),
+    /On top of swap the constraint loses -2\.00 \(-3\.00 to -1\.00\)\./,
+  );
+  assert.match(
+    onTop({ difference: 0.01 }),
+    /On top of swap the constraint changes nothing that can be told from chance: \+1\.00/,
+  );
   assert.match(say(2, 1), / 10 seeds\.$/);
 });
 

@@ -2,7 +2,7 @@
  * Which models of a trial are held against each other: every arm against the control, which tells
  * what its recipe adds to further training; and the treated one against every other arm, which
  * tells what its masks and kernels add (over a placebo), or what they do that another remedy
- * doesn't.
+ * doesn't; and an arm that is another one with the constraint against that one.
  */
 
 import { bootstrap, type Difference, type Numbers } from "./bootstrap.ts";
@@ -22,6 +22,12 @@ export const CONTROL = "control";
 /** The arm that is on trial. */
 export const TREATED = "treated";
 
+/** The arm that is another one with the constraint added, by the name of that. */
+const WITH_CONSTRAINT: Readonly<Record<string, string>> = { swap: "swap-treated" };
+
+/** Whether a pair's difference is what the constraint adds to another arm than the control. */
+export const isAddition = ({ arm, against }: Pair): boolean => WITH_CONSTRAINT[against] === arm;
+
 /** A placebo's name begins so. */
 export const isPlacebo = (arm: string): boolean => arm.startsWith("placebo");
 
@@ -38,6 +44,8 @@ export function pairsOf(arms: readonly string[]): Pair[] {
   return [
     ...others.map((arm) => ({ arm, against: CONTROL })),
     ...placebos.map((against) => ({ arm: TREATED, against })),
+    ...others.map((against) => ({ arm: WITH_CONSTRAINT[against], against }))
+      .filter(({ arm }) => others.includes(arm)),
   ];
 }
 

@@ -10,6 +10,7 @@ import {
   between,
   type Contrast,
   CONTROL,
+  isAddition,
   isPlacebo,
   type Pair,
   type SeedsContrast,
@@ -89,7 +90,7 @@ export function verdictOf(
       remedies(arms, evidence.accuracy),
     ]
     : [ofArms(evidence.accuracy)];
-  return [...parts, caution].filter((part) => part !== "");
+  return [...parts, additions(evidence.accuracy), caution].filter((part) => part !== "");
 }
 
 /** Better, worse, or neither that could be told from chance. */
@@ -189,8 +190,21 @@ function remedies(arms: readonly string[], accuracy: readonly Evidence[]): strin
   ].filter(Boolean).join(" ");
 }
 
+/** What the constraint adds to other remedies. */
+const additions = (accuracy: readonly Evidence[]): string =>
+  accuracy.filter(isAddition).map((of) =>
+    `On top of ${of.against} the constraint ${
+      {
+        "+": "adds",
+        "-": "loses",
+        "0": "changes nothing that can be told from chance:",
+      }[signOf(of)]
+    } ${numbersOf(of)}.`
+  ).join(" ");
+
 /** A trial without the treatment: every arm against the control. */
-function ofArms(accuracy: readonly Evidence[]): string {
+function ofArms(evidence: readonly Evidence[]): string {
+  const accuracy = evidence.filter(({ against }) => against === CONTROL);
   const words = accuracy.map((of, i) =>
     `${i === 0 ? of.arm[0].toUpperCase() + of.arm.slice(1) : of.arm} minus control ${
       numbersOf(of)

@@ -17,11 +17,12 @@ import { sam } from "./sam.ts";
 import { smooth } from "./smooth.ts";
 import { swa } from "./swa.ts";
 import { swap } from "./swap.ts";
+import { swapTreated } from "./swap_treated.ts";
 import { temperature } from "./temperature.ts";
 import { treated } from "./treated.ts";
 
 /** The arms that are trained with the constraint, or a likeness of it. */
-const CONSTRAINED = [treated, placebo, placeboMean, placeboSize] as const;
+const CONSTRAINED = [treated, placebo, placeboMean, placeboSize, swapTreated] as const;
 
 /** A new arm is a file beside this and its name here. */
 export const ARMS = [

@@ -7,7 +7,7 @@
  */
 
 import { onOtherBackgrounds, ownTexture } from "../exchange.ts";
-import { defineArm } from "./arm.ts";
+import { defineArm, type Recipe } from "./arm.ts";
 
 export const swap = defineArm({
   name: "swap",
@@ -16,11 +16,13 @@ export const swap = defineArm({
   source: "Xiao et al., ICLR 2021 (mixed backgrounds)",
   needs: ["masks"],
   options: {},
-  recipe: () => ({
-    transform: ({ images, background, ...batch }) => ({
-      ...batch,
-      background,
-      images: background ? onOtherBackgrounds(images, background, 1, ownTexture) : images,
-    }),
-  }),
+  recipe: () => onSwapped,
 });
+
+export const onSwapped: Recipe = {
+  transform: ({ images, background, ...batch }) => ({
+    ...batch,
+    background,
+    images: background ? onOtherBackgrounds(images, background, 1, ownTexture) : images,
+  }),
+};
