@@ -11,7 +11,7 @@
 import { Conv2d, Dropout, Linear, MaxPool2d, ReLU } from "../engine/nn/layers.ts";
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { flattenImages } from "./blocks.ts";
+import { flattenImages, roundChannels } from "./blocks.ts";
 import { type ClassifierEntry, type ClassifierOptions, reducedSize } from "./classifier.ts";
 
 const conv = (inChannels: number, outChannels: number, stride = 1) => [
@@ -23,27 +23,29 @@ class AlexNet extends Module {
   readonly features: Sequential;
   readonly classifier: Sequential;
 
-  constructor({ inChannels, numClasses, imageSize }: ClassifierOptions) {
+  constructor({ inChannels, numClasses, imageSize, width = 1 }: ClassifierOptions) {
     super();
+    const [c1, c2, c3, c4, hidden] = [64, 192, 384, 256, 4096]
+      .map((channels) => roundChannels(channels, width));
     const rows = reducedSize("alexnet", imageSize, 16);
     this.features = new Sequential(
-      ...conv(inChannels, 64, 2),
+      ...conv(inChannels, c1, 2),
       new MaxPool2d(2),
-      ...conv(64, 192),
+      ...conv(c1, c2),
       new MaxPool2d(2),
-      ...conv(192, 384),
-      ...conv(384, 256),
-      ...conv(256, 256),
+      ...conv(c2, c3),
+      ...conv(c3, c4),
+      ...conv(c4, c4),
       new MaxPool2d(2),
     );
     this.classifier = new Sequential(
       new Dropout(0.5),
-      new Linear(256 * rows * rows, 4096),
+      new Linear(c4 * rows * rows, hidden),
       new ReLU(),
       new Dropout(0.5),
-      new Linear(4096, 4096),
+      new Linear(hidden, hidden),
       new ReLU(),
-      new Linear(4096, numClasses),
+      new Linear(hidden, numClasses),
     );
   }
 
@@ -57,5 +59,6 @@ export const alexnet: ClassifierEntry = {
   name: "alexnet",
   summary: "AlexNet, 2012",
   featureLayer: "features",
+  widths: "any",
   create: (options) => new AlexNet(options),
 };

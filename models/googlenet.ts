@@ -26,7 +26,7 @@ import {
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import { flatten } from "../engine/tensor/movement.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { Branches, chain, convNormRelu } from "./blocks.ts";
+import { Branches, chain, convNormRelu, roundChannels } from "./blocks.ts";
 import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
 
 const conv = (inChannels: number, outChannels: number, kernelSize: number) =>
@@ -64,6 +64,8 @@ export const INCEPTIONS = {
   b5: [832, 384, [192, 384], [48, 128], 128],
 } as const satisfies Record<string, InceptionWidths>;
 
+const outChannelsOf = ([, c1, c2, c3, c4]: InceptionWidths) => c1 + c2[1] + c3[1] + c4;
+
 function inception([inChannels, c1, c2, c3, c4]: InceptionWidths): Branches {
   return new Branches({
     b1: new Sequential(...conv(inChannels, c1, 1)),
@@ -82,28 +84,50 @@ function inception([inChannels, c1, c2, c3, c4]: InceptionWidths): Branches {
 
 class GoogLeNet extends Module {
   readonly prelayer: Sequential;
-  readonly a3 = inception(INCEPTIONS.a3);
-  readonly b3 = inception(INCEPTIONS.b3);
+  readonly a3: Branches;
+  readonly b3: Branches;
   readonly maxpool = new MaxPool2d(3, { stride: 2, padding: 1 });
-  readonly a4 = inception(INCEPTIONS.a4);
-  readonly b4 = inception(INCEPTIONS.b4);
-  readonly c4 = inception(INCEPTIONS.c4);
-  readonly d4 = inception(INCEPTIONS.d4);
-  readonly e4 = inception(INCEPTIONS.e4);
-  readonly a5 = inception(INCEPTIONS.a5);
-  readonly b5 = inception(INCEPTIONS.b5);
+  readonly a4: Branches;
+  readonly b4: Branches;
+  readonly c4: Branches;
+  readonly d4: Branches;
+  readonly e4: Branches;
+  readonly a5: Branches;
+  readonly b5: Branches;
   readonly avgpool = new AdaptiveAvgPool2d(1);
   readonly dropout = new Dropout2d(0.4);
   readonly linear: Linear;
 
-  constructor({ inChannels, numClasses }: ClassifierOptions) {
+  constructor({ inChannels, numClasses, width = 1 }: ClassifierOptions) {
     super();
+    const c = (channels: number) => roundChannels(channels, width);
     this.prelayer = new Sequential(
-      ...convNormRelu(inChannels, 64, 3),
-      ...convNormRelu(64, 64, 3),
-      ...convNormRelu(64, 192, 3),
+      ...convNormRelu(inChannels, c(64), 3),
+      ...convNormRelu(c(64), c(64), 3),
+      ...convNormRelu(c(64), c(192), 3),
     );
-    this.linear = new Linear(1024, numClasses);
+    let channels = c(192);
+    const next = ([, c1, c2, c3, c4]: InceptionWidths) => {
+      const widths: InceptionWidths = [
+        channels,
+        c(c1),
+        [c(c2[0]), c(c2[1])],
+        [c(c3[0]), c(c3[1])],
+        c(c4),
+      ];
+      channels = outChannelsOf(widths);
+      return inception(widths);
+    };
+    this.a3 = next(INCEPTIONS.a3);
+    this.b3 = next(INCEPTIONS.b3);
+    this.a4 = next(INCEPTIONS.a4);
+    this.b4 = next(INCEPTIONS.b4);
+    this.c4 = next(INCEPTIONS.c4);
+    this.d4 = next(INCEPTIONS.d4);
+    this.e4 = next(INCEPTIONS.e4);
+    this.a5 = next(INCEPTIONS.a5);
+    this.b5 = next(INCEPTIONS.b5);
+    this.linear = new Linear(channels, numClasses);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -119,5 +143,6 @@ export const googlenet: ClassifierEntry = {
   name: "googlenet",
   summary: "GoogLeNet with batch normalisation, 2014",
   featureLayer: "b5",
+  widths: "any",
   create: (options) => new GoogLeNet(options),
 };

@@ -23,8 +23,11 @@ import {
 import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import { concat, flatten } from "../engine/tensor/movement.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { Branches, chain, convNormRelu, sequence } from "./blocks.ts";
+import { Branches, chain, convNormRelu, roundChannels, sequence } from "./blocks.ts";
 import { type ClassifierEntry, type ClassifierOptions, requireSize } from "./classifier.ts";
+
+/** Channels by their number in the paper, at the width that is asked for. */
+type Channels = (inPaper: number) => number;
 
 type Kernel = 1 | 3 | 5 | readonly [number, number];
 
@@ -38,50 +41,58 @@ const SMALLER = { stride: 2, padding: 0 } as const;
 
 const averaged = () => new AvgPool2d(3, { stride: 1, padding: 1 });
 
-function mixed5(inChannels: number, poolChannels: number): Branches {
+function mixed5(c: Channels, inChannels: number, poolChannels: number): Branches {
   return new Branches({
-    branch1x1: conv(inChannels, 64, 1),
-    branch5x5: new Sequential(conv(inChannels, 48, 1), conv(48, 64, 5)),
-    branch3x3: new Sequential(conv(inChannels, 64, 1), conv(64, 96, 3), conv(96, 96, 3)),
+    branch1x1: conv(inChannels, c(64), 1),
+    branch5x5: new Sequential(conv(inChannels, c(48), 1), conv(c(48), c(64), 5)),
+    branch3x3: new Sequential(
+      conv(inChannels, c(64), 1),
+      conv(c(64), c(96), 3),
+      conv(c(96), c(96), 3),
+    ),
     branchpool: new Sequential(averaged(), conv(inChannels, poolChannels, 3)),
   });
 }
 
-function mixed6a(inChannels: number): Branches {
+function mixed6a(c: Channels, inChannels: number): Branches {
   return new Branches({
-    branch3x3: conv(inChannels, 384, 3, SMALLER),
+    branch3x3: conv(inChannels, c(384), 3, SMALLER),
     branch3x3stack: new Sequential(
-      conv(inChannels, 64, 1),
-      conv(64, 96, 3),
-      conv(96, 96, 3, SMALLER),
+      conv(inChannels, c(64), 1),
+      conv(c(64), c(96), 3),
+      conv(c(96), c(96), 3, SMALLER),
     ),
     branchpool: new MaxPool2d(3, { stride: 2 }),
   });
 }
 
-function mixed6(inChannels: number, c: number): Branches {
+function mixed6(c: Channels, inChannels: number, stacked: number): Branches {
   return new Branches({
-    branch1x1: conv(inChannels, 192, 1),
-    branch7x7: new Sequential(conv(inChannels, c, 1), conv(c, c, [7, 1]), conv(c, 192, [1, 7])),
-    branch7x7stack: new Sequential(
-      conv(inChannels, c, 1),
-      conv(c, c, [7, 1]),
-      conv(c, c, [1, 7]),
-      conv(c, c, [7, 1]),
-      conv(c, 192, [1, 7]),
+    branch1x1: conv(inChannels, c(192), 1),
+    branch7x7: new Sequential(
+      conv(inChannels, stacked, 1),
+      conv(stacked, stacked, [7, 1]),
+      conv(stacked, c(192), [1, 7]),
     ),
-    branch_pool: new Sequential(averaged(), conv(inChannels, 192, 1)),
+    branch7x7stack: new Sequential(
+      conv(inChannels, stacked, 1),
+      conv(stacked, stacked, [7, 1]),
+      conv(stacked, stacked, [1, 7]),
+      conv(stacked, stacked, [7, 1]),
+      conv(stacked, c(192), [1, 7]),
+    ),
+    branch_pool: new Sequential(averaged(), conv(inChannels, c(192), 1)),
   });
 }
 
-function mixed7a(inChannels: number): Branches {
+function mixed7a(c: Channels, inChannels: number): Branches {
   return new Branches({
-    branch3x3: new Sequential(conv(inChannels, 192, 1), conv(192, 320, 3, SMALLER)),
+    branch3x3: new Sequential(conv(inChannels, c(192), 1), conv(c(192), c(320), 3, SMALLER)),
     branch7x7: new Sequential(
-      conv(inChannels, 192, 1),
-      conv(192, 192, [1, 7]),
-      conv(192, 192, [7, 1]),
-      conv(192, 192, 3, SMALLER),
+      conv(inChannels, c(192), 1),
+      conv(c(192), c(192), [1, 7]),
+      conv(c(192), c(192), [7, 1]),
+      conv(c(192), c(192), 3, SMALLER),
     ),
     branchpool: new AvgPool2d(3, { stride: 2 }),
   });
@@ -90,20 +101,25 @@ function mixed7a(inChannels: number): Branches {
 class Mixed7 extends Module {
   readonly branch1x1: Sequential;
   readonly branch3x3_1: Sequential;
-  readonly branch3x3_2a = conv(384, 384, [1, 3]);
-  readonly branch3x3_2b = conv(384, 384, [3, 1]);
+  readonly branch3x3_2a: Sequential;
+  readonly branch3x3_2b: Sequential;
   readonly branch3x3stack_1: Sequential;
-  readonly branch3x3stack_2 = conv(448, 384, 3);
-  readonly branch3x3stack_3a = conv(384, 384, [1, 3]);
-  readonly branch3x3stack_3b = conv(384, 384, [3, 1]);
+  readonly branch3x3stack_2: Sequential;
+  readonly branch3x3stack_3a: Sequential;
+  readonly branch3x3stack_3b: Sequential;
   readonly branch_pool: Sequential;
 
-  constructor(inChannels: number) {
+  constructor(c: Channels, inChannels: number) {
     super();
-    this.branch1x1 = conv(inChannels, 320, 1);
-    this.branch3x3_1 = conv(inChannels, 384, 1);
-    this.branch3x3stack_1 = conv(inChannels, 448, 1);
-    this.branch_pool = new Sequential(averaged(), conv(inChannels, 192, 1));
+    this.branch1x1 = conv(inChannels, c(320), 1);
+    this.branch3x3_1 = conv(inChannels, c(384), 1);
+    this.branch3x3_2a = conv(c(384), c(384), [1, 3]);
+    this.branch3x3_2b = conv(c(384), c(384), [3, 1]);
+    this.branch3x3stack_1 = conv(inChannels, c(448), 1);
+    this.branch3x3stack_2 = conv(c(448), c(384), 3);
+    this.branch3x3stack_3a = conv(c(384), c(384), [1, 3]);
+    this.branch3x3stack_3b = conv(c(384), c(384), [3, 1]);
+    this.branch_pool = new Sequential(averaged(), conv(inChannels, c(192), 1));
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -119,30 +135,52 @@ class Mixed7 extends Module {
 
 class InceptionV3 extends Module {
   readonly Conv2d_1a_3x3: Sequential;
-  readonly Conv2d_2a_3x3 = conv(32, 32, 3);
-  readonly Conv2d_2b_3x3 = conv(32, 64, 3);
-  readonly Conv2d_3b_1x1 = conv(64, 80, 1);
-  readonly Conv2d_4a_3x3 = conv(80, 192, 3, { padding: 0 });
-  readonly Mixed_5b = mixed5(192, 32);
-  readonly Mixed_5c = mixed5(256, 64);
-  readonly Mixed_5d = mixed5(288, 64);
-  readonly Mixed_6a = mixed6a(288);
-  readonly Mixed_6b = mixed6(768, 128);
-  readonly Mixed_6c = mixed6(768, 160);
-  readonly Mixed_6d = mixed6(768, 160);
-  readonly Mixed_6e = mixed6(768, 192);
-  readonly Mixed_7a = mixed7a(768);
-  readonly Mixed_7b = new Mixed7(1280);
-  readonly Mixed_7c = new Mixed7(2048);
+  readonly Conv2d_2a_3x3: Sequential;
+  readonly Conv2d_2b_3x3: Sequential;
+  readonly Conv2d_3b_1x1: Sequential;
+  readonly Conv2d_4a_3x3: Sequential;
+  readonly Mixed_5b: Branches;
+  readonly Mixed_5c: Branches;
+  readonly Mixed_5d: Branches;
+  readonly Mixed_6a: Branches;
+  readonly Mixed_6b: Branches;
+  readonly Mixed_6c: Branches;
+  readonly Mixed_6d: Branches;
+  readonly Mixed_6e: Branches;
+  readonly Mixed_7a: Branches;
+  readonly Mixed_7b: Mixed7;
+  readonly Mixed_7c: Mixed7;
   readonly avgpool = new AdaptiveAvgPool2d(1);
   readonly dropout = new Dropout2d(0.5);
   readonly linear: Linear;
 
-  constructor({ inChannels, numClasses, imageSize }: ClassifierOptions) {
+  constructor({ inChannels, numClasses, imageSize, width = 1 }: ClassifierOptions) {
     super();
     requireSize("inceptionv3", imageSize, 9);
-    this.Conv2d_1a_3x3 = conv(inChannels, 32, 3);
-    this.linear = new Linear(2048, numClasses);
+    const c: Channels = (inPaper) => roundChannels(inPaper, width);
+    this.Conv2d_1a_3x3 = conv(inChannels, c(32), 3);
+    this.Conv2d_2a_3x3 = conv(c(32), c(32), 3);
+    this.Conv2d_2b_3x3 = conv(c(32), c(64), 3);
+    this.Conv2d_3b_1x1 = conv(c(64), c(80), 1);
+    this.Conv2d_4a_3x3 = conv(c(80), c(192), 3, { padding: 0 });
+    // What the blocks give: their branches' channels side by side.
+    const by5 = (pool: number) => 2 * c(64) + c(96) + c(pool);
+    const by6a = c(384) + c(96) + by5(64);
+    const by6 = 4 * c(192);
+    const by7a = c(320) + c(192) + by6;
+    const by7 = c(320) + 4 * c(384) + c(192);
+    this.Mixed_5b = mixed5(c, c(192), c(32));
+    this.Mixed_5c = mixed5(c, by5(32), c(64));
+    this.Mixed_5d = mixed5(c, by5(64), c(64));
+    this.Mixed_6a = mixed6a(c, by5(64));
+    this.Mixed_6b = mixed6(c, by6a, c(128));
+    this.Mixed_6c = mixed6(c, by6, c(160));
+    this.Mixed_6d = mixed6(c, by6, c(160));
+    this.Mixed_6e = mixed6(c, by6, c(192));
+    this.Mixed_7a = mixed7a(c, by6);
+    this.Mixed_7b = new Mixed7(c, by7a);
+    this.Mixed_7c = new Mixed7(c, by7);
+    this.linear = new Linear(by7, numClasses);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -156,5 +194,6 @@ export const inceptionv3: ClassifierEntry = {
   name: "inceptionv3",
   summary: "Inception-v3, 2015",
   featureLayer: "Mixed_7c",
+  widths: "any",
   create: (options) => new InceptionV3(options),
 };

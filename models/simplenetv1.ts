@@ -23,6 +23,7 @@ import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import { flatten } from "../engine/tensor/movement.ts";
 import { maxPool2d } from "../engine/tensor/pool.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
+import { roundChannels } from "./blocks.ts";
 import { type ClassifierEntry, type ClassifierOptions, requireSize } from "./classifier.ts";
 
 /** Output channels and kernel size of the convolutions between two max pools. */
@@ -40,20 +41,20 @@ class SimpleNet extends Module {
   readonly classifier: Linear;
   readonly drp = new Dropout(0.1);
 
-  constructor({ inChannels, numClasses, imageSize }: ClassifierOptions) {
+  constructor({ inChannels, numClasses, imageSize, width = 1 }: ClassifierOptions) {
     super();
     requireSize("simplenetv1", imageSize, 2 ** (STAGES.length - 1));
     const layers: Module[] = [];
     let last = inChannels;
     for (const { channels, kernel } of STAGES) {
       if (layers.length > 0) layers.push(new MaxPool2d(2), new Dropout2d(0.1));
-      for (const width of channels) {
+      for (const next of channels.map((count) => roundChannels(count, width))) {
         layers.push(
-          new Conv2d(last, width, kernel, { padding: kernel >> 1 }),
-          new BatchNorm2d(width, 1e-5, 0.05),
+          new Conv2d(last, next, kernel, { padding: kernel >> 1 }),
+          new BatchNorm2d(next, 1e-5, 0.05),
           new ReLU(),
         );
-        last = width;
+        last = next;
       }
     }
     this.features = new Sequential(...layers);
@@ -72,5 +73,6 @@ export const simplenetv1: ClassifierEntry = {
   name: "simplenetv1",
   summary: "SimpleNet v1, thirteen plain convolutions, 2016",
   featureLayer: "features",
+  widths: "any",
   create: (options) => new SimpleNet(options),
 };

@@ -15,7 +15,7 @@ import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import { concat, flatten } from "../engine/tensor/movement.ts";
 import { add } from "../engine/tensor/pointwise.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { chain, convNormRelu } from "./blocks.ts";
+import { chain, convNormRelu, roundChannels } from "./blocks.ts";
 import { type ClassifierEntry, type ClassifierOptions, requireSize } from "./classifier.ts";
 
 const conv = (inChannels: number, outChannels: number, kernelSize: number) =>
@@ -42,26 +42,40 @@ class Fire extends Module {
 
 class SqueezeNet extends Module {
   readonly stem: Sequential;
-  readonly fire2 = new Fire(96, 128, 16);
-  readonly fire3 = new Fire(128, 128, 16);
-  readonly fire4 = new Fire(128, 256, 32);
-  readonly fire5 = new Fire(256, 256, 32);
-  readonly fire6 = new Fire(256, 384, 48);
-  readonly fire7 = new Fire(384, 384, 48);
-  readonly fire8 = new Fire(384, 512, 64);
-  readonly fire9 = new Fire(512, 512, 64);
+  readonly fire2: Fire;
+  readonly fire3: Fire;
+  readonly fire4: Fire;
+  readonly fire5: Fire;
+  readonly fire6: Fire;
+  readonly fire7: Fire;
+  readonly fire8: Fire;
+  readonly fire9: Fire;
   readonly conv10: Conv2d;
   readonly avg = new AdaptiveAvgPool2d(1);
   readonly maxpool = new MaxPool2d(2);
 
-  constructor({ inChannels, numClasses, imageSize }: ClassifierOptions) {
+  constructor({ inChannels, numClasses, imageSize, width = 1 }: ClassifierOptions) {
     super();
     requireSize("squeezenet", imageSize, 8);
+    const stem = roundChannels(96, width);
+    // Half of a fire module's channels are 1 x 1, half 3 x 3.
+    const [c1, c2, c3, c4] = [128, 256, 384, 512]
+      .map((channels) => roundChannels(channels, width, 16));
     this.stem = new Sequential(
-      ...convNormRelu(inChannels, 96, 3, { bias: true }),
+      ...convNormRelu(inChannels, stem, 3, { bias: true }),
       new MaxPool2d(2),
     );
-    this.conv10 = new Conv2d(512, numClasses, 1);
+    const fire = (inChannels: number, outChannels: number, squeezed: number) =>
+      new Fire(inChannels, outChannels, roundChannels(squeezed, width));
+    this.fire2 = fire(stem, c1, 16);
+    this.fire3 = fire(c1, c1, 16);
+    this.fire4 = fire(c1, c2, 32);
+    this.fire5 = fire(c2, c2, 32);
+    this.fire6 = fire(c2, c3, 48);
+    this.fire7 = fire(c3, c3, 48);
+    this.fire8 = fire(c3, c4, 64);
+    this.fire9 = fire(c4, c4, 64);
+    this.conv10 = new Conv2d(c4, numClasses, 1);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -78,5 +92,6 @@ export const squeezenet: ClassifierEntry = {
   name: "squeezenet",
   summary: "SqueezeNet with bypass, 2016",
   featureLayer: "fire9",
+  widths: "any",
   create: (options) => new SqueezeNet(options),
 };

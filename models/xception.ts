@@ -22,7 +22,7 @@ import { Module, type Pass, Sequential } from "../engine/nn/module.ts";
 import { flatten } from "../engine/tensor/movement.ts";
 import { add } from "../engine/tensor/pointwise.ts";
 import type { Tensor } from "../engine/tensor/tensor.ts";
-import { chain, convNorm, convNormRelu, repeat } from "./blocks.ts";
+import { chain, convNorm, convNormRelu, repeat, roundChannels } from "./blocks.ts";
 import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
 
 class SeparableConv2d extends Module {
@@ -51,36 +51,47 @@ const pool = (stride: number) => new MaxPool2d(3, { stride, padding: 1 });
 const project = (inChannels: number, outChannels: number, stride: number) =>
   new Sequential(...convNorm(inChannels, outChannels, 1, { stride, bias: true }));
 
+/** Channels by their number in the paper, at the width that is asked for. */
+type Channels = (inPaper: number) => number;
+
 class EntryFlow extends Module {
   readonly conv1: Sequential;
-  readonly conv2 = new Sequential(...convNormRelu(32, 64, 3));
-  readonly conv3_residual = new Sequential(
-    ...separableNorm(64, 128),
-    new ReLU(),
-    ...separableNorm(128, 128),
-    pool(2),
-  );
-  readonly conv3_shortcut = project(64, 128, 2);
-  readonly conv4_residual = new Sequential(
-    new ReLU(),
-    ...separableNorm(128, 256),
-    new ReLU(),
-    ...separableNorm(256, 256),
-    pool(2),
-  );
-  readonly conv4_shortcut = project(128, 256, 2);
-  readonly conv5_residual = new Sequential(
-    new ReLU(),
-    ...separableNorm(256, 728),
-    new ReLU(),
-    ...separableNorm(728, 728),
-    pool(1),
-  );
-  readonly conv5_shortcut = project(256, 728, 1);
+  readonly conv2: Sequential;
+  readonly conv3_residual: Sequential;
+  readonly conv3_shortcut: Sequential;
+  readonly conv4_residual: Sequential;
+  readonly conv4_shortcut: Sequential;
+  readonly conv5_residual: Sequential;
+  readonly conv5_shortcut: Sequential;
 
-  constructor(inChannels: number) {
+  constructor(inChannels: number, c: Channels) {
     super();
-    this.conv1 = new Sequential(...convNormRelu(inChannels, 32, 3));
+    const [c1, c2, c3, c4, c5] = [32, 64, 128, 256, 728].map(c);
+    this.conv1 = new Sequential(...convNormRelu(inChannels, c1, 3));
+    this.conv2 = new Sequential(...convNormRelu(c1, c2, 3));
+    this.conv3_residual = new Sequential(
+      ...separableNorm(c2, c3),
+      new ReLU(),
+      ...separableNorm(c3, c3),
+      pool(2),
+    );
+    this.conv3_shortcut = project(c2, c3, 2);
+    this.conv4_residual = new Sequential(
+      new ReLU(),
+      ...separableNorm(c3, c4),
+      new ReLU(),
+      ...separableNorm(c4, c4),
+      pool(2),
+    );
+    this.conv4_shortcut = project(c3, c4, 2);
+    this.conv5_residual = new Sequential(
+      new ReLU(),
+      ...separableNorm(c4, c5),
+      new ReLU(),
+      ...separableNorm(c5, c5),
+      pool(1),
+    );
+    this.conv5_shortcut = project(c4, c5, 1);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -98,10 +109,18 @@ class EntryFlow extends Module {
 }
 
 class MiddleBlock extends Module {
-  readonly conv1 = new Sequential(new ReLU(), ...separableNorm(728, 728));
-  readonly conv2 = new Sequential(new ReLU(), ...separableNorm(728, 728));
-  readonly conv3 = new Sequential(new ReLU(), ...separableNorm(728, 728));
+  readonly conv1: Sequential;
+  readonly conv2: Sequential;
+  readonly conv3: Sequential;
   readonly shortcut = new Sequential();
+
+  constructor(channels: number) {
+    super();
+    const conv = () => new Sequential(new ReLU(), ...separableNorm(channels, channels));
+    this.conv1 = conv();
+    this.conv2 = conv();
+    this.conv3 = conv();
+  }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
     const residual = chain(x, pass, this.conv1, this.conv2, this.conv3);
@@ -111,7 +130,12 @@ class MiddleBlock extends Module {
 
 class MiddleFlow extends Module {
   /** Spelt as in the authors' code, whose weights carry the name. */
-  readonly middel_block = repeat(8, () => new MiddleBlock());
+  readonly middel_block: Sequential;
+
+  constructor(channels: number) {
+    super();
+    this.middel_block = repeat(8, () => new MiddleBlock(channels));
+  }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
     return this.middel_block.apply(x, pass);
@@ -119,21 +143,29 @@ class MiddleFlow extends Module {
 }
 
 class ExitFlow extends Module {
-  readonly residual = new Sequential(
-    new ReLU(),
-    ...separableNorm(728, 728),
-    new ReLU(),
-    ...separableNorm(728, 1024),
-    pool(2),
-  );
-  readonly shortcut = project(728, 1024, 2);
-  readonly conv = new Sequential(
-    ...separableNorm(1024, 1536),
-    new ReLU(),
-    ...separableNorm(1536, 2048),
-    new ReLU(),
-  );
+  readonly residual: Sequential;
+  readonly shortcut: Sequential;
+  readonly conv: Sequential;
   readonly avgpool = new AdaptiveAvgPool2d(1);
+
+  constructor(c: Channels) {
+    super();
+    const [c1, c2, c3, c4] = [728, 1024, 1536, 2048].map(c);
+    this.residual = new Sequential(
+      new ReLU(),
+      ...separableNorm(c1, c1),
+      new ReLU(),
+      ...separableNorm(c1, c2),
+      pool(2),
+    );
+    this.shortcut = project(c1, c2, 2);
+    this.conv = new Sequential(
+      ...separableNorm(c2, c3),
+      new ReLU(),
+      ...separableNorm(c3, c4),
+      new ReLU(),
+    );
+  }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
     const shortcut = this.shortcut.apply(x, pass);
@@ -144,14 +176,17 @@ class ExitFlow extends Module {
 
 class Xception extends Module {
   readonly entry_flow: EntryFlow;
-  readonly middel_flow = new MiddleFlow();
-  readonly exit_flow = new ExitFlow();
+  readonly middel_flow: MiddleFlow;
+  readonly exit_flow: ExitFlow;
   readonly fc: Linear;
 
-  constructor({ inChannels, numClasses }: ClassifierOptions) {
+  constructor({ inChannels, numClasses, width = 1 }: ClassifierOptions) {
     super();
-    this.entry_flow = new EntryFlow(inChannels);
-    this.fc = new Linear(2048, numClasses);
+    const c: Channels = (inPaper) => roundChannels(inPaper, width);
+    this.entry_flow = new EntryFlow(inChannels, c);
+    this.middel_flow = new MiddleFlow(c(728));
+    this.exit_flow = new ExitFlow(c);
+    this.fc = new Linear(c(2048), numClasses);
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
@@ -164,5 +199,6 @@ export const xception: ClassifierEntry = {
   name: "xception",
   summary: "Xception, 2016",
   featureLayer: "exit_flow.conv",
+  widths: "any",
   create: (options) => new Xception(options),
 };
