@@ -40,3 +40,17 @@ export class UserError extends Error {
 
 /** More than the device has room for: the same again fails again. */
 export class TooLarge extends UserError {}
+
+/** Bytes of what was to be made, and those that the device gave before it refused. */
+export interface Room {
+  readonly needed: number;
+  readonly available: number;
+}
+
+/** The device has no memory left. */
+export class OutOfMemory extends TooLarge {
+  /** @param room of all that was to be made, where that is known */
+  constructor(message: string, hint: string, readonly room?: Room, options?: ErrorOptions) {
+    super(message, ExitCode.gpu, hint, options);
+  }
+}

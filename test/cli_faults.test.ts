@@ -2,15 +2,16 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
 import { cli, succeed, writeMnist } from "./support/cli.ts";
+import { testGpu } from "./support/gpu.ts";
 import { inFolder } from "./support/io.ts";
 
 const preload = new URL("support/gpu_faults.ts", import.meta.url);
+const short = ["--epochs", "1", "--treat-epochs", "1", "--measures", "none"];
 
 Deno.test("a call of the GPU that throws is told with how to go on, and the run goes on", () =>
   inFolder(async (root) => {
     await writeMnist(root, 60);
     const data = ["--data", "mnist", "--data-dir", root, "--batch", "32"];
-    const short = ["--epochs", "1", "--treat-epochs", "1", "--measures", "none"];
     const faults = [
       "GPUDevice.createBuffer 9",
       "GPUQueue.submit 5",
@@ -36,3 +37,61 @@ Deno.test("a call of the GPU that throws is told with how to go on, and the run 
     assert.equal(code, ExitCode.gpu);
     assert.match(stderr, /^error: the GPU reported an error at requestAdapter: injected$/m);
   }));
+
+Deno.test("a lost device is told as one, wherever that shows, and the run goes on", () =>
+  inFolder(async (root) => {
+    const losses = [
+      "GPUDevice.createBindGroup 7",
+      "GPUDevice.createComputePipeline 3",
+      "GPUQueue.submit 5",
+      "GPUBuffer.mapAsync 4",
+      "GPUCommandEncoder.finish 60",
+    ];
+    const run = ["treat", "--limit", "100", "--test-limit", "40", "--batch", "32", ...short];
+    for (const [i, loss] of losses.entries()) {
+      const env = { GPU_FAULT: `${loss} lost` };
+      const { code, stdout, stderr } = await cli([...run, "--out", join(root, `${i}`)], {
+        ...{ preload, env },
+      });
+      assert.equal(code, ExitCode.gpu, `${loss}\n${stdout}${stderr}`);
+      assert.match(stderr, /^error: the GPU device was lost$/m);
+      assert.match(stderr, /^hint: the driver was reset, .* --batch/m);
+      const advice = stdout.match(/^stopped; continue with: deno task (treat --resume .*)$/m)![1];
+      if (i === losses.length - 1) await succeed(...advice.split(" "));
+    }
+  }));
+
+Deno.test({
+  name: "a step that memory runs out for is named, with what it needs and a batch that has room",
+  // It takes a limit of the system's on the process, and an adapter whose memory is the process's.
+  ignore: Deno.build.os !== "linux" || Deno.build.arch !== "x86_64" || !(await testGpu()).isCpu,
+  fn: () =>
+    inFolder(async (root) => {
+      const preload = new URL("support/little_memory.ts", import.meta.url);
+      const env = { LITTLE_MEMORY: "800" };
+      const run = (batch: string) =>
+        cli([
+          "train",
+          "--limit",
+          "1000",
+          "--epochs",
+          "1",
+          "--batch",
+          batch,
+          "--out",
+          `${root}/${batch}`,
+        ], {
+          ...{ preload, env },
+        });
+      const { code, stdout, stderr } = await run("800");
+      assert.equal(code, ExitCode.gpu, stdout + stderr);
+      assert.match(
+        stderr,
+        /^error: the GPU has no memory left for a training step on 800 images: it needs [\d.]+ [MG]iB, and [\d.]+ [MG]iB were to be had$/m,
+      );
+      const advised = stderr.match(/^hint: --batch (\d+) has room$/m)![1];
+      assert.doesNotMatch(stdout, /continue with/, "the same would fail again");
+      const again = await run(advised);
+      assert.equal(again.code, 0, again.stderr);
+    }),
+});

@@ -3,8 +3,8 @@
  * place where every error of theirs arrives. WebGPU reports most errors to nobody in particular;
  * here the first one waits as a UserError until `check()` throws it, so that nothing is silent.
  */
-import { ExitCode, TooLarge, UserError } from "../errors.ts";
-import { guardDevice } from "./guard.ts";
+import { ExitCode, OutOfMemory, UserError } from "../errors.ts";
+import { guardDevice, nextTurn } from "./guard.ts";
 import type { TargetName } from "./kernels/target.ts";
 
 /** An adapter as a person wants it named. */
@@ -215,6 +215,7 @@ class OpenGpu implements Gpu {
   readonly memory?: number;
   readonly subgroupSize: number;
   readonly failure: Promise<UserError>;
+  #lost: UserError | undefined;
   #error: UserError | undefined;
   #destroyed = false;
   readonly #report: (error: UserError) => void;
@@ -244,15 +245,23 @@ class OpenGpu implements Gpu {
       this.#error ??= error;
       resolve(this.#error);
     };
-    guardDevice(device, gpuError);
+    guardDevice(device, (error, call) => this.#cause ?? gpuError(error, call));
     device.addEventListener("uncapturederror", (event) => {
       this.#report(gpuError((event as GPUUncapturedErrorEvent).error));
     });
-    device.lost.then(({ message }) => this.#report(lostError(message)));
+    device.lost.then(({ message }) => {
+      // What this program destroyed itself is not lost.
+      if (!this.#destroyed) this.#report(this.#lost = lostError(message));
+    });
+  }
+
+  /** What went wrong before, and is likely why something goes wrong now: the loss first of all. */
+  get #cause(): UserError | undefined {
+    return this.#lost ?? this.#error;
   }
 
   check(): void {
-    if (this.#error) throw this.#error;
+    if (this.#cause) throw this.#cause;
   }
 
   async scoped<T>(label: string, make: () => T): Promise<T> {
@@ -269,9 +278,9 @@ class OpenGpu implements Gpu {
     // its own in between.
     const errors = await Promise.all(filters.map(() => this.device.popErrorScope()));
     const error = errors.find((error) => error !== null);
-    if (error) throw gpuError(error, label);
-    if (threw) throw gpuError(thrown, label);
-    return made as T;
+    if (!error && !threw) return made as T;
+    await nextTurn();
+    throw this.#cause ?? gpuError(error ?? thrown, label);
   }
 
   destroy(): void {
@@ -292,19 +301,18 @@ function readLimits(limits: GPUSupportedLimits): Record<LimitName, number> {
 
 function gpuError(error: unknown, label?: string): UserError {
   if (error instanceof UserError) return error;
-  const outOfMemory = error instanceof GPUOutOfMemoryError;
-  const what = outOfMemory ? "the GPU has no memory left" : "the GPU reported an error";
-  return new (outOfMemory ? TooLarge : UserError)(
-    `${what}${label ? ` at ${label}` : ""}: ${messageOf(error).trim()}`,
-    ExitCode.gpu,
-    outOfMemory ? "a smaller --batch needs less memory" : undefined,
-    { cause: error },
-  );
+  const at = `${label ? ` at ${label}` : ""}: ${messageOf(error).trim()}`;
+  const options = { cause: error };
+  if (error instanceof GPUOutOfMemoryError) {
+    const message = `the GPU has no memory left${at}`;
+    return new OutOfMemory(message, "a smaller --batch needs less memory", undefined, options);
+  }
+  return new UserError(`the GPU reported an error${at}`, ExitCode.gpu, undefined, options);
 }
 
 const lostError = (message: string): UserError =>
   new UserError(
-    `the GPU device was lost${message ? `: ${message}` : ""}`,
+    `the GPU device was lost${/^(device was lost)?\.?$/i.test(message) ? "" : `: ${message}`}`,
     ExitCode.gpu,
     "the driver was reset, or a kernel ran longer than the system allows; a smaller --batch helps",
   );

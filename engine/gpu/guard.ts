@@ -25,6 +25,9 @@ const callsOfMade: Readonly<Record<string, readonly string[]>> = {
   createCommandEncoder: ["beginComputePass", "finish"],
 };
 
+/** When the events of what went wrong have arrived, the loss of the device among them. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
 /** Makes the device, its queue and what it makes throw `explain`'s errors. */
 export function guardDevice(device: GPUDevice, explain: Explain): void {
   guard(device, deviceCalls, explain);
@@ -38,7 +41,9 @@ function guard(target: object, calls: readonly string[], explain: Explain, label
       const of = label || args[0]?.label;
       try {
         const made = Object.getPrototypeOf(target)[call].apply(target, args);
-        if (made instanceof Promise) return made.catch((error) => Promise.reject(told(error, of)));
+        if (made instanceof Promise) {
+          return made.catch((error) => nextTurn().then(() => Promise.reject(told(error, of))));
+        }
         if (callsOfMade[call]) guard(made, callsOfMade[call], explain, of);
         return made;
       } catch (error) {

@@ -3,18 +3,14 @@
  * as such.
  */
 
+import { OutOfMemory, type Room } from "../errors.ts";
 import { numel } from "../tensor/shape.ts";
 import { Input, Variable } from "../tensor/tensor.ts";
-import { createBuffer } from "./buffers.ts";
+import { createBuffer, showBytes } from "./buffers.ts";
 import { bytesTogether, type Lifetime, placeValues } from "./memory.ts";
 import type { Resources } from "./resources.ts";
 import type { Dispatch, Storage } from "./dispatch.ts";
-import {
-  createTextures,
-  layOutTextures,
-  type TextureCopy,
-  type TextureLayout,
-} from "./textures.ts";
+import { createTexture, layOutTextures, type TextureCopy, type TextureLayout } from "./textures.ts";
 
 /** Bytes of a kind of memory, as it is and as it would be if every value had its own. */
 export interface Use {
@@ -97,18 +93,56 @@ export function layOut(dispatches: readonly Dispatch[], kept: ReadonlySet<Storag
   };
 }
 
-/** Makes what is laid out. @throws TooLarge (gpu) that names a value the device has no buffer for */
-export function allocate(resources: Resources, layout: Layout): Memory {
+/**
+ * Makes what is laid out, all of it or nothing.
+ * @param what it is for, in words
+ * @throws OutOfMemory (gpu) with the room that it needs; TooLarge (gpu) that names a value the
+ * device has no buffer for
+ */
+export async function allocate(
+  resources: Resources,
+  layout: Layout,
+  what: string,
+): Promise<Memory> {
   const { gpu } = resources;
   const place = new Map<Storage, GPUBuffer>();
-  for (const variable of layout.variables) place.set(variable, resources.bufferOf(variable));
-  const buffers = layout.buffers.map(({ label, bytes, holds }) => {
-    const buffer = createBuffer(gpu, label, bytes);
-    for (const storage of holds) place.set(storage, buffer);
-    return buffer;
-  });
-  const { copies, textures } = createTextures(gpu.device, layout.textures);
+  const buffers: GPUBuffer[] = [], textures: GPUTexture[] = [];
+  let available = 0;
+  try {
+    for (const variable of layout.variables) {
+      place.set(variable, await resources.hold(variable));
+      available += bytesOf(variable);
+    }
+    for (const { label, bytes, holds } of layout.buffers) {
+      const buffer = await gpu.scoped(label, () => createBuffer(gpu, label, bytes));
+      buffers.push(buffer);
+      for (const storage of holds) place.set(storage, buffer);
+      available += bytes;
+    }
+    for (const planned of layout.textures.textures) {
+      textures.push(await gpu.scoped("operand", () => createTexture(gpu.device, planned)));
+      available += planned.bytes;
+    }
+  } catch (error) {
+    for (const memory of [...buffers, ...textures]) memory.destroy();
+    if (!(error instanceof OutOfMemory)) throw error;
+    throw noRoom(what, { needed: bytesInAll(layout.use), available }, error);
+  }
+  const copies = layout.textures.copies.map((copy) => ({
+    ...copy,
+    texture: textures[copy.texture],
+  }));
   return { place, copies, owned: [...buffers, ...textures] };
+}
+
+/** All that a plan occupies, its variables too. */
+export const bytesInAll = ({ values, textures, inputs, variables }: MemoryUse): number =>
+  values.bytes + textures.bytes + inputs + variables;
+
+function noRoom(what: string, room: Room, cause: OutOfMemory): OutOfMemory {
+  const message = `the GPU has no memory left for ${what}: it needs ${showBytes(room.needed)}, ` +
+    `and ${showBytes(room.available)} were to be had`;
+  return new OutOfMemory(message, cause.hint!, room, { cause });
 }
 
 /** From which dispatch to which each storage is in use; `kept` ones are never given up. */

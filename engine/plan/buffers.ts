@@ -18,13 +18,16 @@ export function requireBindable(
 ): void {
   const { maxStorageBufferBindingSize: limit } = limits;
   if (bytes <= limit) return;
-  const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
   throw new TooLarge(
-    `${label} needs a buffer of ${mib(bytes)}, and this adapter allows ${mib(limit)}`,
+    `${label} needs a buffer of ${showBytes(bytes)}, and this adapter allows ${showBytes(limit)}`,
     ExitCode.gpu,
     hint,
   );
 }
+
+/** "1.5 GiB", "128.0 MiB" */
+export const showBytes = (bytes: number): string =>
+  bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 /** A buffer that kernels read and write. Throws as `requireBindable` does. */
 export function createBuffer(gpu: Gpu, label: string, bytes: number, hint?: string): GPUBuffer {

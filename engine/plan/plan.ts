@@ -21,6 +21,8 @@ import { schedule } from "./schedule.ts";
 import { recordCopy } from "./textures.ts";
 
 export interface PlanSpec<Name extends string = string> {
+  /** What the plan is for, in the words of a message: "a training step on 64 images". */
+  readonly purpose?: string;
   /** Values that can be read after a run. A variable is read as the run leaves it. */
   readonly outputs?: Readonly<Record<Name, Tensor>>;
   /** New values of variables; all of them are computed from the old ones. */
@@ -55,7 +57,8 @@ export class Plan<Name extends string = string> {
   ): Promise<Plan<Name>> {
     const { dispatches, kept, named, storageOf } = trace(spec, resources.target);
     const layout = layOut(dispatches, kept);
-    const memory = allocate(resources, layout);
+    const purpose = spec.purpose ?? "what is to be computed";
+    const memory = await allocate(resources, layout, purpose);
     const commands = await prepare(resources, dispatches, memory);
     const inputs = [...memory.place].filter((entry): entry is [Input, GPUBuffer] =>
       entry[0] instanceof Input

@@ -8,8 +8,11 @@ import type { Variable } from "../tensor/tensor.ts";
 export interface Resources {
   readonly gpu: Gpu;
   readonly target: Target;
-  /** The variable's memory. @throws UserError (gpu) where it is too large */
-  bufferOf(variable: Variable): GPUBuffer;
+  /**
+   * The variable's memory, made where there is none yet.
+   * @throws TooLarge (gpu) where there is no room for it
+   */
+  hold(variable: Variable): Promise<GPUBuffer>;
   /** The compiled kernel. @throws UserError (gpu) that names it where it is wrong */
   pipeline(kernel: Kernel): Promise<GPUComputePipeline>;
 }

@@ -39,6 +39,16 @@ export class Runtime implements Resources {
     return buffer;
   }
 
+  async hold(variable: Variable): Promise<GPUBuffer> {
+    try {
+      const { label, shape } = variable;
+      return await this.gpu.scoped(`${label} ${showShape(shape)}`, () => this.bufferOf(variable));
+    } catch (error) {
+      this.release([variable]);
+      throw error;
+    }
+  }
+
   /** Overwrites a variable's value. */
   write(variable: Variable, value: HostArray): void {
     if (value.length !== variable.size) {

@@ -64,18 +64,13 @@ export function layOutTextures(dispatches: readonly Dispatch[]): TextureLayout {
   };
 }
 
-/** Makes the textures of a layout. */
-export function createTextures(device: GPUDevice, layout: TextureLayout) {
-  const textures = layout.textures.map(({ format, bytes }) => {
-    const size = [TEXTURE_WIDTH, bytes / rowBytes(format)];
-    const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST;
-    return device.createTexture({ label: "operand", size, format, usage });
-  });
-  const copies = layout.copies.map((copy): TextureCopy => ({
-    ...copy,
-    texture: textures[copy.texture],
-  }));
-  return { copies, textures };
+export function createTexture(
+  device: GPUDevice,
+  { format, bytes }: TextureLayout["textures"][number],
+): GPUTexture {
+  const size = [TEXTURE_WIDTH, bytes / rowBytes(format)];
+  const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST;
+  return device.createTexture({ label: "operand", size, format, usage });
 }
 
 /** Something for each value and each format that it is read in. */

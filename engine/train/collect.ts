@@ -44,7 +44,7 @@ export class RowCollector {
       () => new Batches(runtime, set, split, { batch: size, key }),
     );
     const rows = build(batches, key);
-    const spec = { outputs: { rows } };
+    const spec = { purpose: `a look at ${size} images`, outputs: { rows } };
     const plan = await runtime.plan(spec);
     return new RowCollector(
       ...[runtime, spec, plan, batches, key] as const,

@@ -136,9 +136,10 @@ export class TrainingStep {
       "(update)",
       () => updatePasses(trained, inputs.lr, options, state),
     );
+    const purpose = `a training step on ${batch} images`;
     const passes: PlanSpec<never>[] = [
-      { assign: [...updates, ...state.updates, ...first] },
-      ...further.map((assign) => ({ assign })),
+      { purpose, assign: [...updates, ...state.updates, ...first] },
+      ...further.map((assign) => ({ purpose, assign })),
     ];
     return {
       ...{ passes, batches, inputs, metrics, state: state.variables },

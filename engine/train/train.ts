@@ -26,7 +26,8 @@ import { learningRate } from "./rate.ts";
 import { type Schedule, strengthAt } from "./schedule.ts";
 import { isBetter, validate } from "./select.ts";
 import { readVariables, writeVariables } from "./state.ts";
-import { TrainingStep } from "./step.ts";
+import { makeStep } from "./room.ts";
+import type { TrainingStep } from "./step.ts";
 
 /** About how often the host waits for the device and looks at the metrics, in milliseconds. */
 const METRICS_INTERVAL = 300;
@@ -45,7 +46,7 @@ export async function train(
   options: TrainOptions,
 ): Promise<TrainResult> {
   const batch = Math.min(options.batch, options.train.labels.length);
-  const step = await TrainingStep.make(runtime, network, options.set, options.train, {
+  const step = await makeStep(runtime, network, options.set, options.train, {
     ...options,
     batch,
   });

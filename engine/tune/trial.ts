@@ -122,7 +122,8 @@ class Trial {
     ];
     const dispatches = steps.map((step) => ({ ...step, node }));
     const kept = new Set([plain, expected, result, ...counts]);
-    const memory = allocate(runtime, layOut(dispatches, kept));
+    const layout = layOut(dispatches, kept);
+    const memory = await allocate(runtime, layout, `variants of ${tunable!.shapeClass}`);
     operands.forEach((operand, i) => fill(runtime, memory.place.get(operand)!, i));
     const commands = await prepare(runtime, dispatches, memory);
     const clock = await Timestamps.make(runtime.gpu, variants.length);

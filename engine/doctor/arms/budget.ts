@@ -8,7 +8,8 @@ import * as v from "valibot";
 import { finite, type Schema } from "../../io/json.ts";
 import type { TrainOptions } from "../../train/options.ts";
 import { shuffled } from "../../train/order.ts";
-import { TrainingStep } from "../../train/step.ts";
+import { makeStep } from "../../train/room.ts";
+import type { TrainingStep } from "../../train/step.ts";
 import type { Runtime } from "../../plan/runtime.ts";
 import type { Module } from "../../nn/module.ts";
 
@@ -37,7 +38,7 @@ export async function stepSeconds(
 ): Promise<number> {
   const { set, train, lr, seed } = options;
   const batch = Math.min(options.batch, train.labels.length);
-  const step = await TrainingStep.make(runtime, network, set, train, { ...options, batch });
+  const step = await makeStep(runtime, network, set, train, { ...options, batch });
   const order = shuffled(train.labels.length, seed, 0);
   try {
     let begun = 0;
