@@ -31,7 +31,7 @@ import { predictSplit } from "../engine/train/predict.ts";
 import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { TrainingStep } from "../engine/train/step.ts";
 import { train } from "../engine/train/train.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
 import { userError } from "./support/io.ts";
 import {

@@ -26,7 +26,7 @@ import {
 import { ALWAYS } from "../engine/train/schedule.ts";
 import { forward } from "../engine/train/graph.ts";
 import { classifier } from "../models/registry.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
 import { constraintOf, type Short } from "./support/constraint.ts";
 import { BATCH, batch, byLayer, checkSlope, LAYERS, masks } from "./support/forms.ts";

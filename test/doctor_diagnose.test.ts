@@ -11,7 +11,7 @@ import { Module } from "../engine/nn/module.ts";
 
 import { observe } from "../engine/nn/observe.ts";
 import { grad, Input, mul, sum, Variable } from "../engine/tensor/mod.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
 import { userError } from "./support/io.ts";
 import { CHANNELS, CLASSES, freshRuntime, SIZE, tinyNet, tinySet } from "./support/train.ts";

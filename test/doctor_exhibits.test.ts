@@ -15,7 +15,7 @@ import { loadStateDict, stateDict } from "../engine/nn/state.ts";
 import { grad, Input, mul, sum, Variable } from "../engine/tensor/mod.ts";
 import { predictions } from "../engine/train/predictions.ts";
 import { predictSplit } from "../engine/train/predict.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { inFolder } from "./support/io.ts";
 import { CHANNELS, freshRuntime, SIZE, tinyNet, tinySet } from "./support/train.ts";
 

@@ -16,7 +16,7 @@ import {
   Variable,
 } from "../engine/tensor/mod.ts";
 import { forward, type StepGraph } from "../engine/train/graph.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
 import { constraintOf } from "./support/constraint.ts";
 import { BATCH, batch, byLayer, checkSlope, LAYERS, masks } from "./support/forms.ts";

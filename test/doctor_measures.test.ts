@@ -42,7 +42,7 @@ import {
   type Tensor,
   Variable,
 } from "../engine/tensor/mod.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { userError } from "./support/io.ts";
 import { CHANNELS, CLASSES, freshRuntime, SIZE, tinyNet, tinySet } from "./support/train.ts";
 

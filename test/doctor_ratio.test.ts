@@ -15,7 +15,7 @@ import { crossEntropy, Input, Variable } from "../engine/tensor/mod.ts";
 import { shuffled } from "../engine/train/order.ts";
 import { forward } from "../engine/train/graph.ts";
 import { decided } from "../engine/report/read.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { constraintOf } from "./support/constraint.ts";
 import { byLayer, masks } from "./support/forms.ts";
 import { userError } from "./support/io.ts";

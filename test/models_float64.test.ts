@@ -3,7 +3,7 @@
  *
  * - In float64, the graph has PyTorch's gradients to ten digits: layers, wiring, gradient rules of
  *   both orders are right.
- * - With the decisions of the GPU's run (see support/float64.ts) float64 has the GPU's gradients to
+ * - With the decisions of the GPU's run (see engine/reference/float64.ts) float64 has the GPU's gradients to
  *   three digits and more: kernels and plans are right, and what a gradient is off by beyond that
  *   is the doing of single gates that rounding has turned.
  *
@@ -16,7 +16,7 @@ import type { Module } from "../engine/nn/module.ts";
 import type { Runtime } from "../engine/plan/runtime.ts";
 import { testRuntime } from "./support/check.ts";
 import { forward, referenceNetwork, trainingStep } from "./support/constrained.ts";
-import { decisions, float64, type Float64Run } from "./support/float64.ts";
+import { decisions, float64, type Float64Run } from "../engine/reference/float64.ts";
 import {
   type CaseInputs,
   fingerprintError,

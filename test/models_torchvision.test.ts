@@ -19,7 +19,7 @@ import { type Tensor, Variable } from "../engine/tensor/tensor.ts";
 import { classifier } from "../models/registry.ts";
 import expected from "./reference/torchvision_logits.json" with { type: "json" };
 import { relativeError, testRuntime } from "./support/check.ts";
-import { float64 } from "./support/float64.ts";
+import { float64 } from "../engine/reference/float64.ts";
 import { whyNot } from "./support/models.ts";
 import { referenceImages, referenceState } from "./support/reference.ts";
 

@@ -5,7 +5,7 @@ import { Runtime } from "../engine/plan/runtime.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { reductionCases } from "./reference/cases_reduce.ts";
 import { compare, type Errors, random } from "./support/check.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { relativeError, testGpu } from "./support/gpu.ts";
 
 const runtime = async () => new Runtime(await testGpu(), BLOCKS);

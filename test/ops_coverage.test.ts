@@ -3,7 +3,7 @@
 import { equal } from "node:assert/strict";
 import { ancestors, operations } from "../engine/tensor/mod.ts";
 import { allCases } from "./reference/cases.ts";
-import { operations as oracle } from "./reference/interpreter.ts";
+import { operations as oracle } from "../engine/reference/interpreter.ts";
 import { derivatives } from "./support/check.ts";
 
 const leaves = new Set(["variable", "input"]);
@@ -32,7 +32,7 @@ function hasAll(names: Set<string>, others: Set<string>, otherwise: string): voi
 
 Deno.test("the oracle knows the engine's operations and no others", () => {
   const known = new Set(oracle.keys());
-  hasAll(known, declared(), "without a meaning in float64, to be added to test/reference");
+  hasAll(known, declared(), "without a meaning in float64, to be added to engine/reference");
   hasAll(declared(), known, "no operation of the engine");
 });
 

@@ -3,7 +3,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import * as t from "../engine/tensor/mod.ts";
 import { lossCases } from "./reference/cases_reduce.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { evaluate, indices, random, testCases, values } from "./support/check.ts";
 
 testCases(lossCases);

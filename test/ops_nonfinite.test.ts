@@ -9,7 +9,7 @@ import { BLOCKS, cpuTarget } from "../engine/gpu/kernels/target.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { examples } from "./reference/cases.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { type Case, derivatives } from "./support/check.ts";
 import { testGpu } from "./support/gpu.ts";
 

@@ -9,7 +9,7 @@ import { deepEqual, ok } from "node:assert/strict";
 import { BLOCKS, cpuTarget } from "../engine/gpu/kernels/target.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import * as t from "../engine/tensor/mod.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { testGpu } from "./support/gpu.ts";
 import { arrayGraph, type Graph } from "./support/random_arrays.ts";
 import { imageGraph } from "./support/random_images.ts";

@@ -9,7 +9,7 @@ import { type Item, readersOf } from "../engine/plan/item.ts";
 import { itemsOf, stepsOf } from "../engine/plan/lower.ts";
 import { joinPairs } from "../engine/plan/pairs.ts";
 import * as t from "../engine/tensor/mod.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { random, relativeError, testRuntime } from "./support/check.ts";
 
 /** The first list of items for a graph without simplifications, frozen, and what it is made of. */

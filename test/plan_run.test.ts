@@ -7,7 +7,7 @@ import { PLAIN } from "../engine/gpu/kernels/target.ts";
 import { createBuffer, readBuffers } from "../engine/plan/buffers.ts";
 import { schedule } from "../engine/plan/schedule.ts";
 import * as t from "../engine/tensor/mod.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { random, relativeError, testRuntime, values } from "./support/check.ts";
 
 const numbers = (array: ArrayLike<number>) => Array.from(array);

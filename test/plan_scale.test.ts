@@ -13,7 +13,7 @@ import { placeValues } from "../engine/plan/memory.ts";
 import { schedule } from "../engine/plan/schedule.ts";
 import { draws, uniform } from "../engine/random.ts";
 import * as t from "../engine/tensor/mod.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { evaluate, random, relativeError } from "./support/check.ts";
 
 const LENGTH = 10_000;

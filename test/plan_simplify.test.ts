@@ -4,7 +4,7 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { BLOCKS, PLAIN } from "../engine/gpu/kernels/target.ts";
 import { schedule } from "../engine/plan/schedule.ts";
 import * as t from "../engine/tensor/mod.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { evaluate, random, relativeError } from "./support/check.ts";
 
 const labels = (...outputs: t.Tensor[]) =>

@@ -12,7 +12,7 @@ import {
 import { learningRate } from "../engine/train/rate.ts";
 import { type StepOptions, TrainingStep } from "../engine/train/step.ts";
 import { crossEntropy, grad, Input, type Tensor } from "../engine/tensor/mod.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
 import {
   CHANNELS,

@@ -13,7 +13,7 @@ import { balanced, shuffled, upweighted } from "../engine/train/order.ts";
 import { accuracy } from "../engine/train/predictions.ts";
 import { isBetter, validate } from "../engine/train/select.ts";
 import { TrainingStep } from "../engine/train/step.ts";
-import { interpret } from "./reference/interpreter.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
 import { inFolder } from "./support/io.ts";
 import {

@@ -8,20 +8,13 @@
  */
 
 import { ok } from "node:assert/strict";
+import { type Derivative, derivativesOf } from "../../engine/lab/derivatives.ts";
+import { slope, slopeError } from "../../engine/lab/differences.ts";
 import { openGpu } from "../../engine/host/gpu.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
 import { draws, uniform } from "../../engine/random.ts";
-import {
-  add,
-  gradients,
-  mul,
-  numel,
-  type Shape,
-  sum,
-  type Tensor,
-  Variable,
-} from "../../engine/tensor/mod.ts";
-import { interpret } from "../reference/interpreter.ts";
+import { numel, type Shape, type Tensor, Variable } from "../../engine/tensor/mod.ts";
+import { interpret } from "../../engine/reference/interpreter.ts";
 
 /** A function of tensors at one place. */
 export interface Case {
@@ -34,7 +27,7 @@ export interface Case {
 
 /** Rounding errors of a few dozen float32 operations stay well below this. */
 const TOLERANCE = 1e-5;
-/** Differences of fourth order in float64 with such steps leave errors of about 1e-9. */
+/** Differences in float64 with such steps leave errors of about 1e-9. */
 const DIFFERENCES_TOLERANCE = 1e-6;
 const STEP = 2e-5;
 
@@ -98,8 +91,7 @@ export type Errors = [value: number, first: number, second: number];
 interface Derivatives {
   readonly value: Tensor;
   readonly parameters: readonly Variable[];
-  /** <r, value> and its gradients, then <s, gradients> and its gradients. */
-  readonly orders: readonly { of: Tensor; gradients: readonly (Tensor | undefined)[] }[];
+  readonly orders: readonly Derivative[];
 }
 
 /** Builds the graphs of the value and of both derivatives. */
@@ -107,16 +99,7 @@ export function derivatives({ inputs, f }: Case): Derivatives {
   count = inputs.length;
   const value = f(...inputs);
   const parameters = inputs.filter((input) => input.dtype === "f32");
-  const orders: { of: Tensor; gradients: readonly (Tensor | undefined)[] }[] = [];
-  let tensors: readonly Tensor[] = value.dtype === "f32" ? [value] : [];
-  for (const _ of ["first", "second"]) {
-    if (tensors.length === 0) break;
-    const of = tensors.map((t) => sum(mul(t, random(t.shape)))).reduce((a, b) => add(a, b));
-    const found = gradients(of, parameters);
-    orders.push({ of, gradients: found });
-    tensors = found.filter((g) => g !== undefined);
-  }
-  return { value, parameters, orders };
+  return { value, parameters, orders: derivativesOf(value, parameters, 2, random) };
 }
 
 /** Checks a case in all three ways; returns the GPU's errors. */
@@ -158,7 +141,7 @@ export async function compare(
 /** Compares gradients with the change of what they are of along a random direction. */
 function checkDifferences(
   what: string,
-  { of, gradients }: Derivatives["orders"][number],
+  { of, gradients }: Derivative,
   parameters: readonly Variable[],
 ): void {
   const direction = parameters.map((p) => random(p.shape).initial);
@@ -168,18 +151,15 @@ function checkDifferences(
     );
     return interpret([of], new Map(moved))[0][0];
   };
-  const change = (step: number) => at(step) - at(-step);
-  const difference = (8 * change(STEP) - change(2 * STEP)) / (12 * STEP);
   const slopes = interpret(gradients.filter((g) => g !== undefined));
   const terms = gradients.flatMap((g, i) =>
     g ? Array.from(slopes.shift()!, (slope, j) => slope * direction[i][j]) : []
   );
-  const derivative = terms.reduce((a, b) => a + b, 0);
-  // What a sum of such terms with random signs comes to: the scale of rounding errors in it.
-  const scale = Math.max(Math.hypot(...terms), Math.abs(difference), 1e-3);
+  const difference = slope(at, STEP);
+  const error = slopeError(terms, difference);
   ok(
-    Math.abs(difference - derivative) <= DIFFERENCES_TOLERANCE * scale,
-    `${what} is ${derivative}, and finite differences say ${difference}`,
+    error <= DIFFERENCES_TOLERANCE,
+    `${what}: finite differences say ${difference}, and it is off by ${error} of that`,
   );
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { ClassKernels } from "../../engine/doctor/forms/form.ts";
 import { ancestors, type Tensor, Variable } from "../../engine/tensor/mod.ts";
-import { interpret } from "../reference/interpreter.ts";
+import { interpret } from "../../engine/reference/interpreter.ts";
 import { random } from "./check.ts";
 import { CHANNELS, CLASSES, SIZE } from "./train.ts";
 

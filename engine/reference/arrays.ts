@@ -1,6 +1,6 @@
 /** The oracle's operations on whole arrays: movement, reduction, products, look-up, random draws. */
 
-import { hash, uniform } from "../../engine/random.ts";
+import { hash, uniform } from "../random.ts";
 import { build, type Evaluate, inside, offsetOf, type Value } from "./value.ts";
 
 const sameElements: Evaluate = (_, [x]) => x;

@@ -1,6 +1,6 @@
 /** Float64 arrays and the places in them, for the oracle. */
 
-import type { Tensor } from "../../engine/tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** A node's elements in row-major order. */
 export type Value = Float64Array;

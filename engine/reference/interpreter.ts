@@ -1,11 +1,12 @@
 /**
  * The oracle: evaluates any graph of the engine on the CPU in float64, node by node, with one plain
  * implementation for each operation name. It takes nothing from the engine but the graph itself,
- * that is names, shapes and attributes; never a kernel, a WGSL expression or a gradient rule.
+ * that is names, shapes and attributes; never a kernel, a WGSL expression or a gradient rule. So it
+ * says what they should compute: to tests, and to who studies a gradient or changes a kernel.
  */
 
-import { ancestors } from "../../engine/tensor/autograd.ts";
-import { type Tensor, Variable } from "../../engine/tensor/tensor.ts";
+import { ancestors } from "../tensor/autograd.ts";
+import { type Tensor, Variable } from "../tensor/tensor.ts";
 import { arrays } from "./arrays.ts";
 import { images } from "./images.ts";
 import { pointwise } from "./pointwise.ts";
