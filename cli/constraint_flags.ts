@@ -6,7 +6,7 @@
 import type { DataSet } from "../engine/data/dataset.ts";
 import type { Constraint, Term } from "../engine/doctor/constraint.ts";
 import type { FormTerm } from "../engine/doctor/forms/form.ts";
-import { type FormName, formOf, formOptions, formsOf } from "../engine/doctor/forms/forms.ts";
+import { type FormName, formOf, formsOf } from "../engine/doctor/forms/forms.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { defaultWeight } from "../engine/doctor/leverage.ts";
 import type { TermName } from "../engine/doctor/terms.ts";
@@ -46,16 +46,6 @@ const inEither: Need = {
   holds: (values) => inChannels.holds(values) || inSpace.holds(values),
 };
 
-/** The options of a term's forms; each needs its form. */
-const optionsOf = (term: TermName, form: string) =>
-  Object.fromEntries(
-    formOptions(term).map(([key, { default: value, ...option }, name]) => [key, {
-      ...option,
-      need: needs.oneOf(form, name),
-      help: `${option.help} (default ${value})`,
-    }]),
-  );
-
 /** Of each term its form, weight and layers. */
 export const termFlags = flagTable({
   form: {
@@ -79,8 +69,6 @@ export const termFlags = flagTable({
     need: inSpace,
     help: `the form of the space-wise constraint: ${explained("space")}`,
   },
-  ...optionsOf("channel", "form"),
-  ...optionsOf("space", "spaceForm"),
   beta: {
     type: "number",
     min: 0,
@@ -215,7 +203,7 @@ export function constraintOf(
     const { form, weight, kappa } = asked;
     const of = formOf(name, form);
     const wanted = {
-      ...{ form, ...optionsFor(name, form, flags) },
+      form,
       layers: resolveLayers(network, asked.layers, features),
       schedule: scheduleOf(asked, of),
     };
@@ -250,13 +238,4 @@ function scheduleOf({ warmups, course, until }: Asked, { schedule = ALWAYS }: Fo
     course: course ?? schedule.course,
     ...end !== undefined && end < 1 && { until: end },
   };
-}
-
-/** The options of a form, where it has any. */
-function optionsFor(term: TermName, form: FormName, flags: Readonly<Record<string, unknown>>) {
-  const own = formOptions(term).filter(([, , name]) => name === form);
-  const values = own.map(([key, { default: value }]) =>
-    [key, Number(flags[key] ?? value)] as const
-  );
-  return values.length > 0 && { options: Object.fromEntries(values) };
 }

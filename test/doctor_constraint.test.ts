@@ -311,8 +311,7 @@ Deno.test("a share of space is refused where the layer is just averaged", async 
   assert.ok(beta("conv3_x") > 0);
   assert.equal(beta("conv3_x", "paper"), 0);
   // A ratio is of no network in particular.
-  assert.ok(beta("conv5_x", "hinged") > 0);
-  assert.equal(beta("conv5_x", "hinged", set, ["conv5_x"]), 0);
+  assert.ok(beta("conv5_x", "counterfactual") > 0);
   assert.equal(beta("conv3_x", "share", { ...set, train }), 0);
   await refused(() => void beta("conv9_x"), ExitCode.usage, /conv9_x/);
   assert.equal(beta("conv3_x", "share", set, ["conv5_x"]), 0);

@@ -22,9 +22,6 @@ import { constraintOf } from "./support/constraint.ts";
 import { BATCH, batch, byLayer, checkSlope, LAYERS, masks } from "./support/forms.ts";
 import { CLASSES, freshRuntime, SIZE, tinyNet } from "./support/train.ts";
 
-/** Some images of the batch are held by it, others not. */
-const RHO = 0.98;
-
 /** The network on a batch, and a layer of it. */
 interface Subject {
   readonly given: ReturnType<typeof batch>;
@@ -38,37 +35,6 @@ const BY_HAND: Record<Exclude<FormName, "paper" | "share">, (of: Subject) => num
     const [gradient] = at(of, [gradientOf(sum(logSoftmax(of.graph.logits)), of)]);
     return average(places(of, gradient), ({ element, background }) => (background * element) ** 2);
   },
-  perturbed: (of) => {
-    const gradient = gradientOf(own(of), of);
-    const shares = [1, 2, 3].map((offset) =>
-      sharesOf(places(of, at(of, [gradient], exchanged(of.given, offset))[0]))
-    );
-    return mean(shares[0].map((_, b) => Math.max(...shares.map((of) => of[b]))));
-  },
-  hinged: (of) => {
-    const [gradient] = at(of, [gradientOf(own(of), of)]);
-    const images = places(of, gradient);
-    const shares = sharesOf(images);
-    return mean(images.map((image, b) => {
-      const area = mean(image.map(({ background }) => background));
-      return Math.max(0, shares[b] - RHO * area);
-    }));
-  },
-  cam: (of) => {
-    const { graph, layer } = of;
-    const [gradient, output] = at(of, [gradientOf(own(of), of), graph.output(layer)]);
-    const images = places(of, gradient);
-    return mean(images.map((image, b) => {
-      const map = new Map<number, { value: number; background: number }>();
-      image.forEach(({ element, background, pixel }, i) => {
-        const before = map.get(pixel)?.value ?? 0;
-        map.set(pixel, { value: before + element * output[b * image.length + i], background });
-      });
-      const lit = [...map.values()].filter(({ value }) => value > 0);
-      const all = lit.reduce((sum, { value }) => sum + value, 0);
-      return lit.reduce((sum, { value, background }) => sum + value * background, 0) / (all + 0.01);
-    }));
-  },
   counterfactual: (of) => {
     const { graph: { logits, output }, given, layer } = of;
     const labels = given.labels.initial;
@@ -80,7 +46,7 @@ const BY_HAND: Record<Exclude<FormName, "paper" | "share">, (of: Subject) => num
     });
     const margin = sub(chosen(logits, labels), chosen(logits, strongest));
     const [gradient, before] = at(of, [gradientOf(margin, of), output(layer)]);
-    const [after] = at(of, [output(layer)], exchanged(given, 1));
+    const [after] = at(of, [output(layer)], exchanged(given));
     const size = gradient.length / BATCH;
     return mean(Array.from({ length: BATCH }, (_, b) => {
       let [dot, g, d] = [0, 0, 0];
@@ -92,24 +58,6 @@ const BY_HAND: Record<Exclude<FormName, "paper" | "share">, (of: Subject) => num
       }
       return dot ** 2 / (g * d);
     }));
-  },
-  "background-kernels": (of) => {
-    const { graph, layer, given } = of;
-    const [gradient, output] = at(of, [gradientOf(own(of), of), graph.output(layer)]);
-    const { background } = masks.find((one) => one.layer === layer)!;
-    const channels = background.shape[1];
-    return mean(
-      places(of, gradient).map((image, b) => {
-        let [marked, all] = [0, 0];
-        image.forEach(({ element }, i) => {
-          const evidence = Math.abs(element * output[b * image.length + i]);
-          all += evidence;
-          marked += evidence *
-            background.initial[given.labels.initial[b] * channels + i % channels];
-        });
-        return marked / all;
-      }),
-    );
   },
   "loss-gradient": (of) => {
     const { logits, labels } = of.graph;
@@ -138,13 +86,11 @@ const chosen = (logits: Tensor, labels: ArrayLike<number>) =>
       ),
     ),
   ));
-const own = ({ graph, given }: Subject) => chosen(graph.logits, given.labels.initial);
 
 interface Place {
   readonly element: number;
   /** The share of background at its pixel. */
   readonly background: number;
-  readonly pixel: number;
 }
 
 /** A layer's elements, image by image, each with what the mask says of its place. */
@@ -163,7 +109,7 @@ function places({ graph, layer, given }: Subject, values: Float64Array): Place[]
           background += given.background.initial[under] / factor ** 2;
         }
       }
-      return { element: values[b * size + i], background, pixel };
+      return { element: values[b * size + i], background };
     }));
 }
 
@@ -173,31 +119,21 @@ const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / 
 const average = (images: readonly Place[][], of: (place: Place) => number) =>
   mean(images.map((image) => image.reduce((sum, place) => sum + of(place), 0)));
 
-const sharesOf = (images: readonly Place[][]) =>
-  images.map((image) => {
-    const [outside, all] = [(of: Place) => of.background, () => 1].map((weight) =>
-      image.reduce((sum, place) => sum + Math.abs(place.element) * weight(place), 0)
-    );
-    return outside / all;
-  });
-
-/** The batch's images on the backgrounds of those `offset` places on; its own test holds it. */
-const exchanged = ({ images, background }: ReturnType<typeof batch>, offset: number) =>
-  interpret([onOtherBackgrounds(images, background, offset, ownTexture)])[0];
+/** The batch's images on the backgrounds of the next ones; its own test holds it. */
+const exchanged = ({ images, background }: ReturnType<typeof batch>) =>
+  interpret([onOtherBackgrounds(images, background, 1, ownTexture)])[0];
 
 for (const [name, byHand] of Object.entries(BY_HAND)) {
   const form = FORMS.find((form) => form.name === name)!;
-  const term = "channel" in form ? "channel" : "space";
   Deno.test(`${name}: its value by loops, its gradient by float64 and differences`, async () => {
     const runtime = await freshRuntime();
     const net = tinyNet(3, 0);
     const given = batch();
     const { graph } = forward(net, given, new Input("key", [2], "u32"));
     const constraint = constraintOf({
-      ...{ form: form.name, layers: LAYERS, alpha: 0, [term === "channel" ? "alpha" : "beta"]: 1 },
-      ...name === "hinged" && { options: { rho: RHO } },
+      ...{ form: form.name, layers: LAYERS, alpha: 0, beta: 1 },
     });
-    const { value } = constraintPenalty(net, constraint, byLayer(masks))!.build(graph)[term];
+    const { value } = constraintPenalty(net, constraint, byLayer(masks))!.build(graph).space;
     const named = [...net.namedParameters()];
     const parameters = named.map(([, parameter]) => parameter);
     const total = LAYERS.reduce((sum, layer) => sum + byHand({ given, graph, layer }), 0);

@@ -98,16 +98,17 @@ Deno.test("a ratio is weighed by the losses of the first steps' images", async (
 
 Deno.test("a term that is 0 at the start has no ratio", async () => {
   const runtime = await freshRuntime();
-  const none = byLayer(masks.map(({ layer, mask, background: { label, shape, initial } }) => ({
-    ...{ layer, mask },
-    background: new Variable(label, shape, new Float32Array(initial.length)),
+  // Every kernel is every class's own, so that none lies outside.
+  const all = byLayer(masks.map(({ layer, mask: { label, shape, initial } }) => ({
+    layer,
+    mask: new Variable(label, shape, new Float32Array(initial.length).fill(1)),
   })));
   const constraint: Constraint = {
     ...both,
-    channel: { ...both.channel, form: "background-kernels" },
+    channel: { ...both.channel, form: "share" },
   };
   const error = await userError(
-    measureRatios(siteOf(runtime, tinyNet(3, 0)), constraint, none),
+    measureRatios(siteOf(runtime, tinyNet(3, 0)), constraint, all),
     ExitCode.method,
     /kappa of the channel-wise constraint has no weight: .* the constraint is 0, the cross/,
   );
@@ -130,10 +131,10 @@ const constraintFor = (flags: string): Constraint => {
 
 Deno.test("flags: a weight, a ratio, or what the form has", () => {
   const space = (flags: string) => {
-    const { form, weight, relative, schedule, options } = constraintFor(flags).space;
-    return { form, weight, relative, schedule, options };
+    const { form, weight, relative, schedule } = constraintFor(flags).space;
+    return { form, weight, relative, schedule };
   };
-  const plain = { relative: undefined, options: undefined };
+  const plain = { relative: undefined };
   const always = { warmup: 0, course: "constant" };
   const usual = { warmup: { share: 0.2 }, course: "constant", until: 0.9 };
   assert.deepEqual(space(""), { ...plain, form: "share", weight: 1, schedule: always });
@@ -141,14 +142,14 @@ Deno.test("flags: a weight, a ratio, or what the form has", () => {
     space("--beta-kappa 0.5"),
     { ...plain, form: "share", weight: 0.5, relative: true, schedule: always },
   );
-  const hinged = { ...plain, form: "hinged", schedule: usual };
+  const counterfactual = { ...plain, form: "counterfactual", schedule: usual };
   assert.deepEqual(
-    space("--space-form hinged"),
-    { ...hinged, weight: 1, relative: true, options: { rho: 0.5 } },
+    space("--space-form counterfactual"),
+    { ...counterfactual, weight: 1, relative: true },
   );
   assert.deepEqual(
-    space("--space-form hinged --beta 2 --rho 0.8 --warmup 1 --until 1"),
-    { ...hinged, weight: 2, options: { rho: 0.8 }, schedule: { warmup: 1, course: "constant" } },
+    space("--space-form counterfactual --beta 2 --warmup 1 --until 1"),
+    { ...counterfactual, weight: 2, schedule: { warmup: 1, course: "constant" } },
   );
   assert.deepEqual(
     space("--beta-kappa 1 --space-warmup-share 0.5 --warmup 2 --until 0.8 --course cosine")
@@ -156,13 +157,13 @@ Deno.test("flags: a weight, a ratio, or what the form has", () => {
     { warmup: { share: 0.5 }, course: "cosine", until: 0.8 },
   );
   assert.deepEqual(
-    constraintFor("--form background-kernels --layer last").channel,
+    constraintFor("--form share --alpha-kappa 0.3 --layer last").channel,
     {
-      form: "background-kernels",
+      form: "share",
       weight: 0.3,
       relative: true,
       layers: ["features.8"],
-      schedule: usual,
+      schedule: always,
     },
   );
 });
@@ -171,8 +172,8 @@ Deno.test("flags: a report's settings give the same constraint, whatever default
   const cases = [
     "",
     "--beta-kappa 0.5 --warmup 1",
-    "--space-form hinged --rho 0.8 --course cosine --space-until 0.5 --alpha-kappa 2",
-    "--form background-kernels --layer last --space-form rrr",
+    "--space-form counterfactual --course cosine --space-until 0.5 --alpha-kappa 2",
+    "--form share --layer last --space-form rrr",
   ];
   for (const flags of cases) {
     const constraint = constraintFor(flags);
@@ -194,7 +195,6 @@ Deno.test("flags: what contradicts or has no effect is named", () => {
       `--alpha 0 --beta 0 ${flag}`,
       /has no effect where --alpha and --beta are 0/,
     ]),
-    ["--rho 0.3", /--rho has no effect without --space-form hinged/],
     ["--warmup 1 --warmup-share 0.1", /--warmup-share has no effect with --warmup/],
     ["--warmup-share 0.5 --until 0.5", /--warmup-share has the constraint off before it has grown/],
   ];

@@ -145,8 +145,7 @@ function madeUpPenalty(
   const kernels = constraint.channel.layers.map((layer) => {
     const shape = [classes.length, output(layer).shape.at(-1)!];
     const values = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => i % 2);
-    const table = (name: string) => new Variable(`${name} of ${layer}`, shape, values);
-    return [layer, { mask: table("mask"), background: table("background kernels") }] as const;
+    return [layer, { mask: new Variable(`mask of ${layer}`, shape, values) }] as const;
   });
   return constraintPenalty(network, constraint, new Map(kernels));
 }

@@ -13,8 +13,6 @@ import { type TermName, TERMS } from "./terms.ts";
 
 export interface Term {
   readonly form: FormName;
-  /** What the form's options are set to; their defaults if absent. */
-  readonly options?: Readonly<Record<string, number>>;
   /** 0 where the term is off. */
   readonly weight: number;
   /** Whether the weight is kappa, a ratio of losses that is yet to be measured; see ratio.ts. */
@@ -41,10 +39,9 @@ export const termsOf = (constraint: Constraint): TermName[] =>
 /** Each term's form, weight, layers and schedule, for a reader. */
 export function constraintInWords(constraint: Constraint, weights: Weights = {}): string {
   const words = termsOf(constraint).map((name) => {
-    const { form, options = {}, layers, schedule } = constraint[name];
-    const set = Object.entries(options).map(([key, value]) => `${key} ${value}`).join(", ");
+    const { form, layers, schedule } = constraint[name];
     const grows = scheduleInWords(schedule);
-    return `${name}-wise ${formWords(form)}${set && ` (${set})`} at ` +
+    return `${name}-wise ${formWords(form)} at ` +
       `${weightInWords(constraint[name], weights[name])} on ${layers.join(", ")}` +
       (grows && `, ${grows}`);
   });

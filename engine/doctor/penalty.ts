@@ -36,7 +36,7 @@ export function constraintPenalty(
 
 function termOf(
   term: TermName,
-  { form: name, options, layers, weight, schedule }: Term,
+  { form: name, layers, weight, schedule }: Term,
   graph: StepGraph,
   kernels: ReadonlyMap<string, ClassKernels>,
   parameters: readonly Tensor[],
@@ -44,8 +44,7 @@ function termOf(
   const form = formOf(term, name);
   const site = { term, graph, layers, kernels };
   requireNeeds(form.needs, site);
-  const defaults = Object.entries(form.options ?? {}).map(([key, of]) => [key, of.default]);
-  const found = form.build(site, { ...Object.fromEntries(defaults), ...options });
+  const found = form.build(site);
   refuseConstant(term, layers, found, parameters);
   return { value: found.reduce((sum, one) => add(sum, one)), weight, schedule };
 }
@@ -116,8 +115,7 @@ export function undiagnosed(network: Module, classes: number, constraint: Constr
     build: (graph) => {
       const kernels = constraint.channel.layers.map((layer) => {
         const shape = [classes, graph.output(layer).shape.at(-1)!];
-        const table = (name: string) => new Input(`${name} of ${layer}`, shape);
-        return [layer, { mask: table("mask"), background: table("background kernels") }] as const;
+        return [layer, { mask: new Input(`mask of ${layer}`, shape) }] as const;
       });
       return constraintPenalty(network, constraint, new Map(kernels))?.build(graph) ?? {};
     },

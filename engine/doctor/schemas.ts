@@ -49,7 +49,6 @@ const isOf = (
 
 const term = v.looseObject({
   form: v.picklist(FORMS.map(({ name }) => name)),
-  options: v.optional(v.record(v.string(), finite)),
   weight: finite,
   relative: v.optional(v.boolean()),
   layers: v.array(v.string()),

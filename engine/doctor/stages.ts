@@ -21,7 +21,6 @@ import { Variable } from "../tensor/tensor.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
 import { type StageReporter, trainStage } from "../run/stage.ts";
 import { epochsInWords } from "../train/schedule.ts";
-import { backgroundKernels } from "./background.ts";
 import type { Recipe } from "./arms/arm.ts";
 import { costsSchema, epochsFor, stepSeconds } from "./arms/budget.ts";
 import { type ArmName, type ArmOptions, recipeOf } from "./arms/arms.ts";
@@ -285,10 +284,8 @@ export function classKernels({ layers, high }: Examination): Map<string, ClassKe
   const known = isKnown.every(Boolean)
     ? undefined
     : new Variable("known classes", [isKnown.length, 1], Float32Array.from(isKnown, Number));
-  return new Map(layers.map(({ layer, classes, channels, mask, evidence }) => {
-    const table = (name: string, values: Float32Array<ArrayBuffer>) =>
-      new Variable(`${name} of ${layer}`, [classes, channels], values);
-    const background = evidence && table("background kernels", backgroundKernels(evidence));
-    return [layer, { known, mask: table("mask", mask), background }];
-  }));
+  return new Map(layers.map(({ layer, classes, channels, mask }) => [
+    layer,
+    { known, mask: new Variable(`mask of ${layer}`, [classes, channels], mask) },
+  ]));
 }

@@ -92,7 +92,7 @@ export async function readRun(folder: string, options: ReadOptions): Promise<Run
 
 /** The settings whose defaults depend on network, data and form, as they came out. */
 export const decided = ({ channel, space }: Constraint): Settings => ({
-  ...{ ...channel.options, ...space.options, spaceLayer: space.layers },
+  spaceLayer: space.layers,
   ...channel.relative ? { alphaKappa: channel.weight } : { alpha: channel.weight },
   ...space.relative ? { betaKappa: space.weight } : { beta: space.weight },
   ...overEpochs(channel.schedule, (key) => key),

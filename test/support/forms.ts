@@ -24,17 +24,13 @@ export function batch() {
   };
 }
 
-const table = (name: string, width: number, isOne: (i: number) => boolean) =>
-  new Variable(
-    name,
-    [CLASSES, width],
-    Float32Array.from({ length: CLASSES * width }, (_, i) => isOne(i) ? 1 : 0),
-  );
-
 export const masks = LAYERS.map((layer, l) => ({
   layer,
-  mask: table(`mask of ${layer}`, WIDTHS[l], (i) => i * 7 % 3 === 0),
-  background: table(`background kernels of ${layer}`, WIDTHS[l], (i) => i * 5 % 4 === 1),
+  mask: new Variable(
+    `mask of ${layer}`,
+    [CLASSES, WIDTHS[l]],
+    Float32Array.from({ length: CLASSES * WIDTHS[l] }, (_, i) => i * 7 % 3 === 0 ? 1 : 0),
+  ),
 }));
 
 /** The kernels by layer, as the penalty takes them. */

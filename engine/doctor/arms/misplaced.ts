@@ -41,7 +41,7 @@ type Kernels = ReadonlyMap<string, ClassKernels>;
 
 /** Each class gets as many kernels as it has, but random ones. */
 export function otherKernels(kernels: Kernels, seed: number): Kernels {
-  return withTables(kernels, (values, channels, name) => {
+  return withMasks(kernels, (values, channels, name) => {
     const shuffled = (k: number) => permutation(channels, seed, streamId(`${name}/${k}`));
     const orders = Array.from({ length: values.length / channels }, (_, k) => shuffled(k));
     return values.map((_, at) => {
@@ -53,7 +53,7 @@ export function otherKernels(kernels: Kernels, seed: number): Kernels {
 
 /** Every class gets the same kernels, each as much as it is the classes' own on average. */
 export function meanKernels(kernels: Kernels): Kernels {
-  return withTables(kernels, (values, channels, _, isKnown) => {
+  return withMasks(kernels, (values, channels, _, isKnown) => {
     const classes = Array.from({ length: values.length / channels }, (_, k) => k).filter(isKnown);
     const mean = Array.from(
       { length: channels },
@@ -63,8 +63,8 @@ export function meanKernels(kernels: Kernels): Kernels {
   });
 }
 
-/** The kernels with other values in each table [classes, channels]. */
-function withTables(
+/** The kernels with other values in each mask [classes, channels]. */
+function withMasks(
   kernels: Kernels,
   change: (
     values: Float32Array<ArrayBuffer>,
@@ -73,16 +73,11 @@ function withTables(
     isKnown: (k: number) => boolean,
   ) => Float32Array<ArrayBuffer>,
 ): Kernels {
-  return new Map([...kernels].map(([layer, { known, ...tables }]) => {
+  return new Map([...kernels].map(([layer, { known, mask }]) => {
     const isKnown = (k: number) => known === undefined || valuesOf(known)[k] === 1;
-    const changed = Object.entries(tables).filter(([, table]) => table !== undefined)
-      .map(([what, table]) => {
-        const name = `placebo's ${what} of ${layer}`;
-        const values = change(valuesOf(table), table.shape[1], name, isKnown);
-        return [what, new Variable(name, table.shape, values)] as const;
-      });
-    const { mask } = tables;
-    return [layer, { mask, ...Object.fromEntries(changed), known }];
+    const name = `placebo's mask of ${layer}`;
+    const values = change(valuesOf(mask), mask.shape[1], name, isKnown);
+    return [layer, { mask: new Variable(name, mask.shape, values), known }];
   }));
 }
 

@@ -3,7 +3,6 @@
  * line in the table (forms.ts). Help, checks, defaults, reports and searches follow from the table.
  */
 
-import type { NumberOption } from "../../options.ts";
 import type { Schedule } from "../../train/schedule.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { StepGraph } from "../../train/graph.ts";
@@ -15,8 +14,6 @@ export interface ClassKernels {
   readonly mask: Tensor;
   /** 1 for the classes whose kernels were found [K, 1], 0 for others; all were where absent. */
   readonly known?: Tensor;
-  /** The background kernels of each class [K, C], 0 or 1, where there are masks; background.ts. */
-  readonly background?: Tensor;
 }
 
 /** Where a term is to be built. */
@@ -32,9 +29,6 @@ export interface Site {
 /** What a form can't do without; see needs.ts. */
 export type Need = "background" | "pixels" | "movable gradient";
 
-/** A number that a form can be told. */
-export type FormOption = NumberOption & { readonly default: number };
-
 /** A form as one of the terms. */
 export interface FormTerm {
   /** The weight where none is asked for: what searches on validation splits support. 0 is none. */
@@ -46,13 +40,8 @@ export interface FormTerm {
   /** The layers where none are asked for; the term's usual ones if absent. */
   readonly layers?: readonly string[];
   readonly needs: readonly Need[];
-  /** What can be set; keys are unique among all forms. */
-  readonly options?: Readonly<Record<string, FormOption>>;
-  /**
-   * The term at each layer, each a scalar.
-   * @param options those that are set, and the defaults of the others
-   */
-  build(site: Site, options: Readonly<Record<string, number>>): Tensor[];
+  /** The term at each layer, each a scalar. */
+  build(site: Site): Tensor[];
 }
 
 /**

@@ -3,29 +3,15 @@
 import { ExitCode, UserError } from "../../errors.ts";
 import { didYouMean } from "../../nearest.ts";
 import type { TermName } from "../terms.ts";
-import type { Form, FormOption, FormTerm } from "./form.ts";
-import { backgroundKernels } from "./background_kernels.ts";
-import { cam } from "./cam.ts";
+import type { Form, FormTerm } from "./form.ts";
 import { counterfactual } from "./counterfactual.ts";
-import { hinged } from "./hinged.ts";
 import { lossGradient } from "./loss_gradient.ts";
 import { paper } from "./paper.ts";
-import { perturbed } from "./perturbed.ts";
 import { rrr } from "./rrr.ts";
 import { share } from "./share.ts";
 
 /** A new form is a file beside this and its name here. */
-export const FORMS = [
-  paper,
-  share,
-  rrr,
-  perturbed,
-  hinged,
-  cam,
-  counterfactual,
-  backgroundKernels,
-  lossGradient,
-] as const;
+export const FORMS = [paper, share, rrr, counterfactual, lossGradient] as const;
 
 export type FormName = typeof FORMS[number]["name"];
 
@@ -51,9 +37,3 @@ export function formOf(term: TermName, name: string): FormTerm {
 /** What a form is called in a sentence. */
 export const formWords = (name: FormName): string =>
   forms.find((form) => form.name === name)!.words;
-
-/** The options of all forms of a term, by key, each with the form that takes it. */
-export const formOptions = (term: TermName): (readonly [string, FormOption, FormName])[] =>
-  formsOf(term).flatMap((form) =>
-    Object.entries(form[term]!.options ?? {}).map(([key, of]) => [key, of, form.name] as const)
-  );

@@ -50,12 +50,7 @@ function shares(
  * that are not the class's own (`strayKernels`), or background (`backgroundAt`)
  */
 export function shareOutside(gradient: Tensor, outside: Tensor): Tensor {
-  return mean(sharesOutside(gradient, outside));
-}
-
-/** Each sample's share [B], of which `shareOutside` is the mean. */
-export function sharesOutside(gradient: Tensor, outside: Tensor): Tensor {
   const size = abs(gradient);
   const axes = size.shape.map((_, d) => d).slice(1);
-  return div(sum(mul(size, outside), axes), add(sum(size, axes), 1e-12));
+  return mean(div(sum(mul(size, outside), axes), add(sum(size, axes), 1e-12)));
 }
