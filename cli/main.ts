@@ -19,6 +19,7 @@ export const commands: Commands = {
   tune: () => import("./tune.ts"),
   profile: () => import("./profile.ts"),
   bench: () => import("./bench.ts"),
+  gradcheck: () => import("./gradcheck.ts"),
   info: () => import("./info.ts"),
   setup: () => import("./setup.ts"),
 };

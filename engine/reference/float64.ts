@@ -32,14 +32,15 @@ export interface Float64Run {
  * @param given values of variables that differ from their initial ones
  * @param decided what another run computed for deciding nodes: those decisions are taken over
  * @param options.rounded round every operation's result to float32: the best float32 could do
+ * @param options.simplified as plans have the graph: the same values in fewer operations
  */
 export function float64(
   outputs: readonly Tensor[],
   given: ReadonlyMap<Tensor, ArrayLike<number>>,
   decided: ReadonlyMap<Tensor, ArrayLike<number>> = new Map(),
-  { rounded = false } = {},
+  { rounded = false, simplified = true } = {},
 ): Float64Run {
-  const graph = simplify(outputs);
+  const graph = simplified ? simplify(outputs) : asWritten(outputs);
   const taken = new Map([...decided].map(([node, value]) => [graph.of(node), value]));
   const wanted = outputs.map((output) => graph.of(output));
   const uses = new Map<Tensor, number>();
@@ -62,6 +63,10 @@ export function float64(
     }
   }
   return { values: wanted.map((node) => values.get(node)!), turned };
+}
+
+function asWritten(outputs: readonly Tensor[]) {
+  return { nodes: ancestors(...outputs), of: (node: Tensor) => node };
 }
 
 function evaluate(node: Tensor, inputs: Value[]): Value {

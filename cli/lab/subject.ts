@@ -1,0 +1,148 @@
+/** What is studied: an expression typed on the command line, or a classifier's loss. */
+
+import { ExitCode, UserError } from "../../engine/errors.ts";
+import { type Expression, parseExpression } from "../../engine/lab/expression.ts";
+import type { NamedInput, Subject } from "../../engine/lab/gradcheck.ts";
+import { didYouMean } from "../../engine/nearest.ts";
+import { initialize } from "../../engine/nn/state.ts";
+import type { Need } from "../../engine/options.ts";
+import { draws, streamId, uniform } from "../../engine/random.ts";
+import { crossEntropy } from "../../engine/tensor/loss.ts";
+import { numel, type Shape, showShape } from "../../engine/tensor/shape.ts";
+import { Variable } from "../../engine/tensor/tensor.ts";
+import { forward } from "../../engine/train/graph.ts";
+import { createClassifier } from "../../models/classifier.ts";
+import { classifier, classifiers } from "../../models/registry.ts";
+import { seedFlag, widthFlag } from "../common.ts";
+import { flagTable, type Values } from "../framework/flags.ts";
+import { table } from "../framework/table.ts";
+
+const isModel = (what: unknown) => classifiers.some(({ name }) => name === what);
+const ofExpression: Need = {
+  otherwise: "with a classifier",
+  holds: ({ what }) => !isModel(what),
+};
+const ofModel: Need = { otherwise: "with an expression", holds: ({ what }) => isModel(what) };
+
+/** The shape of an input that is given none. */
+const USUAL: Shape = [2, 3];
+
+export const subjectFlags = flagTable({
+  what: {
+    type: "string",
+    positional: true,
+    required: true,
+    value: "EXPRESSION|MODEL",
+    help: 'such as "sum(relu(conv2d(x, w)))", or a classifier, of which the loss is taken',
+  },
+  shapes: {
+    type: "list",
+    of: "string",
+    value: "x=2x3,..",
+    need: ofExpression,
+    help: `shapes of the expression's inputs, "scalar" for one number (default ${USUAL.join("x")})`,
+  },
+  range: {
+    type: "list",
+    of: "number",
+    value: "from,to",
+    need: ofExpression,
+    check: (range) => range.length === 2 && range[0] < range[1] ? undefined : "is from,to",
+    help: "where the inputs are drawn from (default -1,1)",
+  },
+  size: {
+    type: "integer",
+    min: 1,
+    max: 1024,
+    default: 16,
+    need: ofModel,
+    help: "height and width of the classifier's images",
+  },
+  batch: { type: "integer", min: 1, max: 64, default: 2, need: ofModel, help: "images" },
+  classes: { type: "integer", min: 2, max: 256, default: 3, need: ofModel, help: "classes" },
+  width: { ...widthFlag.width, need: ofModel },
+  ...seedFlag,
+});
+export type SubjectArgs = Values<typeof subjectFlags>;
+
+/** @throws UserError (usage) where it is neither an expression nor a classifier */
+export function openSubject(args: SubjectArgs): Subject {
+  // A single word is no function of anything, so it was meant as a classifier.
+  return /^\w+$/.test(args.what) ? lossOf(args) : expressionOf(args);
+}
+
+/** The inputs with their shapes, as a table. */
+export function describeInputs({ value, inputs }: Subject): string {
+  const rows = inputs.map(({ name, variable }) => [name, showShape(variable.shape)]);
+  return table(["input", "shape"], [...rows, ["(value)", showShape(value.shape)]]);
+}
+
+function expressionOf({ what, shapes = [], range = [-1, 1], seed }: SubjectArgs): Subject {
+  const expression = parseExpression(what);
+  const given = shapesOf(expression, shapes);
+  const inputs = expression.names.map((name): NamedInput => {
+    const shape = given.get(name) ?? USUAL;
+    return { name, variable: new Variable(name, shape, drawn(name, shape, range, seed)) };
+  });
+  if (inputs.length === 0) {
+    throw new UserError(`"${what}" has no inputs: nothing can be differentiated`, ExitCode.usage);
+  }
+  const variables = new Map(inputs.map(({ name, variable }) => [name, variable]));
+  try {
+    return { value: expression.build(variables), inputs };
+  } catch (error) {
+    if (!(error instanceof UserError) || error.exitCode === ExitCode.usage) throw error;
+    const missing = expression.names.filter((name) => !given.has(name));
+    const hint = missing.length > 0
+      ? `${missing.join(", ")} had no shape and got ${USUAL.join("x")}: give --shapes`
+      : undefined;
+    throw new UserError(error.message, ExitCode.usage, hint);
+  }
+}
+
+/** "x=1x8x8x4" for each of some names. */
+function shapesOf({ names }: Expression, given: readonly string[]): Map<string, Shape> {
+  return new Map(given.map((text) => {
+    const [, name, extents] = /^(\w+)=(scalar|\d+(?:x\d+)*)$/.exec(text) ?? [];
+    if (name === undefined) {
+      throw new UserError(`--shapes takes x=1x8x8x4 and the like, not "${text}"`, ExitCode.usage);
+    }
+    if (!names.includes(name)) {
+      throw new UserError(
+        `--shapes: the expression has no input ${name}${didYouMean(name, names)}`,
+        ExitCode.usage,
+        `its inputs are ${names.join(", ")}`,
+      );
+    }
+    return [name, extents === "scalar" ? [] : extents.split("x").map(Number)] as const;
+  }));
+}
+
+function drawn(name: string, shape: Shape, [from, to]: readonly number[], seed: number) {
+  const draw = draws(seed, streamId(`input ${name}`));
+  return Float32Array.from(
+    { length: numel(shape) },
+    (_, i) => from + (to - from) * uniform(draw(i)),
+  );
+}
+
+/** The mean cross entropy of a network with its starting weights on a random batch, in training. */
+function lossOf({ what, size, batch, classes, width, seed }: SubjectArgs): Subject {
+  const entry = classifier(what);
+  const network = createClassifier(entry, {
+    inChannels: 3,
+    numClasses: classes,
+    imageSize: size,
+    width,
+  });
+  initialize(network, seed);
+  const shape = [batch, size, size, 3];
+  const images = new Variable("images", shape, drawn("images", shape, [-1, 1], seed));
+  const numbers = Uint32Array.from({ length: batch }, (_, i) => i % classes);
+  const labels = new Variable("labels", [batch], numbers);
+  const key = new Variable("key", [2], Uint32Array.of(seed, 0));
+  const { graph } = forward(network, { images, labels }, key);
+  const inputs = [["images", images] as const, ...network.namedParameters()]
+    .map(([name, variable]): NamedInput => ({ name, variable }));
+  return { value: crossEntropy(graph.logits, labels), inputs };
+}
