@@ -47,6 +47,7 @@ export const command = defineCommand({
     `conv5_x. A classifier that is too deep for the size is shown at ${LARGE} x ${LARGE}. --width ` +
     "scales the channels of those that come in widths, and lists these alone.",
   flags,
+  withoutGpu: true,
   examples: [
     { args: "", does: "all of them, at the size of images they are made for" },
     { args: "resnet50 --layers", does: "the layers of ResNet-50" },

@@ -10,6 +10,7 @@ export const command = defineCommand({
     "treat and diagnose write a report, report.html, into their folder: one file that needs " +
     "neither network nor server. This makes it again from the folder's files, together with the " +
     "studies that lie in folders within it.",
+  withoutGpu: true,
   flags: {
     run: {
       type: "string",

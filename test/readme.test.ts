@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { glob, readFile, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { commands } from "../cli/main.ts";
+import { flagsOf } from "../cli/framework/command.ts";
 import { flagName, givenFlags, parseFlags } from "../cli/framework/flags.ts";
 
 const root = join(import.meta.dirname!, "..");
@@ -85,7 +86,7 @@ async function check(line: string, parse: typeof parseFlags | typeof givenFlags)
   }
   const { command } = await commands[name]();
   if (args.includes("--help")) return;
-  assert.doesNotThrow(() => parse(command.flags, args), `deno task ${line}`);
+  assert.doesNotThrow(() => parse(flagsOf(command), args), `deno task ${line}`);
 }
 
 each("every command line is one", async ({ prose }) => {
@@ -105,7 +106,7 @@ each("every flag that is named belongs to a command", async ({ prose }) => {
   const flags = new Set(["--help"]);
   for (const load of Object.values(commands)) {
     const { command } = await load();
-    for (const key of Object.keys(command.flags)) flags.add(flagName(key));
+    for (const key of Object.keys(flagsOf(command))) flags.add(flagName(key));
   }
   const sentences = prose.replace(/^ {4}.*$/gm, "");
   for (const flag of all(sentences, /`(--[a-z][\w-]*)[^`]*`/g)) {

@@ -58,22 +58,25 @@ Deno.test("a batch that has no room is refused with the largest power of its hal
     }
     throw new Error("accepted");
   };
-  check({ memory: weigh(48) });
-  const memory = refusal({ memory: weigh(48) - 1 });
+  check({ facts: { memory: weigh(48) } });
+  const memory = refusal({ facts: { memory: weigh(48) - 1 } });
   assert.match(
     memory.message,
     /^a step on a batch of 48 images has no room: it takes .* are free$/,
   );
   assert.equal(memory.hint, "--batch 24 has room");
-  assert.equal(refusal({ memory: weigh(12) }).hint, "--batch 12 has room");
-  assert.match(refusal({ memory: 1 }).hint!, /smaller model/);
+  assert.equal(refusal({ facts: { memory: weigh(12) } }).hint, "--batch 12 has room");
+  assert.match(refusal({ facts: { memory: 1 } }).hint!, /smaller model/);
   // The constraint's step takes more.
   assert.ok(weigh(48, penalty) > weigh(48));
-  refusal({ memory: weigh(48) }, penalty);
-  check({ memory: weigh(48, penalty) }, penalty);
+  refusal({ facts: { memory: weigh(48) } }, penalty);
+  check({ facts: { memory: weigh(48, penalty) } }, penalty);
   // Two passes have memory of their own each.
-  assert.throws(() => check({ memory: weigh(48) }, undefined, { rho: 0.05 }), /has no room/);
-  check({ memory: 3 * weigh(48) }, undefined, { rho: 0.05 });
+  assert.throws(
+    () => check({ facts: { memory: weigh(48) } }, undefined, { rho: 0.05 }),
+    /has no room/,
+  );
+  check({ facts: { memory: 3 * weigh(48) } }, undefined, { rho: 0.05 });
 
   const limits = { ...gpu.limits, maxStorageBufferBindingSize: 30_000 };
   const binding = refusal({ limits });

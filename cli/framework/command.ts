@@ -1,7 +1,7 @@
 /** What a command is: a name, a table of flags and something to run. One file each in cli/. */
 import type { ExitCode } from "../../engine/errors.ts";
 import type { Gpu } from "../../engine/gpu/adapter.ts";
-import type { FlagTable, Values } from "./flags.ts";
+import { type FlagTable, flagTable, type Values } from "./flags.ts";
 
 /** What a command is given beside its flags. */
 export interface Context {
@@ -49,6 +49,8 @@ export interface Command<T extends FlagTable> {
   /** A paragraph for the help text, where a line says too little. */
   readonly description?: string;
   readonly flags: T;
+  /** It never asks for the GPU. */
+  readonly withoutGpu?: true;
   readonly examples: readonly Example[];
   /** Runs it; nothing returned means success. */
   run(args: Values<T>, context: Context): Promise<ExitCode | void>;
@@ -57,6 +59,19 @@ export interface Command<T extends FlagTable> {
 /** A command of which only the declaration matters. */
 // deno-lint-ignore no-explicit-any
 export type AnyCommand = Command<any>;
+
+const deviceFlag = flagTable({
+  device: {
+    type: "string",
+    value: "DEVICE",
+    help: "what to compute on: cpu, or the number or a part of the name of a GPU, as " +
+      "deno task info --all lists them (default the strongest GPU)",
+  },
+});
+
+/** A command's flags, with those that are about the machine; no run keeps these. */
+export const flagsOf = ({ flags, withoutGpu }: AnyCommand): FlagTable =>
+  withoutGpu ? flags : { ...flags, ...deviceFlag };
 
 /** Declares a command, so that `run` knows the types of its flags. */
 export const defineCommand = <const T extends FlagTable>(command: Command<T>): Command<T> =>

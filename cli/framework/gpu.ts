@@ -4,6 +4,8 @@
  */
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import type { Gpu } from "../../engine/gpu/adapter.ts";
+import { OtherEnvironment } from "../../engine/host/device.ts";
+import { Unanswered } from "../../engine/host/drivers.ts";
 import { openGpu } from "../../engine/host/gpu.ts";
 import { canInstall, installSoftwareAdapter } from "../../engine/host/software.ts";
 import { runAgain } from "./restart.ts";
@@ -15,16 +17,20 @@ const startedAgain = "MODEL_DOCTOR_STARTED_AGAIN";
  * The GPU; does not return where the command was started again, but leaves with its exit code.
  *
  * @param tell is given each line for the user
- * @throws UserError (noAdapter, gpu)
+ * @param device that the command line names
+ * @throws UserError (noAdapter, gpu, usage)
  */
-export async function openOrInstallGpu(tell: (line: string) => void): Promise<Gpu> {
+export async function openOrInstallGpu(
+  tell: (line: string) => void,
+  device: string | undefined,
+): Promise<Gpu> {
   try {
-    return await openGpu();
+    return await openGpu(device);
   } catch (error) {
-    const missing = error instanceof UserError && error.exitCode === ExitCode.noAdapter;
-    if (!missing || !canInstall()) throw error;
+    if (error instanceof OtherEnvironment) Deno.exit(await runAgain(error.environment));
+    if (!isMendable(error) || !canInstall()) throw error;
     if (Deno.env.has(startedAgain)) {
-      throw new UserError(
+      throw error instanceof Unanswered ? error : new UserError(
         "no GPU adapter answers, although Mesa's software Vulkan driver is installed",
         ExitCode.noAdapter,
         "`vulkaninfo --summary` of the package vulkan-tools says what the drivers complain about",
@@ -35,5 +41,11 @@ export async function openOrInstallGpu(tell: (line: string) => void): Promise<Gp
   const begun = performance.now();
   await installSoftwareAdapter(tell);
   tell(`Installed in ${((performance.now() - begun) / 1000).toFixed(0)} s.`);
-  Deno.exit(await runAgain(startedAgain));
+  Deno.exit(await runAgain({ [startedAgain]: "1" }));
 }
+
+/** Whether Mesa's drivers are what is missing. */
+const isMendable = (error: unknown): boolean =>
+  error instanceof Unanswered
+    ? error.diagnosis.byMesa === true
+    : error instanceof UserError && error.exitCode === ExitCode.noAdapter;

@@ -1,10 +1,10 @@
 /** The text of `--help`: everything in it comes from the command's own declaration. */
 import project from "../../deno.json" with { type: "json" };
 import { ExitCode } from "../../engine/errors.ts";
-import type { AnyCommand, Example } from "./command.ts";
+import { type AnyCommand, type Example, flagsOf } from "./command.ts";
 import { callable, TASK } from "./launcher.ts";
 import { WIDTH, wrap } from "./text.ts";
-import { type Flag, flagName, type FlagTable, rangeText } from "./flags.ts";
+import { type Flag, flagName, rangeText } from "./flags.ts";
 
 const meanings: Record<keyof typeof ExitCode, string> = {
   ok: "success",
@@ -37,9 +37,10 @@ export function commandHelp(command: AnyCommand, width = WIDTH, runner = TASK): 
     const [left, right] = flagRow(of);
     return [left, callable(right, runner)];
   };
-  const { name, summary, description, flags, examples } = command;
-  const positionals = Object.entries(flags as FlagTable).filter(([, flag]) => flag.positional);
-  const named = Object.entries(flags as FlagTable).filter(([, flag]) => !flag.positional);
+  const { name, summary, description, examples } = command;
+  const flags = Object.entries(flagsOf(command));
+  const positionals = flags.filter(([, flag]) => flag.positional);
+  const named = flags.filter(([, flag]) => !flag.positional);
   const helpRow: Row = ["-h, --help", "show this text"];
   const exitRows = Object.entries(ExitCode).map(([code, number]): Row => [
     String(number),

@@ -3,7 +3,7 @@ import { ExitCode, UserError } from "../../engine/errors.ts";
 import type { Gpu } from "../../engine/gpu/adapter.ts";
 import { nearest } from "../../engine/nearest.ts";
 import { printableLines } from "../../engine/printable.ts";
-import type { AnyCommand, Context } from "./command.ts";
+import { type AnyCommand, type Context, flagsOf } from "./command.ts";
 import { givenFlags, withDefaults } from "./flags.ts";
 import { commandHelp, commandLine, programHelp, version } from "./help.ts";
 import { callable, taskRunner } from "./launcher.ts";
@@ -81,7 +81,7 @@ const isAskedFor = (arg: string | undefined): boolean =>
   arg === undefined || isHelp(arg) || arg === "help";
 
 async function run(command: AnyCommand, args: readonly string[]): Promise<ExitCode> {
-  const { values, given } = parseWithHint(command, args);
+  const { values, given, device } = parseWithHint(command, args);
   await checkPlaces(command.flags, values, given);
   const work = stdout.work = new AbortController();
   let release: (() => void) | undefined;
@@ -94,10 +94,10 @@ async function run(command: AnyCommand, args: readonly string[]): Promise<ExitCo
     given,
     print,
     // Loaded late: most mistakes are found before a GPU is needed.
-    gpu: () => gpu ??= import("./gpu.ts").then((door) => door.openOrInstallGpu(complain)),
+    gpu: () => gpu ??= import("./gpu.ts").then((door) => door.openOrInstallGpu(complain, device)),
     startAgain: async (marker, flags) => {
       release?.();
-      return Deno.exit(await runAgain(marker, flags));
+      return Deno.exit(await runAgain({ [marker]: "1" }, flags));
     },
   };
   const code = await command.run(values, context) ?? ExitCode.ok;
@@ -114,11 +114,11 @@ async function lastErrors(gpu: Gpu): Promise<void> {
 
 function parseWithHint(command: AnyCommand, args: readonly string[]) {
   try {
-    const given = givenFlags(command.flags, args);
+    const { device, ...given } = givenFlags(flagsOf(command), args);
     const values = withDefaults(command.flags, given);
     const named = new Set(Object.keys(given));
     checkRules(command.flags, values, named);
-    return { values, given: named };
+    return { values, given: named, device: device as string | undefined };
   } catch (error) {
     if (!(error instanceof UserError) || error.hint) throw error;
     const hint = `${commandLine(command.name)} --help lists the flags`;

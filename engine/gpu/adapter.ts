@@ -43,8 +43,8 @@ export interface Gpu {
   readonly tuning: ReadonlyMap<string, string>;
   /** The kernels that are wanted, where the device is not to decide. */
   readonly target?: TargetName;
-  /** Bytes of memory that were free when it was opened, where the platform tells. */
-  readonly memory?: number;
+  /** What the machine tells of the adapter, where it tells anything. */
+  readonly facts: AdapterFacts;
   /**
    * Throws the first error that the device reported outside of a scope, or its loss. Call it
    * where results are read: errors arrive on a later turn of the event loop than their cause.
@@ -63,6 +63,18 @@ export interface Gpu {
   readonly failure: Promise<UserError>;
   /** Frees the device and all that it holds. */
   destroy(): void;
+}
+
+/** What WebGPU does not tell of an adapter. */
+export interface AdapterFacts {
+  /** Bytes of memory that were free when it was opened. */
+  readonly memory?: number;
+  /** Multiprocessors, or what the vendor calls so. */
+  readonly processors?: number;
+  /** The driver and its version. */
+  readonly driver?: string;
+  /** Its address on the PCI bus. */
+  readonly pci?: string;
 }
 
 /** Every limit of WebGPU by name; a mistyped name would be ignored in silence at run time. */
@@ -119,12 +131,14 @@ const vendors: Readonly<Record<string, string>> = {
 
 /** What the machine around WebGPU knows of the adapter, and what its user wants of it. */
 export interface GpuOptions {
+  /** Which adapter; the most powerful one if absent. */
+  readonly adapter?: GPURequestAdapterOptions;
   /** `AdapterName.backend` */
   readonly backend?: string;
   /** `Gpu.gathers`, should the adapter be a CPU. */
   readonly gathers?: boolean;
-  /** `Gpu.memory`, should the adapter be a CPU. */
-  readonly memory?: number;
+  /** `Gpu.facts` of an adapter. */
+  readonly facts?: (adapter: AdapterName, isCpu: boolean) => AdapterFacts;
   /** `Gpu.target` */
   readonly target?: TargetName;
   /** `Gpu.tuning` of an adapter; without it rules choose the variants. */
@@ -139,7 +153,8 @@ export interface GpuOptions {
  */
 export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
   // Without a preference the first adapter in the system's order comes, be it the slowest.
-  const adapter = await requestAdapter({ powerPreference: "high-performance" });
+  const wish = options.adapter ?? { powerPreference: "high-performance" };
+  const adapter = await requestAdapter(wish);
   if (!adapter) {
     throw new UserError(
       "no GPU adapter answers",
@@ -212,7 +227,7 @@ class OpenGpu implements Gpu {
   readonly isCpu: boolean;
   readonly gathers: boolean;
   readonly target?: TargetName;
-  readonly memory?: number;
+  readonly facts: AdapterFacts;
   readonly subgroupSize: number;
   readonly failure: Promise<UserError>;
   #lost: UserError | undefined;
@@ -224,7 +239,7 @@ class OpenGpu implements Gpu {
     { info }: GPUAdapter,
     readonly adapter: AdapterName,
     readonly tuning: ReadonlyMap<string, string>,
-    { gathers = false, memory, target }: GpuOptions,
+    { gathers = false, facts, target }: GpuOptions,
     readonly device: GPUDevice,
     readonly directives: string,
   ) {
@@ -232,7 +247,7 @@ class OpenGpu implements Gpu {
       /llvmpipe|swiftshader|basic render/i.test(info.description);
     this.gathers = this.isCpu && gathers;
     this.target = target;
-    this.memory = this.isCpu ? memory : undefined;
+    this.facts = facts?.(adapter, this.isCpu) ?? {};
     this.features = new Set(device.features);
     this.limits = readLimits(device.limits);
     const uniform = this.features.has("subgroups") && info.subgroupMinSize === info.subgroupMaxSize;

@@ -1,53 +1,164 @@
 /**
  * The GPU as this machine has it: `requestGpu` with what only Deno can tell, environment variables,
- * the processor, the tuned kernels on disk. A page in a browser calls `requestGpu` itself.
+ * the devices and their memory, the processor, the tuned kernels on disk. A page in a browser calls
+ * `requestGpu` itself.
  *
- * MODEL_DOCTOR_TARGET=gpu or plain takes the kernels for GPUs, or those for any device, whatever
- * the adapter is; `adapter` lets it decide, as does an unset variable.
+ * MODEL_DOCTOR_DEVICE names the device, where the program does not; MODEL_DOCTOR_TARGET=gpu or plain
+ * takes the kernels for GPUs, or those for any device, whatever the adapter is; `adapter` lets it
+ * decide, as does an unset variable.
  */
 import { ExitCode, UserError } from "../errors.ts";
-import { type AdapterName, type Gpu, requestGpu } from "../gpu/adapter.ts";
+import {
+  type AdapterFacts,
+  type AdapterName,
+  type Gpu,
+  type GpuOptions,
+  requestGpu,
+} from "../gpu/adapter.ts";
 import { namedTargets, type TargetName } from "../gpu/kernels/target.ts";
 import { variantsOf } from "../gpu/tuning.ts";
-import { adapterHint, hasAvx512 } from "./software.ts";
+import { printable } from "../printable.ts";
+import { backendVariables } from "./backend.ts";
+import { CPU, requireFirst } from "./device.ts";
+import { type Diagnosis, loadingError, Unanswered, whyUnanswered } from "./drivers.ts";
+import { type HardwareGpu, hardwareGpus, isContainer } from "./hardware.ts";
+import { adapterHint, driverChoice, hasAvx512, thisSystem } from "./software.ts";
 import { readTuning, tuningKey } from "./tuning.ts";
+import { type VulkanDevice, vulkanDevices } from "./vulkan.ts";
 
 /**
- * A device on the most powerful adapter of this machine.
+ * A device on the adapter that is named, or on the most powerful one of this machine.
  *
- * On Linux this sets DENO_WEBGPU_BACKEND to "vulkan" where it is not set: OpenGL has no compute
- * shaders to speak of there and complains on stderr. Deno reads the variable at the first request
- * of the process.
- *
- * @throws UserError (noAdapter) with what to install on the system at hand; (gpu) where the adapter
- *   refuses a device; (usage) where MODEL_DOCTOR_TARGET names no kernels
+ * @param named "cpu" for the software adapter, or a device's number, PCI address or a part of its
+ * name; see device.ts
+ * @throws UserError (noAdapter) with what to install on the system at hand; Unanswered (noAdapter)
+ * where there is a GPU whose driver does not answer, and none was named; OtherEnvironment (noAdapter)
+ * where the device is to be had by another process; (gpu) where the adapter refuses a device; (usage)
+ * where there is no such device, or MODEL_DOCTOR_TARGET names no kernels
  */
-export async function openGpu(): Promise<Gpu> {
+export async function openGpu(
+  named: string | undefined = Deno.env.get("MODEL_DOCTOR_DEVICE"),
+): Promise<Gpu> {
   prepareEnvironment();
   const target = targetByName(Deno.env.get("MODEL_DOCTOR_TARGET"));
-  const backend = Deno.env.get("DENO_WEBGPU_BACKEND");
+  const devices = once(vulkanDevices);
+  const chosen = named && named !== CPU ? chosenDevice(named, devices()) : undefined;
+  const gpu = await request({
+    ...named && { adapter: { forceFallbackAdapter: named === CPU } },
+    ...{ backend: Deno.env.get("DENO_WEBGPU_BACKEND"), gathers: hasAvx512(), target },
+    tuning: tunedVariants,
+    facts: ({ name }, isCpu) =>
+      isCpu
+        ? { memory: Deno.systemMemoryInfo().available }
+        : factsOf(chosen ?? devices()?.find((device) => device.name === name)),
+  }, named);
+  if (!named) {
+    try {
+      reportSilent(silentGpus(devices), gpu);
+    } catch (error) {
+      gpu.destroy();
+      throw error;
+    }
+  }
+  return gpu;
+}
+
+/** What is asked at most once. */
+function once<T>(ask: () => T): () => T {
+  let asked: { readonly answer: T } | undefined;
+  return () => (asked ??= { answer: ask() }).answer;
+}
+
+/** `requestGpu`, which says what to do on this system where no adapter answers. */
+async function request(options: GpuOptions, named: string | undefined): Promise<Gpu> {
   try {
-    return await requestGpu({
-      ...{ backend, gathers: hasAvx512(), target, tuning: tunedVariants },
-      memory: Deno.systemMemoryInfo().available,
-    });
+    return await requestGpu(options);
   } catch (error) {
     if (!(error instanceof UserError) || error.exitCode !== ExitCode.noAdapter) throw error;
+    if (!named) reportSilent(silentGpus(() => []));
     throw new UserError(error.message, error.exitCode, adapterHint());
   }
 }
 
-function prepareEnvironment(): void {
-  if (Deno.build.os !== "linux") return;
-  setIfUnset("DENO_WEBGPU_BACKEND", "vulkan");
-  // Mesa's drivers look for a display even for computing, and complain on stderr where they are
-  // not told where to look. This is where systemd puts it; there need be nothing there.
-  setIfUnset("XDG_RUNTIME_DIR", `/run/user/${Deno.uid()}`);
+/** @throws what `requireFirst` does; UserError (usage) where the system has no list of devices */
+function chosenDevice(named: string, devices: readonly VulkanDevice[] | undefined): VulkanDevice {
+  if (devices) return requireFirst(named, devices, environment());
+  throw new UserError(
+    `the device ${named} can't be chosen: there is no loader of Vulkan's that lists the devices`,
+    ExitCode.usage,
+    `without a choice the strongest is taken; "${CPU}" is the software adapter`,
+  );
 }
 
-function setIfUnset(name: string, value: string): void {
-  if (!Deno.env.get(name)) Deno.env.set(name, value);
+const factsOf = (device?: VulkanDevice): AdapterFacts =>
+  device
+    ? {
+      memory: device.free ?? device.memory,
+      processors: device.processors,
+      driver: device.driver,
+      pci: device.pci,
+    }
+    : {};
+
+/** A GPU that is in this machine, of which no driver answers, and why. */
+export interface SilentGpu {
+  readonly gpu: HardwareGpu;
+  readonly diagnosis: Diagnosis;
+  /** The machine has it, and this container was not given it. */
+  readonly isOthers: boolean;
 }
+
+/** What there is to compute on: what Vulkan lists, if anything does, and what it should list. */
+export function machineDevices() {
+  prepareEnvironment();
+  const devices = vulkanDevices();
+  return { devices, silent: silentGpus(() => devices) };
+}
+
+function silentGpus(devices: () => readonly VulkanDevice[] | undefined): SilentGpu[] {
+  const system = thisSystem();
+  const hardware = driverChoice(system) ? [] : hardwareGpus();
+  if (hardware.length === 0) return [];
+  const answering = new Set(devices()?.map(({ vendorId }) => vendorId));
+  const machine = {
+    ...{ system, root: "/", refusal: loadingError },
+    isContainer: isContainer(),
+  };
+  return hardware.filter(({ vendorId }) => !answering.has(vendorId)).map((gpu) => ({
+    gpu,
+    diagnosis: whyUnanswered(gpu, machine),
+    isOthers: machine.isContainer && gpu.files.length === 0,
+  }));
+}
+
+/**
+ * Tells of GPUs of which no driver answers.
+ * @param gpu what is computed on, if anything answers
+ * @throws Unanswered (noAdapter) where that is the processor and the GPU is this process's
+ */
+function reportSilent(silent: readonly SilentGpu[], gpu?: Gpu): void {
+  for (const { gpu: { name }, diagnosis, isOthers } of silent) {
+    if (!isOthers && (gpu === undefined || gpu.isCpu)) throw new Unanswered(name, diagnosis);
+    if (gpu) warn(`${name} is not computed on: ${diagnosis.missing}; ${diagnosis.fix}`);
+  }
+}
+
+const warn = (message: string): void => console.warn(`warning: ${printable(message)}`);
+
+function prepareEnvironment(): void {
+  for (
+    const [name, value] of Object.entries(backendVariables(Deno.build.os, environment(), warn))
+  ) {
+    Deno.env.set(name, value);
+  }
+  // Mesa's drivers look for a display even for computing, and complain on stderr where they are
+  // not told where to look. This is where systemd puts it; there need be nothing there.
+  if (Deno.build.os === "linux" && !Deno.env.get("XDG_RUNTIME_DIR")) {
+    Deno.env.set("XDG_RUNTIME_DIR", `/run/user/${Deno.uid()}`);
+  }
+}
+
+const environment = () => Deno.env.toObject();
 
 function targetByName(name: string | undefined): TargetName | undefined {
   if (!name || name === "adapter") return undefined;

@@ -95,7 +95,7 @@ export function adapterHint(system: System = thisSystem()): string {
 }
 
 /** "NAME=value" of the variable by which the user chose other drivers than all of Vulkan's. */
-function driverChoice({ os, environment }: System): string | undefined {
+export function driverChoice({ os, environment }: System): string | undefined {
   const named = (name: string) => environment[name] ? `${name}=${environment[name]}` : undefined;
   const backends = environment.DENO_WEBGPU_BACKEND?.split(",") ?? [];
   const installable = os === "linux" && backends.includes("vulkan");

@@ -24,7 +24,7 @@ export function requireRoom(
 ): void {
   const lacking = (batch: number) => {
     const of = [runtime, network, set, split, { ...options, batch }] as const;
-    return whatLacks(runtime.gpu.memory, ...of);
+    return whatLacks(runtime.gpu.facts.memory, ...of);
   };
   const batch = Math.min(options.batch, split.labels.length);
   const reason = lacking(batch);

@@ -127,7 +127,7 @@ export async function freshRuntime(limits: Partial<Gpu["limits"]> = {}): Promise
   return new Runtime({
     ...gpu,
     // What is free on this machine decides no test.
-    memory: undefined,
+    facts: {},
     limits: { ...gpu.limits, ...limits },
     check: () => gpu.check(),
     scoped: (label, make) => gpu.scoped(label, make),
