@@ -20,6 +20,7 @@ export const commands: Commands = {
   profile: () => import("./profile.ts"),
   bench: () => import("./bench.ts"),
   gradcheck: () => import("./gradcheck.ts"),
+  graph: () => import("./graph.ts"),
   info: () => import("./info.ts"),
   setup: () => import("./setup.ts"),
 };
