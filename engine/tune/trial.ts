@@ -193,16 +193,18 @@ class Trial {
   private async round(order: readonly number[], repeats: number): Promise<Map<number, number>> {
     const { device } = this.runtime.gpu;
     const encoder = device.createCommandEncoder();
-    for (const k of order) {
-      const pass = encoder.beginComputePass({ timestampWrites: this.clock.pass(k) });
+    for (const [place, k] of order.entries()) {
+      const pass = encoder.beginComputePass({ timestampWrites: this.clock.pass(place) });
       for (let i = 0; i < repeats; i++) recordDispatch(pass, this.commands[2 + 2 * k]);
       pass.end();
     }
-    this.clock.resolve(encoder);
+    this.clock.resolve(encoder, order.length);
     device.queue.submit([encoder.finish()]);
-    const spans = await this.clock.read();
+    const spans = await this.clock.read(order.length);
     this.runtime.gpu.check();
-    return new Map(order.map((k) => [k, (spans[k].end - spans[k].begin) / repeats]));
+    return new Map(
+      order.map((k, place) => [k, (spans[place].end - spans[place].begin) / repeats]),
+    );
   }
 
   destroy(): void {

@@ -105,28 +105,31 @@ export function blocksFor(product: Product, target: Target): Block[] {
 const SHARED_LOAD = 8;
 const BUFFER_LOAD = 30;
 const BARRIER = 8;
-/** Threads, registers and what a thread needs beside sums and loads, of one multiprocessor. */
-const THREADS = 2048;
-const REGISTERS = 1 << 16;
+/** A register that a thread has too many is stored and loaded once a slab. */
+const SPILL = 60;
+/** Registers that a thread needs beside those of sums and loads. */
 const OTHER_REGISTERS = 24;
 
 function score(block: Block, product: Product, target: Target): number {
   const { rows, columns, depth, buffers } = block;
   const height = block.threadsY * rows, width = block.threadsX * columns;
   const sums = rows * columns, threads = threadsOf(block);
+  const registers = sums + 4 * rows + 16 + depth * (height + width) / threads + OTHER_REGISTERS;
+  const { processor } = target;
+  const spilled = Math.max(0, registers - processor.threadRegisters);
   const issued = 1 + SHARED_LOAD * (rows + columns) / (4 * sums) +
     BUFFER_LOAD * (1 / height + 1 / width) / 4 +
-    BARRIER * (buffers === 2 ? 1 : 2) / (sums * depth);
+    (BARRIER * (buffers === 2 ? 1 : 2) + SPILL * spilled) / (sums * depth);
   const tiles = tilesOf(block, product);
   const inside = product.count * product.rows * product.columns / (tiles * height * width) *
     product.inner / (Math.ceil(product.inner / depth) * depth);
-  // The multiprocessors end at different times: about a third of a workgroup's time is lost.
-  const share = tiles / (target.threads / THREADS);
+  // The processors end at different times: about a third of a workgroup's time is lost.
+  const share = tiles / (target.threads / processor.threads);
   const balance = share / (share + 0.3);
   // The more sums a thread has, the fewer threads hide its waits.
-  const registers = sums + 4 * rows + 16 + depth * (height + width) / threads + OTHER_REGISTERS;
-  const resident = Math.min(share * threads, REGISTERS / registers);
-  const hidden = resident / (resident + THREADS / Math.sqrt(sums) / 4);
+  const held = processor.registers / Math.min(registers, processor.threadRegisters);
+  const resident = Math.min(share * threads, held, processor.threads);
+  const hidden = resident / (resident + processor.threads / Math.sqrt(sums) / 4);
   return inside * balance * hidden / issued;
 }
 

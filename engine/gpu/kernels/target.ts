@@ -16,6 +16,14 @@ import {
   textureFormat,
   WORKGROUPS_PER_DIMENSION,
 } from "../kernel.ts";
+import {
+  GPU_KINDS,
+  type GpuKind,
+  gpuKind,
+  type Looks,
+  moveCost,
+  type Processor,
+} from "./processors.ts";
 
 export interface Target {
   /** Lanes of every subgroup, if the device has "subgroups" and one size only; otherwise 1. */
@@ -28,6 +36,8 @@ export interface Target {
   readonly textureRows: number;
   /** Invocations that keep the adapter busy; beyond them each can do more. */
   readonly threads: number;
+  /** Of which each has so much. Only the kernels for GPUs ask. */
+  readonly processor: Processor;
   /** Bytes of workgroup memory that kernels may use; 0 where it is no faster than buffers. */
   readonly workgroupMemory: number;
   /** Most invocations of a workgroup. */
@@ -52,6 +62,7 @@ export const PLAIN: Target = {
   chainTextures: false,
   textureRows: 8192,
   threads: 1 << 16,
+  processor: sizeOf(GPU_KINDS[0]).processor,
   workgroupMemory: 0,
   workgroupThreads: 256,
   workgroupsPerDimension: WORKGROUPS_PER_DIMENSION,
@@ -59,16 +70,18 @@ export const PLAIN: Target = {
   moveCost: Infinity,
 };
 
-/**
- * A large GPU (132 multiprocessors of 2048 threads) with the limits that every device has. Of such
- * GPUs 8 bytes take 2.5 ps at four fifths of 4 TB/s, a multiply-add 0.05 at two thirds of 60 TFLOP/s.
- */
-export const BLOCKS: Target = {
-  ...PLAIN,
-  threads: 1 << 18,
-  workgroupMemory: 1 << 14,
-  moveCost: 50,
-};
+/** The largest GPU of the table, with the limits that every device has. */
+export const BLOCKS: Target = { ...PLAIN, ...sizeOf(GPU_KINDS[0]), workgroupMemory: 1 << 14 };
+
+/** What of a target follows from the GPU's kind. @param processors where that is known better */
+function sizeOf(kind: GpuKind, processors: number = kind.processors) {
+  const { threads, registers, threadRegisters } = kind;
+  return {
+    threads: processors * threads,
+    processor: { threads, registers, threadRegisters },
+    moveCost: moveCost(kind),
+  };
+}
 
 /** The targets that can be asked for by name, whatever the device is. */
 export const namedTargets = { plain: PLAIN, gpu: BLOCKS } as const;
@@ -82,6 +95,8 @@ export interface TargetDevice {
   readonly gathers: boolean;
   readonly subgroupSize: number;
   readonly tuning: ReadonlyMap<string, string>;
+  readonly adapter: Looks;
+  readonly facts: { readonly processors?: number };
   readonly limits: {
     readonly maxComputeWorkgroupStorageSize: number;
     readonly maxComputeInvocationsPerWorkgroup: number;
@@ -107,7 +122,7 @@ export function exact(target: Target): Target {
 
 /** The target that suits the device, or that is asked for by name. */
 export function targetFor(device: TargetDevice): Target {
-  const { target, isCpu, gathers, subgroupSize, tuning, limits } = device;
+  const { target, isCpu, gathers, subgroupSize, tuning, adapter, facts, limits } = device;
   if (target) return namedTargets[target];
   const own = {
     operandBytes: limits.maxStorageBufferBindingSize,
@@ -117,7 +132,8 @@ export function targetFor(device: TargetDevice): Target {
   };
   if (isCpu) return { ...cpuTarget(subgroupSize, gathers), ...own };
   return {
-    ...BLOCKS,
+    ...PLAIN,
+    ...sizeOf(gpuKind(adapter), facts.processors),
     ...own,
     workgroupMemory: limits.maxComputeWorkgroupStorageSize,
     workgroupThreads: limits.maxComputeInvocationsPerWorkgroup,
