@@ -4,6 +4,24 @@ import type { Evaluate } from "./value.ts";
 
 type Scalar = (...operands: number[]) => number;
 
+/** By its Taylor series, which is exact to a double's rounding times e^(x^2) where x is moderate. */
+function erf(x: number): number {
+  if (Math.abs(x) > 4) return Math.sign(x) * (1 - erfcTail(Math.abs(x)));
+  let [term, sum] = [x, x];
+  for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
+    term *= -x * x / n;
+    sum += term / (2 * n + 1);
+  }
+  return 2 / Math.sqrt(Math.PI) * sum;
+}
+
+/** 1 - erf(x) for large x: its continued fraction, from the inside out. */
+function erfcTail(x: number): number {
+  let fraction = x;
+  for (let n = 40; n > 0; n--) fraction = x + n / 2 / fraction;
+  return Math.exp(-x * x) / (Math.sqrt(Math.PI) * fraction);
+}
+
 /** Each operation on single elements. */
 export const scalars: Readonly<Record<string, Scalar>> = {
   neg: (x) => -x,
@@ -15,6 +33,8 @@ export const scalars: Readonly<Record<string, Scalar>> = {
   rsqrt: (x) => 1 / Math.sqrt(x),
   square: (x) => x * x,
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  tanh: Math.tanh,
+  erf,
   relu: (x) => Math.max(x, 0),
   relu6: (x) => Math.min(Math.max(x, 0), 6),
   add: (a, b) => a + b,

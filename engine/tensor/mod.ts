@@ -1,5 +1,6 @@
 /** Tensors, operations and differentiation. */
 
+export * from "./activation.ts";
 export { ancestors, grad, gradients } from "./autograd.ts";
 export * from "./broadcast.ts";
 export * from "./conv.ts";

@@ -35,6 +35,15 @@ interface Entry {
   readonly u32?: boolean;
 }
 
+/** Within 1.5e-7. Source: Abramowitz and Stegun, 7.1.26. */
+function erfExpression(x: string): string {
+  const t = `(F(1.0) / (F(1.0) + F(0.3275911) * abs(${x})))`;
+  const coefficients = [-1.453152027, 1.421413741, -0.284496736, 0.254829592];
+  const polynomial = coefficients.reduce((sum, c) => `(${sum} * ${t} + F(${c}))`, "F(1.061405429)");
+  const size = `(F(1.0) - ${polynomial} * ${t} * exp(-${x} * ${x}))`;
+  return `select(${size}, -${size}, ${x} < F(0.0))`;
+}
+
 const entries = {
   neg: { wgsl: (x) => `-${x}`, gradient: (_, g) => [neg(g)] },
   abs: { wgsl: (x) => `abs(${x})`, gradient: ({ inputs: [x] }, g) => [mul(g, sign(x))] },
@@ -53,6 +62,15 @@ const entries = {
   sigmoid: {
     wgsl: (x) => `F(1.0) / (F(1.0) + exp(-${x}))`,
     gradient: (y, g) => [mul(g, mul(y, sub(1, y)))],
+  },
+  tanh: {
+    // Of an exponential that overflows, 1 or -1 is left.
+    wgsl: (x) => `F(1.0) - F(2.0) / (exp(F(2.0) * ${x}) + F(1.0))`,
+    gradient: (y, g) => [mul(g, sub(1, square(y)))],
+  },
+  erf: {
+    wgsl: erfExpression,
+    gradient: ({ inputs: [x] }, g) => [mul(g, mul(exp(neg(square(x))), 2 / Math.sqrt(Math.PI)))],
   },
   relu: {
     wgsl: (x) => `select(${x}, F(0.0), ${x} <= F(0.0))`,
@@ -176,6 +194,10 @@ export const rsqrt = (x: Tensor): Tensor => unary("rsqrt", x);
 export const square = (x: Tensor): Tensor => unary("square", x);
 /** 1 / (1 + exp(-x)) */
 export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
+/** The hyperbolic tangent. */
+export const tanh = (x: Tensor): Tensor => unary("tanh", x);
+/** The error function. */
+export const erf = (x: Tensor): Tensor => unary("erf", x);
 /** max(x, 0), with gradient 0 at 0. */
 export const relu = (x: Tensor): Tensor => unary("relu", x);
 /** min(max(x, 0), 6), with gradient 0 at both ends. */
