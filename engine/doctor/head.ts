@@ -1,6 +1,6 @@
 /** The last layer of a network: the one whose parameters the logits meet last. */
 
-import { type Module, Parameter, run } from "../nn/module.ts";
+import { type Module, type Parameter, run } from "../nn/module.ts";
 import { Input } from "../tensor/tensor.ts";
 import type { DataSet } from "../data/dataset.ts";
 
@@ -8,13 +8,12 @@ import type { DataSet } from "../data/dataset.ts";
 export function headParameters(network: Module, set: DataSet): Map<string, Parameter> {
   const { height, width, channels } = set;
   const modules = new Map(network.namedModules());
+  const named = [...network.namedParameters()];
   let head = new Map<string, Parameter>();
   const tap = <Output>(name: string, output: Output): Output => {
-    const own = Object.entries(modules.get(name)!)
-      .filter((entry): entry is [string, Parameter] =>
-        entry[1] instanceof Parameter && entry[1].trainable
-      );
-    if (own.length > 0) head = new Map(own.map(([key, p]) => [name ? `${name}.${key}` : key, p]));
+    const parts = new Set<unknown>(Object.values(modules.get(name)!));
+    const own = named.filter(([, parameter]) => parts.has(parameter));
+    if (own.length > 0) head = new Map(own);
     return output;
   };
   run(network, new Input("image", [1, height, width, channels]), { training: false, tap });

@@ -2,7 +2,6 @@
 
 import { ExitCode, UserError } from "../errors.ts";
 import { didYouMean } from "../nearest.ts";
-import { Conv2d, Units } from "../nn/layers.ts";
 import type { Module } from "../nn/module.ts";
 import { INPUT_LAYER } from "../nn/observe.ts";
 
@@ -26,7 +25,7 @@ export function resolveLayers(
   featureLayer: string,
 ): string[] {
   const modules = new Map(network.namedModules());
-  const convolutions = [...modules].filter(([, m]) => m instanceof Conv2d || m instanceof Units)
+  const convolutions = [...modules].filter(([, m]) => m.isConvolution)
     .map(([name]) => name);
   const layers = choices.flatMap((choice) => {
     if (choice === INPUT_LAYER) return [INPUT_LAYER];

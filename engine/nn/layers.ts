@@ -1,12 +1,10 @@
 /** The layers, under PyTorch's names and with its defaults. Images are NHWC inside the engine. */
 
-import { ExitCode, UserError } from "../errors.ts";
 import { conv2d, type ConvOptions, pair } from "../tensor/conv.ts";
 import { matmul } from "../tensor/matmul.ts";
 import { broadcastTo } from "../tensor/broadcast.ts";
 import { flatten, permute, reshape, window } from "../tensor/movement.ts";
-import { batchStatistics, normalize } from "../tensor/norm.ts";
-import { add, mul, relu, relu6, sigmoid, silu, sub } from "../tensor/pointwise.ts";
+import { add, mul, relu, relu6, sigmoid, silu } from "../tensor/pointwise.ts";
 import {
   adaptiveAvgPool2d,
   avgPool2d,
@@ -15,8 +13,9 @@ import {
   type PoolOptions,
 } from "../tensor/pool.ts";
 import { dropout } from "../tensor/random.ts";
-import { type Shape, showShape } from "../tensor/shape.ts";
+import type { Shape } from "../tensor/shape.ts";
 import { constant, type Tensor } from "../tensor/tensor.ts";
+import { batchNorm } from "./batch_norm.ts";
 import { type Initializer, Module, Parameter, type Pass } from "./module.ts";
 
 type Pair = number | readonly [number, number];
@@ -27,6 +26,10 @@ export interface Conv2dOptions extends ConvOptions {
 
 /** Convolution [N, H, W, C] to [N, P, Q, K]. Starts as PyTorch's: uniform within 1/sqrt(fan_in). */
 export class Conv2d extends Module {
+  override get isConvolution(): boolean {
+    return true;
+  }
+
   readonly weight: Parameter;
   readonly bias?: Parameter;
 
@@ -102,6 +105,10 @@ export class Linear extends Module {
 
 /** A perceptron's hidden layer: linear, its outputs the channels of one pixel, [N, 1, 1, O]. */
 export class Units extends Linear {
+  override get isConvolution(): boolean {
+    return true;
+  }
+
   protected override forward(x: Tensor): Tensor {
     const y = super.forward(x);
     return reshape(y, [y.shape[0], 1, 1, y.shape[1]]);
@@ -132,33 +139,12 @@ export class BatchNorm2d extends Module {
   }
 
   protected forward(x: Tensor, pass: Pass): Tensor {
-    if (!pass.training) {
-      const running = { mean: this.running_mean, variance: this.running_var };
-      return normalize(x, running, this.weight, this.bias, this.eps);
+    const y = batchNorm(x, this, pass, pass.names.get(this)!);
+    if (pass.training) {
+      const { num_batches_tracked: count } = this;
+      pass.updates.push([count, add(count, constant(1, "u32"))]);
     }
-    const count = x.size / x.shape[x.rank - 1];
-    // One value is its own mean: it would become 0, whatever the image. PyTorch refuses it too.
-    if (count === 1) {
-      throw new UserError(
-        `batch normalisation ${pass.names.get(this)} has one value in a channel to train on: ` +
-          `its input is ${showShape(x.shape)}`,
-        ExitCode.usage,
-        "it needs two or more: use a larger --batch, or larger images (--size)",
-      );
-    }
-    const batch = batchStatistics(x);
-    // The running variance is the unbiased estimate, the one that normalises the batch is not.
-    const unbiased = mul(batch.variance, count / (count - 1));
-    const average = (old: Tensor, now: Tensor) =>
-      pass.momentum
-        ? add(old, mul(sub(now, old), pass.momentum))
-        : add(mul(old, 1 - this.momentum), mul(now, this.momentum));
-    pass.updates.push(
-      [this.running_mean, average(this.running_mean, batch.mean)],
-      [this.running_var, average(this.running_var, unbiased)],
-      [this.num_batches_tracked, add(this.num_batches_tracked, constant(1, "u32"))],
-    );
-    return normalize(x, batch, this.weight, this.bias, this.eps);
+    return y;
   }
 }
 

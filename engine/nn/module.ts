@@ -50,6 +50,16 @@ export interface Pass {
 }
 
 export abstract class Module {
+  /** Whether its output's channels are kernels, which `convs` and `last` name as layers. */
+  get isConvolution(): boolean {
+    return false;
+  }
+
+  /** What it is called in tables: PyTorch's name of the layer, or the class's. */
+  get type(): string {
+    return this.constructor.name;
+  }
+
   /** The output's graph. Layers are applied by `apply`, so that taps see them. */
   protected abstract forward(x: Tensor, pass: Pass): Tensor;
 

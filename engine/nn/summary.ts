@@ -7,7 +7,6 @@ import { type Module, Parameter, run } from "./module.ts";
 
 export interface ModuleSummary {
   readonly name: string;
-  /** PyTorch's name of the layer, or the class's. */
   readonly type: string;
   /** One image's output as PyTorch has it, [C, H, W] or [C]; absent where it isn't applied. */
   readonly output?: Shape;
@@ -37,7 +36,7 @@ export function summarizeNetwork(network: Module, image: Shape): NetworkSummary 
     macs: ancestors(output).reduce((sum, node) => sum + multiplyAdds(node), 0),
     modules: modules.map(([name, module]) => ({
       name,
-      type: module.constructor.name,
+      type: module.type,
       output: channelsFirst(outputs.get(name)),
       parameters: parametersOf(module),
     })),

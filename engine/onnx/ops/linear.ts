@@ -1,0 +1,41 @@
+/** Matrix products: linear layers, of rows or of what has more axes before the last. */
+
+import { matmul } from "../../tensor/matmul.ts";
+import { reshape } from "../../tensor/movement.ts";
+import { add, mul } from "../../tensor/pointwise.ts";
+import { numel } from "../../tensor/shape.ts";
+import { inPlainOrder, type Laid, plain, shapeOf, transposed, type Value } from "../value.ts";
+import type { At, Operator } from "./at.ts";
+
+function gemm(at: At): Value {
+  const [a, b] = [inPlainOrder(at.x), inPlainOrder(at.input(1))];
+  const options = { transA: at.int("transA", 0) === 1, transB: at.int("transB", 0) === 1 };
+  const product = mul(matmul(a, b, options), at.float("alpha", 1));
+  if (!at.has(2)) return plain(product);
+  return plain(add(product, mul(inPlainOrder(at.input(2)), at.float("beta", 1))));
+}
+
+function product(at: At): Value {
+  const [left, right] = [shapeOf(at.x), shapeOf(at.input(1))];
+  if (right.length !== 2 || left.length < 2) {
+    at.refuse(`multiplies [${left}] and [${right}]: the second must be a matrix`);
+  }
+  // What lies as images with channels last is rows already.
+  const [lead, order] = rows(at.x);
+  const a = reshape(lead, [numel(left.slice(0, -1)), left[left.length - 1]]);
+  const y = matmul(a, inPlainOrder(at.input(1)));
+  const shape = [...left.slice(0, -1), right[1]];
+  return { tensor: reshape(y, order.map((axis) => shape[axis])), order };
+}
+
+/** The value with its last axis last in memory, the others as they lie. */
+function rows(value: Value): readonly [Laid["tensor"], readonly number[]] {
+  const rank = shapeOf(value).length;
+  const { order } = "order" in value ? value : transposed(value, [...Array(rank).keys()]);
+  if (order[rank - 1] === rank - 1) {
+    return ["order" in value ? value.tensor : inPlainOrder(value), order];
+  }
+  return [inPlainOrder(value), [...Array(rank).keys()]];
+}
+
+export const linear: Readonly<Record<string, Operator>> = { Gemm: gemm, MatMul: product };

@@ -1,0 +1,278 @@
+/** Operators that move elements. What is known goes through on the host. */
+
+import * as t from "../../tensor/mod.ts";
+import {
+  aligned,
+  expanded,
+  isKnown,
+  type Known,
+  known,
+  laid,
+  reshaped,
+  shapeOf,
+  transposed,
+  type Value,
+} from "../value.ts";
+import { type At, axisOf, type Operator } from "./at.ts";
+import { filled } from "./shapes.ts";
+
+/** A network exported for a batch of its own states that batch in its shapes. */
+function forThisBatch(shape: readonly number[], size: number, { batch }: At): readonly number[] {
+  const { here, there } = batch;
+  const full = t.numel(shape.map((extent) => Math.abs(extent)));
+  const isOther = there !== undefined && here !== there && shape[0] === there;
+  if (!isOther || (full === size && !shape.includes(-1))) return shape;
+  return [here, ...shape.slice(1)];
+}
+
+function reshape(at: At): Value {
+  const before = shapeOf(at.x);
+  const size = t.numel(before);
+  const wanted = at.ints("shape") ?? at.known(1).values;
+  const keepsZero = at.int("allowzero", 0) === 1;
+  const copied = wanted.map((extent, d) => extent === 0 && !keepsZero ? before[d] : extent);
+  const shape = forThisBatch(copied, size, at);
+  const rest = t.numel(shape.filter((extent) => extent !== -1));
+  return reshapedTo(at, shape.map((extent) => (extent === -1 ? size / rest : extent)));
+}
+
+function reshapedTo(at: At, shape: readonly number[]): Value {
+  const before = shapeOf(at.x);
+  const fits = shape.every((extent) => Number.isInteger(extent) && extent >= 0);
+  if (!fits || t.numel(shape) !== t.numel(before)) {
+    at.refuse(`makes [${shape.join(", ")}] of [${before.join(", ")}]`);
+  }
+  return reshaped(at.x, shape);
+}
+
+function flatten(at: At): Value {
+  const shape = shapeOf(at.x);
+  const axis = axisOf(at.int("axis", 1), shape.length);
+  return reshapedTo(at, [t.numel(shape.slice(0, axis)), t.numel(shape.slice(axis))]);
+}
+
+function squeeze(at: At): Value {
+  const shape = shapeOf(at.x);
+  const axes = at.numbers("axes", 1)?.map((axis) => axisOf(axis, shape.length));
+  return reshapedTo(at, shape.filter((extent, d) => axes ? !axes.includes(d) : extent !== 1));
+}
+
+function unsqueeze(at: At): Value {
+  const shape = [...shapeOf(at.x)];
+  const added = at.numbers("axes", 1) ?? at.refuse("states no axes");
+  const axes = added.map((axis) => axisOf(axis, shape.length + added.length));
+  for (const axis of axes.toSorted((a, b) => a - b)) shape.splice(axis, 0, 1);
+  return reshapedTo(at, shape);
+}
+
+function transpose(at: At): Value {
+  const rank = shapeOf(at.x).length;
+  const axes = at.ints("perm") ?? Array.from({ length: rank }, (_, d) => rank - 1 - d);
+  t.normalizeAxes("Transpose", rank, axes);
+  return transposed(at.x, axes);
+}
+
+function expand(at: At): Value {
+  const shape = t.broadcastShapes("Expand", shapeOf(at.x), at.known(1).values);
+  return isKnown(at.x) ? filled(at.x, shape, at) : expanded(at.x, forThisBatch(shape, -1, at));
+}
+
+function tile(at: At): Value {
+  const times = at.known(1).values;
+  return times.reduce<Value>(
+    (value, count, axis) => joined(Array(count).fill(value), axis, at),
+    at.x,
+  );
+}
+
+function concat(at: At): Value {
+  const parts = at.inputs.map((_, i) => at.input(i));
+  return joined(parts, axisOf(at.int("axis", 1), shapeOf(parts[0]).length), at);
+}
+
+function joined(parts: readonly Value[], axis: number, at: At): Value {
+  if (parts.every(isKnown)) {
+    if (parts.some(({ shape }) => shape.length !== 1)) at.refuse("joins constants of several axes");
+    return known(parts.flatMap(({ values }) => values), undefined, parts[0].isWhole);
+  }
+  const { tensors, order } = aligned(parts);
+  return { tensor: t.concat(tensors, order.indexOf(axis)), order };
+}
+
+/** Elements `start` to `end` along an axis, every `step`th. */
+function sliced(
+  value: Value,
+  axis: number,
+  start: number,
+  end: number,
+  step: number,
+  at: At,
+): Value {
+  const shape = shapeOf(value);
+  if (isKnown(value)) {
+    if (shape.length !== 1) at.refuse("cuts constants of several axes");
+    return known(
+      value.values.slice(start, end).filter((_, i) => i % step === 0),
+      undefined,
+      value.isWhole,
+    );
+  }
+  const d = value.order.indexOf(axis);
+  const count = Math.ceil((end - start) / step);
+  // Every step-th: the range as rows of `step`, of which the first is taken; zeros fill up the last.
+  const block = t.window(
+    value.tensor,
+    value.tensor.shape.map((_, i) => i === d ? start : 0),
+    value.tensor.shape.with(d, step === 1 ? end - start : count * step),
+  );
+  if (step === 1) return { ...value, tensor: block };
+  const [lead, rest] = [block.shape.slice(0, d), block.shape.slice(d + 1)];
+  const stepped = t.slice(t.reshape(block, [...lead, count, step, ...rest]), d + 1, 0, 1);
+  return { ...value, tensor: t.reshape(stepped, [...lead, count, ...rest]) };
+}
+
+function slice(at: At): Value {
+  const shape = shapeOf(at.x);
+  const starts = at.numbers("starts", 1) ?? at.refuse("states no starts");
+  const ends = at.numbers("ends", 2) ?? at.refuse("states no ends");
+  const axes = at.numbers("axes", 3) ?? starts.map((_, i) => i);
+  const steps = at.has(4) ? at.known(4).values : starts.map(() => 1);
+  return axes.reduce<Value>((value, given, i) => {
+    const axis = axisOf(given, shape.length);
+    const extent = shape[axis];
+    const place = (position: number) =>
+      Math.min(Math.max(position < 0 ? position + extent : position, 0), extent);
+    const [start, end, step] = [place(starts[i]), place(ends[i]), steps[i]];
+    if (!(step >= 1)) at.refuse("goes backwards");
+    if (start >= end && !isKnown(value)) at.refuse("leaves nothing");
+    return sliced(value, axis, start, end, step, at);
+  }, at.x);
+}
+
+function split(at: At): readonly Value[] {
+  const shape = shapeOf(at.x);
+  const axis = axisOf(at.int("axis", 0), shape.length);
+  const count = at.int("num_outputs", at.node.outputs.length);
+  const even = Math.ceil(shape[axis] / count);
+  const sizes = at.numbers("split", 1) ??
+    Array.from({ length: count }, (_, i) => Math.min(even, shape[axis] - i * even));
+  let start = 0;
+  return sizes.map((size) => {
+    const part = sliced(at.x, axis, start, start + size, 1, at);
+    start += size;
+    return part;
+  });
+}
+
+function gather(at: At): Value {
+  const shape = shapeOf(at.x);
+  const { values, shape: wanted } = at.known(1);
+  const axis = axisOf(at.int("axis", 0), shape.length);
+  const places = values.map((index) => axisOf(index, shape[axis]));
+  if (wanted.length > 1) at.refuse("gathers by indices of several axes");
+  if (!places.every((i) => i >= 0 && i < shape[axis])) at.refuse(`gathers beyond ${shape[axis]}`);
+  if (isKnown(at.x) && shape.length === 1) {
+    return known(places.map((i) => (at.x as Known).values[i]), wanted, at.x.isWhole);
+  }
+  const value = laid(at.x);
+  const parts = places.map((i) => sliced(value, axis, i, i + 1, 1, at));
+  const all = joined(parts, axis, at);
+  return reshaped(all, [...shape.slice(0, axis), ...wanted, ...shape.slice(axis + 1)]);
+}
+
+/** Around each axis: zeros, a number, or the image itself mirrored or continued. */
+function pad(at: At): Value {
+  const shape = shapeOf(at.x);
+  const pads = at.numbers("pads", 1) ?? at.refuse("states no padding");
+  const axes = at.has(3)
+    ? at.known(3).values.map((a) => axisOf(a, shape.length))
+    : shape.map((_, d) => d);
+  const value = at.has(2) ? at.known(2).values[0] : at.float("value", 0);
+  const mode = at.text("mode", "constant");
+  return axes.reduce<Value>((x, axis, i) => {
+    const [before, after] = [pads[i], pads[i + axes.length]];
+    if (before === 0 && after === 0) return x;
+    if (mode === "constant" || Math.min(before, after) < 0) {
+      return around(laid(x), axis, before, after, value);
+    }
+    if (mode !== "reflect" && mode !== "edge") return at.refuse(`pads by ${mode}`);
+    return bordered(x, axis, before, after, mode, at);
+  }, at.x);
+}
+
+function around(
+  { tensor, order }: ReturnType<typeof laid>,
+  axis: number,
+  before: number,
+  after: number,
+  value: number,
+) {
+  const d = order.indexOf(axis);
+  const starts = tensor.shape.map((_, i) => i === d ? -before : 0);
+  const shape = tensor.shape.with(d, tensor.shape[d] + before + after);
+  const padded = t.window(tensor, starts, shape);
+  if (value === 0) return { tensor: padded, order };
+  const line = tensor.shape.map((extent, i) => i === d ? extent : 1);
+  const inside = t.window(t.broadcastTo(t.constant(1), line), starts, line.with(d, shape[d]));
+  return { tensor: t.add(padded, t.mul(t.sub(1, inside), value)), order };
+}
+
+function bordered(
+  x: Value,
+  axis: number,
+  before: number,
+  after: number,
+  mode: "reflect" | "edge",
+  at: At,
+): Value {
+  const extent = shapeOf(x)[axis];
+  if (mode === "reflect" && Math.max(before, after) >= extent) {
+    at.refuse("mirrors more than there is");
+  }
+  const one = (i: number) => sliced(x, axis, i, i + 1, 1, at);
+  const first = Array.from({ length: before }, (_, i) => one(mode === "edge" ? 0 : before - i));
+  const last = Array.from(
+    { length: after },
+    (_, i) => one(mode === "edge" ? extent - 1 : extent - 2 - i),
+  );
+  return joined([...first, x, ...last], axis, at);
+}
+
+/** Blocks of channels become blocks of pixels: [N, b b C, H, W] to [N, C, H b, W b]. */
+function depthToSpace(at: At): Value {
+  const [n, c, h, w] = shapeOf(at.x);
+  const b = at.int("blocksize", 1);
+  const less = c / (b * b);
+  const isDepthFirst = at.text("mode", "DCR") === "DCR";
+  const split = reshaped(at.x, isDepthFirst ? [n, b, b, less, h, w] : [n, less, b, b, h, w]);
+  return reshaped(transposed(split, isDepthFirst ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3]), [
+    n,
+    less,
+    h * b,
+    w * b,
+  ]);
+}
+
+function spaceToDepth(at: At): Value {
+  const [n, c, h, w] = shapeOf(at.x);
+  const b = at.int("blocksize", 1);
+  const split = reshaped(at.x, [n, c, h / b, b, w / b, b]);
+  return reshaped(transposed(split, [0, 3, 5, 1, 2, 4]), [n, c * b * b, h / b, w / b]);
+}
+
+export const movements: Readonly<Record<string, Operator>> = {
+  Reshape: reshape,
+  Flatten: flatten,
+  Squeeze: squeeze,
+  Unsqueeze: unsqueeze,
+  Transpose: transpose,
+  Expand: expand,
+  Tile: tile,
+  Concat: concat,
+  Slice: slice,
+  Split: split,
+  Gather: gather,
+  Pad: pad,
+  DepthToSpace: depthToSpace,
+  SpaceToDepth: spaceToDepth,
+};

@@ -1,0 +1,141 @@
+/** Normalisations, and dropout. In training they are what they were when the network was trained. */
+
+import { batchNorm } from "../../nn/batch_norm.ts";
+import { Parameter } from "../../nn/module.ts";
+import * as t from "../../tensor/mod.ts";
+import {
+  channelsLast,
+  inOrder,
+  inPlainOrder,
+  isKnown,
+  type Laid,
+  laid,
+  reshaped,
+  shapeOf,
+  type Value,
+} from "../value.ts";
+import { type At, axisOf, type Operator } from "./at.ts";
+
+function batchNormalization(at: At): Value {
+  const order = channelsLast(shapeOf(at.x).length);
+  const [weight, bias, mean, variance] = [1, 2, 3, 4].map((i) => inPlainOrder(at.input(i)));
+  const { running_mean, running_var } = { running_mean: mean, running_var: variance };
+  if (!(running_mean instanceof Parameter && running_var instanceof Parameter)) {
+    return at.refuse("computes its statistics; they must be stored in the file");
+  }
+  const state = { ...{ weight, bias, running_mean, running_var }, eps: at.float("epsilon", 1e-5) };
+  // ONNX's momentum is the share that stays.
+  const momentum = 1 - at.float("momentum", 0.9);
+  return {
+    tensor: batchNorm(inOrder(at.x, order), { ...state, momentum }, at.pass, at.layer),
+    order,
+  };
+}
+
+/** (x - mean) / sqrt(variance + eps) over some axes in memory, which are kept. */
+function standardized(x: t.Tensor, axes: readonly number[], eps: number): t.Tensor {
+  const average = t.mean(x, axes, { keepDims: true });
+  return t.mul(t.sub(x, average), t.rsqrt(t.add(t.variance(x, average, axes), eps)));
+}
+
+function instanceNormalization(at: At): Value {
+  const order = channelsLast(shapeOf(at.x).length);
+  const x = inOrder(at.x, order);
+  const space = order.slice(1, -1).map((_, d) => d + 1);
+  const [weight, bias] = [inPlainOrder(at.input(1)), inPlainOrder(at.input(2))];
+  const y = standardized(x, space, at.float("epsilon", 1e-5));
+  return { tensor: t.add(t.mul(y, weight), bias), order };
+}
+
+function layerNormalization(at: At): Value {
+  const shape = shapeOf(at.x);
+  const first = axisOf(at.int("axis", -1), shape.length);
+  const { tensor, order } = laid(at.x);
+  const axes = order.map((axis, d) => (axis >= first ? d : -1)).filter((d) => d >= 0);
+  const y = standardized(tensor, axes, at.float("epsilon", 1e-5));
+  // Weights are of the last axes as ONNX means them; they are brought to how the value lies.
+  const own = (i: number) => {
+    const value = at.input(i);
+    const raised = reshaped(value, [
+      ...Array(shape.length - shapeOf(value).length).fill(1),
+      ...shapeOf(value),
+    ]);
+    return inOrder(raised, order);
+  };
+  const scaled = t.mul(y, own(1));
+  return { tensor: at.has(2) ? t.add(scaled, own(2)) : scaled, order };
+}
+
+/** Set 21 has weights of the channels, set 18 of the groups. */
+function groupNormalization(at: At): Value {
+  const [batch, channels, ...space] = shapeOf(at.x);
+  const groups = at.int("num_groups", 1);
+  const order = channelsLast(2 + space.length);
+  const x = inOrder(at.x, order);
+  const pixels = t.numel(space);
+  const grouped = t.reshape(x, [batch, pixels, groups, channels / groups]);
+  const y = standardized(grouped, [1, 3], at.float("epsilon", 1e-5));
+  const own = (i: number) => {
+    const w = inPlainOrder(at.input(i));
+    return t.reshape(w, w.size === channels ? [groups, channels / groups] : [groups, 1]);
+  };
+  return { tensor: t.reshape(t.add(t.mul(y, own(1)), own(2)), x.shape), order };
+}
+
+/** x / (bias + alpha / size sum of squares over channels nearby)^beta */
+function localResponse(at: At): Value {
+  const size = at.int("size", 1);
+  const order = channelsLast(shapeOf(at.x).length);
+  const x = inOrder(at.x, order);
+  const [last, channels] = [x.rank - 1, x.shape[x.rank - 1]];
+  const before = Math.floor((size - 1) / 2);
+  const squares = t.square(x);
+  const near = Array.from({ length: size }, (_, i) => {
+    const starts = x.shape.map((_, d) => d === last ? i - before : 0);
+    return t.window(squares, starts, x.shape);
+  }).filter((_, i) => Math.abs(i - before) < channels);
+  const sum = near.reduce((a, b) => t.add(a, b));
+  const scale = t.add(t.mul(sum, at.float("alpha", 1e-4) / size), at.float("bias", 1));
+  const power = t.exp(t.mul(t.log(scale), -at.float("beta", 0.75)));
+  return { tensor: t.mul(x, power), order };
+}
+
+function lpNormalization(at: At): Value {
+  if (at.int("p", 2) !== 2) at.refuse("takes another norm than the Euclidean one");
+  const { tensor, order } = laid(at.x);
+  const axis = order.indexOf(axisOf(at.int("axis", -1), tensor.rank));
+  const norm = t.sqrt(t.sum(t.square(tensor), [axis], { keepDims: true }));
+  return { tensor: t.div(tensor, norm), order };
+}
+
+/** Taken off where the file's export left it in; in training it drops again. */
+function dropout(at: At): Value {
+  if (isKnown(at.x)) return at.x;
+  const ratio = at.has(1) ? at.known(1).values[0] : at.float("ratio", 0.5);
+  if (!at.pass.training || !at.pass.key) return at.x;
+  const { tensor, order } = laid(at.x);
+  return { tensor: t.dropout(tensor, ratio, at.pass.key, `dropout ${at.layer}`), order };
+}
+
+/** Up to set 12 all axes from the given one on are one. */
+const softmax = (finish: (shifted: t.Tensor, sum: t.Tensor) => t.Tensor): Operator => (at) => {
+  const { tensor, order }: Laid = laid(at.x);
+  const isOld = at.opset < 13;
+  const first = axisOf(at.int("axis", isOld ? 1 : -1), tensor.rank);
+  const axes = order.map((axis, d) => (isOld ? axis >= first : axis === first) ? d : -1)
+    .filter((d) => d >= 0);
+  const shifted = t.sub(tensor, t.detach(t.max(tensor, axes, { keepDims: true })));
+  return { tensor: finish(shifted, t.sum(t.exp(shifted), axes, { keepDims: true })), order };
+};
+
+export const norms: Readonly<Record<string, Operator>> = {
+  BatchNormalization: batchNormalization,
+  InstanceNormalization: instanceNormalization,
+  LayerNormalization: layerNormalization,
+  GroupNormalization: groupNormalization,
+  LRN: localResponse,
+  LpNormalization: lpNormalization,
+  Dropout: dropout,
+  Softmax: softmax((shifted, sum) => t.div(t.exp(shifted), sum)),
+  LogSoftmax: softmax((shifted, sum) => t.sub(shifted, t.log(sum))),
+};
