@@ -61,7 +61,7 @@ const POSES: Readonly<Record<string, Pose & { readonly sums: readonly string[] }
   "NVIDIA H100": {
     info: { ...native(0x10de, "NVIDIA H100 80GB HBM3"), subgroupMinSize: 32, subgroupMaxSize: 32 },
     limits: { maxComputeWorkgroupStorageSize: 49152, maxComputeInvocationsPerWorkgroup: 1024 },
-    ...{ features: [...clock, "shader-f16"], sums: ["8x8"] },
+    ...{ features: clock, sums: ["8x8"] },
   },
   "RDNA 2": {
     info: native(0x1002, "AMD Radeon RX 6800 XT (RADV NAVI21)"),
