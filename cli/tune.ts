@@ -32,7 +32,7 @@ export const command = defineCommand({
   ],
   async run(args, context) {
     const gpu = await context.gpu();
-    const key = await tuningKey(gpu.adapter);
+    const key = await tuningKey(gpu);
     const file = await requireTuningFile(key);
     const set = syntheticData(args);
     const { network, entry } = openModel(args, set, 0);

@@ -14,13 +14,8 @@
 export { ExitCode, UserError } from "./errors.ts";
 
 // The device, plans on it, and what is read back.
-export {
-  type AdapterName,
-  type Gpu,
-  type GpuOptions,
-  type LimitName,
-  requestGpu,
-} from "./gpu/adapter.ts";
+export { type Gpu, type GpuOptions, type LimitName, requestGpu } from "./gpu/adapter.ts";
+export type { AdapterFacts, AdapterName } from "./gpu/adapter_name.ts";
 export { exact, type Target, targetFor, type TargetName } from "./gpu/kernels/target.ts";
 export { type Feed, type OutputCopy, Plan, type PlanSpec } from "./plan/plan.ts";
 export { Runtime } from "./plan/runtime.ts";

@@ -1,6 +1,7 @@
 /** What is chosen for the GPUs of each vendor, by adapters that pose as theirs. */
 import assert from "node:assert/strict";
-import { type AdapterFacts, type Gpu, requestGpu } from "../engine/gpu/adapter.ts";
+import { type Gpu, requestGpu } from "../engine/gpu/adapter.ts";
+import type { AdapterFacts } from "../engine/gpu/adapter_name.ts";
 import { convForward, convInputGrad, convWeightGrad } from "../engine/gpu/kernels/conv.ts";
 import { GPU_KINDS, gpuKind } from "../engine/gpu/kernels/processors.ts";
 import { BLOCKS, targetFor } from "../engine/gpu/kernels/target.ts";

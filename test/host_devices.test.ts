@@ -139,8 +139,15 @@ const cases: readonly Case[] = [
   {
     name: "a driver elsewhere",
     files: { ...H100, "usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json": manifest },
-    missing: /does not look where/,
+    missing: /^its manifest is not where the loader looks/,
     fix: /VK_DRIVER_FILES=\/usr\/local\/nvidia\/share\/vulkan\/icd\.d\/nvidia_icd\.json$/,
+  },
+  {
+    name: "a driver elsewhere, and no loader",
+    files: { ...H100, "usr/local/nvidia/vulkan/icd.d/nvidia_icd.json": manifest },
+    machine: { refusal: cannotOpen("libvulkan.so.1") },
+    missing: /loader .* not installed, and its manifest/,
+    fix: /^apt-get install -y libvulkan1, and set VK_DRIVER_FILES=/,
   },
   {
     name: "a driver without X's library",

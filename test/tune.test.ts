@@ -34,7 +34,7 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-const key = () => testGpu().then(({ adapter }) => tuningKey(adapter));
+const key = () => testGpu().then(tuningKey);
 const CHOICES: Choices = new Map([["conv a", { variant: "fast", ms: 1, untunedMs: 2 }]]);
 
 Deno.test("tuning: what is written is read, and added to", () =>

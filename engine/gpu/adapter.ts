@@ -3,23 +3,11 @@
  * place where every error of theirs arrives. WebGPU reports most errors to nobody in particular;
  * here the first one waits as a UserError until `check()` throws it, so that nothing is silent.
  */
-import { ExitCode, OutOfMemory, UserError } from "../errors.ts";
+import { ExitCode, UserError } from "../errors.ts";
+import { type AdapterFacts, type AdapterName, computesOnCpu, nameOf } from "./adapter_name.ts";
+import { gpuError, lostError, messageOf } from "./gpu_errors.ts";
 import { guardDevice, nextTurn } from "./guard.ts";
 import type { TargetName } from "./kernels/target.ts";
-
-/** An adapter as a person wants it named. */
-export interface AdapterName {
-  /** The device: "llvmpipe (LLVM 15.0.6, 256 bits)". */
-  readonly name: string;
-  /** "NVIDIA", "Mesa" or the PCI number where it is not known. */
-  readonly vendor: string;
-  /** The GPU's generation, where the platform tells it; else "". */
-  readonly architecture: string;
-  /** WebGPU's own word for a software adapter. */
-  readonly isFallback: boolean;
-  /** Which of the platform's interfaces was asked for; "" means that the platform chose. */
-  readonly backend: string;
-}
 
 export interface Gpu {
   readonly device: GPUDevice;
@@ -65,18 +53,6 @@ export interface Gpu {
   destroy(): void;
 }
 
-/** What WebGPU does not tell of an adapter. */
-export interface AdapterFacts {
-  /** Bytes of memory that were free when it was opened. */
-  readonly memory?: number;
-  /** Multiprocessors, or what the vendor calls so. */
-  readonly processors?: number;
-  /** The driver and its version. */
-  readonly driver?: string;
-  /** Its address on the PCI bus. */
-  readonly pci?: string;
-}
-
 /** Every limit of WebGPU by name; a mistyped name would be ignored in silence at run time. */
 export type LimitName = Exclude<keyof GPUSupportedLimits, "__brand">;
 
@@ -116,19 +92,6 @@ const probedFeatures = ["subgroups"] as const;
  */
 export const SUBGROUP_DIRECTIVES = "enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n";
 
-/** PCI vendors, the form in which Vulkan tells them. */
-const vendors: Readonly<Record<string, string>> = {
-  "4098": "AMD",
-  "4203": "Apple",
-  "4318": "NVIDIA",
-  "5045": "ARM",
-  "5140": "Microsoft",
-  "6880": "Google",
-  "20803": "Qualcomm",
-  "32902": "Intel",
-  "65541": "Mesa",
-};
-
 /** What the machine around WebGPU knows of the adapter, and what its user wants of it. */
 export interface GpuOptions {
   /** Which adapter; the most powerful one if absent. */
@@ -142,7 +105,10 @@ export interface GpuOptions {
   /** `Gpu.target` */
   readonly target?: TargetName;
   /** `Gpu.tuning` of an adapter; without it rules choose the variants. */
-  readonly tuning?: (adapter: AdapterName) => Promise<ReadonlyMap<string, string>>;
+  readonly tuning?: (
+    adapter: AdapterName,
+    facts: AdapterFacts,
+  ) => Promise<ReadonlyMap<string, string>>;
 }
 
 /**
@@ -163,9 +129,12 @@ export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
     );
   }
   const name = nameOf(adapter.info, options.backend);
-  const tuning = await options.tuning?.(name) ?? new Map();
+  const isCpu = computesOnCpu(adapter.info);
+  const facts = options.facts?.(name, isCpu) ?? {};
+  const tuning = await options.tuning?.(name, facts) ?? new Map();
   const device = await requestDevice(adapter);
-  return new OpenGpu(adapter, name, tuning, options, device, await directivesOf(device));
+  const directives = await directivesOf(device);
+  return new OpenGpu(adapter.info, name, isCpu, facts, tuning, options, device, directives);
 }
 
 async function requestAdapter(options: GPURequestAdapterOptions) {
@@ -208,26 +177,11 @@ async function directivesOf(device: GPUDevice): Promise<string> {
   return await device.popErrorScope() === null ? SUBGROUP_DIRECTIVES : "";
 }
 
-function nameOf(info: GPUAdapterInfo, backend = ""): AdapterName {
-  const vendor = vendors[info.vendor] ?? info.vendor;
-  // A browser tells no more than vendor and architecture.
-  const family = `${vendor} ${info.architecture}`.trim();
-  return {
-    name: info.description || info.device || family || "unnamed adapter",
-    vendor,
-    architecture: info.architecture,
-    isFallback: info.isFallbackAdapter,
-    backend,
-  };
-}
-
 class OpenGpu implements Gpu {
   readonly features: ReadonlySet<string>;
   readonly limits: Readonly<Record<LimitName, number>>;
-  readonly isCpu: boolean;
   readonly gathers: boolean;
   readonly target?: TargetName;
-  readonly facts: AdapterFacts;
   readonly subgroupSize: number;
   readonly failure: Promise<UserError>;
   #lost: UserError | undefined;
@@ -236,18 +190,17 @@ class OpenGpu implements Gpu {
   readonly #report: (error: UserError) => void;
 
   constructor(
-    { info }: GPUAdapter,
+    info: GPUAdapterInfo,
     readonly adapter: AdapterName,
+    readonly isCpu: boolean,
+    readonly facts: AdapterFacts,
     readonly tuning: ReadonlyMap<string, string>,
-    { gathers = false, facts, target }: GpuOptions,
+    { gathers = false, target }: GpuOptions,
     readonly device: GPUDevice,
     readonly directives: string,
   ) {
-    this.isCpu = info.isFallbackAdapter ||
-      /llvmpipe|swiftshader|basic render/i.test(info.description);
-    this.gathers = this.isCpu && gathers;
+    this.gathers = isCpu && gathers;
     this.target = target;
-    this.facts = facts?.(adapter, this.isCpu) ?? {};
     this.features = new Set(device.features);
     this.limits = readLimits(device.limits);
     const uniform = this.features.has("subgroups") && info.subgroupMinSize === info.subgroupMaxSize;
@@ -313,26 +266,3 @@ function readLimits(limits: GPUSupportedLimits): Record<LimitName, number> {
   }
   return values as Record<LimitName, number>;
 }
-
-function gpuError(error: unknown, label?: string): UserError {
-  if (error instanceof UserError) return error;
-  const at = `${label ? ` at ${label}` : ""}: ${messageOf(error).trim()}`;
-  const options = { cause: error };
-  if (error instanceof GPUOutOfMemoryError) {
-    const message = `the GPU has no memory left${at}`;
-    return new OutOfMemory(message, "a smaller --batch needs less memory", undefined, options);
-  }
-  return new UserError(`the GPU reported an error${at}`, ExitCode.gpu, undefined, options);
-}
-
-const lostError = (message: string): UserError =>
-  new UserError(
-    `the GPU device was lost${/^(device was lost)?\.?$/i.test(message) ? "" : `: ${message}`}`,
-    ExitCode.gpu,
-    "the driver was reset, or a kernel ran longer than the system allows; a smaller --batch helps",
-  );
-
-const messageOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "message" in error
-    ? String(error.message)
-    : String(error);

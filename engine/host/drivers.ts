@@ -89,15 +89,18 @@ function nvidia(_: HardwareGpu, machine: Machine): Diagnosis | undefined {
       fix: "undivide it (nvidia-smi -mig 0), or take another GPU",
     };
   }
-  if (refusal(LOADER)) return noLoader(system);
+  const loader = refusal(LOADER) ? noLoader(system) : undefined;
   const manifest = manifestOf(root, manifestFolders, /nvidia/i);
   if (!manifest) {
     const other = manifestOf(root, otherFolders, /nvidia/i);
     if (other) {
-      return {
-        missing: `the loader does not look where the driver's manifest is`,
-        fix: `set VK_DRIVER_FILES=/${other}`,
-      };
+      const [missing, fix] = [
+        "its manifest is not where the loader looks",
+        `set VK_DRIVER_FILES=/${other}`,
+      ];
+      return loader
+        ? { missing: `${loader.missing}, and ${missing}`, fix: `${loader.fix}, and ${fix}` }
+        : { missing, fix };
     }
     return isContainer
       ? {
@@ -106,6 +109,7 @@ function nvidia(_: HardwareGpu, machine: Machine): Diagnosis | undefined {
       }
       : { missing: "the driver's Vulkan part is not installed", fix: nvidiaVulkan(machine) };
   }
+  if (loader) return loader;
   const library = libraryOf(root, manifest);
   const reason = refusal(library);
   if (!reason) return undefined;

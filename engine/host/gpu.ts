@@ -8,13 +8,8 @@
  * decide, as does an unset variable.
  */
 import { ExitCode, UserError } from "../errors.ts";
-import {
-  type AdapterFacts,
-  type AdapterName,
-  type Gpu,
-  type GpuOptions,
-  requestGpu,
-} from "../gpu/adapter.ts";
+import { type Gpu, type GpuOptions, requestGpu } from "../gpu/adapter.ts";
+import type { AdapterFacts, AdapterName } from "../gpu/adapter_name.ts";
 import { namedTargets, type TargetName } from "../gpu/kernels/target.ts";
 import { variantsOf } from "../gpu/tuning.ts";
 import { printable } from "../printable.ts";
@@ -170,5 +165,5 @@ function targetByName(name: string | undefined): TargetName | undefined {
   );
 }
 
-const tunedVariants = async (adapter: AdapterName) =>
-  variantsOf(await readTuning(await tuningKey(adapter)));
+const tunedVariants = async (adapter: AdapterName, facts: AdapterFacts) =>
+  variantsOf(await readTuning(await tuningKey({ adapter, facts })));

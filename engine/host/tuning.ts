@@ -8,7 +8,7 @@
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { ExitCode, UserError } from "../errors.ts";
-import type { AdapterName } from "../gpu/adapter.ts";
+import type { AdapterFacts, AdapterName } from "../gpu/adapter_name.ts";
 import type { Choices } from "../gpu/tuning.ts";
 import { checkJson, finite, parseJson } from "../io/json.ts";
 import { requireWritableFolder } from "../io/writable.ts";
@@ -29,18 +29,20 @@ export interface TuningKey {
 const VARIABLE = "MODEL_DOCTOR_TUNING";
 const FORMAT = 1;
 
-export async function tuningKey(adapter: AdapterName): Promise<TuningKey> {
+export async function tuningKey(
+  { adapter, facts }: { readonly adapter: AdapterName; readonly facts: AdapterFacts },
+): Promise<TuningKey> {
   return {
     adapter: adapter.name,
     vendor: adapter.vendor,
     architecture: adapter.architecture,
     backend: adapter.backend,
-    driver: await driverVersion(),
+    driver: facts.driver ?? await driverVersion(),
     deno: Deno.version.deno,
   };
 }
 
-/** WebGPU tells no driver version; NVIDIA's is in a file, Mesa's is part of the adapter's name. */
+/** Where Vulkan is not asked: NVIDIA's is in a file, a software driver's in the adapter's name. */
 function driverVersion(): Promise<string> {
   return Deno.readTextFile("/proc/driver/nvidia/version").then(
     (text) => /\d+\.\d+(\.\d+)*/.exec(text)?.[0] ?? "",
