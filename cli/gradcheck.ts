@@ -3,16 +3,16 @@
 import { ExitCode } from "../engine/errors.ts";
 import { type Gradcheck, gradcheck, type Row } from "../engine/lab/gradcheck.ts";
 import { showShape } from "../engine/tensor/shape.ts";
-import { openRuntime } from "./exact.ts";
-import { exactFlag } from "./exact.ts";
+import { exactFlag, openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 import { table } from "./framework/table.ts";
-import { openSubject, subjectFlags } from "./lab/subject.ts";
+import { openSubject, subjectFlags, whatFlag } from "./lab/subject.ts";
 
 const flags = flagTable({
-  ...subjectFlags,
+  ...whatFlag,
+  ...subjectFlags("what", { size: 16, batch: 2 }),
   order: { type: "integer", min: 0, max: 6, default: 2, help: "how often it is differentiated" },
   ...exactFlag,
   json: { type: "boolean", help: "print JSON" },

@@ -9,12 +9,13 @@ import { showShape } from "../engine/tensor/shape.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { table } from "./framework/table.ts";
-import { openSubject, subjectFlags } from "./lab/subject.ts";
+import { openSubject, subjectFlags, whatFlag } from "./lab/subject.ts";
 
 const targets: Readonly<Record<string, Target>> = namedTargets;
 
 const flags = flagTable({
-  ...subjectFlags,
+  ...whatFlag,
+  ...subjectFlags("what", { size: 16, batch: 2 }),
   order: { type: "integer", min: 0, max: 6, default: 1, help: "how often it is differentiated" },
   target: {
     type: "choice",

@@ -8,73 +8,101 @@ import { initialize } from "../../engine/nn/state.ts";
 import type { Need } from "../../engine/options.ts";
 import { draws, streamId, uniform } from "../../engine/random.ts";
 import { crossEntropy } from "../../engine/tensor/loss.ts";
-import { numel, type Shape, showShape } from "../../engine/tensor/shape.ts";
+import { numel, type Shape } from "../../engine/tensor/shape.ts";
 import { Variable } from "../../engine/tensor/tensor.ts";
 import { forward } from "../../engine/train/graph.ts";
 import { createClassifier } from "../../models/classifier.ts";
 import { classifier, classifiers } from "../../models/registry.ts";
 import { seedFlag, widthFlag } from "../common.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
-import { table } from "../framework/table.ts";
-
-const isModel = (what: unknown) => classifiers.some(({ name }) => name === what);
-const ofExpression: Need = {
-  otherwise: "with a classifier",
-  holds: ({ what }) => !isModel(what),
-};
-const ofModel: Need = { otherwise: "with an expression", holds: ({ what }) => isModel(what) };
 
 /** The shape of an input that is given none. */
 const USUAL: Shape = [2, 3];
 
-export const subjectFlags = flagTable({
+/** A single word is no function of anything, so it is meant as a classifier. */
+const isModel = (what: unknown) =>
+  classifiers.some(({ name }) => name === what) || /^\w+$/.test(String(what));
+
+export const SUBJECT_HELP =
+  'such as "sum(relu(conv2d(x, w)))", or a classifier, of which the loss is taken';
+
+/**
+ * The flags that go with a subject.
+ * @param key the flag that names it
+ * @param usual the classifier's images where nothing is said
+ */
+export function subjectFlags(key: string, usual: { size: number; batch: number }) {
+  const ofExpression: Need = {
+    otherwise: "with a classifier",
+    holds: (values) => !isModel(values[key]),
+  };
+  const ofModel: Need = {
+    otherwise: "with an expression",
+    holds: (values) => isModel(values[key]),
+  };
+  return flagTable({
+    shapes: {
+      type: "list",
+      of: "string",
+      value: "x=2x3,..",
+      need: ofExpression,
+      help: `shapes of the expression's inputs, "scalar" for one number (default ${
+        USUAL.join("x")
+      })`,
+    },
+    range: {
+      type: "list",
+      of: "number",
+      value: "from,to",
+      need: ofExpression,
+      check: (range) => range.length === 2 && range[0] < range[1] ? undefined : "is from,to",
+      help: "where the inputs are drawn from (default -1,1)",
+    },
+    size: {
+      type: "integer",
+      min: 1,
+      max: 1024,
+      default: usual.size,
+      need: ofModel,
+      help: "height and width of the classifier's images",
+    },
+    batch: {
+      type: "integer",
+      min: 1,
+      max: 1024,
+      default: usual.batch,
+      need: ofModel,
+      help: "images",
+    },
+    classes: {
+      type: "integer",
+      min: 2,
+      max: 256,
+      default: 10,
+      need: ofModel,
+      help: "classes",
+    },
+    width: { ...widthFlag.width, need: ofModel },
+    ...seedFlag,
+  });
+}
+
+/** The flag of a command that is about a subject above all. */
+export const whatFlag = flagTable({
   what: {
     type: "string",
     positional: true,
     required: true,
     value: "EXPRESSION|MODEL",
-    help: 'such as "sum(relu(conv2d(x, w)))", or a classifier, of which the loss is taken',
+    help: SUBJECT_HELP,
   },
-  shapes: {
-    type: "list",
-    of: "string",
-    value: "x=2x3,..",
-    need: ofExpression,
-    help: `shapes of the expression's inputs, "scalar" for one number (default ${USUAL.join("x")})`,
-  },
-  range: {
-    type: "list",
-    of: "number",
-    value: "from,to",
-    need: ofExpression,
-    check: (range) => range.length === 2 && range[0] < range[1] ? undefined : "is from,to",
-    help: "where the inputs are drawn from (default -1,1)",
-  },
-  size: {
-    type: "integer",
-    min: 1,
-    max: 1024,
-    default: 16,
-    need: ofModel,
-    help: "height and width of the classifier's images",
-  },
-  batch: { type: "integer", min: 1, max: 64, default: 2, need: ofModel, help: "images" },
-  classes: { type: "integer", min: 2, max: 256, default: 3, need: ofModel, help: "classes" },
-  width: { ...widthFlag.width, need: ofModel },
-  ...seedFlag,
 });
-export type SubjectArgs = Values<typeof subjectFlags>;
+
+export type SubjectArgs = Values<ReturnType<typeof subjectFlags>> & { readonly what: string };
 
 /** @throws UserError (usage) where it is neither an expression nor a classifier */
 export function openSubject(args: SubjectArgs): Subject {
-  // A single word is no function of anything, so it was meant as a classifier.
-  return /^\w+$/.test(args.what) ? lossOf(args) : expressionOf(args);
-}
-
-/** The inputs with their shapes, as a table. */
-export function describeInputs({ value, inputs }: Subject): string {
-  const rows = inputs.map(({ name, variable }) => [name, showShape(variable.shape)]);
-  return table(["input", "shape"], [...rows, ["(value)", showShape(value.shape)]]);
+  return isModel(args.what) ? lossOf(args) : expressionOf(args);
 }
 
 function expressionOf({ what, shapes = [], range = [-1, 1], seed }: SubjectArgs): Subject {

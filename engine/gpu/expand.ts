@@ -15,10 +15,11 @@
  */
 import { ExitCode, UserError } from "../errors.ts";
 
-/** One line of code without comments, with its number in the source for error messages. */
-interface Line {
+/** One line of code without comments. */
+export interface Line {
   readonly text: string;
-  readonly number: number;
+  /** Where it stands, for messages: "shader line 7". */
+  readonly place: string;
 }
 
 type Constants = ReadonlyMap<string, string>;
@@ -37,20 +38,28 @@ const ARRAY = /^(\s*)var (\w+): array<(.+),([^,]+)>;\s*$/;
  * index of a register array is not constant.
  */
 export function expand(source: string): string {
-  const lines = stripComments(source);
+  return expandLines(source).map((line) => line.text).join("\n") + "\n";
+}
+
+/**
+ * The same, each line with the place that it comes from.
+ * @param places of the source's lines, where that is not the text that somebody wrote
+ */
+export function expandLines(source: string, places?: readonly string[]): Line[] {
+  const lines = stripComments(source, places);
   const constants = moduleConstants(lines);
   const unrolled = unrollLoops(lines, constants);
-  return nameRegisters(unrolled, constants).map((line) => line.text).join("\n") + "\n";
+  return nameRegisters(unrolled, constants);
 }
 
 /** The source's lines without comments (the markers stay) and without lines left empty. */
-function stripComments(source: string): Line[] {
+function stripComments(source: string, places?: readonly string[]): Line[] {
   return source
     .replace(/\/\*[^]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "))
     .split("\n")
     .map((text, i) => ({
       text: UNROLL.test(text) || REGISTERS.test(text) ? text : text.replace(/\s*\/\/.*$/, ""),
-      number: i + 1,
+      place: places?.[i] ?? `shader line ${i + 1}`,
     }))
     .filter((line) => line.text.trim() !== "");
 }
@@ -90,9 +99,9 @@ function unrollLoops(lines: readonly Line[], constants: Constants): Line[] {
         ...line,
         text: line.text.replace(name, `${i}${suffix}`),
       }));
-      result.push({ text: "{", number: head.number });
+      result.push({ text: "{", place: head.place });
       result.push(...unrollLoops(copy, constants));
-      result.push({ text: "}", number: lines[end].number });
+      result.push({ text: "}", place: lines[end].place });
     }
     at = end;
   }
@@ -132,7 +141,7 @@ function nameRegisters(lines: readonly Line[], constants: Constants): Line[] {
     const registers = Array.from({ length: count }, (_, i) => ({
       // naga 29 does not zero a variable again when a loop comes back to its declaration.
       text: `${indent}var ${name}_${i} = ${type.trim()}();`,
-      number: head.number,
+      place: head.place,
     }));
     result.splice(at, 2, ...registers);
   }
@@ -246,7 +255,7 @@ function evaluate(expression: string, constants: Constants, line: Line): number 
 
 function fail(line: Line, message: string): never {
   throw new UserError(
-    `shader line ${line.number}: ${message}: ${line.text.trim()}`,
+    `${line.place}: ${message}: ${line.text.trim()}`,
     ExitCode.failure,
     "see the header of engine/gpu/expand.ts for what can be expanded",
   );

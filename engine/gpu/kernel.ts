@@ -14,6 +14,8 @@ export interface Kernel {
   readonly label: string;
   /** WGSL with an entry point `main`, legal as it stands; see render.ts. */
   readonly shader: string;
+  /** Where that comes from, if it is none of this program's own. */
+  readonly file?: string;
   /** In binding order. */
   readonly operands: readonly Operand[];
   /** What stands in the place of the shader's examples, by the slot's name. */

@@ -11,6 +11,7 @@
  *   - the regions `workgroup_number` and `first_tap`, which are the same in all files that have
  *     them: shaders/common.wgsl
  */
+import { ExitCode, UserError } from "../errors.ts";
 import {
   type Constant,
   type Constants,
@@ -34,6 +35,33 @@ export function render(kernel: Kernel): string {
   }
   return text;
 }
+
+/**
+ * Where each line of a kernel's text stands: in the shader's file, "shader line 7", or in the text
+ * that fills a slot of it.
+ */
+export function placesOf({ shader, operands, slots = {}, file }: Kernel): string[] {
+  const fillings: Slots = { ...slots, operands: declare(operands) };
+  const filled = new Set<string>();
+  const places: string[] = [];
+  const lines = shader.split("\n");
+  for (let at = 0; at < lines.length; at++) {
+    const name = /^[ \t]*\/\/ begin (\w+)$/.exec(lines[at])?.[1];
+    if (name === undefined || !(name in fillings) || filled.has(name)) {
+      places.push(file === undefined ? `shader line ${at + 1}` : `${file}:${at + 1}`);
+      continue;
+    }
+    filled.add(name);
+    const count = fillings[name] === "" ? 0 : fillings[name].split("\n").length;
+    for (let k = 0; k < count; k++) places.push(`line ${k + 1} of the shader's slot ${name}`);
+    const end = new RegExp(`^[ \\t]*// end ${name}$`);
+    while (!end.test(lines[at])) at++;
+  }
+  return places;
+}
+
+/** A shader that somebody edits may lack what its kernels want. */
+const wrong = (problem: string) => new UserError(problem, ExitCode.failure);
 
 /** The region `operands`. */
 export function declare(operands: readonly Operand[]): string {
@@ -63,7 +91,7 @@ function fillSlots(shader: string, slots: Slots): string {
   let text = shader;
   for (const [name, filling] of Object.entries(slots)) {
     const match = region(name).exec(text);
-    if (!match) throw new Error(`the shader has no slot ${name}`);
+    if (!match) throw wrong(`the shader has no slot ${name}`);
     const lines = filling === "" ? [] : filling.split("\n");
     const indented = lines.map((line) => `${match[1]}${line}\n`).join("");
     text = text.slice(0, match.index) + indented + text.slice(match.index + match[0].length);
@@ -77,7 +105,7 @@ const region = (name: string) =>
 /** What stands in a slot of a shader file, to be put in the slot of the same name of another. */
 export function slotOf(shader: string, name: string): string {
   const match = region(name).exec(shader);
-  if (!match) throw new Error(`the shader has no slot ${name}`);
+  if (!match) throw wrong(`the shader has no slot ${name}`);
   const [, indent, text] = match;
   return text.split("\n").slice(0, -1)
     .map((line) => (line.startsWith(indent) ? line.slice(indent.length) : line)).join("\n");
@@ -97,7 +125,7 @@ function specialize(source: string, constants: Constants): string {
   for (const [name, value] of Object.entries(constants)) {
     const declaration = new RegExp(`^(const ${name}: (u32|i32|f32|bool) = )[^;]*;`, "m");
     const match = declaration.exec(text);
-    if (!match) throw new Error(`the shader declares no constant ${name}`);
+    if (!match) throw wrong(`the shader declares no constant ${name}`);
     text = text.replace(declaration, () => `${match[1]}${literal(value, match[2])};`);
   }
   return text;

@@ -8,9 +8,8 @@
 import copyShader from "../../shaders/roofline/copy.wgsl" with { type: "text" };
 import fmaShader from "../../shaders/roofline/fma.wgsl" with { type: "text" };
 import type { Gpu } from "./adapter.ts";
-import { expand } from "./expand.ts";
+import { compile } from "./compile.ts";
 import { type Kernel, read, spread, written } from "./kernel.ts";
-import { render } from "./render.ts";
 import { Timestamps } from "./timestamps.ts";
 
 export interface Roofline {
@@ -134,15 +133,12 @@ type Record = (encoder: GPUCommandEncoder, span: number) => void;
 
 /** A compiled kernel on buffers: for a number of workgroups, what records its timed pass. */
 async function compiled(gpu: Gpu, kernel: Kernel, buffers: readonly GPUBuffer[]) {
-  const { device, limits, directives } = gpu;
+  const { limits, device } = gpu;
   const { label } = kernel;
-  const { pipeline, bindGroup } = await gpu.scoped(label, () => {
-    const code = directives + expand(render(kernel));
-    const module = device.createShaderModule({ label, code });
-    const pipeline = device.createComputePipeline({ label, layout: "auto", compute: { module } });
+  const pipeline = await compile(gpu, kernel);
+  const bindGroup = await gpu.scoped(label, () => {
     const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
-    const layout = pipeline.getBindGroupLayout(0);
-    return { pipeline, bindGroup: device.createBindGroup({ label, layout, entries }) };
+    return device.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries });
   });
   return (workgroups: number, clock: Timestamps): Record => (encoder, span) => {
     const pass = encoder.beginComputePass({ timestampWrites: clock.pass(span) });

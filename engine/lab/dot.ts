@@ -32,7 +32,8 @@ export function dotOf(orders: readonly (readonly GraphNode[])[]): string {
   return [
     "digraph {",
     'graph [bgcolor="white"]',
-    'node [style="filled", fillcolor="#f3f4f6", fontname="sans-serif", fontsize=11]',
+    'node [style="filled", fillcolor="#f3f4f6", fontname="Helvetica,sans-serif", ' +
+    'fontsize=11, margin="0.25,0.06"]',
     "edge [arrowsize=0.6]",
     ...lines,
     "}",

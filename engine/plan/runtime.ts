@@ -4,7 +4,7 @@
  */
 
 import type { Gpu } from "../gpu/adapter.ts";
-import { expand } from "../gpu/expand.ts";
+import { compile } from "../gpu/compile.ts";
 import type { Kernel } from "../gpu/kernel.ts";
 import { render } from "../gpu/render.ts";
 import { type Target, targetFor } from "../gpu/kernels/target.ts";
@@ -80,20 +80,9 @@ export class Runtime implements Resources {
     const text = render(kernel);
     let pipeline = this.pipelines.get(text);
     if (!pipeline) {
-      pipeline = this.gpu.scoped(kernel.label, () => {
-        const begun = performance.now();
-        const { device, directives } = this.gpu;
-        const code = directives + expand(text);
-        const module = device.createShaderModule({ label: kernel.label, code });
-        const compute = { module, entryPoint: "main" };
-        const made = device.createComputePipeline({
-          label: kernel.label,
-          layout: "auto",
-          compute,
-        });
-        this.compileTimes.set(text, performance.now() - begun);
-        return made;
-      });
+      const begun = performance.now();
+      pipeline = compile(this.gpu, kernel);
+      this.compileTimes.set(text, performance.now() - begun);
       this.pipelines.set(text, pipeline);
     }
     return pipeline;

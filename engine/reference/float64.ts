@@ -32,7 +32,8 @@ export interface Float64Run {
  * @param given values of variables that differ from their initial ones
  * @param decided what another run computed for deciding nodes: those decisions are taken over
  * @param options.rounded round every operation's result to float32: the best float32 could do
- * @param options.simplified as plans have the graph: the same values in fewer operations
+ * @param options.simplified as plans have the graph: the same values in fewer operations; without,
+ *   nothing is computed that only what is given depends on
  */
 export function float64(
   outputs: readonly Tensor[],
@@ -40,7 +41,7 @@ export function float64(
   decided: ReadonlyMap<Tensor, ArrayLike<number>> = new Map(),
   { rounded = false, simplified = true } = {},
 ): Float64Run {
-  const graph = simplified ? simplify(outputs) : asWritten(outputs);
+  const graph = simplified ? simplify(outputs) : asWritten(outputs, given);
   const taken = new Map([...decided].map(([node, value]) => [graph.of(node), value]));
   const wanted = outputs.map((output) => graph.of(output));
   const uses = new Map<Tensor, number>();
@@ -65,8 +66,13 @@ export function float64(
   return { values: wanted.map((node) => values.get(node)!), turned };
 }
 
-function asWritten(outputs: readonly Tensor[]) {
-  return { nodes: ancestors(...outputs), of: (node: Tensor) => node };
+/** The graph as it was built, as far as nothing is given. */
+function asWritten(outputs: readonly Tensor[], given: ReadonlyMap<Tensor, unknown>) {
+  const seen = new Set(outputs);
+  for (const node of seen) {
+    if (!given.has(node)) node.inputs.forEach((input) => seen.add(input));
+  }
+  return { nodes: [...seen].sort((a, b) => a.id - b.id), of: (node: Tensor) => node };
 }
 
 function evaluate(node: Tensor, inputs: Value[]): Value {
