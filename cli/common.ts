@@ -1,8 +1,10 @@
 /** What the commands share: flags, loading of models and weights, and progress. Data: data.ts. */
 
+import { parse } from "node:path";
 import type { DataSet } from "../engine/data/dataset.ts";
 import { ExitCode, TooLarge, UserError } from "../engine/errors.ts";
 import type { Module } from "../engine/nn/module.ts";
+import type { AllValues } from "../engine/options.ts";
 import { initialize, parameterCount } from "../engine/nn/state.ts";
 import type { EpochRecord } from "../engine/train/checkpoint.ts";
 import type { TrainProgress } from "../engine/train/options.ts";
@@ -12,7 +14,8 @@ import { SELECTIONS } from "../engine/train/select.ts";
 import { RunFolder, WEIGHTS_FORMATS } from "../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../engine/run/stage.ts";
 import { createClassifier } from "../models/classifier.ts";
-import { classifier, classifiers } from "../models/registry.ts";
+import { isModelFile } from "../models/file.ts";
+import { classifierOrFile, classifiers } from "../models/registry.ts";
 import { exactFlag } from "./exact.ts";
 import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
@@ -36,7 +39,13 @@ export const widthFlag = flagTable({
 });
 
 export const modelFlags = flagTable({
-  model: { type: "choice", choices: modelNames, default: "small", help: "the classifier" },
+  model: {
+    type: "choice",
+    choices: modelNames,
+    also: { is: isModelFile, what: "or a file: model.onnx" },
+    default: "small",
+    help: "the classifier",
+  },
   ...widthFlag,
 });
 
@@ -68,9 +77,19 @@ export const seedsFlag = <const Default extends number>(of: Default, help: strin
     },
   });
 
+/** A model that is a file has weights of its own. */
+export const ownWeights = ({ model }: AllValues): string | undefined =>
+  typeof model === "string" && isModelFile(model) ? model : undefined;
+
 /** Of the commands that look at a trained network. */
 export const weightsFlag = flagTable({
-  weights: { type: "string", value: "FILE", required: true, help: "weights (.safetensors, .pth)" },
+  weights: {
+    type: "string",
+    value: "FILE",
+    required: true,
+    follows: ownWeights,
+    help: "weights (.safetensors, .pth, .onnx; default those of --model, where it is a file)",
+  },
 });
 
 export const batchFlag = flagTable({
@@ -229,9 +248,9 @@ export const diagnosisFlags = flagTable({
 
 export type ModelArgs = Values<typeof modelFlags>;
 
-/** The classifier for a data set, with starting weights that follow from the seed. */
-export function openModel({ model, width }: ModelArgs, set: DataSet, seed: number) {
-  const entry = classifier(model);
+/** The classifier for a data set, with starting weights: those of its file, or what the seed says. */
+export async function openModel({ model, width }: ModelArgs, set: DataSet, seed: number) {
+  const entry = await classifierOrFile(model);
   const network = createClassifier(entry, {
     inChannels: set.channels,
     numClasses: set.classes.length,
@@ -278,7 +297,8 @@ export async function openRun<T extends FlagTable>(
 /** A folder in runs/ that is not there yet. */
 export function freeFolder(command: string, args: { model: string; data: string }) {
   const name = command.replace(" ", "-");
-  return RunFolder.firstFree(`runs/${name}-${args.model}-${args.data}`);
+  const model = isModelFile(args.model) ? parse(args.model).name : args.model;
+  return RunFolder.firstFree(`runs/${name}-${model}-${args.data}`);
 }
 
 /** The settings in a run's config.json, read as the flags that they once were. */
@@ -350,6 +370,7 @@ export function introduce(
   folder?: string,
 ): void {
   print(`model    ${model}, ${parameterCount(network).toLocaleString("en")} parameters`);
+  for (const note of network.notes()) print(labelled("", note));
   print(labelled("data", `${set.name}: ${set.source}`));
   print(`adapter  ${adapter}`);
   if (folder !== undefined) print(`folder   ${folder}`);

@@ -18,6 +18,7 @@ import {
 } from "../engine/data/registry.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
 import { shortcutDefaults } from "../engine/data/shortcut.ts";
+import { fileClassifier, isModelFile } from "../models/file.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 import { needs } from "./framework/rules.ts";
@@ -149,13 +150,14 @@ const defined = <T extends object>(of: T) =>
  * @param resumed the folder of a run that is gone on with
  */
 export async function openData(
-  args: DataArgs & { readonly weights?: string; readonly masks?: string },
+  args: DataArgs & { readonly weights?: string; readonly masks?: string; readonly model?: string },
   signal: AbortSignal,
   resumed?: string,
 ): Promise<DataSet> {
   const origin = resumed ?? args.weights;
   const before = origin === undefined ? undefined : await trainedWith(origin);
-  const set = await load(args, signal, before);
+  const { fixed } = isModelFile(args.model ?? "") ? await fileClassifier(args.model!) : {};
+  const set = await load({ ...args, size: args.size ?? fixed?.imageSize }, signal, before);
   return args.masks === undefined ? set : await withMaskFiles(set, args.masks);
 }
 

@@ -5,11 +5,12 @@ import { resolveLayers } from "../engine/doctor/layers.ts";
 import { UserError } from "../engine/errors.ts";
 import { type ModuleSummary, summarizeNetwork } from "../engine/nn/summary.ts";
 import { type ClassifierEntry, comesInWidth, createClassifier } from "../models/classifier.ts";
-import { classifier, classifiers } from "../models/registry.ts";
+import { classifierOrFile, classifiers } from "../models/registry.ts";
 import { widthFlag } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { table } from "./framework/table.ts";
+import { wrap } from "./framework/text.ts";
 
 /** The size of images for which most classifiers are made. */
 const SMALL = 32;
@@ -17,7 +18,12 @@ const SMALL = 32;
 const LARGE = 224;
 
 const flags = flagTable({
-  name: { type: "string", positional: true, value: "NAME", help: "only this classifier" },
+  name: {
+    type: "string",
+    positional: true,
+    value: "NAME",
+    help: "only this classifier, or one in a file (.onnx)",
+  },
   layers: {
     type: "boolean",
     help: "its layers, by the names that --layer takes",
@@ -53,22 +59,23 @@ export const command = defineCommand({
     { args: "resnet50 --layers", does: "the layers of ResNet-50" },
     { args: "--size 224 --classes 1000 --json", does: "a list for programs, for ImageNet's size" },
   ],
-  run(args, { print }) {
+  async run(args, { print }) {
     const show = args.layers ? showLayers : showClassifiers;
     const all = classifiers.filter((entry) => comesInWidth(entry, args.width));
-    print(show(args.name === undefined ? all : [classifier(args.name)], args));
-    return Promise.resolve();
+    print(show(args.name === undefined ? all : [await classifierOrFile(args.name)], args));
   },
 });
 
 /** A classifier at the size asked for, or at the large one where that is too small. */
 function examine(entry: ClassifierEntry, args: Args) {
   const { channels, classes, width } = args;
+  const { inChannels = channels, numClasses = classes } = entry.fixed ?? {};
   const size = args.size ?? entry.imageSize ?? SMALL;
   const at = (imageSize: number) => {
-    const options = { inChannels: channels, numClasses: classes, imageSize, width };
+    const options = { inChannels, numClasses, imageSize, width };
     const network = createClassifier(entry, options);
-    return { imageSize, network, ...summarizeNetwork(network, [imageSize, imageSize, channels]) };
+    const image = [imageSize, imageSize, inChannels];
+    return { imageSize, image, network, ...summarizeNetwork(network, image) };
   };
   try {
     return at(size);
@@ -97,11 +104,11 @@ function showClassifiers(entries: readonly ClassifierEntry[], args: Args): strin
 }
 
 function showLayers([entry]: readonly ClassifierEntry[], args: Args): string {
-  const { network, imageSize, parameters, macs, modules } = examine(entry, args);
+  const { network, image, imageSize, parameters, macs, modules } = examine(entry, args);
   const choices = Object.fromEntries(
     ["last", "features"].map((choice) => {
       const [layer] = resolveLayers(network, [choice], entry.featureLayer);
-      const constant = constraintIsConstant(network, layer, [imageSize, imageSize, args.channels]);
+      const constant = constraintIsConstant(network, layer, image);
       return [choice, { layer, constant }];
     }),
   );
@@ -123,7 +130,8 @@ function showLayers([entry]: readonly ClassifierEntry[], args: Args): string {
     "parameter, so\nthe constraints are constant and nothing can be treated. " +
     "Choose --layer features or a name."
   );
-  return table(["layer", "type", "output", "params", "--layer"], rows) + notes.join("");
+  const told = network.notes().map((note) => `${wrap(note)}\n`).join("");
+  return told + table(["layer", "type", "output", "params", "--layer"], rows) + notes.join("");
 }
 
 const outputOf = ({ output }: ModuleSummary) => output ? output.join(" x ") : "(not applied)";

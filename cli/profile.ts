@@ -72,7 +72,7 @@ export const command = defineCommand({
   async run(args, context) {
     const gpu = await context.gpu();
     const set = syntheticData(args);
-    const { network, entry } = openModel(args, set, args.seed);
+    const { network, entry } = await openModel(args, set, args.seed);
     const runtime = openRuntime(gpu, args, targets[args.target]);
     const constraint = constraintOf(args, network, set, entry.featureLayer);
     const subject = await openStage(args.stage, runtime, network, set, constraint);

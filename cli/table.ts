@@ -160,11 +160,9 @@ class Cells {
   private async open(name: string, runtime: Runtime): Promise<DataSet> {
     const { args, context, seeds: [seed] } = this;
     const set = await openData({ ...args, data: name }, context.signal);
-    const [first] = args.models.map((model) => {
-      const prepared = prepareCell(this.settings(model, name, seed), set);
-      requireRoomFor(prepared, runtime);
-      return prepared;
-    });
+    const cells = args.models.map((model) => prepareCell(this.settings(model, name, seed), set));
+    const [first, ...others] = await Promise.all(cells);
+    for (const prepared of [first, ...others]) requireRoomFor(prepared, runtime);
     context.print(describeAccount(treatAccount(first.set, first.options)));
     return set;
   }
@@ -178,7 +176,7 @@ class Cells {
     forecast: Forecast,
   ): Promise<boolean> {
     const { context } = this;
-    const prepared = prepareCell(settings, set);
+    const prepared = await prepareCell(settings, set);
     context.print(wrap(`  ${constraintInWords(prepared.options.constraint)}`, WIDTH, "  "));
     const folder = await RunFolder.open(path, { command: "treat", ...settings });
     await folder.writeJson(ACCOUNT, treatAccount(prepared.set, prepared.options));

@@ -50,7 +50,7 @@ export const command = defineCommand({
     const gpu = await context.gpu();
     const { args, resumed, open } = await openRun("train", flags, given, context);
     const set = await openData(args, context.signal, resumed?.path);
-    const { network } = openModel(args, set, args.seed);
+    const { network } = await openModel(args, set, args.seed);
     const split = trainingSplits(set, args);
     const runtime = openRuntime(gpu, args);
     requireRoom(runtime, network, set, split.train, args);

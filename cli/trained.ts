@@ -31,7 +31,7 @@ export async function openTrained(
   const gpu = await context.gpu();
   const file = await openWeightsFile(args.weights);
   const set = await openData(args, context.signal);
-  const { network, entry } = openModel(args, set, args.seed);
+  const { network, entry } = await openModel(args, set, args.seed);
   const runtime = new Runtime(gpu);
   const weights = fittingWeights(file, network, set, print);
   loadStateDict(network, weights.state, runtime, weights.path);

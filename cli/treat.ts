@@ -63,7 +63,7 @@ export const command = defineCommand({
     const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
     const file = await neededWeights(args, seeds, resumed?.path);
     const set = await warnOfSeen(await openData(args, context.signal, resumed?.path), args);
-    const prepared = prepare(args, set, file, context.print);
+    const prepared = await prepare(args, set, file, context.print);
     const runtime = openRuntime(gpu, args);
     requireRoomFor(prepared, runtime);
     const folder = await open();

@@ -13,6 +13,7 @@ import {
   MAX_EPOCHS,
   MAX_IMAGES,
   modelFlags,
+  ownWeights,
   seedsFlag,
   trainFlags,
 } from "./common.ts";
@@ -47,7 +48,9 @@ export const furtherFlags = flagTable({
   weights: {
     type: "string",
     value: "FILE",
-    help: "trained weights (.safetensors, .pth) instead of a baseline",
+    follows: ownWeights,
+    help: "trained weights (.safetensors, .pth, .onnx) instead of a baseline (default those of " +
+      "--model, where it is a file)",
   },
   start: {
     type: "choice",

@@ -43,18 +43,28 @@ export interface Prepared {
   readonly options: TreatOptions;
 }
 
+/** What the flags ask of a treatment of the model that they name. Throws what `preparedOf` does. */
+export async function prepare(
+  args: Values<typeof treatFlags>,
+  set: DataSet,
+  file?: WeightsFile,
+  print?: (line: string) => void,
+): Promise<Prepared> {
+  return preparedOf(await openModel(args, set, args.seed), args, set, file, print);
+}
+
 /**
- * What the flags ask of a treatment.
+ * What the flags ask of a treatment of a network.
  * @param file the weights that it starts from instead of training a baseline
  * @throws UserError as `checkTreatment` does, before anything is written
  */
-export function prepare(
+export function preparedOf(
+  { network, entry: { featureLayer } }: Awaited<ReturnType<typeof openModel>>,
   args: Values<typeof treatFlags>,
   set: DataSet,
   file?: WeightsFile,
   print: (line: string) => void = () => {},
 ): Prepared {
-  const { network, entry: { featureLayer } } = openModel(args, set, args.seed);
   const weights = file && fittingWeights(file, network, set, print);
   const notes = set.notes?.copy() ?? new Notes();
   const constraint = constraintFor(args, network, set, featureLayer, notes);

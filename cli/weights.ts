@@ -5,13 +5,22 @@
 import type { DataSet } from "../engine/data/dataset.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import type { TensorDict } from "../engine/io/host_tensor.ts";
-import { openWeightsFile, type WeightsFile } from "../engine/io/weights.ts";
+import { openWeightsFile as openFile, type WeightsFile } from "../engine/io/weights.ts";
 import type { Module } from "../engine/nn/module.ts";
+import { readOnnx } from "../engine/onnx/model.ts";
+import { onnxDict } from "../engine/onnx/weights.ts";
 import { bestDict, checkStateDict, fitOf, type StateDict } from "../engine/nn/state.ts";
 import { type ClassifierEntry, createClassifier } from "../models/classifier.ts";
+import { isModelFile } from "../models/file.ts";
 import { classifiers } from "../models/registry.ts";
 
-export { openWeightsFile, type WeightsFile };
+export type { WeightsFile };
+
+/** Opens a file of weights; of an ONNX file its stored tensors. Throws what reading it does. */
+export async function openWeightsFile(path: string): Promise<WeightsFile> {
+  if (!isModelFile(path)) return await openFile(path);
+  return { path, dicts: [onnxDict(await readOnnx(path))] };
+}
 
 /** Names that are shown. */
 const SHOWN = 6;

@@ -24,6 +24,8 @@ export interface Common<Value> {
   readonly help: string;
   /** The value where it is not given; without one the result is undefined. */
   readonly default?: Value;
+  /** The value where it is not given and others say what it is. */
+  readonly follows?: (values: AllValues) => Value | undefined;
   /** It must be given. */
   readonly required?: boolean;
   /** A complaint such as "must be a multiple of 8", or undefined where the value is right. */
@@ -62,6 +64,8 @@ export interface BooleanOption extends Common<boolean> {
 export interface ChoiceOption extends Common<string> {
   readonly type: "choice";
   readonly choices: readonly string[];
+  /** What is taken besides them, and what it is called. */
+  readonly also?: { readonly is: (text: string) => boolean; readonly what: string };
 }
 /** Values with commas between them, none of them twice. */
 export interface TextListOption extends Common<readonly string[]> {

@@ -22,6 +22,13 @@ export interface ClassifierEntry {
   readonly imageSize?: number;
   /** The widths that it comes in besides 1. */
   readonly widths?: "any" | readonly number[];
+  /** What a network in a file is made for, and nothing else. */
+  readonly fixed?: {
+    readonly inChannels: number;
+    readonly numClasses: number;
+    /** Absent where it takes images of any size. */
+    readonly imageSize?: number;
+  };
   /** See `createClassifier`. */
   create(options: ClassifierOptions): Module;
 }

@@ -5,6 +5,7 @@ import { didYouMean } from "../engine/nearest.ts";
 import { alexnet } from "./alexnet.ts";
 import type { ClassifierEntry } from "./classifier.ts";
 import { densenet121, densenet169 } from "./densenet.ts";
+import { fileClassifier, isModelFile } from "./file.ts";
 import { efficientnetv2s } from "./efficientnetv2.ts";
 import { googlenet } from "./googlenet.ts";
 import { inceptionv3 } from "./inceptionv3.ts";
@@ -58,6 +59,14 @@ export const classifiers: readonly ClassifierEntry[] = [
   torchvisionDensenet121,
   torchvisionGooglenet,
 ];
+
+/**
+ * The classifier of a name, or in a file.
+ * @throws UserError (usage) that names the nearest classifier, (weights) for a file that holds none
+ */
+export async function classifierOrFile(name: string): Promise<ClassifierEntry> {
+  return isModelFile(name) ? await fileClassifier(name) : classifier(name);
+}
 
 /** @throws UserError (usage) that names the nearest classifier */
 export function classifier(name: string): ClassifierEntry {

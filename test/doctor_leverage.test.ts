@@ -15,12 +15,12 @@ const { masks: __, ...test } = set.test;
 const preparedFor = (model: string, flags: string, of = set) =>
   prepare(parseFlags(treatFlags, ["--model", model, ...flags.split(" ").filter(Boolean)]), of);
 const stopped = (model: string, flags: string, message: RegExp, of = set) =>
-  assert.throws(() => preparedFor(model, flags, of), (error) => {
+  assert.rejects(() => preparedFor(model, flags, of), (error) => {
     assert(error instanceof UserError && error.exitCode === ExitCode.method, String(error));
     return message.test(`${error.message} ${error.hint}`);
   });
 
-Deno.test("masks: the space-wise constraint is where they have an effect, and that is told", () => {
+Deno.test("masks: the space-wise constraint is where they have an effect, and that is told", async () => {
   const cases: [string, string, RegExp | undefined][] = [
     ["small", "features.8", undefined],
     ["resnet18", "conv5_x.1.residual_function.3", /has the weight 1, at conv5_x/],
@@ -29,7 +29,7 @@ Deno.test("masks: the space-wise constraint is where they have an effect, and th
   ];
   for (const [model, layer, told] of cases) {
     for (const flags of ["--masks drawn", "--masks drawn --beta 0.5"]) {
-      const { network, set: used, options } = preparedFor(model, flags);
+      const { network, set: used, options } = await preparedFor(model, flags);
       const { space } = options.constraint;
       assert.deepEqual([space.layers, space.weight], [[layer], flags.includes("beta") ? 0.5 : 1]);
       assert(canBeHad(network, used, "space", space), model);
@@ -40,33 +40,50 @@ Deno.test("masks: the space-wise constraint is where they have an effect, and th
   }
 });
 
-Deno.test("masks without effect stop the run, with a layer or flag that gives them one", () => {
+Deno.test("masks without effect stop the run, with a layer or flag that gives them one", async () => {
   const at = "--masks drawn --space-layer conv5_x";
-  stopped("resnet18", at, /nothing at conv5_x .*--space-layer conv5_x\.1\.residual_function\.3/);
-  stopped("small", "--masks drawn --beta 0 --measures none", /the weight 0 .*Leave --beta out/);
-  stopped("small", "--masks drawn --space-form paper", /paper form .*--beta/);
-  const beta = preparedFor("small", "--masks drawn --space-form paper --beta 2");
+  await stopped(
+    "resnet18",
+    at,
+    /nothing at conv5_x .*--space-layer conv5_x\.1\.residual_function\.3/,
+  );
+  await stopped(
+    "small",
+    "--masks drawn --beta 0 --measures none",
+    /the weight 0 .*Leave --beta out/,
+  );
+  await stopped("small", "--masks drawn --space-form paper", /paper form .*--beta/);
+  const beta = await preparedFor("small", "--masks drawn --space-form paper --beta 2");
   assert.equal(beta.options.constraint.space.weight, 2);
   // The measure of the foreground takes the masks of the test images.
-  preparedFor("small", "--masks drawn --beta 0 --measures foreground");
+  await preparedFor("small", "--masks drawn --beta 0 --measures foreground");
   const none = { ...set, test };
-  stopped("small", "--masks drawn --beta 0 --measures foreground", /the weight 0/, none);
+  await stopped("small", "--masks drawn --beta 0 --measures foreground", /the weight 0/, none);
 });
 
-Deno.test("a measure that was asked for and the test images can't tell is named", () => {
-  const warnings = (flags: string, of: DataSet) =>
-    preparedFor("small", flags, of).set.notes!.warnings.filter((what) => /measures/.test(what));
+Deno.test("a measure that was asked for and the test images can't tell is named", async () => {
+  const warnings = async (flags: string, of: DataSet) =>
+    (await preparedFor("small", flags, of)).set.notes!.warnings.filter((what) =>
+      /measures/.test(what)
+    );
   const without = { ...set, test };
   for (const flags of ["--measures foreground,fgsm", "--masks drawn"]) {
-    assert.match(warnings(flags, without).join(), /^--measures foreground is left out: no image/);
-    assert.deepEqual(warnings(flags, set), []);
+    assert.match(
+      (await warnings(flags, without)).join(),
+      /^--measures foreground is left out: no image/,
+    );
+    assert.deepEqual(await warnings(flags, set), []);
   }
-  assert.deepEqual(warnings("", without), [], "the usual ones are those that the data allows");
+  assert.deepEqual(
+    await warnings("", without),
+    [],
+    "the usual ones are those that the data allows",
+  );
 });
 
-Deno.test("masks that the data has are told where they are left out", () => {
-  const guesses = (of: DataSet) =>
-    preparedFor("resnet18", "", of).set.notes!.guesses.map(({ what }) => what);
-  assert.deepEqual(guesses(set), ["no space-wise constraint, though the data has masks"]);
-  assert.deepEqual(guesses({ ...set, train }), []);
+Deno.test("masks that the data has are told where they are left out", async () => {
+  const guesses = async (of: DataSet) =>
+    (await preparedFor("resnet18", "", of)).set.notes!.guesses.map(({ what }) => what);
+  assert.deepEqual(await guesses(set), ["no space-wise constraint, though the data has masks"]);
+  assert.deepEqual(await guesses({ ...set, train }), []);
 });

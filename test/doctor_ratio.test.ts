@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { flagName, parseFlags } from "../cli/framework/flags.ts";
 import { checkRules } from "../cli/framework/rules.ts";
 import { treatFlags } from "../cli/treat_flags.ts";
-import { prepare } from "../cli/treatment.ts";
+import { preparedOf } from "../cli/treatment.ts";
 import type { Constraint } from "../engine/doctor/constraint.ts";
 import { constraintPenalty } from "../engine/doctor/penalty.ts";
 import { measureRatios, weighed } from "../engine/doctor/ratio.ts";
@@ -16,6 +16,8 @@ import { shuffled } from "../engine/train/order.ts";
 import { forward } from "../engine/train/graph.ts";
 import { decided } from "../engine/report/read.ts";
 import { interpret } from "../engine/reference/interpreter.ts";
+import { createClassifier } from "../models/classifier.ts";
+import { classifier } from "../models/registry.ts";
 import { constraintOf } from "./support/constraint.ts";
 import { byLayer, masks } from "./support/forms.ts";
 import { userError } from "./support/io.ts";
@@ -126,7 +128,10 @@ const constraintFor = (flags: string): Constraint => {
     word.slice(2).replace(/-(\w)/g, (_, letter) => letter.toUpperCase())
   );
   checkRules(treatFlags, values, new Set(named));
-  return prepare(values, set).options.constraint;
+  const entry = classifier(values.model);
+  const options = { inChannels: 3, numClasses: set.classes.length, imageSize: 32 };
+  const model = { entry, network: createClassifier(entry, options) };
+  return preparedOf(model, values, set).options.constraint;
 };
 
 Deno.test("flags: a weight, a ratio, or what the form has", () => {

@@ -63,10 +63,15 @@ export function givenFlags<T extends FlagTable>(
 /** @throws UserError (usage) where a flag that is required is missing */
 export function withDefaults<T extends FlagTable>(table: T, given: Partial<Values<T>>): Values<T> {
   const values: Record<string, unknown> = { ...given };
-  for (const [key, flag] of Object.entries(table)) {
-    if (key in values) continue;
-    if (flag.required) throw usage(`${written(key, flag)} is missing: ${flag.help}`);
+  const absent = Object.entries(table).filter(([key]) => !(key in values));
+  for (const [key, flag] of absent) {
     values[key] = flag.default ?? (flag.type === "boolean" ? false : undefined);
+  }
+  for (const [key, flag] of absent) {
+    if (flag.follows) values[key] = flag.follows(values) ?? values[key];
+    if (flag.required && values[key] === undefined) {
+      throw usage(`${written(key, flag)} is missing: ${flag.help}`);
+    }
   }
   return values as Values<T>;
 }
@@ -124,6 +129,7 @@ function parseValue(name: string, flag: Flag, text: string): unknown {
       if (text === "") throw usage(`${name} needs a value: ${flag.help}`);
       return checked(name, flag, text, text);
     case "choice":
+      if (flag.also?.is(text)) return checked(name, flag, text, text);
       requireChoice(name, flag.choices, text);
       return checked(name, flag, text, text);
     case "number":

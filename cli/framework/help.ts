@@ -126,6 +126,7 @@ function placeholder(flag: Flag): string {
 function details(flag: Flag): string {
   const parts = [
     "choices" in flag && flag.choices?.join(", "),
+    "also" in flag && flag.also?.what,
     "min" in flag || "max" in flag || "above" in flag || "below" in flag ? rangeText(flag) : false,
     flag.required && "required",
     defaultText(flag),

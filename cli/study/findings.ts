@@ -91,8 +91,8 @@ export const command = defineCommand({
           fault,
           shapes,
           seed,
-          (set) => {
-            const { network, entry } = openModel(args, set, seed);
+          async (set) => {
+            const { network, entry } = await openModel(args, set, seed);
             return { network, featureLayer: entry.featureLayer };
           },
           args,

@@ -126,7 +126,7 @@ export const command = defineCommand({
     const { args, resumed, open } = await openRun("study sweep", flags, given, context);
     const opened = args.weights === undefined ? undefined : await openWeightsFile(args.weights);
     const set = await warnOfSeen(await openData(args, context.signal, resumed?.path), args);
-    const { network, entry } = openModel(args, set, args.seed);
+    const { network, entry } = await openModel(args, set, args.seed);
     const weights = opened && fittingWeights(opened, network, set, context.print);
     const treatmentOf = (settings: Cell["settings"]): Treatment => {
       const { theta, imagesPerClass, ...of } = chosen(searchable, settings);

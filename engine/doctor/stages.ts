@@ -118,7 +118,8 @@ export class Stages {
       this.report.note(`weights from ${weights.path}`);
       loadStateDict(this.network, weights.state, this.runtime, weights.path);
       const state = await stateDict(this.network, this.runtime);
-      await this.folder.finish("baseline", { state, history: [], bestEpoch: 0 }, format);
+      const result = { state, history: [], bestEpoch: 0 };
+      await this.folder.finish("baseline", result, format, this.network.files(state));
     }
     return await this.trained("baseline", epochs, lr);
   }

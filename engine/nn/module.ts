@@ -5,6 +5,7 @@
  * leaves behind is in a `Pass`.
  */
 
+import type { HostTensor } from "../io/host_tensor.ts";
 import { inLayer } from "../tensor/origin.ts";
 import { type AssignmentPair, type Tensor, Variable } from "../tensor/tensor.ts";
 import { type Shape } from "../tensor/shape.ts";
@@ -68,6 +69,19 @@ export abstract class Module {
     const name = pass.names.get(this) ?? "";
     const output = inLayer(name || "(network)", () => this.forward(x, pass));
     return pass.tap?.(name, output) ?? output;
+  }
+
+  /** What is to be told of the network before it is used, a line each. */
+  notes(): readonly string[] {
+    return [];
+  }
+
+  /**
+   * What a state is written as beside the files that every network's is, for networks that came from
+   * a file of another kind: bytes by what follows the state's name, ".onnx".
+   */
+  files(_state: ReadonlyMap<string, HostTensor>): ReadonlyMap<string, Uint8Array> {
+    return new Map();
   }
 
   /**

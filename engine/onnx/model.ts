@@ -98,12 +98,15 @@ export async function decodeOnnx(bytes: Uint8Array, path: string): Promise<OnnxM
     );
   }
   const input = inputOf(inputs[0], path);
+  const output = graph.output[0].name ?? "";
   requireOrder(nodes, new Set([input.name, ...tensors.keys()]), path);
+  if (!nodes.some(({ outputs }) => outputs.includes(output))) {
+    throw weightsError(path, `is damaged: nothing makes its output ${printable(output)}`);
+  }
   return {
-    ...{ path, bytes, external, opset, tensors, input },
+    ...{ path, bytes, external, opset, tensors, input, output },
     producer: printable([head.producer_name, head.producer_version].filter(Boolean).join(" ")),
     nodes,
-    output: graph.output[0].name ?? "",
   };
 }
 

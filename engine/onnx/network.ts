@@ -5,15 +5,17 @@
  */
 
 import { ExitCode, UserError } from "../errors.ts";
-import { Module, Parameter, type Pass } from "../nn/module.ts";
+import { Module, Parameter, type Pass, run } from "../nn/module.ts";
+import type { StateDict } from "../nn/state.ts";
 import { printable } from "../printable.ts";
 import { inLayer } from "../tensor/origin.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { Input, type Tensor } from "../tensor/tensor.ts";
 import { ending } from "./ending.ts";
 import type { OnnxModel, OnnxNode } from "./model.ts";
 import { layerNames } from "./names.ts";
 import { At } from "./ops/at.ts";
 import { knownOf } from "./ops/shapes.ts";
+import { notesOf } from "./notes.ts";
 import { OPERATORS } from "./ops/table.ts";
 import { filtersOf, imageValues, rolesOf } from "./roles.ts";
 import {
@@ -27,6 +29,7 @@ import {
   type Value,
   WEIGHTS_ORDER,
 } from "./value.ts";
+import { withWeights } from "./write.ts";
 import { floatsOf } from "./weights.ts";
 
 /** A node's name for what it puts out: a point that a tap can see. Its weights are its properties. */
@@ -71,12 +74,46 @@ export class OnnxNetwork extends Module {
     this.nameLayers();
   }
 
+  /** The images that the file states; open extents are undefined. */
+  get images(): { channels: number; height?: number; width?: number } {
+    const [, a, b, c] = this.model.input.shape;
+    return this.layout === "NCHW"
+      ? { channels: a!, height: b, width: c }
+      : { channels: c!, height: a, width: b };
+  }
+
+  /** How many classes it tells apart in images of this size. */
+  classes(imageSize: number): number {
+    const shape = [1, imageSize, imageSize, this.images.channels];
+    return run(this, new Input("image", shape), { training: false }).output.shape[1];
+  }
+
+  override notes(): string[] {
+    return notesOf(this.model);
+  }
+
+  /** Tensors that lie beside the model's file stay beside it, in a folder of their own. */
+  override files(state: StateDict): Map<string, Uint8Array> {
+    const files = withWeights(this.model, state);
+    const isAlone = files.size === 1;
+    return new Map([...files].map(([name, bytes]) => {
+      if (isAlone) return [".onnx", bytes];
+      return [`/${name || "model.onnx"}`, bytes];
+    }));
+  }
+
+  /** Constants of the file are no state. */
+  override stateKey(key: string): string | undefined {
+    return this.parameters.has(key) || !this.model.tensors.has(key) ? key : undefined;
+  }
+
   /** Every stored tensor that is used becomes a parameter, or is known from now on. */
   private takeTensors(): void {
     const filters = filtersOf(this.model);
-    for (const [name, role] of rolesOf(this.model)) {
-      const stored = this.model.tensors.get(name);
-      if (!stored) continue;
+    const roles = rolesOf(this.model);
+    for (const [name, stored] of this.model.tensors) {
+      const role = roles.get(name);
+      if (role === undefined) continue;
       if (role === "constant") this.constants.set(name, knownOf(stored.read()));
       else {
         const [k, c, r, s] = stored.shape;

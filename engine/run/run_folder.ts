@@ -5,7 +5,7 @@
  * process at a time works in it; see lock.ts.
  */
 
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import {
   fileExists,
@@ -154,17 +154,26 @@ export class RunFolder {
     return { state: tensors, history, bestEpoch: Number(metadata.best_epoch ?? 0) };
   }
 
-  /** Writes a finished stage's weights under their final name, in PyTorch's own format too. */
+  /**
+   * Writes a finished stage's weights under their final name, in PyTorch's own format too.
+   * @param others further files of the stage, by what follows its name
+   */
   async finish(
     stage: string,
     { state, history, bestEpoch }: StageResult,
     format: WeightsFormat = "safetensors",
+    others: ReadonlyMap<string, Uint8Array> = new Map(),
   ): Promise<void> {
     const metadata = { format: "pt", stage, best_epoch: `${bestEpoch}` };
     this.keepRecords(stage, history);
     await this.writeRecords(stage);
     const bytes = encodeSafetensors(state, metadata);
     // The file that tells of a finished stage is the last.
+    for (const [suffix, content] of others) {
+      const path = this.file(`${stage}${suffix}`);
+      await makeFolder(dirname(path));
+      await writeFileAtomic(path, content);
+    }
     if (format === "pth") await writeFileAtomic(this.file(`${stage}.pth`), encodePth(state));
     await recordChecksum(this.path, `${stage}.safetensors`, bytes);
     await writeFileAtomic(this.file(`${stage}.safetensors`), bytes);

@@ -65,7 +65,7 @@ export async function trainStage(
       },
     });
     result = { ...outcome, state: await stateDict(network, runtime) };
-    await folder.finish(stage, result, options.format);
+    await folder.finish(stage, result, options.format, network.files(result.state));
   }
   await removeIfThere(checkpoint);
   return result;

@@ -83,12 +83,12 @@ export async function plantedCase(
   fault: Fault,
   make: Make,
   seed: number,
-  ground: (set: DataSet) => Ground,
+  ground: (set: DataSet) => Ground | Promise<Ground>,
   options: PlantedOptions,
   watch: Pick<TrainOptions, "signal" | "onProgress">,
 ): Promise<PlantedCase & { readonly file: FindingsFile }> {
   const set = faulty(fault, make, options.images, seed);
-  const { network, featureLayer } = ground(set);
+  const { network, featureLayer } = await ground(set);
   const split = trainingSplits(set, { ...options, seed });
   const { history, bestEpoch } = await train(runtime, network, {
     ...{ ...options, ...watch, stage: fault.name, set, seed },

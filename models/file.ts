@@ -1,0 +1,67 @@
+/** A classifier in a file, where the name of one of these stands: an ONNX graph. */
+
+import { ExitCode, UserError } from "../engine/errors.ts";
+import { featureLayer } from "../engine/onnx/features.ts";
+import { readOnnx } from "../engine/onnx/model.ts";
+import { OnnxNetwork } from "../engine/onnx/network.ts";
+import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
+
+/** Whether what stands for a model is a file. */
+export const isModelFile = (name: string): boolean => /\.onnx$/i.test(name);
+
+/** The size of images of a graph that takes any, where a layer is looked for. */
+const ANY_SIZE = 224;
+
+/**
+ * The classifier in a file. Its network is made of the file's images and classes, or refused.
+ * @throws UserError (weights) where the file can't be read, or holds no classifier of images
+ */
+export async function fileClassifier(path: string): Promise<ClassifierEntry> {
+  const model = await readOnnx(path);
+  const network = new OnnxNetwork(model);
+  const { channels, height, width } = network.images;
+  if (height !== width) {
+    throw new UserError(
+      `${path} wants images of ${height} x ${width} pixels, and images are square here`,
+      ExitCode.weights,
+      "export it for square images",
+    );
+  }
+  const size = height ?? ANY_SIZE;
+  return {
+    name: path,
+    summary: `${model.producer || "ONNX"}, operator set ${model.opset}`,
+    imageSize: size,
+    fixed: { inChannels: channels, numClasses: network.classes(size), imageSize: height },
+    featureLayer: featureLayer(network, [size, size, channels]),
+    create: (options) => checked(new OnnxNetwork(model), path, options),
+  };
+}
+
+function checked(network: OnnxNetwork, path: string, options: ClassifierOptions): OnnxNetwork {
+  const { channels, height } = network.images;
+  const { inChannels, imageSize, numClasses } = options;
+  const wrong = (problem: string, hint: string) =>
+    new UserError(`${path} ${problem}`, ExitCode.usage, hint);
+  if (channels !== inChannels) {
+    throw wrong(
+      `takes images of ${channels} channels, and these have ${inChannels}`,
+      "choose data with as many, or export the network for these",
+    );
+  }
+  if (height !== undefined && height !== imageSize) {
+    throw wrong(
+      `takes images of ${height} x ${height} pixels, not ${imageSize} x ${imageSize}`,
+      `leave --size out, or export the network with open height and width`,
+    );
+  }
+  const classes = network.classes(imageSize);
+  if (classes !== numClasses) {
+    throw wrong(
+      `tells ${classes} classes, and the data has ${numClasses}`,
+      "choose the data that it was trained for, or give the network a last layer of as many " +
+        "outputs and export it again",
+    );
+  }
+  return network;
+}

@@ -1,0 +1,69 @@
+/** A network of one's own through the commands: listed, treated, written, measured. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import * as ort from "onnxruntime-node";
+import { ExitCode } from "../engine/errors.ts";
+import { fail, succeed } from "./support/cli.ts";
+import { smallFile } from "./support/onnx_network.ts";
+
+Deno.test("a network in a file is listed, treated, and written as the same file", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const [model, out] = [join(folder, "my.onnx"), join(folder, "run")];
+    await Deno.writeFile(model, smallFile());
+    assert.match(await succeed("models", model, "--layers"), /blocks\.0\.act\.Relu .* features/);
+    const flags = ["--limit", "40", "--test-limit", "40", "--treat-epochs", "1", "--batch", "16"];
+    const said = await succeed(
+      ...["treat", "--model", model, "--out", out, ...flags],
+      ...["--arms", "treated", "--measures", "none", "--images-per-class", "2"],
+    );
+    assert.match(said, /batch normalisation trained with batch statistics/);
+    const baseline = await Deno.readFile(join(out, "baseline.onnx"));
+    assert.deepEqual(baseline, smallFile());
+    const treated = await Deno.readFile(join(out, "treated.onnx"));
+    assert.equal(treated.length, baseline.length);
+    assert.notDeepEqual(treated, baseline);
+    await ort.InferenceSession.create(treated, { logSeverityLevel: 4 });
+
+    const result = JSON.parse(await Deno.readTextFile(join(out, "result.json")));
+    const told = await succeed(
+      ...["eval", "--model", join(out, "treated.onnx"), "--limit", "40", "--json"],
+    );
+    const { correct, loss } = JSON.parse(told).test;
+    const { test } = result.arms.treated;
+    assert.deepEqual([correct, loss], [test.correct, test.loss]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("data of other classes or channels is refused with the way out", async () => {
+  const model = await Deno.makeTempFile({ suffix: ".onnx" });
+  try {
+    await Deno.writeFile(model, smallFile());
+    await fail(
+      ExitCode.usage,
+      /32 x 32 pixels, not 64 x 64/,
+      "eval",
+      "--model",
+      model,
+      "--size",
+      "64",
+    );
+    await fail(ExitCode.usage, /has no choice "my\.onx"/, "eval", "--model", "my.onx");
+    await fail(ExitCode.weights, /absent\.onnx/, "eval", "--model", "absent.onnx");
+    await fail(ExitCode.usage, /--weights is missing/, "eval");
+    await fail(
+      ExitCode.usage,
+      /--epochs has no effect with --weights/,
+      "treat",
+      "--model",
+      model,
+      "--epochs",
+      "3",
+    );
+  } finally {
+    await Deno.remove(model);
+  }
+});
