@@ -1,6 +1,6 @@
 /** Shows what the engine computes on: adapter, features, limits; or all that there is to choose. */
 import type { Gpu } from "../engine/gpu/adapter.ts";
-import { machineDevices } from "../engine/host/gpu.ts";
+import { describeSilent, machineDevices } from "../engine/host/gpu.ts";
 import { showBytes } from "../engine/plan/buffers.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
@@ -42,10 +42,7 @@ function describeAll({ devices, silent }: ReturnType<typeof machineDevices>): st
     : rows.length === 0
     ? "Vulkan's loader lists no device."
     : table(["", "device", "kind", "memory", "free", "driver", "PCI"], rows);
-  const lines = silent.map(({ gpu, diagnosis: { missing, fix } }) =>
-    `${gpu.name} does not answer: ${missing}. To mend it: ${fix}.`
-  );
-  return [listed, ...lines].join("\n\n");
+  return [listed, ...silent.map(describeSilent)].join("\n\n");
 }
 
 function factsOf({ adapter, isCpu, facts, features, limits }: Gpu) {

@@ -1,4 +1,5 @@
 /** Makes sure that a GPU adapter answers, a software one if need be. */
+import { describeSilent, machineDevices } from "../engine/host/gpu.ts";
 import { defineCommand } from "./framework/command.ts";
 
 export const command = defineCommand({
@@ -12,5 +13,6 @@ export const command = defineCommand({
   async run(_flags, context) {
     const { adapter, isCpu } = await context.gpu();
     context.print(`adapter: ${adapter.name}, ${adapter.vendor}${isCpu ? ", on the CPU" : ""}`);
+    for (const silent of machineDevices().silent) context.print(describeSilent(silent));
   },
 });

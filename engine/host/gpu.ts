@@ -127,16 +127,19 @@ function silentGpus(devices: () => readonly VulkanDevice[] | undefined): SilentG
 }
 
 /**
- * Tells of GPUs of which no driver answers.
+ * Tells of GPUs of which no driver answers, though they are this process's.
  * @param gpu what is computed on, if anything answers
- * @throws Unanswered (noAdapter) where that is the processor and the GPU is this process's
+ * @throws Unanswered (noAdapter) where that is the processor
  */
 function reportSilent(silent: readonly SilentGpu[], gpu?: Gpu): void {
-  for (const { gpu: { name }, diagnosis, isOthers } of silent) {
-    if (!isOthers && (gpu === undefined || gpu.isCpu)) throw new Unanswered(name, diagnosis);
-    if (gpu) warn(`${name} is not computed on: ${diagnosis.missing}; ${diagnosis.fix}`);
+  for (const of of silent.filter(({ isOthers }) => !isOthers)) {
+    if (gpu === undefined || gpu.isCpu) throw new Unanswered(of.gpu.name, of.diagnosis);
+    warn(describeSilent(of));
   }
 }
+
+export const describeSilent = ({ gpu, diagnosis: { missing, fix } }: SilentGpu): string =>
+  `${gpu.name} does not answer: ${missing}. To mend it: ${fix}.`;
 
 const warn = (message: string): void => console.warn(`warning: ${printable(message)}`);
 
