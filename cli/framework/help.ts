@@ -10,7 +10,7 @@ const meanings: Record<keyof typeof ExitCode, string> = {
   ok: "success",
   failure: "a defect of this program, or a failure without a code of its own",
   usage: "a mistake in the command line",
-  noAdapter: "no GPU adapter, and no software one could be installed",
+  noAdapter: "no GPU adapter answers, or not the one that is in the machine",
   data: "a data set is missing, damaged or not what it should be",
   weights: "weights are damaged or belong to another model",
   diverged: "the training diverged (a loss that is not a number)",
