@@ -5,6 +5,9 @@ import type { Shape } from "../tensor/shape.ts";
 import { Input } from "../tensor/tensor.ts";
 import type { OnnxNetwork } from "./network.ts";
 
+/** What moves a map's pixels, or lets them pass, makes no other map of it. */
+const MOVING: readonly string[] = ["Transpose", "Reshape", "Pad", "Dropout", "Identity", "Cast"];
+
 /**
  * The layer that puts out the final feature map, which feeds the head: the last map of more than one
  * pixel. A convolution that makes the logits themselves, as SqueezeNet's, is the head already.
@@ -18,7 +21,8 @@ export function featureLayer(network: OnnxNetwork, image: Shape): string {
   };
   const { logits } = observe(network, new Input("image", [1, ...image]), { training: false, tap });
   const [, classes] = logits.shape;
-  const layers = [...network.namedModules()].filter(([name]) => shapes.has(name) && name !== "");
+  const layers = [...network.namedModules()]
+    .filter(([name, { type }]) => shapes.has(name) && name !== "" && !MOVING.includes(type));
   const isMap = (name: string) => shapes.get(name)!.length === 4;
   const isWide = (name: string) => isMap(name) && shapes.get(name)!.slice(1, 3).some((e) => e > 1);
   const last = Math.max(

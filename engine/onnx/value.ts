@@ -7,7 +7,7 @@
 
 import { broadcastTo } from "../tensor/broadcast.ts";
 import { permute, reshape } from "../tensor/movement.ts";
-import { numel, type Shape } from "../tensor/shape.ts";
+import { numel, rowMajorStrides, type Shape } from "../tensor/shape.ts";
 import { type Tensor, Variable } from "../tensor/tensor.ts";
 
 /** A tensor whose axis d in memory is axis `order[d]` of what ONNX means. */
@@ -75,9 +75,27 @@ export function inOrder(value: Value, order: readonly number[]): Tensor {
 /** The value's tensor in the order that ONNX means. */
 export const inPlainOrder = (value: Value): Tensor => inOrder(value, upTo(shapeOf(value).length));
 
-/** Axis d of the result is axis `axes[d]`: only what the axes are called changes. */
-export function transposed(value: Value, axes: readonly number[]): Laid {
-  const { tensor, order } = laid(value);
+/** Known numbers under a shape, each from the place in the old shape that `from` says. */
+export function picked(
+  { values, shape, isWhole }: Known,
+  now: Shape,
+  from: (place: readonly number[]) => readonly number[],
+): Known {
+  const [strides, old] = [now, shape].map(rowMajorStrides);
+  const result = Array.from({ length: numel(now) }, (_, i) => {
+    const place = now.map((extent, d) => Math.floor(i / strides[d]) % extent);
+    return values[from(place).reduce((sum, p, d) => sum + p * old[d], 0)];
+  });
+  return known(result, now, isWhole);
+}
+
+/** Axis d of the result is axis `axes[d]`: of a tensor only what the axes are called changes. */
+export function transposed(value: Value, axes: readonly number[]): Value {
+  if (isKnown(value)) {
+    const shape = axes.map((axis) => value.shape[axis]);
+    return picked(value, shape, (place) => value.shape.map((_, axis) => place[axes.indexOf(axis)]));
+  }
+  const { tensor, order } = value;
   return { tensor, order: order.map((axis) => axes.indexOf(axis)) };
 }
 

@@ -4,7 +4,7 @@ import { matmul } from "../../tensor/matmul.ts";
 import { reshape } from "../../tensor/movement.ts";
 import { add, mul } from "../../tensor/pointwise.ts";
 import { numel } from "../../tensor/shape.ts";
-import { inPlainOrder, type Laid, plain, shapeOf, transposed, type Value } from "../value.ts";
+import { inPlainOrder, type Laid, laid, plain, shapeOf, type Value } from "../value.ts";
 import type { At, Operator } from "./at.ts";
 
 function gemm(at: At): Value {
@@ -30,12 +30,11 @@ function product(at: At): Value {
 
 /** The value with its last axis last in memory, the others as they lie. */
 function rows(value: Value): readonly [Laid["tensor"], readonly number[]] {
-  const rank = shapeOf(value).length;
-  const { order } = "order" in value ? value : transposed(value, [...Array(rank).keys()]);
-  if (order[rank - 1] === rank - 1) {
-    return ["order" in value ? value.tensor : inPlainOrder(value), order];
-  }
-  return [inPlainOrder(value), [...Array(rank).keys()]];
+  const { tensor, order } = laid(value);
+  const last = order.length - 1;
+  return order[last] === last
+    ? [tensor, order]
+    : [inPlainOrder(value), order.toSorted((a, b) => a - b)];
 }
 
 export const linear: Readonly<Record<string, Operator>> = { Gemm: gemm, MatMul: product };

@@ -8,6 +8,7 @@ import {
   type Known,
   known,
   laid,
+  picked,
   reshaped,
   shapeOf,
   transposed,
@@ -109,16 +110,14 @@ function sliced(
   at: At,
 ): Value {
   const shape = shapeOf(value);
+  const count = Math.max(Math.ceil((end - start) / step), 0);
   if (isKnown(value)) {
-    if (shape.length !== 1) at.refuse("cuts constants of several axes");
-    return known(
-      value.values.slice(start, end).filter((_, i) => i % step === 0),
-      undefined,
-      value.isWhole,
-    );
+    const from = (place: readonly number[]) => place.with(axis, start + step * place[axis]);
+    return picked(value, shape.with(axis, count), from);
   }
+  if (step < 0) at.refuse("turns images around");
+  if (count === 0) at.refuse("leaves nothing");
   const d = value.order.indexOf(axis);
-  const count = Math.ceil((end - start) / step);
   // Every step-th: the range as rows of `step`, of which the first is taken; zeros fill up the last.
   const block = t.window(
     value.tensor,
@@ -139,12 +138,13 @@ function slice(at: At): Value {
   const steps = at.has(4) ? at.known(4).values : starts.map(() => 1);
   return axes.reduce<Value>((value, given, i) => {
     const axis = axisOf(given, shape.length);
-    const extent = shape[axis];
+    const [extent, step] = [shape[axis], steps[i]];
+    // Backwards, an end before the first element is written as a large negative number.
+    const [least, most] = step < 0 ? [-1, extent - 1] : [0, extent];
     const place = (position: number) =>
-      Math.min(Math.max(position < 0 ? position + extent : position, 0), extent);
-    const [start, end, step] = [place(starts[i]), place(ends[i]), steps[i]];
-    if (!(step >= 1)) at.refuse("goes backwards");
-    if (start >= end && !isKnown(value)) at.refuse("leaves nothing");
+      Math.min(Math.max(position < 0 ? position + extent : position, least), most);
+    if (!Number.isInteger(step) || step === 0) at.refuse(`goes by ${step}`);
+    const [start, end] = [place(starts[i]), place(ends[i])];
     return sliced(value, axis, start, end, step, at);
   }, at.x);
 }
@@ -171,8 +171,13 @@ function gather(at: At): Value {
   const places = values.map((index) => axisOf(index, shape[axis]));
   if (wanted.length > 1) at.refuse("gathers by indices of several axes");
   if (!places.every((i) => i >= 0 && i < shape[axis])) at.refuse(`gathers beyond ${shape[axis]}`);
-  if (isKnown(at.x) && shape.length === 1) {
-    return known(places.map((i) => (at.x as Known).values[i]), wanted, at.x.isWhole);
+  if (isKnown(at.x)) {
+    const rest = [shape.slice(0, axis), shape.slice(axis + 1)];
+    const from = (place: readonly number[]) => {
+      const index = wanted.length === 0 ? 0 : place[axis];
+      return [...place.slice(0, axis), places[index], ...place.slice(axis + wanted.length)];
+    };
+    return picked(at.x, [...rest[0], ...wanted, ...rest[1]], from);
   }
   const value = laid(at.x);
   const parts = places.map((i) => sliced(value, axis, i, i + 1, 1, at));
