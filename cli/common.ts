@@ -49,6 +49,18 @@ export const modelFlags = flagTable({
   ...widthFlag,
 });
 
+/** Of the commands that train from what a model's file holds. */
+export const newHeadFlag = flagTable({
+  newHead: {
+    type: "boolean",
+    need: {
+      otherwise: "without a file as --model",
+      holds: ({ model }) => isModelFile(String(model)),
+    },
+    help: "a new last layer for the data's classes, in a model from a file",
+  },
+});
+
 const MAX_SEED = 2 ** 32 - 1;
 
 export const seedFlag = flagTable({
@@ -77,9 +89,9 @@ export const seedsFlag = <const Default extends number>(of: Default, help: strin
     },
   });
 
-/** A model that is a file has weights of its own. */
-export const ownWeights = ({ model }: AllValues): string | undefined =>
-  typeof model === "string" && isModelFile(model) ? model : undefined;
+/** A model that is a file has weights of its own, unless a part of them is new. */
+export const ownWeights = ({ model, newHead }: AllValues): string | undefined =>
+  typeof model === "string" && isModelFile(model) && !newHead ? model : undefined;
 
 /** Of the commands that look at a trained network. */
 export const weightsFlag = flagTable({
@@ -249,8 +261,13 @@ export const diagnosisFlags = flagTable({
 export type ModelArgs = Values<typeof modelFlags>;
 
 /** The classifier for a data set, with starting weights: those of its file, or what the seed says. */
-export async function openModel({ model, width }: ModelArgs, set: DataSet, seed: number) {
-  const entry = await classifierOrFile(model);
+export async function openModel(
+  { model, width, newHead = false }: ModelArgs & { readonly newHead?: boolean },
+  set: DataSet,
+  seed: number,
+) {
+  const head = newHead ? { classes: set.classes.length, seed } : undefined;
+  const entry = await classifierOrFile(model, head);
   const network = createClassifier(entry, {
     inChannels: set.channels,
     numClasses: set.classes.length,

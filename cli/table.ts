@@ -44,7 +44,8 @@ import { treatFlags } from "./treat_flags.ts";
 import { prepare, requireRoomFor, treatForecast, treatOnce } from "./treatment.ts";
 
 // What a table decides, or has no use for, is no flag of it.
-const { model: _, data: __, out: ___, resume: ____, weights: _____, ...others } = treatFlags;
+const { model: _, data: __, out: ___, resume: ____, weights: _____, newHead: ______, ...others } =
+  treatFlags;
 const { format: _format, ...cellFlags } = others;
 
 const flags = flagTable({
@@ -224,6 +225,7 @@ class Cells {
       seed,
       seeds: 1,
       weights: undefined,
+      newHead: false,
       out: undefined,
       resume: undefined,
     };

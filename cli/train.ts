@@ -12,6 +12,7 @@ import {
   introduce,
   MAX_EPOCHS,
   modelFlags,
+  newHeadFlag,
   openData,
   openModel,
   openRun,
@@ -29,6 +30,7 @@ const STAGE = "model";
 
 const flags = flagTable({
   ...modelFlags,
+  ...newHeadFlag,
   ...dataFlags,
   epochs: { type: "integer", min: 1, max: MAX_EPOCHS, default: 6, help: "epochs" },
   ...trainFlags,

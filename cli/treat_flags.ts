@@ -13,6 +13,7 @@ import {
   MAX_EPOCHS,
   MAX_IMAGES,
   modelFlags,
+  newHeadFlag,
   ownWeights,
   seedsFlag,
   trainFlags,
@@ -73,6 +74,7 @@ function inAnArm<T extends OptionTable>(flags: T): T {
 
 export const treatFlags = flagTable({
   ...modelFlags,
+  ...newHeadFlag,
   ...dataFlags,
   ...masksFlag,
   ...furtherFlags,

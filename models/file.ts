@@ -2,6 +2,7 @@
 
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { featureLayer } from "../engine/onnx/features.ts";
+import { withNewHead } from "../engine/onnx/head.ts";
 import { readOnnx } from "../engine/onnx/model.ts";
 import { OnnxNetwork } from "../engine/onnx/network.ts";
 import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
@@ -12,12 +13,19 @@ export const isModelFile = (name: string): boolean => /\.onnx$/i.test(name);
 /** The size of images of a graph that takes any, where a layer is looked for. */
 const ANY_SIZE = 224;
 
+/** A new last layer, for as many classes, with starting weights that follow from the seed. */
+export interface NewHead {
+  readonly classes: number;
+  readonly seed: number;
+}
+
 /**
  * The classifier in a file. Its network is made of the file's images and classes, or refused.
  * @throws UserError (weights) where the file can't be read, or holds no classifier of images
  */
-export async function fileClassifier(path: string): Promise<ClassifierEntry> {
-  const model = await readOnnx(path);
+export async function fileClassifier(path: string, head?: NewHead): Promise<ClassifierEntry> {
+  const given = await readOnnx(path);
+  const model = head ? await withNewHead(given, head.classes, head.seed) : given;
   const network = new OnnxNetwork(model);
   const { channels, height, width } = network.images;
   if (height !== width) {
@@ -59,8 +67,8 @@ function checked(network: OnnxNetwork, path: string, options: ClassifierOptions)
   if (classes !== numClasses) {
     throw wrong(
       `tells ${classes} classes, and the data has ${numClasses}`,
-      "choose the data that it was trained for, or give the network a last layer of as many " +
-        "outputs and export it again",
+      "choose the data that it was trained for, or train a new last layer (--new-head of train " +
+        "and treat)",
     );
   }
   return network;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { ExitCode } from "../engine/errors.ts";
 import { fail, succeed } from "./support/cli.ts";
-import { smallFile } from "./support/onnx_network.ts";
+import { fileOf, smallFile } from "./support/onnx_network.ts";
 
 Deno.test("a network in a file is listed, treated, and written as the same file", async () => {
   const folder = await Deno.makeTempDir();
@@ -33,6 +33,32 @@ Deno.test("a network in a file is listed, treated, and written as the same file"
     const { correct, loss } = JSON.parse(told).test;
     const { test } = result.arms.treated;
     assert.deepEqual([correct, loss], [test.correct, test.loss]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a new head is trained for other classes, and written with the rest", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const [model, out] = [join(folder, "my.onnx"), join(folder, "run")];
+    await Deno.writeFile(model, fileOf(7));
+    const flags = ["--limit", "40", "--batch", "16", "--epochs", "1", "--out", out];
+    await fail(
+      ExitCode.usage,
+      /tells 7 classes, .* has 10[^]*--new-head/,
+      "train",
+      "--model",
+      model,
+    );
+    await succeed("train", "--model", model, "--new-head", ...flags);
+    const written = join(out, "model.onnx");
+    const session = await ort.InferenceSession.create(await Deno.readFile(written));
+    const x = new ort.Tensor("float32", new Float32Array(3 * 32 * 32), [1, 3, 32, 32]);
+    const { y } = await session.run({ x });
+    assert.deepEqual([...y.dims], [1, 10]);
+    const told = await succeed("eval", "--model", written, "--limit", "40", "--json");
+    assert.equal(JSON.parse(told).test.total, 40);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -56,4 +56,15 @@ export const smallModel: TestModel = {
   ],
 };
 
+/** The same for another number of classes. */
+export const fileOf = (classes: number): Uint8Array<ArrayBuffer> =>
+  onnxFile({
+    ...smallModel,
+    tensors: {
+      ...smallTensors,
+      "fc.weight": floats([classes, 8], 9),
+      "fc.bias": floats([classes], 10),
+    },
+  });
+
 export const smallFile = (): Uint8Array<ArrayBuffer> => onnxFile(smallModel);
