@@ -5,7 +5,6 @@ import {
   aligned,
   expanded,
   isKnown,
-  type Known,
   known,
   laid,
   picked,
