@@ -14,8 +14,8 @@ import { SELECTIONS } from "../engine/train/select.ts";
 import { RunFolder, WEIGHTS_FORMATS } from "../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../engine/run/stage.ts";
 import { createClassifier } from "../models/classifier.ts";
-import { isModelFile } from "../models/file.ts";
-import { classifierOrFile, classifiers } from "../models/registry.ts";
+import { classifierOrFile, isModelFile, isOnnx } from "../models/file.ts";
+import { classifiers } from "../models/registry.ts";
 import { exactFlag } from "./exact.ts";
 import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
@@ -42,7 +42,7 @@ export const modelFlags = flagTable({
   model: {
     type: "choice",
     choices: modelNames,
-    also: { is: isModelFile, what: "or a file: model.onnx" },
+    also: { is: isModelFile, what: "or a file: model.onnx, model.ts" },
     default: "small",
     help: "the classifier",
   },
@@ -54,10 +54,10 @@ export const newHeadFlag = flagTable({
   newHead: {
     type: "boolean",
     need: {
-      otherwise: "without a file as --model",
-      holds: ({ model }) => isModelFile(String(model)),
+      otherwise: "without a file of ONNX as --model",
+      holds: ({ model }) => isOnnx(String(model)),
     },
-    help: "a new last layer for the data's classes, in a model from a file",
+    help: "a new last layer for the data's classes, in a model from a file of ONNX",
   },
 });
 
@@ -89,9 +89,9 @@ export const seedsFlag = <const Default extends number>(of: Default, help: strin
     },
   });
 
-/** A model that is a file has weights of its own, unless a part of them is new. */
+/** A model that is a file of ONNX has weights of its own, unless a part of them is new. */
 export const ownWeights = ({ model, newHead }: AllValues): string | undefined =>
-  typeof model === "string" && isModelFile(model) && !newHead ? model : undefined;
+  typeof model === "string" && isOnnx(model) && !newHead ? model : undefined;
 
 /** Of the commands that look at a trained network. */
 export const weightsFlag = flagTable({
@@ -100,7 +100,7 @@ export const weightsFlag = flagTable({
     value: "FILE",
     required: true,
     follows: ownWeights,
-    help: "weights (.safetensors, .pth, .onnx; default those of --model, where it is a file)",
+    help: "weights (.safetensors, .pth, .onnx; default those of --model, where it is an .onnx)",
   },
 });
 

@@ -18,7 +18,7 @@ import {
 } from "../engine/data/registry.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
 import { shortcutDefaults } from "../engine/data/shortcut.ts";
-import { fileClassifier, isModelFile } from "../models/file.ts";
+import { classifierOrFile, isOnnx } from "../models/file.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 import { needs } from "./framework/rules.ts";
@@ -156,7 +156,7 @@ export async function openData(
 ): Promise<DataSet> {
   const origin = resumed ?? args.weights;
   const before = origin === undefined ? undefined : await trainedWith(origin);
-  const { fixed } = isModelFile(args.model ?? "") ? await fileClassifier(args.model!) : {};
+  const { fixed } = isOnnx(args.model ?? "") ? await classifierOrFile(args.model!) : {};
   const set = await load({ ...args, size: args.size ?? fixed?.imageSize }, signal, before);
   return args.masks === undefined ? set : await withMaskFiles(set, args.masks);
 }

@@ -5,7 +5,8 @@ import { resolveLayers } from "../engine/doctor/layers.ts";
 import { UserError } from "../engine/errors.ts";
 import { type ModuleSummary, summarizeNetwork } from "../engine/nn/summary.ts";
 import { type ClassifierEntry, comesInWidth, createClassifier } from "../models/classifier.ts";
-import { classifierOrFile, classifiers } from "../models/registry.ts";
+import { classifierOrFile } from "../models/file.ts";
+import { classifiers } from "../models/registry.ts";
 import { widthFlag } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
@@ -22,7 +23,7 @@ const flags = flagTable({
     type: "string",
     positional: true,
     value: "NAME",
-    help: "only this classifier, or one in a file (.onnx)",
+    help: "only this classifier, or one in a file (.onnx, .ts)",
   },
   layers: {
     type: "boolean",

@@ -51,7 +51,7 @@ export const furtherFlags = flagTable({
     value: "FILE",
     follows: ownWeights,
     help: "trained weights (.safetensors, .pth, .onnx) instead of a baseline (default those of " +
-      "--model, where it is a file)",
+      "--model, where it is an .onnx)",
   },
   start: {
     type: "choice",

@@ -11,14 +11,14 @@ import { readOnnx } from "../engine/onnx/model.ts";
 import { onnxDict } from "../engine/onnx/weights.ts";
 import { bestDict, checkStateDict, fitOf, type StateDict } from "../engine/nn/state.ts";
 import { type ClassifierEntry, createClassifier } from "../models/classifier.ts";
-import { isModelFile } from "../models/file.ts";
+import { isOnnx } from "../models/file.ts";
 import { classifiers } from "../models/registry.ts";
 
 export type { WeightsFile };
 
 /** Opens a file of weights; of an ONNX file its stored tensors. Throws what reading it does. */
 export async function openWeightsFile(path: string): Promise<WeightsFile> {
-  if (!isModelFile(path)) return await openFile(path);
+  if (!isOnnx(path)) return await openFile(path);
   return { path, dicts: [onnxDict(await readOnnx(path))] };
 }
 

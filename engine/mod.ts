@@ -24,6 +24,7 @@ export { Runtime } from "./plan/runtime.ts";
 export * from "./tensor/mod.ts";
 
 // Networks: layers, a pass over them, their state by PyTorch's names.
+export * from "./nn/activations.ts";
 export * from "./nn/layers.ts";
 export {
   type Initializer,

@@ -1,14 +1,24 @@
-/** A classifier in a file, where the name of one of these stands: an ONNX graph. */
+/**
+ * A classifier in a file, where the name of one of these stands: an ONNX graph, or an entry as the
+ * registry has them, written in TypeScript.
+ */
 
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import * as v from "valibot";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { featureLayer } from "../engine/onnx/features.ts";
 import { withNewHead } from "../engine/onnx/head.ts";
 import { readOnnx } from "../engine/onnx/model.ts";
 import { OnnxNetwork } from "../engine/onnx/network.ts";
 import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
+import { classifier } from "./registry.ts";
+
+/** Whether what stands for a model is a file of ONNX, which has weights too. */
+export const isOnnx = (name: string): boolean => /\.onnx$/i.test(name);
 
 /** Whether what stands for a model is a file. */
-export const isModelFile = (name: string): boolean => /\.onnx$/i.test(name);
+export const isModelFile = (name: string): boolean => isOnnx(name) || /\.[jt]s$/i.test(name);
 
 /** The size of images of a graph that takes any, where a layer is looked for. */
 const ANY_SIZE = 224;
@@ -20,10 +30,46 @@ export interface NewHead {
 }
 
 /**
- * The classifier in a file. Its network is made of the file's images and classes, or refused.
+ * The classifier of a name, or in a file.
+ * @param head a new last layer, for a file of ONNX
+ * @throws UserError (usage) that names the nearest classifier, or as reading the file does
+ */
+export async function classifierOrFile(name: string, head?: NewHead): Promise<ClassifierEntry> {
+  if (!isModelFile(name)) return classifier(name);
+  return await (isOnnx(name) ? onnxClassifier(name, head) : scriptClassifier(name));
+}
+
+/** What a file in TypeScript exports by default. */
+const entrySchema = v.looseObject({
+  name: v.string(),
+  featureLayer: v.string(),
+  create: v.function(),
+});
+
+/**
+ * The entry that a file exports. It is a program, and is run as this one is.
+ * @throws UserError (usage) where it can't be loaded, or exports none
+ */
+async function scriptClassifier(path: string): Promise<ClassifierEntry> {
+  const wrong = (problem: string) =>
+    new UserError(
+      `${path} ${problem}`,
+      ExitCode.usage,
+      "a model's file exports by default { name, featureLayer, create }; see models/README.md",
+    );
+  const loaded = await import(pathToFileURL(resolve(path)).href).catch((error) => {
+    throw wrong(`can't be loaded: ${error instanceof Error ? error.message : error}`);
+  });
+  const { success, output, issues } = v.safeParse(entrySchema, loaded.default);
+  if (!success) throw wrong(`exports no model: ${v.getDotPath(issues[0]) ?? "default"} is missing`);
+  return { summary: path, ...output } as unknown as ClassifierEntry;
+}
+
+/**
+ * The classifier in a file of ONNX. Its network is made of the file's images and classes, or refused.
  * @throws UserError (weights) where the file can't be read, or holds no classifier of images
  */
-export async function fileClassifier(path: string, head?: NewHead): Promise<ClassifierEntry> {
+async function onnxClassifier(path: string, head?: NewHead): Promise<ClassifierEntry> {
   const given = await readOnnx(path);
   const model = head ? await withNewHead(given, head.classes, head.seed) : given;
   const network = new OnnxNetwork(model);

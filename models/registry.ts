@@ -5,7 +5,6 @@ import { didYouMean } from "../engine/nearest.ts";
 import { alexnet } from "./alexnet.ts";
 import type { ClassifierEntry } from "./classifier.ts";
 import { densenet121, densenet169 } from "./densenet.ts";
-import { fileClassifier, isModelFile, type NewHead } from "./file.ts";
 import { efficientnetv2s } from "./efficientnetv2.ts";
 import { googlenet } from "./googlenet.ts";
 import { inceptionv3 } from "./inceptionv3.ts";
@@ -59,14 +58,6 @@ export const classifiers: readonly ClassifierEntry[] = [
   torchvisionDensenet121,
   torchvisionGooglenet,
 ];
-
-/**
- * The classifier of a name, or in a file.
- * @throws UserError (usage) that names the nearest classifier, (weights) for a file that holds none
- */
-export async function classifierOrFile(name: string, head?: NewHead): Promise<ClassifierEntry> {
-  return isModelFile(name) ? await fileClassifier(name, head) : classifier(name);
-}
 
 /** @throws UserError (usage) that names the nearest classifier */
 export function classifier(name: string): ClassifierEntry {

@@ -64,6 +64,28 @@ Deno.test("a new head is trained for other classes, and written with the rest", 
   }
 });
 
+Deno.test("the README's network in TypeScript is taken, and what is none is told", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const readme = await Deno.readTextFile(new URL("../models/README.md", import.meta.url));
+    const [, source] = /```ts\n(\/\/ class Net[^]*?)```/.exec(readme)!;
+    const [good, bad] = ["mine.ts", "bad.ts"].map((name) => join(folder, name));
+    await Deno.writeTextFile(good, source);
+    await Deno.writeTextFile(bad, 'export default { name: "x" };');
+    assert.match(await succeed("models", good, "--layers"), /conv2 .* 64 x 16 x 16 .* features/);
+    await fail(
+      ExitCode.usage,
+      /exports no model: featureLayer is missing/,
+      "models",
+      bad,
+      "--layers",
+    );
+    await fail(ExitCode.usage, /absent\.ts can't be loaded/, "models", "absent.ts", "--layers");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("data of other classes or channels is refused with the way out", async () => {
   const model = await Deno.makeTempFile({ suffix: ".onnx" });
   try {

@@ -1,0 +1,89 @@
+/** Activations as layers, under PyTorch's names and with its defaults. */
+
+import {
+  celu,
+  elu,
+  gelu,
+  geluTanh,
+  hardsigmoid,
+  hardswish,
+  leakyRelu,
+  mish,
+  selu,
+  softplus,
+} from "../tensor/activation.ts";
+import { tanh } from "../tensor/pointwise.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { Module } from "./module.ts";
+
+export class Tanh extends Module {
+  protected forward(x: Tensor): Tensor {
+    return tanh(x);
+  }
+}
+
+export class LeakyReLU extends Module {
+  constructor(readonly negativeSlope = 0.01) {
+    super();
+  }
+  protected forward(x: Tensor): Tensor {
+    return leakyRelu(x, this.negativeSlope);
+  }
+}
+
+export class ELU extends Module {
+  constructor(readonly alpha = 1) {
+    super();
+  }
+  protected forward(x: Tensor): Tensor {
+    return elu(x, this.alpha);
+  }
+}
+
+export class CELU extends Module {
+  constructor(readonly alpha = 1) {
+    super();
+  }
+  protected forward(x: Tensor): Tensor {
+    return celu(x, this.alpha);
+  }
+}
+
+export class SELU extends Module {
+  protected forward(x: Tensor): Tensor {
+    return selu(x);
+  }
+}
+
+export class GELU extends Module {
+  constructor(readonly approximate: "none" | "tanh" = "none") {
+    super();
+  }
+  protected forward(x: Tensor): Tensor {
+    return this.approximate === "tanh" ? geluTanh(x) : gelu(x);
+  }
+}
+
+export class Softplus extends Module {
+  protected forward(x: Tensor): Tensor {
+    return softplus(x);
+  }
+}
+
+export class Mish extends Module {
+  protected forward(x: Tensor): Tensor {
+    return mish(x);
+  }
+}
+
+export class Hardsigmoid extends Module {
+  protected forward(x: Tensor): Tensor {
+    return hardsigmoid(x);
+  }
+}
+
+export class Hardswish extends Module {
+  protected forward(x: Tensor): Tensor {
+    return hardswish(x);
+  }
+}
