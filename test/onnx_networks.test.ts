@@ -12,6 +12,7 @@ import { inside, outside } from "../engine/nn/state.ts";
 import { featureLayer } from "../engine/onnx/features.ts";
 import { decodeOnnx } from "../engine/onnx/model.ts";
 import { OnnxNetwork } from "../engine/onnx/network.ts";
+import { simplify } from "../engine/plan/simplify.ts";
 import { float64 } from "../engine/reference/float64.ts";
 import {
   abs,
@@ -22,6 +23,8 @@ import {
   type Tensor,
   Variable,
 } from "../engine/tensor/mod.ts";
+import { createClassifier } from "../models/classifier.ts";
+import { classifier } from "../models/registry.ts";
 import { forward, trainingStep } from "./support/constrained.ts";
 import {
   norm,
@@ -75,6 +78,24 @@ for (const name of standIns) {
     const losses = [c.loss_cls, c.loss_channel, c.loss_spatial].map((loss) => [loss]);
     const wanted = [c.logits_eval.flat(), c.logits_train.flat(), ...losses];
     wanted.forEach((numbers, i) => assertClose(`value ${i}`, values[i], numbers));
+  });
+}
+
+for (const name of standIns) {
+  Deno.test(`${name}, exported: a step is the registered network's, operation for operation`, async () => {
+    const c = standInCase(name);
+    const registered = createClassifier(classifier(name), {
+      inChannels: c.in_channels,
+      numClasses: c.num_classes,
+      imageSize: c.image_size ?? 32,
+      width: c.width,
+    });
+    const [imported, own] = [await load(name), registered].map((network) => {
+      const { grads_total, grads_spatial } = trainingStep(network, c).gradients;
+      const { nodes } = simplify([...grads_total, ...grads_spatial]);
+      return nodes.map(({ operation, shape }) => `${operation.name} ${shape}`).sort();
+    });
+    assert.deepEqual(imported, own);
   });
 }
 

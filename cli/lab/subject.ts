@@ -55,6 +55,8 @@ export function subjectFlags(key: string, usual: { size: number; batch: number }
       of: "number",
       value: "from,to",
       need: ofExpression,
+      min: -1e6,
+      max: 1e6,
       check: (range) => range.length === 2 && range[0] < range[1] ? undefined : "is from,to",
       help: "where the inputs are drawn from (default -1,1)",
     },
