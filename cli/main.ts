@@ -7,6 +7,7 @@ export const commands: Commands = {
   train: () => import("./train.ts"),
   diagnose: () => import("./diagnose.ts"),
   eval: () => import("./eval.ts"),
+  predict: () => import("./predict.ts"),
   sift: () => import("./sift.ts"),
   "study correlation": () => import("./study/correlation.ts"),
   "study noise": () => import("./study/noise.ts"),

@@ -18,6 +18,7 @@ export interface TrainedWith {
   readonly path: string;
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  readonly classes: readonly string[];
   /** Pixels along a side. */
   readonly size: number;
   readonly resizeMode?: typeof RESIZE_MODES[number];
@@ -61,6 +62,7 @@ export async function warnOfSeen(
 
 /** What is used of an account. */
 const SCHEMA = v.object({
+  classes: v.array(v.string()),
   normalisation: v.object({
     mean: values,
     std: v.pipe(values, v.everyItem((value) => value > 0)),
@@ -78,8 +80,8 @@ export async function trainedWith(weights: string): Promise<TrainedWith | undefi
   for (const folder of [weights, dirname(weights)]) {
     const path = join(folder, ACCOUNT);
     if (!await fileExists(path)) continue;
-    const { normalisation, input, resize_mode } = await readJson(path, SCHEMA);
-    return { path, ...normalisation, size: input.height, resizeMode: resize_mode };
+    const { classes, normalisation, input, resize_mode } = await readJson(path, SCHEMA);
+    return { path, classes, ...normalisation, size: input.height, resizeMode: resize_mode };
   }
   return undefined;
 }

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
+import { FIELDS } from "../engine/doctor/look.ts";
 import { ExitCode } from "../engine/errors.ts";
+import { encodePng } from "../engine/io/image.ts";
 import { fail, succeed } from "./support/cli.ts";
 import { fileOf, smallFile } from "./support/onnx_network.ts";
 
@@ -33,6 +35,43 @@ Deno.test("a network in a file is listed, treated, and written as the same file"
     const { correct, loss } = JSON.parse(told).test;
     const { test } = result.arms.treated;
     assert.deepEqual([correct, loss], [test.correct, test.loss]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("predict says of images what onnxruntime does, and where the network looks", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const [model, images] = [join(folder, "my.onnx"), join(folder, "images")];
+    await Deno.writeFile(model, smallFile());
+    await Deno.mkdir(images);
+    const side = 32;
+    const data = Uint8Array.from({ length: 3 * side * side }, (_, i) => (i * i) % 251);
+    const png = encodePng({ height: side, width: side, channels: 3, data });
+    await Deno.writeFile(join(images, "a.png"), png);
+    const flags = ["--model", model, "--mean", "0", "--std", "1", "--format", "json"];
+    const [told] = JSON.parse(await succeed("predict", images, ...flags));
+
+    const pixels = Float32Array.from(data, (_, i) => {
+      const [channel, pixel] = [Math.floor(i / side ** 2), i % side ** 2];
+      return data[3 * pixel + channel] / 255;
+    });
+    const session = await ort.InferenceSession.create(smallFile(), { logSeverityLevel: 4 });
+    const { y } = await session.run({ x: new ort.Tensor("float32", pixels, [1, 3, side, side]) });
+    const shares = [...y.data as Float32Array];
+    assert.equal(told.class, `${shares.indexOf(Math.max(...shares))}`);
+    assert.ok(Math.abs(told.confidence - Math.max(...shares)) < 1e-4);
+    assert.ok(FIELDS.includes(told.looks) && told.share > 1 / 9 && told.share < 1);
+    await fail(
+      ExitCode.usage,
+      /tells 10 classes, and the data has 2/,
+      "predict",
+      images,
+      ...flags,
+      "--classes",
+      "a,b",
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

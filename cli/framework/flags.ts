@@ -130,7 +130,7 @@ function parseValue(name: string, flag: Flag, text: string): unknown {
       return checked(name, flag, text, text);
     case "choice":
       if (flag.also?.is(text)) return checked(name, flag, text, text);
-      requireChoice(name, flag.choices, text);
+      requireChoice(name, flag.choices, text, undefined, flag.also?.what);
       return checked(name, flag, text, text);
     case "number":
     case "integer":
@@ -162,12 +162,13 @@ function requireChoice(
   choices: readonly string[],
   text: string,
   what?: string,
+  also?: string,
 ): void {
   if (choices.includes(text)) return;
   const wrong = what ? `${name}: there is no ${what} ${text}` : `${name} has no choice "${text}"`;
   throw usage(
     `${wrong}${didYouMean(text, choices)}`,
-    `the choices are ${choices.join(", ")}`,
+    `the choices are ${[...choices, ...also ? [also] : []].join(", ")}`,
   );
 }
 
