@@ -9,8 +9,11 @@ import { decodeSafetensors, encodeSafetensors } from "../../engine/io/safetensor
 import { readTar } from "../../engine/io/tar.ts";
 import { decodeRecords, encodeRecord } from "../../engine/io/tfrecord.ts";
 import { openWeightsFile } from "../../engine/io/weights.ts";
+import { decodeOnnx } from "../../engine/onnx/model.ts";
+import { OnnxNetwork } from "../../engine/onnx/network.ts";
 import { fuzz, fuzzJson, text } from "../support/fuzz.ts";
 import { matHead, safetensors, tensors, word } from "../support/fuzz_samples.ts";
+import { smallFile } from "../support/onnx_network.ts";
 import { concat, tar } from "../support/io.ts";
 import { dict, int, orderedDict, torchLegacy, torchZip, vector } from "../support/torch_file.ts";
 
@@ -23,6 +26,9 @@ const checkpoint = dict({
   state_dict: orderedDict({ a: vector("0", 3), "b.weight": vector("1", 2) }),
 });
 
+fuzz("ONNX", [smallFile()], async (bytes) => {
+  new OnnxNetwork(await decodeOnnx(bytes, "a")).classes(32);
+});
 fuzz("safetensors", [safetensors], (bytes) => decodeSafetensors(bytes, "a"));
 fuzz(
   "PyTorch's files",
