@@ -14,7 +14,7 @@ import { SELECTIONS } from "../engine/train/select.ts";
 import { RunFolder, WEIGHTS_FORMATS } from "../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../engine/run/stage.ts";
 import { createClassifier } from "../models/classifier.ts";
-import { classifierOrFile, isModelFile, isOnnx } from "../models/file.ts";
+import { classifierOrFile, isModelFile, isOnnx } from "./model_file.ts";
 import { classifiers } from "../models/registry.ts";
 import { exactFlag } from "./exact.ts";
 import type { Context } from "./framework/command.ts";

@@ -18,7 +18,7 @@ import {
 } from "../engine/data/registry.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
 import { shortcutDefaults } from "../engine/data/shortcut.ts";
-import { classifierOrFile, isOnnx } from "../models/file.ts";
+import { classifierOrFile, isOnnx } from "./model_file.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 import { needs } from "./framework/rules.ts";

@@ -5,7 +5,7 @@ import { resolveLayers } from "../engine/doctor/layers.ts";
 import { UserError } from "../engine/errors.ts";
 import { type ModuleSummary, summarizeNetwork } from "../engine/nn/summary.ts";
 import { type ClassifierEntry, comesInWidth, createClassifier } from "../models/classifier.ts";
-import { classifierOrFile } from "../models/file.ts";
+import { classifierOrFile } from "./model_file.ts";
 import { classifiers } from "../models/registry.ts";
 import { widthFlag } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";

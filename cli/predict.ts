@@ -13,7 +13,7 @@ import { imageSize } from "../engine/io/image.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { printable } from "../engine/printable.ts";
-import { classifierOrFile } from "../models/file.ts";
+import { classifierOrFile } from "./model_file.ts";
 import { batchFlag, modelFlags, openModel, percent, StageBars, weightsFlag } from "./common.ts";
 import { dataFlags } from "./data.ts";
 import { defineCommand } from "./framework/command.ts";

@@ -11,7 +11,7 @@ import { readOnnx } from "../engine/onnx/model.ts";
 import { onnxDict } from "../engine/onnx/weights.ts";
 import { bestDict, checkStateDict, fitOf, type StateDict } from "../engine/nn/state.ts";
 import { type ClassifierEntry, createClassifier } from "../models/classifier.ts";
-import { isOnnx } from "../models/file.ts";
+import { isOnnx } from "./model_file.ts";
 import { classifiers } from "../models/registry.ts";
 
 export type { WeightsFile };

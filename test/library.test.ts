@@ -123,6 +123,8 @@ Deno.test("the READMEs' programs run as they are printed", async () => {
   assert.ok(programs.length > 0);
   for (const program of programs) {
     assert.ok(program.includes(`from "${config.name}`), "readers import it by its name");
-    assert.notEqual(await runProgram(["-A"], rootFile("."), program), "");
+    const said = await runProgram(["-A"], rootFile("."), program);
+    // A model is there for others to import, and says nothing by itself.
+    if (!program.includes("export default")) assert.notEqual(said, "");
   }
 });

@@ -11,8 +11,8 @@ import { featureLayer } from "../engine/onnx/features.ts";
 import { withNewHead } from "../engine/onnx/head.ts";
 import { readOnnx } from "../engine/onnx/model.ts";
 import { OnnxNetwork } from "../engine/onnx/network.ts";
-import type { ClassifierEntry, ClassifierOptions } from "./classifier.ts";
-import { classifier } from "./registry.ts";
+import type { ClassifierEntry, ClassifierOptions } from "../models/classifier.ts";
+import { classifier } from "../models/registry.ts";
 
 /** Whether what stands for a model is a file of ONNX, which has weights too. */
 export const isOnnx = (name: string): boolean => /\.onnx$/i.test(name);
