@@ -41,7 +41,8 @@ async function shaderError(
   const line = lines[first.lineNum - 1 - skipped];
   const where = line ? `${line.place}: ` : "";
   const text = line ? `: ${line.text.trim()}` : "";
-  return new UserError(`${where}${wording(first.message)}${text}`, ExitCode.gpu, `of ${label}`);
+  const message = `${where}${wording(first.message)}${text} (in ${label})`;
+  return new UserError(message, ExitCode.gpu);
 }
 
 /** naga's message is a drawing of several lines, with what matters in the first and at the mark. */
