@@ -3,7 +3,9 @@
 import { namedTargets, type Target } from "../engine/gpu/kernels/target.ts";
 import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { parameterCount } from "../engine/nn/state.ts";
+import { timesBy } from "../engine/profile/against.ts";
 import { traceOf } from "../engine/profile/trace.ts";
+import { rooflinePlot } from "../engine/report/roofline_plot.ts";
 import { openModel, seedFlag } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
 import { openRuntime } from "./exact.ts";
@@ -11,6 +13,7 @@ import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 import { wrap } from "./framework/text.ts";
+import { describeAgainst, readProfile } from "./profile/against.ts";
 import { profile, profiledSteps, shadersOf } from "./profile/profile.ts";
 import { openStage, stageFlags, syntheticData } from "./profile/stage.ts";
 import { describe } from "./profile/tables.ts";
@@ -38,6 +41,17 @@ const flags = flagTable({
     type: "string",
     value: "FILE",
     help: "write all numbers there, every dispatch's too",
+    writes: { what: "file" },
+  },
+  against: {
+    type: "string",
+    value: "FILE",
+    help: "say what became slower or faster since the profile that --json wrote there",
+  },
+  roofline: {
+    type: "string",
+    value: "FILE.svg",
+    help: "draw every kernel under the roofline there",
     writes: { what: "file" },
   },
   trace: {
@@ -68,8 +82,13 @@ export const command = defineCommand({
     { args: "", does: "a training step of the small network" },
     { args: "--model resnet34 --batch 16 --trace trace.json", does: "with a trace for Perfetto" },
     { args: "--stage treat --layer last --json profile.json", does: "with the constraint" },
+    {
+      args: "--stage treat --layer last --against profile.json",
+      does: "after a change: what became slower or faster",
+    },
   ],
   async run(args, context) {
+    const before = args.against === undefined ? undefined : await readProfile(args.against);
     const gpu = await context.gpu();
     const set = syntheticData(args);
     const { network, entry } = await openModel(args, set, args.seed);
@@ -93,10 +112,22 @@ export const command = defineCommand({
     }
     context.print(describe(found, args.top));
 
+    const { steps, ...numbers } = found;
+    const { dispatches } = subject.plan;
+    const times = {
+      kernels: timesBy(dispatches, steps, ({ kernel }) => kernel),
+      layers: timesBy(dispatches, steps, ({ layer }) => layer || "(other)"),
+    };
+    const about = { adapter: gpu.adapter.name, ...args };
+    if (before) {
+      context.print("\n" + describeAgainst(before, { about, times }, args.against!, args.top));
+    }
     if (args.json !== undefined) {
-      const { steps: _, ...numbers } = found;
-      const { name } = gpu.adapter;
-      await writeFileAtomic(args.json, JSON.stringify({ adapter: name, ...args, ...numbers }));
+      await writeFileAtomic(args.json, JSON.stringify({ ...about, ...numbers, times }));
+    }
+    if (args.roofline !== undefined) {
+      const title = `${args.model}, ${args.stage}: kernels under the roofline`;
+      await writeFileAtomic(args.roofline, rooflinePlot(title, found.roofline, found.kernels));
     }
     if (args.trace !== undefined) {
       const trace = traceOf(subject.plan.dispatches, found.steps);
@@ -108,7 +139,7 @@ export const command = defineCommand({
         await writeFileAtomic(`${args.dumpWgsl}/${name}`, text);
       }
     }
-    const written = [args.json, args.trace, args.dumpWgsl].filter(Boolean);
+    const written = [args.json, args.roofline, args.trace, args.dumpWgsl].filter(Boolean);
     if (written.length > 0) context.print(`\nwritten to ${written.join(", ")}`);
   },
 });

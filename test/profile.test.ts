@@ -1,5 +1,7 @@
 /** profile: which layer a kernel belongs to, the sums, and the command with its files. */
 
+import { compareTimes } from "../engine/profile/against.ts";
+import { rooflinePlot } from "../engine/report/roofline_plot.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { profile } from "../cli/profile/profile.ts";
@@ -25,8 +27,8 @@ Deno.test("every dispatch knows its layer and how often it was differentiated", 
   const x = new t.Input("x", [4, 8, 8, 2]);
   const { output } = run(network, x, { training: false });
   const loss = inLayer("(loss)", () => t.mean(t.square(t.exp(output))));
-  const first = t.grad(loss, weights);
-  const second = t.grad(inLayer("(norm)", () => t.sum(t.square(first[0]))), weights);
+  const first = t.gradOrZeros(loss, weights);
+  const second = t.gradOrZeros(inLayer("(norm)", () => t.sum(t.square(first[0]))), weights);
   const { dispatches } = schedule([loss, ...first, ...second], [], PLAIN);
   const found = new Set(
     dispatches.map(({ node: { operation, origin } }) =>
@@ -137,12 +139,54 @@ Deno.test("a step with the constraint, measured", async () => {
   runtime.destroy();
 });
 
+Deno.test("compareTimes: what all steps agree on, told apart from noise", () => {
+  const before = { a: [1, 1.1, 1.05], b: [2, 2.1, 2.05], c: [1, 3, 2], d: [5, 5, 5], e: [1] };
+  const after = { a: [1.2, 1.3, 1.25], b: [1, 1.1, 1.05], c: [2, 1.5, 4], f: [0.1], e: [9] };
+  const found = compareTimes(before, after);
+  assert.deepEqual(
+    Object.fromEntries(found.map(({ name, change }) => [name, change])),
+    {
+      a: "slower",
+      b: "faster",
+      c: "within the noise",
+      d: "gone",
+      f: "new",
+      e: "within the noise",
+    },
+  );
+  assert.deepEqual(found.map(({ name }) => name).slice(0, 2), ["e", "d"]);
+  const a = found.find(({ name }) => name === "a")!;
+  assert.ok(Math.abs(a.ratio! - 1.25 / 1.05) < 1e-12 && a.low! > 1.09 && a.high! === 1.3);
+  assert.ok(compareTimes(before, before).every(({ change }) => change === "within the noise"));
+});
+
+Deno.test("rooflinePlot: dots lie at or below the roof that they have, larger with their share", () => {
+  const roofline = { gflops: 100, gbPerSecond: 10 };
+  const dot = (name: string, flops: number, bytes: number, ms: number, share: number) => ({
+    ...{ name, flops, bytes, ms, share },
+    calls: 1,
+  });
+  const picture = rooflinePlot("roof", roofline, [
+    dot("bound <by> memory", 1e6, 1e6, 0.2, 0.25),
+    dot("bound by arithmetic", 1e9, 1e6, 20, 0.75),
+    dot("copy", 0, 1e6, 1, 0.1),
+  ]);
+  const circles = [...picture.matchAll(/cx="([\d.]+)" cy="([\d.]+)" r="([\d.]+)"/g)]
+    .map(([, ...values]) => values.map(Number));
+  assert.equal(circles.length, 2);
+  const [large, small] = circles;
+  assert.ok(large[2] > small[2] && large[0] > small[0] && large[1] < small[1]);
+  assert.match(picture, /bound &lt;by&gt; memory: 5\.00 GFLOP\/s/);
+});
+
 Deno.test("the command and its files", () =>
   inFolder(async (folder) => {
-    const [json, trace, wgsl] = ["p.json", "t.json", "wgsl"].map((name) => join(folder, name));
+    const [json, trace, wgsl, roof] = ["p.json", "t.json", "wgsl", "roof.svg"]
+      .map((name) => join(folder, name));
     const output = await succeed(
       ...["profile", "--batch", "2", "--size", "16", "--channels", "1", "--steps", "1"],
       ...["--stage", "eval", "--top", "3", "--json", json, "--trace", trace, "--dump-wgsl", wgsl],
+      ...["--roofline", roof],
     );
     for (
       const line of [
@@ -160,6 +204,14 @@ Deno.test("the command and its files", () =>
     const numbers = JSON.parse(await Deno.readTextFile(json));
     assert.equal(numbers.stage, "eval");
     assert.equal(numbers.dispatches.length >= numbers.counts.dispatches, true);
+    assert.match(await Deno.readTextFile(roof), /^<svg[^]*conv 3x3/);
+    const again = await succeed(
+      ...["profile", "--batch", "1", "--size", "16", "--channels", "1", "--steps", "1"],
+      ...["--stage", "eval", "--top", "3", "--against", json],
+    );
+    assert.match(again, /against .*: of \d+ kernels 0 slower, 0 faster/);
+    assert.match(again, /with other settings: batch 2, now 1$/m);
+    assert.match(again, /^ *[\d.]+ +[\d.]+ +[\d.]+ x +.* within the noise +features\.8$/m);
     const files = Array.from(Deno.readDirSync(wgsl), ({ name }) => name);
     assert.equal(files.length, numbers.pipelines.count);
     for (const file of files) {
