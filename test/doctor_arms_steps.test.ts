@@ -16,7 +16,7 @@ import type { Runtime } from "../engine/plan/runtime.ts";
 import {
   add,
   flatten,
-  grad,
+  gradOrZeros,
   Input,
   logSoftmax,
   mean,
@@ -202,7 +202,7 @@ function byHand(network: ReturnType<typeof tinyNet>, hand: Hand) {
   );
   const parameters = [...network.namedParameters()]
     .filter(([name]) => hand.alone?.includes(name) ?? true).map(([, p]) => p);
-  const gradients = grad(loss, parameters);
+  const gradients = gradOrZeros(loss, parameters);
   const weights = hand.weights?.() ?? (() => new Array<number>(BATCH).fill(1 / BATCH));
   const state = new Map<Tensor, ArrayLike<number>>(
     [...network.namedParameters()].map(([, p]) => [p, Float64Array.from(p.initial)]),

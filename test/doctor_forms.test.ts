@@ -6,7 +6,7 @@ import { type FormName, formOf, FORMS } from "../engine/doctor/forms/forms.ts";
 import { constraintPenalty } from "../engine/doctor/penalty.ts";
 import {
   crossEntropy,
-  grad,
+  gradOrZeros,
   Input,
   logSoftmax,
   mul,
@@ -71,7 +71,7 @@ const at = ({ given }: Subject, tensors: readonly Tensor[], images?: Float64Arra
   interpret(tensors, images && new Map<Tensor, ArrayLike<number>>([[given.images, images]]));
 
 const gradientOf = (value: Tensor, { graph, layer }: Subject) =>
-  grad(value, [graph.output(layer)])[0];
+  gradOrZeros(value, [graph.output(layer)])[0];
 
 /** The sum of the batch's logits at labels. */
 const chosen = (logits: Tensor, labels: ArrayLike<number>) =>
@@ -138,7 +138,7 @@ for (const [name, byHand] of Object.entries(BY_HAND)) {
     const parameters = named.map(([, parameter]) => parameter);
     const total = LAYERS.reduce((sum, layer) => sum + byHand({ given, graph, layer }), 0);
 
-    const tensors = [value, ...grad(value, parameters)];
+    const tensors = [value, ...gradOrZeros(value, parameters)];
     const wanted = interpret(tensors);
     assert.ok(total !== 0);
     assert.ok(Math.abs(wanted[0][0] - total) <= 1e-5 * Math.abs(total), `${wanted[0]}: ${total}`);

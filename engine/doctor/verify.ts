@@ -18,7 +18,7 @@ import type { Module } from "../nn/module.ts";
 import { observe } from "../nn/observe.ts";
 import { loadStateDict, outside } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
-import { grad } from "../tensor/autograd.ts";
+import { gradOrZeros } from "../tensor/autograd.ts";
 import { crossEntropy } from "../tensor/loss.ts";
 import { permute } from "../tensor/movement.ts";
 import { add, mul } from "../tensor/pointwise.ts";
@@ -123,7 +123,7 @@ export async function compute(
   for (const name of wanted) {
     if (name in values) outputs[name] = values[name]!;
     else {
-      const gradients = grad(losses[name]!, parameters.map(([, parameter]) => parameter));
+      const gradients = gradOrZeros(losses[name]!, parameters.map(([, parameter]) => parameter));
       parameters.forEach(([key], i) => outputs[`${name}.${key}`] = gradients[i]);
     }
   }

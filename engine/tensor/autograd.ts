@@ -4,6 +4,7 @@
  * an ordinary graph and `grad` of a `grad` is a second derivative.
  */
 
+import { ExitCode, UserError } from "../errors.ts";
 import { broadcastTo } from "./broadcast.ts";
 import { derivative, withOrigin } from "./origin.ts";
 import { add } from "./pointwise.ts";
@@ -49,8 +50,37 @@ export function gradients(
   return inputs.map((input) => gradient.get(input));
 }
 
-/** Like `gradients`, with zeros where no path leads. */
+/**
+ * The gradient of a scalar `output`, or of <seed, output>, with respect to each of `inputs`.
+ * @throws UserError where the output is no scalar and there is no seed, or where no differentiable
+ *   path leads to an input: both are mostly mistakes. `gradients` and `gradOrZeros` take them.
+ */
 export function grad(output: Tensor, inputs: readonly Tensor[], seed?: Tensor): Tensor[] {
+  requireTensors("grad", output, ...inputs);
+  if (!seed && output.size !== 1) {
+    throw new UserError(
+      `grad: the output ${output} is no scalar`,
+      ExitCode.failure,
+      "sum it, or give the gradient at it as a seed",
+    );
+  }
+  return gradients(output, inputs, seed).map((gradient, i) => {
+    if (gradient) return gradient;
+    throw new UserError(
+      `grad: no differentiable path leads from ${output} to input ${i}, ${inputs[i]}`,
+      ExitCode.failure,
+      "see that it is used, and not behind detach, sign, argmax or a comparison; gradOrZeros gives " +
+        "zeros there, and gradients undefined",
+    );
+  });
+}
+
+/** Like `gradients`, with zeros where no path leads. */
+export function gradOrZeros(
+  output: Tensor,
+  inputs: readonly Tensor[],
+  seed?: Tensor,
+): Tensor[] {
   return gradients(output, inputs, seed).map((g, i) =>
     g ?? broadcastTo(constant(0), inputs[i].shape)
   );

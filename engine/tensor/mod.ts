@@ -1,7 +1,7 @@
 /** Tensors, operations and differentiation. */
 
 export * from "./activation.ts";
-export { ancestors, grad, gradients } from "./autograd.ts";
+export { ancestors, grad, gradients, gradOrZeros } from "./autograd.ts";
 export * from "./broadcast.ts";
 export * from "./conv.ts";
 export * from "./indexing.ts";

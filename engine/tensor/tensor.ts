@@ -56,6 +56,9 @@ export type Operation = Leaf | Alias | Pointwise | Broadcast | Reduce | Kernels;
 
 let nextId = 0;
 
+/** Where Node and Deno look for what an object wants to be shown as. */
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
+
 export class Tensor {
   /** Grows with creation, so that sorting by it puts inputs before results. */
   readonly id = nextId++;
@@ -81,7 +84,19 @@ export class Tensor {
   toString(): string {
     return `${this.operation.name} ${showShape(this.shape)}`;
   }
+
+  /** What `console.log` shows: a tensor is a node of a graph, and has no value before it is computed. */
+  [INSPECT](): string {
+    const { layer, order } = this.origin;
+    const where = [layer && `in ${layer}`, order > 0 && `gradient of order ${order}`];
+    const of = this.inputs.map((input) => `${input}`).join(", ");
+    return [`Tensor ${this} ${this.dtype}`, of && `of ${of}`, ...where].filter((part) => part)
+      .join("; ");
+  }
 }
+
+/** Values of a variable that are shown. */
+const SHOWN = 6;
 
 /** Throws a UserError unless all operands are tensors; there are callers without types. */
 export function requireTensors(operation: string, ...operands: readonly unknown[]): void {
@@ -105,6 +120,14 @@ export class Variable extends Tensor {
       throw shapeError(`variable ${label}`, `${initial.length} values given`, shape);
     }
   }
+
+  /** With the values that it starts with. */
+  override [INSPECT](): string {
+    const values = [...this.initial.subarray(0, SHOWN)].map((v) => `${Number(v.toPrecision(4))}`);
+    const rest = this.size > SHOWN ? [`.. (${this.size} values)`] : [];
+    const shown = [...values, ...rest].join(", ");
+    return `Variable ${this.label} ${showShape(this.shape)} ${this.dtype}: ${shown}`;
+  }
 }
 
 /** A variable and the value it takes at the end of each run of a plan. */
@@ -114,6 +137,10 @@ export type AssignmentPair = readonly [target: Variable, value: Tensor];
 export class Input extends Tensor {
   constructor(readonly label: string, shape: Shape, dtype: DType = "f32") {
     super(INPUT, [], shape, dtype);
+  }
+
+  override [INSPECT](): string {
+    return `Input ${this.label} ${showShape(this.shape)} ${this.dtype}`;
   }
 }
 

@@ -10,7 +10,7 @@ import type { Module } from "../nn/module.ts";
 import type { MemoryUse } from "../plan/allocate.ts";
 import { type Feed, type Plan, type PlanSpec, weigh } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
-import { grad } from "../tensor/autograd.ts";
+import { gradOrZeros } from "../tensor/autograd.ts";
 import { argmax } from "../tensor/indexing.ts";
 import { inLayer } from "../tensor/origin.ts";
 import { add, equal } from "../tensor/pointwise.ts";
@@ -121,7 +121,7 @@ export class TrainingStep {
 
     const parameters = [...network.namedParameters()]
       .filter(([name]) => trainable?.names.has(name) ?? true);
-    const gradients = grad(loss.value, parameters.map(([, parameter]) => parameter));
+    const gradients = gradOrZeros(loss.value, parameters.map(([, parameter]) => parameter));
     const trained = parameters.map(([name, parameter], i): Trained => ({
       ...{ name, parameter, value: parameter, gradient: gradients[i] },
     }));

@@ -9,7 +9,7 @@ import type { Runtime } from "../../engine/plan/runtime.ts";
 import {
   add,
   crossEntropy,
-  grad,
+  gradOrZeros,
   mul,
   permute,
   type Tensor,
@@ -87,7 +87,7 @@ export function trainingStep(network: Module, c: CaseInputs) {
 
 /** The gradient of each parameter, convolution weights [R, S, C, K] as PyTorch's [K, C, R, S]. */
 function torchGradients(loss: Tensor, parameters: readonly [string, Parameter][]): Tensor[] {
-  return grad(loss, parameters.map(([, parameter]) => parameter)).map((gradient, i) =>
+  return gradOrZeros(loss, parameters.map(([, parameter]) => parameter)).map((gradient, i) =>
     parameters[i][1].layout === "conv" ? permute(gradient, [3, 2, 0, 1]) : gradient
   );
 }

@@ -165,7 +165,7 @@ export function arrayGraph(seed: number): Graph {
   );
   if (smooth) {
     const loss = nodes.slice(-3).map((x) => t.mean(x)).reduce((a, b) => t.add(a, b));
-    outputs.push(...t.grad(loss, variables));
+    outputs.push(...t.gradOrZeros(loss, variables));
   }
   return { outputs, assign };
 }
