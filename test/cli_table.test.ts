@@ -102,6 +102,41 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
     await fail(ExitCode.io, /holds no finished cell/, "table", "--only-write", "--out", empty);
   }));
 
+Deno.test("table --on local: stopped, twice at once, and still what one process makes", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 60);
+    const run = (...more: string[]) => [
+      ...["table", "--data", "mnist", "--data-dir", root, "--batch", "32", "--epochs", "1"],
+      ...["--treat-epochs", "1", "--measures", "none", "--arms", "control,treated", ...more],
+      ...["--seeds", "2"],
+    ];
+    const here = join(root, "here");
+    const one = join(root, "one");
+    await succeed(...run("--out", here));
+    const local = (out: string) => run("--on", "local", "--jobs=2", "--out", out);
+
+    const at = /^cell 2 of 2: .*: begun$/m;
+    const stopped = await cli(local(one), { interrupt: { at, signal: "SIGTERM" } });
+    assert.equal(stopped.code, ExitCode.interrupted, stopped.stderr);
+    assert.match(stopped.stdout, /^stopped; the same command goes on with the cells/m);
+
+    const both = await Promise.all([cli(local(one)), cli(local(one))]);
+    for (const { code, stdout, stderr } of both) assert.equal(code, 0, stdout + stderr);
+    assert.equal(text(one, "table.csv"), text(here, "table.csv"));
+    for (const name of names(join(here, "cells"))) {
+      const log = text(join(one, "logs"), `${name}.txt`);
+      assert.equal(log.match(/^test: /mg)?.length, 1, `done by one process only:\n${log}`);
+    }
+
+    // A scheduler's job array gives the index.
+    const again = await succeed(...run("--out", one, "--cell", "1"));
+    assert.match(again, /^cell 1 of 1: small on mnist, seed 1\n {2}finished before$/m);
+    await fail(ExitCode.usage, /--cell 2: the table has 2 cells/, ...run("--cell", "2"));
+    await fail(ExitCode.usage, /--jobs has no effect without --on/, ...run("--jobs", "2"));
+    const two = run("--on", "local", "--devices", "0,1", "--jobs", "1");
+    await fail(ExitCode.usage, /--devices names 2 devices, more than the 1 of --jobs/, ...two);
+  }));
+
 Deno.test("rows: by data set and model, seeds in order, names escaped", () => {
   const model = (accuracy: number) => ({
     test: { accuracy, loss: 1 },

@@ -60,6 +60,15 @@ export function givenFlags<T extends FlagTable>(
   return values as Partial<Values<T>>;
 }
 
+/** A command line that was parsed, without the flags of these keys, which all take a value. */
+export function withoutFlags(args: readonly string[], keys: readonly string[]): string[] {
+  const names = keys.map(flagName);
+  const isOne = (arg: string | undefined) => names.includes(arg ?? "");
+  return args.filter((arg, i) =>
+    !isOne(arg) && !isOne(args[i - 1]) && !names.some((name) => arg.startsWith(`${name}=`))
+  );
+}
+
 /** @throws UserError (usage) where a flag that is required is missing */
 export function withDefaults<T extends FlagTable>(table: T, given: Partial<Values<T>>): Values<T> {
   const values: Record<string, unknown> = { ...given };

@@ -34,6 +34,14 @@ export async function refuseLocked(folder: string): Promise<void> {
   if (file && !await tryLock(file)) throw await inUse(folder, file);
 }
 
+/** Whether another process works in the folder; in one that is not there none does. */
+export async function isInUse(folder: string): Promise<boolean> {
+  const place = await Deno.realPath(folder).catch(() => undefined);
+  if (place === undefined || held.has(place)) return false;
+  using file = await opened(place);
+  return file !== undefined && !await tryLock(file);
+}
+
 /** Does what one process at a time may do in the folder, in turn with those that wait for it too. */
 export async function inTurn<T>(folder: string, work: () => Promise<T>): Promise<T> {
   using file = await opened(folder);
