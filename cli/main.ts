@@ -20,6 +20,7 @@ export const commands: Commands = {
   tune: () => import("./tune.ts"),
   profile: () => import("./profile.ts"),
   bench: () => import("./bench.ts"),
+  certify: () => import("./certify.ts"),
   gradcheck: () => import("./gradcheck.ts"),
   "kernel list": () => import("./kernel/list.ts"),
   "kernel show": () => import("./kernel/show.ts"),

@@ -155,6 +155,19 @@ def step(work, device):
     return treat_step(model, optimizer, x, labels, classes)
 
 
+def evaluation(work, device):
+    if work["model"] not in MODELS:
+        return None
+    model = MODELS[work["model"]](work["classes"]).to(device).eval()
+    x, _ = batch(work["batch"], work["classes"], device)
+
+    def run():
+        with torch.inference_mode():
+            return model(x)
+
+    return run
+
+
 def batch(count, classes, device, size=32, channels=3):
     x = torch.rand(count, channels, size, size, device=device) * 2 - 1
     return x, torch.randint(classes, (count,), device=device)
@@ -209,6 +222,7 @@ MAKERS = {
     "convolution": convolution,
     "plain step": plain_step,
     "step": step,
+    "evaluation": evaluation,
 }
 
 

@@ -18,6 +18,12 @@ export type WorkSpec =
     readonly batch: number;
     readonly classes: number;
     readonly treat: boolean;
+  }
+  | {
+    readonly kind: "evaluation";
+    readonly model: string;
+    readonly batch: number;
+    readonly classes: number;
   };
 
 /** A step of plain gradient descent of convolutions with bias, ReLU, max pool, and a linear head. */

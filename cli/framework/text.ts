@@ -31,8 +31,11 @@ function wrapLine(text: string, width: number, indent: string, end: string): str
 /** The columns before which stands what a line is about. */
 export const LABEL = 9;
 
-/** A line that begins with what it is about, and goes on below itself where it is long. */
-export function labelled(label: string, text: string): string {
-  const lines = wrap(text, WIDTH - LABEL).split("\n");
-  return lines.map((line, i) => (i === 0 ? label : "").padEnd(LABEL) + line).join("\n");
+/**
+ * A line that begins with what it is about, and goes on below itself where it is long.
+ * @param columns before which the label stands
+ */
+export function labelled(label: string, text: string, columns = LABEL): string {
+  const lines = wrap(text, WIDTH - columns).split("\n");
+  return lines.map((line, i) => (i === 0 ? label : "").padEnd(columns) + line).join("\n");
 }

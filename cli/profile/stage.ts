@@ -69,6 +69,8 @@ export interface Subject {
   readonly modules: readonly string[];
   /** What the plan is fed in step `step`. */
   feeds(step: number): Promise<Feed[]>;
+  /** What the runs left: the sums of a training step's losses, or the scores of a batch. */
+  read(): Promise<ArrayLike<number>>;
 }
 
 export interface ImageOptions {
@@ -119,7 +121,11 @@ export async function openStage(
   if (stage === "eval") {
     const logits = ({ images }: Batches) => run(network, images, { training: false }).output;
     const rows = await RowCollector.make(runtime, set, set.test, batch, logits);
-    return { plan: rows.plan, modules, feeds: (step) => rows.feeds(0, step) };
+    return {
+      ...{ plan: rows.plan, modules },
+      feeds: (step) => rows.feeds(0, step),
+      read: () => rows.plan.read("rows").then(([scores]) => scores),
+    };
   }
   const penalty = stage === "treat" ? madeUpPenalty(network, set, constraint) : undefined;
   const step = await TrainingStep.make(runtime, network, set, set.train, {
@@ -131,11 +137,15 @@ export async function openStage(
   });
   const indices = Uint32Array.from({ length: batch }, (_, i) => i);
   // At a learning rate of 0 the same work is done, and nothing diverges.
-  return { plan: step.plans[0], modules, feeds: (k) => step.feeds(indices, k, 0) };
+  return {
+    ...{ plan: step.plans[0], modules },
+    feeds: (k) => step.feeds(indices, k, 0),
+    read: () => step.readMetrics().then((sums) => Object.values(sums)),
+  };
 }
 
 /** The constraint as it is trained on, with masks that give each class every other kernel. */
-function madeUpPenalty(
+export function madeUpPenalty(
   network: Module,
   { height, width, channels, classes }: DataSet,
   constraint: Constraint,
