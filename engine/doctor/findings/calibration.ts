@@ -58,8 +58,9 @@ export const calibration: FindingKind = {
     };
   },
   helped:
-    "Treatments made networks less sure of themselves: the space-wise share at weight 10 on " +
-    "features brought the calibration error on shapes at correlation 0.9 from 21.1 to 12.0 %, " +
+    "Treatments made networks less sure of themselves: a constraint on what backgrounds change " +
+    "(counterfactual) brought the calibration error on shapes at correlation 0.9 from 21.1 to " +
+    "12.5 %, its placebo to 14.0 %, " +
     "the channel-wise constraint at 0.3 on last that on Fashion-MNIST down by 1.00 points.",
 };
 

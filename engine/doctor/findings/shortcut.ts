@@ -40,15 +40,16 @@ export const shortcut: FindingKind = {
         ...kernels(evidence),
       ],
       advice: "Train on figures whose background tells nothing: collect images of each class on " +
-        "the backgrounds of others, or try what holds the network to the figure " +
-        "(deno task treat with --beta, beside its control and placebo).",
+        "the backgrounds of others, or, where there are masks, show its figures on other images' " +
+        "backgrounds (deno task treat --arms control,treated,placebo,swap).",
       severity,
     };
   },
-  helped: "On shapes at correlation 0.9, the space-wise share at weight 10 (deno task treat " +
-    "--alpha 0 --beta 10 --space-layer features) gained 5.80 points of accuracy over its " +
-    "control and 6.50 in the worst group, over five seeds. Masks of other images gained as " +
-    "much: it works, but not because it knows where the figure is.",
+  helped:
+    "On shapes at correlation 0.9, over ten seeds, exchanged backgrounds (swap) gained 27.99 " +
+    "points of accuracy over the control. A constraint on what backgrounds change (--alpha 0 " +
+    "--space-form counterfactual --beta-kappa 3) gained 5.62, of which 3.01 were more than masks " +
+    "of other images gave.",
 };
 
 /** A difference in accuracy, and how probable it is by chance. */
