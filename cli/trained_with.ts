@@ -18,7 +18,7 @@ export interface TrainedWith {
   readonly path: string;
   readonly mean: readonly number[];
   readonly std: readonly number[];
-  readonly classes: readonly string[];
+  readonly classes?: readonly string[];
   /** Pixels along a side. */
   readonly size: number;
   readonly resizeMode?: typeof RESIZE_MODES[number];
@@ -62,7 +62,7 @@ export async function warnOfSeen(
 
 /** What is used of an account. */
 const SCHEMA = v.object({
-  classes: v.array(v.string()),
+  classes: v.optional(v.array(v.string())),
   normalisation: v.object({
     mean: values,
     std: v.pipe(values, v.everyItem((value) => value > 0)),

@@ -55,7 +55,8 @@ def save_file(tensors, path, metadata=None):
 /** Puts make_case.py into a folder: the program in models/README.md, as it stands. */
 export async function putCaseMaker(folder: string): Promise<void> {
   const source = await Deno.readTextFile(new URL("../../models/README.md", import.meta.url));
-  const [, program] = source.match(/```python\n([^]*?)```/)!;
+  const program = [...source.matchAll(/```python\n([^]*?)```/g)].map(([, block]) => block)
+    .find((block) => block.includes("save_file("))!;
   await Deno.writeTextFile(`${folder}/make_case.py`, program);
   await Deno.mkdir(`${folder}/safetensors`);
   await Deno.writeTextFile(`${folder}/safetensors/__init__.py`, "");
