@@ -4,6 +4,7 @@ import { verdictOf } from "../engine/certify/certificate.ts";
 import { summaryOf } from "../engine/certify/summary.ts";
 import { ExitCode, TooLarge, UserError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/gpu/adapter.ts";
+import { slug } from "../engine/gpu/adapter_name.ts";
 import { comesInWidth } from "../models/classifier.ts";
 import { classifier, classifiers } from "../models/registry.ts";
 import { machineOf, subjectOf } from "./certify/machine.ts";
@@ -117,8 +118,6 @@ const present = ({ batch, width }: Args) => ({
   ...batch !== undefined && { batch },
   ...width !== undefined && { width },
 });
-
-const slug = (name: string) => name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 
 /** @throws UserError (usage) that names the first classifier that does not come in that width */
 function requireWidth(models: readonly string[], width: number): void {

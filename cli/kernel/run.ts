@@ -1,7 +1,7 @@
 /** Runs one kernel of a plan, and writes what it read and made. */
 
 import { join } from "node:path";
-import { relativeError } from "../../engine/averages.ts";
+import { norm, relativeError } from "../../engine/averages.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { makeFolder, readBytes, writeFileAtomic } from "../../engine/io/files.ts";
 import { decodeNpy, encodeNpy } from "../../engine/io/npy.ts";
@@ -89,12 +89,6 @@ export const command = defineCommand({
     }
   },
 });
-
-function norm(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] ** 2;
-  return Math.sqrt(sum);
-}
 
 /** The unit's tensors by the names that its shaders have for them. */
 function namesOf({ unit }: PlannedKernel): Map<Tensor, string> {

@@ -55,3 +55,7 @@ export function nameOf(info: GPUAdapterInfo, backend = ""): AdapterName {
 /** Whether the adapter computes on the CPU. */
 export const computesOnCpu = ({ isFallbackAdapter, description }: GPUAdapterInfo): boolean =>
   isFallbackAdapter || /llvmpipe|swiftshader|basic render/i.test(description);
+
+/** An adapter's name as a part of a file's: "nvidia-h200". */
+export const slug = (name: string): string =>
+  name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");

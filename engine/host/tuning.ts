@@ -8,7 +8,7 @@
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { ExitCode, UserError } from "../errors.ts";
-import type { AdapterFacts, AdapterName } from "../gpu/adapter_name.ts";
+import { type AdapterFacts, type AdapterName, slug } from "../gpu/adapter_name.ts";
 import type { Choices } from "../gpu/tuning.ts";
 import { checkJson, finite, parseJson } from "../io/json.ts";
 import { requireWritableFolder } from "../io/writable.ts";
@@ -56,7 +56,7 @@ export async function tuningFile(key: TuningKey): Promise<string | undefined> {
   if (folder === undefined || folder === "off") return undefined;
   const digest = await crypto.subtle.digest("SHA-256", encode(key));
   const hash = new Uint8Array(digest).toHex().slice(0, 12);
-  const name = key.adapter.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+  const name = slug(key.adapter);
   return join(folder, `${name.slice(0, 60)}-${hash}.json`);
 }
 

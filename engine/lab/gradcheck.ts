@@ -11,6 +11,7 @@
  * takes the engine's decisions over and says how many those were (engine/reference/float64.ts).
  */
 
+import { norm } from "../averages.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { draws, streamId, uniform } from "../random.ts";
 import { decisions, float64 } from "../reference/float64.ts";
@@ -196,10 +197,4 @@ function distance(a: ArrayLike<number>, b: Float64Array): number {
   const difference = b.map((v, i) => a[i] - v);
   const length = norm(difference);
   return Number.isNaN(length) ? Infinity : length;
-}
-
-function norm(values: Float64Array): number {
-  let sum = 0;
-  for (const value of values) sum += value * value;
-  return Math.sqrt(sum);
 }
