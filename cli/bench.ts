@@ -3,7 +3,6 @@
 import { fileURLToPath } from "node:url";
 import { measureRoofline, type Roofline } from "../engine/gpu/roofline.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
-import { classifiers } from "../models/registry.ts";
 import { compareWith, readReport, requirePairs } from "./bench/compare.ts";
 import { benchFaces, judgeFaces } from "./bench/faces.ts";
 import { benchPeers, openPeers } from "./bench/peers.ts";
@@ -11,6 +10,7 @@ import type { Judgement, Report, Result } from "./bench/result.ts";
 import { tracedShapes } from "./bench/shapes.ts";
 import { benchSteps } from "./bench/steps.ts";
 import { comparisonTable, facesTable, judgementsTable, resultsTable } from "./bench/tables.ts";
+import { modelChoices } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { stderr, stdout } from "./framework/output.ts";
@@ -32,7 +32,7 @@ const flags = flagTable({
   models: {
     type: "list",
     of: "string",
-    choices: classifiers.map(({ name }) => name),
+    ...modelChoices,
     what: "model",
     value: "NAMES",
     help: `whose convolutions and steps (default ${SHAPES_OF}; for --steps ${STEPS_OF})`,
@@ -137,7 +137,7 @@ async function measure(args: Args, runtime: Runtime, context: Context): Promise<
   const judgements: Judgement[] = [];
   let roofline: Roofline | undefined;
   if (args.faces || !(args.steps || args.peers)) {
-    const shapes = tracedShapes(args.models ?? SHAPES_OF, batch);
+    const shapes = await tracedShapes(args.models ?? SHAPES_OF, batch);
     roofline = await measureRoofline(runtime.gpu);
     const found = await withProgress(
       "faces",

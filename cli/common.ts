@@ -1,6 +1,5 @@
 /** What the commands share: flags, loading of models and weights, and progress. Data: data.ts. */
 
-import { parse } from "node:path";
 import type { DataSet } from "../engine/data/dataset.ts";
 import { ExitCode, TooLarge, UserError } from "../engine/errors.ts";
 import type { Module } from "../engine/nn/module.ts";
@@ -13,8 +12,8 @@ import { LR_SCHEDULES } from "../engine/train/rate.ts";
 import { SELECTIONS } from "../engine/train/select.ts";
 import { RunFolder, WEIGHTS_FORMATS } from "../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../engine/run/stage.ts";
-import { createClassifier } from "../models/classifier.ts";
-import { classifierOrFile, isModelFile, isOnnx } from "./model_file.ts";
+import { type ClassifierEntry, createClassifier } from "../models/classifier.ts";
+import { classifierOrFile, isModelFile, isOnnx, modelFileName } from "./model_file.ts";
 import { classifiers } from "../models/registry.ts";
 import { exactFlag } from "./exact.ts";
 import type { Context } from "./framework/command.ts";
@@ -26,7 +25,11 @@ import { needs } from "./framework/rules.ts";
 
 export { dataFlags, masksFlag, openData } from "./data.ts";
 
-const modelNames = classifiers.map(({ name }) => name);
+/** What may stand for a model: a name, or a file. */
+export const modelChoices = {
+  choices: classifiers.map(({ name }) => name),
+  also: { is: isModelFile, what: "or a file: model.onnx, model.ts" },
+};
 
 export const widthFlag = flagTable({
   width: {
@@ -41,8 +44,7 @@ export const widthFlag = flagTable({
 export const modelFlags = flagTable({
   model: {
     type: "choice",
-    choices: modelNames,
-    also: { is: isModelFile, what: "or a file: model.onnx, model.ts" },
+    ...modelChoices,
     default: "small",
     help: "the classifier",
   },
@@ -268,6 +270,16 @@ export async function openModel(
 ) {
   const head = newHead ? { classes: set.classes.length, seed } : undefined;
   const entry = await classifierOrFile(model, head);
+  return { network: buildModel(entry, set, width, seed), entry };
+}
+
+/** A classifier for a data set, with the starting weights of a seed. */
+export function buildModel(
+  entry: ClassifierEntry,
+  set: DataSet,
+  width: number | undefined,
+  seed: number,
+): Module {
   const network = createClassifier(entry, {
     inChannels: set.channels,
     numClasses: set.classes.length,
@@ -275,7 +287,7 @@ export async function openModel(
     width,
   });
   initialize(network, seed);
-  return { network, entry };
+  return network;
 }
 
 /** A run that is begun or gone on with. */
@@ -314,8 +326,7 @@ export async function openRun<T extends FlagTable>(
 /** A folder in runs/ that is not there yet. */
 export function freeFolder(command: string, args: { model: string; data: string }) {
   const name = command.replace(" ", "-");
-  const model = isModelFile(args.model) ? parse(args.model).name : args.model;
-  return RunFolder.firstFree(`runs/${name}-${model}-${args.data}`);
+  return RunFolder.firstFree(`runs/${name}-${modelFileName(args.model)}-${args.data}`);
 }
 
 /** The settings in a run's config.json, read as the flags that they once were. */

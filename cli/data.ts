@@ -150,15 +150,23 @@ const defined = <T extends object>(of: T) =>
  * @param resumed the folder of a run that is gone on with
  */
 export async function openData(
-  args: DataArgs & { readonly weights?: string; readonly masks?: string; readonly model?: string },
+  args: DataArgs & { readonly weights?: string; readonly masks?: string } & {
+    readonly model?: string | readonly string[];
+  },
   signal: AbortSignal,
   resumed?: string,
 ): Promise<DataSet> {
   const origin = resumed ?? args.weights;
   const before = origin === undefined ? undefined : await trainedWith(origin);
-  const { fixed } = isOnnx(args.model ?? "") ? await classifierOrFile(args.model!) : {};
-  const set = await load({ ...args, size: args.size ?? fixed?.imageSize }, signal, before);
+  const size = args.size ?? await sizeOf([args.model ?? []].flat());
+  const set = await load({ ...args, size }, signal, before);
   return args.masks === undefined ? set : await withMaskFiles(set, args.masks);
+}
+
+/** The size of images that models in files want, where one does. */
+async function sizeOf(models: readonly string[]): Promise<number | undefined> {
+  const entries = await Promise.all(models.filter(isOnnx).map((model) => classifierOrFile(model)));
+  return entries.find(({ fixed }) => fixed?.imageSize)?.fixed?.imageSize;
 }
 
 async function load(args: DataArgs, signal: AbortSignal, before?: TrainedWith): Promise<DataSet> {

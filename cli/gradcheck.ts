@@ -37,7 +37,7 @@ export const command = defineCommand({
     { args: "small --size 8 --width 0.25", does: "the loss of a narrow network" },
   ],
   async run(args, context) {
-    const subject = openSubject(args);
+    const subject = await openSubject(args);
     const gpu = await context.gpu();
     const runtime = openRuntime(gpu, args);
     const bar = new Progress({

@@ -49,7 +49,7 @@ export const command = defineCommand({
     { args: "small --order 2 --target gpu", does: "a network's kernels on a GPU" },
   ],
   async run(args, context) {
-    const subject = openSubject(args);
+    const subject = await openSubject(args);
     const target = targets[args.target] ?? targetFor(await context.gpu());
     const graphs = graphsOf(subject, args.order, target);
     context.print(args.json ? JSON.stringify(graphs, null, 2) : describe(graphs));

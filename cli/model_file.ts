@@ -3,7 +3,7 @@
  * registry has them, written in TypeScript.
  */
 
-import { resolve } from "node:path";
+import { parse, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as v from "valibot";
 import { ExitCode, UserError } from "../engine/errors.ts";
@@ -19,6 +19,10 @@ export const isOnnx = (name: string): boolean => /\.onnx$/i.test(name);
 
 /** Whether what stands for a model is a file. */
 export const isModelFile = (name: string): boolean => isOnnx(name) || /\.[jt]s$/i.test(name);
+
+/** A model's name as a part of a folder's: a file's is its own, without where it lies. */
+export const modelFileName = (model: string): string =>
+  isModelFile(model) ? parse(model).name.replace(/[^\w.-]+/g, "_") : model;
 
 /** The size of images of a graph that takes any, where a layer is looked for. */
 const ANY_SIZE = 224;

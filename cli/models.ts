@@ -4,7 +4,12 @@ import { constraintIsConstant } from "../engine/doctor/constant.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { UserError } from "../engine/errors.ts";
 import { type ModuleSummary, summarizeNetwork } from "../engine/nn/summary.ts";
-import { type ClassifierEntry, comesInWidth, createClassifier } from "../models/classifier.ts";
+import {
+  type ClassifierEntry,
+  comesInWidth,
+  createClassifier,
+  optionsFor,
+} from "../models/classifier.ts";
 import { classifierOrFile } from "./model_file.ts";
 import { classifiers } from "../models/registry.ts";
 import { widthFlag } from "./common.ts";
@@ -17,6 +22,7 @@ import { wrap } from "./framework/text.ts";
 const SMALL = 32;
 /** The size at which classifiers are shown that are too deep for the size asked for. */
 const LARGE = 224;
+const USUAL = { imageSize: SMALL, inChannels: 3, numClasses: 10 };
 
 const flags = flagTable({
   name: {
@@ -37,8 +43,13 @@ const flags = flagTable({
     max: 4096,
     help: "height and width of the images (default those that the classifier is made for)",
   },
-  channels: { type: "integer", min: 1, max: 1024, default: 3, help: "channels of the images" },
-  classes: { type: "integer", min: 1, max: 1e6, default: 10, help: "classes" },
+  channels: {
+    type: "integer",
+    min: 1,
+    max: 1024,
+    help: "channels of the images (default 3, or the file's)",
+  },
+  classes: { type: "integer", min: 1, max: 1e6, help: "classes (default 10, or the file's)" },
   ...widthFlag,
   json: { type: "boolean", help: "print JSON" },
 });
@@ -70,12 +81,12 @@ export const command = defineCommand({
 /** A classifier at the size asked for, or at the large one where that is too small. */
 function examine(entry: ClassifierEntry, args: Args) {
   const { channels, classes, width } = args;
-  const { inChannels = channels, numClasses = classes } = entry.fixed ?? {};
   const size = args.size ?? entry.imageSize ?? SMALL;
   const at = (imageSize: number) => {
-    const options = { inChannels, numClasses, imageSize, width };
+    const asked = { inChannels: channels, numClasses: classes, imageSize, width };
+    const options = optionsFor(entry, asked, USUAL);
     const network = createClassifier(entry, options);
-    const image = [imageSize, imageSize, inChannels];
+    const image = [imageSize, imageSize, options.inChannels];
     return { imageSize, image, network, ...summarizeNetwork(network, image) };
   };
   try {

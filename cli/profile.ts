@@ -6,7 +6,7 @@ import { parameterCount } from "../engine/nn/state.ts";
 import { timesBy } from "../engine/profile/against.ts";
 import { traceOf } from "../engine/profile/trace.ts";
 import { rooflinePlot } from "../engine/report/roofline_plot.ts";
-import { openModel, seedFlag } from "./common.ts";
+import { seedFlag } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
 import { openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
@@ -15,7 +15,7 @@ import { Progress } from "./framework/progress.ts";
 import { wrap } from "./framework/text.ts";
 import { describeAgainst, readProfile } from "./profile/against.ts";
 import { profile, profiledSteps, shadersOf } from "./profile/profile.ts";
-import { openStage, stageFlags, syntheticData } from "./profile/stage.ts";
+import { openMadeUp, openStage, stageFlags } from "./profile/stage.ts";
 import { describe } from "./profile/tables.ts";
 
 const targets: Readonly<Record<string, Target>> = namedTargets;
@@ -90,14 +90,13 @@ export const command = defineCommand({
   async run(args, context) {
     const before = args.against === undefined ? undefined : await readProfile(args.against);
     const gpu = await context.gpu();
-    const set = syntheticData(args);
-    const { network, entry } = await openModel(args, set, args.seed);
+    const { set, network, entry } = await openMadeUp(args, args.seed);
     const runtime = openRuntime(gpu, args, targets[args.target]);
     const constraint = constraintOf(args, network, set, entry.featureLayer);
     const subject = await openStage(args.stage, runtime, network, set, constraint);
     context.print(wrap(
       `${args.model}, ${parameterCount(network).toLocaleString("en")} parameters; ` +
-        `${args.stage}, ${args.batch} images of ${args.size} x ${args.size} x ${args.channels}; ` +
+        `${args.stage}, ${args.batch} images of ${set.height} x ${set.width} x ${set.channels}; ` +
         `${gpu.adapter.name}\n`,
     ));
     const bar = new Progress({ label: "profile", total: profiledSteps(args.steps), unit: "steps" });
@@ -118,7 +117,8 @@ export const command = defineCommand({
       kernels: timesBy(dispatches, steps, ({ kernel }) => kernel),
       layers: timesBy(dispatches, steps, ({ layer }) => layer || "(other)"),
     };
-    const about = { adapter: gpu.adapter.name, ...args };
+    const images = { size: set.height, channels: set.channels, classes: set.classes.length };
+    const about = { adapter: gpu.adapter.name, ...args, ...images };
     if (before) {
       context.print("\n" + describeAgainst(before, { about, times }, args.against!, args.top));
     }

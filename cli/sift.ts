@@ -23,6 +23,7 @@ import {
   seedFlag,
   StageBars,
   trainingImagesFlags,
+  weightsFlag,
 } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
@@ -40,7 +41,7 @@ export const command = defineCommand({
   flags: {
     ...modelFlags,
     ...dataFlags,
-    weights: { type: "string", value: "FILE", help: "weights (.safetensors, .pth)" },
+    weights: { ...weightsFlag.weights, required: false },
     imagesPerClass: {
       type: "integer",
       min: 1,

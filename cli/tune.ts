@@ -2,14 +2,13 @@
 
 import { requireTuningFile, tuningKey, writeTuning } from "../engine/host/tuning.ts";
 import { tunableClasses, tune, type Tuned } from "../engine/tune/tune.ts";
-import { openModel } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
 import { openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 import { table } from "./framework/table.ts";
-import { openStage, stageFlags, syntheticData } from "./profile/stage.ts";
+import { openMadeUp, openStage, stageFlags } from "./profile/stage.ts";
 
 const flags = flagTable({
   ...stageFlags,
@@ -34,8 +33,7 @@ export const command = defineCommand({
     const gpu = await context.gpu();
     const key = await tuningKey(gpu);
     const file = await requireTuningFile(key);
-    const set = syntheticData(args);
-    const { network, entry } = await openModel(args, set, 0);
+    const { set, network, entry } = await openMadeUp(args);
     const runtime = openRuntime(gpu, args);
     const constraint = constraintOf(args, network, set, entry.featureLayer);
     const { plan } = await openStage(args.stage, runtime, network, set, constraint);

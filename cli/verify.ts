@@ -6,14 +6,16 @@
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { compare, type Comparison, compute, TOLERANCES } from "../engine/doctor/verify.ts";
 import { verifyCase, wrong } from "../engine/doctor/verify_case.ts";
-import { ExitCode } from "../engine/errors.ts";
+import { ExitCode, UserError } from "../engine/errors.ts";
 import { readBytes, writeFileAtomic } from "../engine/io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../engine/io/safetensors.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
+import { printable } from "../engine/printable.ts";
 import { createClassifier } from "../models/classifier.ts";
-import { classifier } from "../models/registry.ts";
+import { modelChoices } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
+import { classifierOrFile, isModelFile } from "./model_file.ts";
 
 export const command = defineCommand({
   name: "verify",
@@ -35,6 +37,11 @@ export const command = defineCommand({
       value: "CASE.safetensors",
       help: "the case",
     },
+    model: {
+      type: "choice",
+      ...modelChoices,
+      help: "the classifier (default the one that the case names)",
+    },
     tol: {
       type: "number",
       above: 0,
@@ -52,6 +59,7 @@ export const command = defineCommand({
   },
   examples: [
     { args: "resnet34.safetensors", does: "every tensor that the case expects" },
+    { args: "case.safetensors --model my.onnx", does: "of a network in a file" },
     { args: "case.safetensors --tol 1e-5 --dump ours.safetensors", does: "and keep our numbers" },
   ],
   async run(args, context) {
@@ -61,7 +69,16 @@ export const command = defineCommand({
     if (imageSize !== width) {
       throw wrong(c.name, `its images are ${imageSize} x ${width}, not square`);
     }
-    const entry = classifier(c.model);
+    const model = args.model ?? c.model;
+    // A file may be a program: it is run where the command line names it, and not where data does.
+    if (args.model === undefined && isModelFile(model)) {
+      throw new UserError(
+        `${c.name} names no model that is known here, but a file: ${printable(model)}`,
+        ExitCode.usage,
+        "give the file: --model FILE",
+      );
+    }
+    const entry = await classifierOrFile(model);
     const network = createClassifier(entry, { ...c, imageSize });
     const layers = resolveLayers(network, [c.layer], entry.featureLayer);
     if (layers.length !== 1) throw wrong(c.name, `its layer ${c.layer} means ${layers.length}`);
@@ -75,7 +92,7 @@ export const command = defineCommand({
     const rows = compare(c, computed, args.tol);
     if (args.dump !== undefined) await writeFileAtomic(args.dump, encodeSafetensors(computed));
     const passes = rows.every((row) => row.passes);
-    const facts = { model: c.model, layer: layers[0], adapter: gpu.adapter.name, passes };
+    const facts = { model, layer: layers[0], adapter: gpu.adapter.name, passes };
     context.print(
       args.json ? JSON.stringify({ ...facts, tensors: rows }, null, 2) : describe(rows),
     );

@@ -73,6 +73,8 @@ export interface TextListOption extends Common<readonly string[]> {
   readonly of: "string";
   /** The values that there are, where not every text is one. */
   readonly choices?: readonly string[];
+  /** What is taken besides them, and what it is called. */
+  readonly also?: ChoiceOption["also"];
   /** What each of them is, for the message where a text is none: "model". */
   readonly what?: string;
   /** The one of them that stands alone, such as "none". */

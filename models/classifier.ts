@@ -33,6 +33,20 @@ export interface ClassifierEntry {
   create(options: ClassifierOptions): Module;
 }
 
+/** Where nothing is asked for, a network in a file is built for its own images and classes. */
+export function optionsFor(
+  { fixed }: ClassifierEntry,
+  asked: Partial<ClassifierOptions>,
+  usual: ClassifierOptions,
+): ClassifierOptions {
+  return {
+    inChannels: asked.inChannels ?? fixed?.inChannels ?? usual.inChannels,
+    numClasses: asked.numClasses ?? fixed?.numClasses ?? usual.numClasses,
+    imageSize: asked.imageSize ?? fixed?.imageSize ?? usual.imageSize,
+    width: asked.width ?? usual.width,
+  };
+}
+
 /**
  * Builds a classifier, its parameters at their default; see `initialize`.
  * @throws UserError (usage) where it can't have the image size or the width

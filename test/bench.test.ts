@@ -68,8 +68,8 @@ Deno.test("bench: repeats are found by doubling, and never without end", async (
   assert.equal(await repeatsFor(10, () => Promise.resolve(0)), 4096);
 });
 
-Deno.test("bench: the convolutions come from the classifiers, each shape once", () => {
-  const shapes = tracedShapes(["resnet18", "resnet34"], 2);
+Deno.test("bench: the convolutions come from the classifiers, each shape once", async () => {
+  const shapes = await tracedShapes(["resnet18", "resnet34"], 2);
   const labels = shapes.map(({ shape: s, class: kind }) =>
     `${kind}: ${s.inChannels} ${s.inHeight} ${s.kernelHeight}/${s.stride[0]} ${s.outChannels}`
   );
@@ -90,9 +90,9 @@ Deno.test("bench: the convolutions come from the classifiers, each shape once", 
     assert.equal(shape.batch, 2);
     assert.deepEqual(models, ["resnet18", "resnet34"]);
   }
-  const kinds = tracedShapes(["mobilenetv2"], 1).map((traced) => traced.class);
+  const kinds = (await tracedShapes(["mobilenetv2"], 1)).map((traced) => traced.class);
   assert.ok(kinds.includes("depthwise") && kinds.includes("1x1"));
-  assert.throws(() => tracedShapes(["resnet35"], 1), UserError);
+  await assert.rejects(tracedShapes(["resnet35"], 1), UserError);
 });
 
 Deno.test("bench: operands go to channels first and come back", () => {

@@ -5,11 +5,15 @@ import { Parameter, run } from "../../engine/nn/module.ts";
 import { ancestors } from "../../engine/tensor/autograd.ts";
 import { CONV2D } from "../../engine/tensor/conv.ts";
 import { Input } from "../../engine/tensor/tensor.ts";
-import { classifier } from "../../models/registry.ts";
+import {
+  type ClassifierEntry,
+  type ClassifierOptions,
+  optionsFor,
+} from "../../models/classifier.ts";
+import { classifierOrFile } from "../model_file.ts";
 
-/** Height, width and channels of the images. */
-const IMAGE = [32, 32, 3] as const;
-const CLASSES = 10;
+/** Where a network in a file is made for no others. */
+const USUAL: ClassifierOptions = { imageSize: 32, inChannels: 3, numClasses: 10 };
 
 /** Kinds of convolutions that are bound by different things. */
 export const CLASSES_OF_SHAPES = [
@@ -33,10 +37,13 @@ export interface TracedShape {
  * The distinct convolutions of the classifiers, in the order in which they are met.
  * @throws UserError (usage) for a classifier that there isn't
  */
-export function tracedShapes(models: readonly string[], batch: number): TracedShape[] {
+export async function tracedShapes(
+  models: readonly string[],
+  batch: number,
+): Promise<TracedShape[]> {
   const found = new Map<string, { shape: ConvShape; models: Set<string> }>();
   for (const model of models) {
-    for (const shape of convolutionsOf(model, batch)) {
+    for (const shape of convolutionsOf(await classifierOrFile(model), batch)) {
       const key = JSON.stringify(shape);
       const entry = found.get(key) ?? { shape, models: new Set() };
       entry.models.add(model);
@@ -50,10 +57,11 @@ export function tracedShapes(models: readonly string[], batch: number): TracedSh
   }));
 }
 
-function convolutionsOf(model: string, batch: number): ConvShape[] {
-  const options = { inChannels: IMAGE[2], numClasses: CLASSES, imageSize: IMAGE[0] };
-  const network = classifier(model).create(options);
-  const { output } = run(network, new Input("images", [batch, ...IMAGE]), { training: false });
+function convolutionsOf(entry: ClassifierEntry, batch: number): ConvShape[] {
+  const options = optionsFor(entry, {}, USUAL);
+  const { imageSize: size, inChannels } = options;
+  const images = new Input("images", [batch, size, size, inChannels]);
+  const { output } = run(entry.create(options), images, { training: false });
   return ancestors(output)
     // Average pools are convolutions with fixed weights.
     .filter(({ operation, inputs }) => operation === CONV2D && inputs[1] instanceof Parameter)

@@ -3,7 +3,6 @@
  * convolution, as the method's authors set it), in turns.
  */
 
-import { makeShapes } from "../../engine/data/shapes.ts";
 import type { DataSet } from "../../engine/data/dataset.ts";
 import { OFF, type Term } from "../../engine/doctor/constraint.ts";
 import { resolveLayers } from "../../engine/doctor/layers.ts";
@@ -19,7 +18,8 @@ import type { Penalty } from "../../engine/train/loss.ts";
 import { TrainingStep } from "../../engine/train/step.ts";
 import { median } from "../../engine/averages.ts";
 import type { ClassifierEntry } from "../../models/classifier.ts";
-import { classifier } from "../../models/registry.ts";
+import { classifierOrFile } from "../model_file.ts";
+import { madeUpFor } from "../profile/stage.ts";
 import type { Judgement, Result } from "./result.ts";
 import { type Contender, inTurns, type TurnOptions } from "./turns.ts";
 
@@ -45,12 +45,13 @@ export async function benchSteps(
   options: StepsOptions,
 ): Promise<{ results: Result[]; judgements: Judgement[] }> {
   const { models, batch, onModel } = options;
-  const set = makeShapes({ train: Math.max(batch, 40), test: 10 });
   const results: Result[] = [];
   const judgements: Judgement[] = [];
   for (const [i, model] of models.entries()) {
     onModel?.(i, models.length);
-    const [plain, treated] = await benchModel(runtime, classifier(model), set, options);
+    const entry = await classifierOrFile(model);
+    const set = { ...madeUpFor(entry, { batch }), augmentation: { cropPadding: 0, flip: false } };
+    const [plain, treated] = await benchModel(runtime, entry, set, options);
     results.push(plain, treated);
     judgements.push({
       what: `${model}: treat step over plain training step`,

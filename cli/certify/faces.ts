@@ -19,10 +19,15 @@ export const facesPart = (model: string): Part => ({
     const { gpu, batch, signal } = session;
     const runtime = new Runtime(gpu, untuned(gpu));
     try {
-      const found = await benchFaces(runtime, rooflineOf(session), tracedShapes([model], batch), {
-        ...{ rounds: ROUNDS, window: WINDOW, signal },
-        onFace: session.progress,
-      });
+      const found = await benchFaces(
+        runtime,
+        rooflineOf(session),
+        await tracedShapes([model], batch),
+        {
+          ...{ rounds: ROUNDS, window: WINDOW, signal },
+          onFace: session.progress,
+        },
+      );
       return {
         ...{ kind: "faces", model, batch, wrong: [] },
         faces: found.map((of) => ({

@@ -9,10 +9,9 @@ import { bytesInAll } from "../../engine/plan/allocate.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
 import { PlanProfiler } from "../../engine/profile/profiler.ts";
 import { entriesOf } from "../../engine/profile/report.ts";
-import { openModel } from "../common.ts";
 import { constraintOf } from "../constraint_flags.ts";
 import { parseFlags, type Values } from "../framework/flags.ts";
-import { openStage, type Stage, stageFlags, syntheticData } from "../profile/stage.ts";
+import { openMadeUp, openStage, type Stage, stageFlags } from "../profile/stage.ts";
 import { machineOf, type Part, type Session, untuned } from "./part.ts";
 
 const STAGES: readonly Stage[] = ["train", "treat", "eval"];
@@ -57,8 +56,7 @@ export function stageArgs(
 
 async function measure(session: Session, args: Values<typeof stageFlags>): Promise<Measured> {
   const { gpu, signal } = session;
-  const set = syntheticData(args);
-  const { network, entry } = await openModel(args, set, 0);
+  const { set, network, entry } = await openMadeUp(args);
   const constraint = constraintOf(args, network, set, entry.featureLayer);
   const runtime = new Runtime(gpu, untuned(gpu));
   const { plan, feeds, read } = await openStage(args.stage, runtime, network, set, constraint);

@@ -8,10 +8,10 @@ import { type Losses, trajectory } from "../../engine/certify/trajectory.ts";
 import { treat } from "../../engine/doctor/treat.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
 import { RunFolder } from "../../engine/run/run_folder.ts";
-import { openData, openModel } from "../common.ts";
+import { openData } from "../common.ts";
 import { constraintOf } from "../constraint_flags.ts";
 import { parseFlags } from "../framework/flags.ts";
-import { madeUpPenalty, syntheticData } from "../profile/stage.ts";
+import { madeUpPenalty, openMadeUp } from "../profile/stage.ts";
 import { treatFlags } from "../treat_flags.ts";
 import { prepare } from "../treatment.ts";
 import { type Part, type Session, untuned } from "./part.ts";
@@ -58,8 +58,7 @@ const isNear = ({ here, float64 }: Losses, step: number): boolean =>
 
 async function stepsInFloat64({ gpu, width, progress }: Session): Promise<Losses[]> {
   const args = stageArgs("small", "treat", { batch: STEPS * BATCH, width });
-  const set = syntheticData(args);
-  const { network, entry } = await openModel(args, set, 0);
+  const { set, network, entry } = await openMadeUp(args);
   const constraint = constraintOf(args, network, set, entry.featureLayer);
   const penalty = madeUpPenalty(network, set, constraint);
   const options = { seed: 0, momentum: 0.9, weightDecay: 5e-4, penalty };

@@ -11,9 +11,8 @@ import type { Target } from "../../engine/gpu/kernels/target.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
 import { PlanProfiler } from "../../engine/profile/profiler.ts";
 import { tunableClasses, tune, type Tuned } from "../../engine/tune/tune.ts";
-import { openModel } from "../common.ts";
 import { constraintOf } from "../constraint_flags.ts";
-import { openStage, syntheticData } from "../profile/stage.ts";
+import { openMadeUp, openStage } from "../profile/stage.ts";
 import { NotHere, type Part, type Session, untuned } from "./part.ts";
 import { stageArgs } from "./steps.ts";
 
@@ -90,8 +89,7 @@ class Contender {
 
   static async make(session: Session, model: string, target: Target): Promise<Contender> {
     const args = stageArgs(model, "train", session);
-    const set = syntheticData(args);
-    const { network, entry } = await openModel(args, set, 0);
+    const { set, network, entry } = await openMadeUp(args);
     const constraint = constraintOf(args, network, set, entry.featureLayer);
     const runtime = new Runtime(session.gpu, target);
     const subject = await openStage("train", runtime, network, set, constraint);

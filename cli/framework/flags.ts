@@ -157,8 +157,11 @@ function parseList(name: string, flag: TextListOption | NumberListOption, text: 
     if (!flag.repeats) requireDistinct(name, numbers);
     return checked(name, flag, numbers, text);
   }
-  const { choices, what, alone } = flag;
-  if (choices) items.forEach((item) => requireChoice(name, choices, item, what));
+  const { choices, also, what, alone } = flag;
+  if (choices) {
+    items.filter((item) => !also?.is(item))
+      .forEach((item) => requireChoice(name, choices, item, what, also?.what));
+  }
   requireDistinct(name, items);
   if (alone !== undefined && items.includes(alone) && items.length > 1) {
     throw usage(`${name} is either ${alone} or a list without it, not "${text}"`);

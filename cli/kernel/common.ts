@@ -44,7 +44,7 @@ export const nameFlag = flagTable({
   },
 });
 
-export const openKernelSubject = (args: KernelArgs): Subject =>
+export const openKernelSubject = (args: KernelArgs): Promise<Subject> =>
   openSubject({ ...args, what: args.of });
 
 /** The target that is asked for; the adapter is opened only where it is to decide. */

@@ -25,7 +25,7 @@ export const command = defineCommand({
     { args: "--of resnet34 --target gpu", does: "of a network as a GPU runs it" },
   ],
   async run(args, context) {
-    const subject = openKernelSubject(args);
+    const subject = await openKernelSubject(args);
     const target = await targetOf(args, context.gpu);
     const shaders = await readShaders();
     const found = plannedKernels(subject, args.order, target)

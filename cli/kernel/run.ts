@@ -56,7 +56,7 @@ export const command = defineCommand({
     },
   ],
   async run(args, context) {
-    const subject = openKernelSubject(args);
+    const subject = await openKernelSubject(args);
     const gpu = await context.gpu();
     const target = await targetOf(args, () => Promise.resolve(gpu));
     const runtime = new Runtime(gpu, target);

@@ -41,7 +41,7 @@ export const command = defineCommand({
     { args: "1 --as expanded --target gpu", does: "for a GPU, its loops unrolled" },
   ],
   async run(args, context) {
-    const subject = openKernelSubject(args);
+    const subject = await openKernelSubject(args);
     const target = await targetOf(args, context.gpu);
     const found = named(plannedKernels(subject, args.order, target), args.kernel);
     const stage = args.as as typeof STAGES[number];

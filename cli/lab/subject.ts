@@ -11,20 +11,30 @@ import { crossEntropy } from "../../engine/tensor/loss.ts";
 import { numel, type Shape } from "../../engine/tensor/shape.ts";
 import { Variable } from "../../engine/tensor/tensor.ts";
 import { forward } from "../../engine/train/graph.ts";
-import { createClassifier } from "../../models/classifier.ts";
-import { classifier, classifiers } from "../../models/registry.ts";
+import {
+  type ClassifierEntry,
+  type ClassifierOptions,
+  createClassifier,
+  optionsFor,
+} from "../../models/classifier.ts";
+import { classifiers } from "../../models/registry.ts";
 import { seedFlag, widthFlag } from "../common.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
+import { classifierOrFile, isModelFile } from "../model_file.ts";
 
 /** The shape of an input that is given none. */
 const USUAL: Shape = [2, 3];
 
-/** A single word is no function of anything, so it is meant as a classifier. */
+/** What a classifier is built for where neither flags nor its file say it. */
+const USUAL_IMAGES: ClassifierOptions = { imageSize: 32, inChannels: 3, numClasses: 10 };
+
+/** A single word, or a file, is no function of anything, so it is meant as a classifier. */
 const isModel = (what: unknown) =>
-  classifiers.some(({ name }) => name === what) || /^\w+$/.test(String(what));
+  classifiers.some(({ name }) => name === what) || /^\w+$/.test(String(what)) ||
+  isModelFile(String(what));
 
 export const SUBJECT_HELP =
-  'such as "sum(relu(conv2d(x, w)))", or a classifier, of which the loss is taken';
+  'such as "sum(relu(conv2d(x, w)))", or a classifier (or a file, .onnx, .ts), of which the loss is taken';
 
 /**
  * The flags that go with a subject.
@@ -64,9 +74,9 @@ export function subjectFlags(key: string, usual: { size: number; batch: number }
       type: "integer",
       min: 1,
       max: 1024,
-      default: usual.size,
       need: ofModel,
-      help: "height and width of the classifier's images",
+      follows: (values) => isModelFile(String(values[key])) ? undefined : usual.size,
+      help: `height and width of the classifier's images (default ${usual.size}, or the file's)`,
     },
     batch: {
       type: "integer",
@@ -80,9 +90,8 @@ export function subjectFlags(key: string, usual: { size: number; batch: number }
       type: "integer",
       min: 2,
       max: 256,
-      default: 10,
       need: ofModel,
-      help: "classes",
+      help: "classes (default 10, or the file's)",
     },
     width: { ...widthFlag.width, need: ofModel },
     ...seedFlag,
@@ -103,8 +112,8 @@ export const whatFlag = flagTable({
 export type SubjectArgs = Values<ReturnType<typeof subjectFlags>> & { readonly what: string };
 
 /** @throws UserError (usage) where it is neither an expression nor a classifier */
-export function openSubject(args: SubjectArgs): Subject {
-  return isModel(args.what) ? lossOf(args) : expressionOf(args);
+export async function openSubject(args: SubjectArgs): Promise<Subject> {
+  return isModel(args.what) ? lossOf(args, await classifierOrFile(args.what)) : expressionOf(args);
 }
 
 function expressionOf({ what, shapes = [], range = [-1, 1], seed }: SubjectArgs): Subject {
@@ -157,18 +166,17 @@ function drawn(name: string, shape: Shape, [from, to]: readonly number[], seed: 
 }
 
 /** The mean cross entropy of a network with its starting weights on a random batch, in training. */
-function lossOf({ what, size, batch, classes, width, seed }: SubjectArgs): Subject {
-  const entry = classifier(what);
-  const network = createClassifier(entry, {
-    inChannels: 3,
-    numClasses: classes,
-    imageSize: size,
-    width,
-  });
+function lossOf(
+  { size, batch, classes, width, seed }: SubjectArgs,
+  entry: ClassifierEntry,
+): Subject {
+  const options = optionsFor(entry, { imageSize: size, numClasses: classes, width }, USUAL_IMAGES);
+  const network = createClassifier(entry, options);
   initialize(network, seed);
-  const shape = [batch, size, size, 3];
+  const { imageSize, inChannels, numClasses } = options;
+  const shape = [batch, imageSize, imageSize, inChannels];
   const images = new Variable("images", shape, drawn("images", shape, [-1, 1], seed));
-  const numbers = Uint32Array.from({ length: batch }, (_, i) => i % classes);
+  const numbers = Uint32Array.from({ length: batch }, (_, i) => i % numClasses);
   const labels = new Variable("labels", [batch], numbers);
   const key = new Variable("key", [2], Uint32Array.of(seed, 0));
   const { graph } = forward(network, { images, labels }, key);

@@ -13,16 +13,26 @@ import { Input, Variable } from "../../engine/tensor/tensor.ts";
 import { RowCollector } from "../../engine/train/collect.ts";
 import type { Penalty } from "../../engine/train/loss.ts";
 import { TrainingStep } from "../../engine/train/step.ts";
-import { batchFlag, MAX_WEIGHT, modelFlags } from "../common.ts";
+import {
+  type ClassifierEntry,
+  type ClassifierOptions,
+  optionsFor,
+} from "../../models/classifier.ts";
+import { batchFlag, buildModel, MAX_WEIGHT, modelFlags } from "../common.ts";
 import { termFlags } from "../constraint_flags.ts";
 import { exactFlag } from "../exact.ts";
-import { flagTable } from "../framework/flags.ts";
+import { flagTable, type Values } from "../framework/flags.ts";
 import { needs } from "../framework/rules.ts";
+import { classifierOrFile } from "../model_file.ts";
 
 const stages = ["train", "treat", "eval"] as const;
 export type Stage = typeof stages[number];
 
 const ofTreat = needs.oneOf("stage", "treat");
+
+/** The images and classes where nothing is said. */
+const USUAL: ClassifierOptions = { imageSize: 32, inChannels: 3, numClasses: 10 };
+const byDefault = (value: number) => `(default ${value}, or those of the model's file)`;
 
 /** Which step, of which network, on which images. */
 export const stageFlags = flagTable({
@@ -35,9 +45,19 @@ export const stageFlags = flagTable({
   },
   ...batchFlag,
   ...exactFlag,
-  size: { type: "integer", min: 1, max: 1024, default: 32, help: "height and width of the images" },
-  channels: { type: "integer", min: 1, max: 1024, default: 3, help: "channels of the images" },
-  classes: { type: "integer", min: 2, max: 256, default: 10, help: "classes" },
+  size: {
+    type: "integer",
+    min: 1,
+    max: 1024,
+    help: `height and width of the images ${byDefault(USUAL.imageSize)}`,
+  },
+  channels: {
+    type: "integer",
+    min: 1,
+    max: 1024,
+    help: `channels of the images ${byDefault(USUAL.inChannels)}`,
+  },
+  classes: { type: "integer", min: 2, max: 256, help: `classes ${byDefault(USUAL.numClasses)}` },
   ...Object.fromEntries(
     Object.entries(termFlags).map(([key, flag]) => [
       key,
@@ -79,6 +99,23 @@ export interface ImageOptions {
   readonly channels: number;
   readonly classes: number;
   readonly batch: number;
+}
+
+/** The network that the flags ask for, with images made up for it. */
+export async function openMadeUp(args: Values<typeof stageFlags>, seed = 0) {
+  const entry = await classifierOrFile(args.model);
+  const set = madeUpFor(entry, args);
+  return { set, entry, network: buildModel(entry, set, args.width, seed) };
+}
+
+/** Images that a classifier can take. */
+export function madeUpFor(
+  entry: ClassifierEntry,
+  { size, channels, classes, batch }: Partial<ImageOptions> & Pick<ImageOptions, "batch">,
+): DataSet {
+  const asked = { imageSize: size, inChannels: channels, numClasses: classes };
+  const { imageSize, inChannels, numClasses } = optionsFor(entry, asked, USUAL);
+  return syntheticData({ size: imageSize, channels: inChannels, classes: numClasses, batch });
 }
 
 /** One batch of images, augmented as photographs are, with masks for the space-wise constraint. */

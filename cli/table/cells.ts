@@ -5,6 +5,8 @@ import { fingerprint } from "../../engine/doctor/table.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { fileExists } from "../../engine/io/files.ts";
 import { isInUse } from "../../engine/run/lock.ts";
+import { ownWeights } from "../common.ts";
+import { modelFileName } from "../model_file.ts";
 import { placeKeys } from "../place_flags.ts";
 import type { TableArgs } from "./flags.ts";
 
@@ -32,7 +34,7 @@ export async function tableCells(args: TableArgs): Promise<TableCell[]> {
   );
   return await Promise.all(all.map(async ({ model, data, seed }) => {
     const settings = cellSettings(args, model, data, seed);
-    const name = `${data}-${model}-${await fingerprint(settings)}-seed-${seed}`;
+    const name = `${data}-${modelFileName(model)}-${await fingerprint(settings)}-seed-${seed}`;
     return {
       ...{ model, data, seed, settings, name },
       title: `${model} on ${data}, seed ${seed}`,
@@ -63,7 +65,7 @@ export function cellSettings(args: TableArgs, model: string, data: string, seed:
   return {
     ...Object.fromEntries(own) as Omit<typeof shared, PlaceKey>,
     ...{ model, data, seed, seeds: 1 },
-    ...{ weights: undefined, newHead: false, out: undefined, resume: undefined },
+    ...{ weights: ownWeights({ model }), newHead: false, out: undefined, resume: undefined },
   };
 }
 type PlaceKey = "on" | "jobs" | "devices" | "retries" | "cell";

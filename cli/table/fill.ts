@@ -89,7 +89,7 @@ class Filling {
   async open(cells: readonly TableCell[]): Promise<DataSet> {
     const { args, context, runtime } = this;
     const [{ data, seed }] = cells;
-    const set = await openData({ ...args, data }, context.signal);
+    const set = await openData({ ...args, data, model: args.models }, context.signal);
     const ofSeed = cells.filter((cell) => cell.seed === seed);
     const all = await Promise.all(ofSeed.map(({ settings }) => prepareCell(settings, set)));
     for (const prepared of all) requireRoomFor(prepared, runtime);

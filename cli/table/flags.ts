@@ -1,8 +1,7 @@
 /** The flags of `table`. */
 
 import { dataSetNames } from "../../engine/data/registry.ts";
-import { classifiers } from "../../models/registry.ts";
-import { seedsFlag } from "../common.ts";
+import { modelChoices, seedsFlag } from "../common.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { placeFlags } from "../place_flags.ts";
 import { treatFlags } from "../treat_flags.ts";
@@ -16,7 +15,7 @@ export const tableFlags = flagTable({
   models: {
     type: "list",
     of: "string",
-    choices: classifiers.map(({ name }) => name),
+    ...modelChoices,
     what: "model",
     default: ["small"],
     help: "the classifiers; deno task models lists them",

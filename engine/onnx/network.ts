@@ -102,8 +102,9 @@ export class OnnxNetwork extends Module {
     }));
   }
 
-  /** Constants of the file are no state. */
+  /** Constants of the file are no state, and ONNX keeps no counters of batches. */
   override stateKey(key: string): string | undefined {
+    if (key.endsWith(".num_batches_tracked")) return undefined;
     return this.parameters.has(key) || !this.model.tensors.has(key) ? key : undefined;
   }
 
