@@ -16,6 +16,7 @@ export const commands: Commands = {
   table: () => import("./table.ts"),
   report: () => import("./report.ts"),
   models: () => import("./models.ts"),
+  "models describe": () => import("./models/describe.ts"),
   verify: () => import("./verify.ts"),
   tune: () => import("./tune.ts"),
   profile: () => import("./profile.ts"),

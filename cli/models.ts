@@ -2,27 +2,15 @@
 
 import { constraintIsConstant } from "../engine/doctor/constant.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
-import { UserError } from "../engine/errors.ts";
-import { type ModuleSummary, summarizeNetwork } from "../engine/nn/summary.ts";
-import {
-  type ClassifierEntry,
-  comesInWidth,
-  createClassifier,
-  optionsFor,
-} from "../models/classifier.ts";
+import type { ModuleSummary } from "../engine/nn/summary.ts";
+import { type ClassifierEntry, comesInWidth } from "../models/classifier.ts";
 import { classifierOrFile } from "./model_file.ts";
 import { classifiers } from "../models/registry.ts";
-import { widthFlag } from "./common.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { table } from "./framework/table.ts";
 import { wrap } from "./framework/text.ts";
-
-/** The size of images for which most classifiers are made. */
-const SMALL = 32;
-/** The size at which classifiers are shown that are too deep for the size asked for. */
-const LARGE = 224;
-const USUAL = { imageSize: SMALL, inChannels: 3, numClasses: 10 };
+import { examine, examineFlags, LARGE, millions } from "./models/examine.ts";
 
 const flags = flagTable({
   name: {
@@ -37,20 +25,7 @@ const flags = flagTable({
     rule: ({ layers, name }) =>
       layers && name === undefined ? "needs the name of a classifier" : undefined,
   },
-  size: {
-    type: "integer",
-    min: 1,
-    max: 4096,
-    help: "height and width of the images (default those that the classifier is made for)",
-  },
-  channels: {
-    type: "integer",
-    min: 1,
-    max: 1024,
-    help: "channels of the images (default 3, or the file's)",
-  },
-  classes: { type: "integer", min: 1, max: 1e6, help: "classes (default 10, or the file's)" },
-  ...widthFlag,
+  ...examineFlags,
   json: { type: "boolean", help: "print JSON" },
 });
 type Args = Values<typeof flags>;
@@ -69,6 +44,7 @@ export const command = defineCommand({
   examples: [
     { args: "", does: "all of them, at the size of images they are made for" },
     { args: "resnet50 --layers", does: "the layers of ResNet-50" },
+    { args: "describe my.onnx", does: "a network as a table of its parts" },
     { args: "--size 224 --classes 1000 --json", does: "a list for programs, for ImageNet's size" },
   ],
   async run(args, { print }) {
@@ -77,25 +53,6 @@ export const command = defineCommand({
     print(show(args.name === undefined ? all : [await classifierOrFile(args.name)], args));
   },
 });
-
-/** A classifier at the size asked for, or at the large one where that is too small. */
-function examine(entry: ClassifierEntry, args: Args) {
-  const { channels, classes, width } = args;
-  const size = args.size ?? entry.imageSize ?? SMALL;
-  const at = (imageSize: number) => {
-    const asked = { inChannels: channels, numClasses: classes, imageSize, width };
-    const options = optionsFor(entry, asked, USUAL);
-    const network = createClassifier(entry, options);
-    const image = [imageSize, imageSize, options.inChannels];
-    return { imageSize, image, network, ...summarizeNetwork(network, image) };
-  };
-  try {
-    return at(size);
-  } catch (error) {
-    if (!(error instanceof UserError) || size >= LARGE) throw error;
-    return at(LARGE);
-  }
-}
 
 function showClassifiers(entries: readonly ClassifierEntry[], args: Args): string {
   const found = entries.map((entry) => {
@@ -147,6 +104,3 @@ function showLayers([entry]: readonly ClassifierEntry[], args: Args): string {
 }
 
 const outputOf = ({ output }: ModuleSummary) => output ? output.join(" x ") : "(not applied)";
-
-/** 21282122 as "21.28 M" */
-const millions = (count: number) => `${(count / 1e6).toFixed(2)} M`;

@@ -46,6 +46,7 @@ export {
   type StateDict,
   stateDict,
 } from "./nn/state.ts";
+export { describeNetwork, type Stage } from "./nn/describe.ts";
 export { type ModuleSummary, type NetworkSummary, summarizeNetwork } from "./nn/summary.ts";
 
 // State dicts as bytes.

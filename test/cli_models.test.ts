@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { constraintIsConstant } from "../engine/doctor/constant.ts";
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { ExitCode } from "../engine/errors.ts";
+import { describeNetwork, type Stage } from "../engine/nn/describe.ts";
 import { summarizeNetwork } from "../engine/nn/summary.ts";
 import { classifier, classifiers } from "../models/registry.ts";
 import { referenceModel, referenceNetworks, referenceNote } from "./support/reference.ts";
@@ -84,6 +85,41 @@ Deno.test("models: widths, of those that come in them", async () => {
   assert.equal(other.code, ExitCode.usage);
   assert.match(other.stderr, /shufflenetv2 does not come 0\.25 times as wide/);
   assert.match(other.stderr, /its widths are 1 and 0\.5,1\.5,2/);
+});
+
+Deno.test("models describe: a network as a table of its parts", async () => {
+  const { code, stdout } = await models("describe", "resnet18");
+  assert.equal(code, ExitCode.ok);
+  assert.match(stdout, /11,173,962\s+parameters, 555\.42 M/);
+  assert.match(stdout, /^32 x 32 +64 conv1 +1,856 +1\.77 M 3 x 3$/m);
+  assert.match(
+    stdout,
+    /^16 x 16 +128 conv3_x +525,568 +134\.22 M 3 x 3 \(4\), 1 x 1, sum \(2\)$/m,
+  );
+  assert.match(stdout, /^ +10 fc +5,130 +0\.01 M linear$/m);
+  const { stages } = JSON.parse((await models("describe", "small", "--json")).stdout);
+  assert.deepEqual(
+    stages.map(({ part, pixels, does }: Stage) => [part, pixels, does]),
+    [
+      ["features.0 to 2", [32, 32], { "3 x 3": 1 }],
+      ["features.3 to 6", [16, 16], { "max pool": 1, "3 x 3": 1 }],
+      ["features.7 to 10", [8, 8], { "max pool": 1, "3 x 3": 1 }],
+      ["features.11", [4, 4], { "max pool": 1 }],
+      ["fc", [], { linear: 1 }],
+    ],
+  );
+});
+
+Deno.test("models describe: the parts have all parameters and operations of the whole", () => {
+  for (const { name } of classifiers) {
+    const size = name.startsWith("torchvision") ? 224 : 32;
+    const network = classifier(name).create({ inChannels: 3, numClasses: 10, imageSize: size });
+    const stages = describeNetwork(network, [size, size, 3]);
+    const { parameters, macs } = summarizeNetwork(network, [size, size, 3]);
+    const sum = (of: (stage: Stage) => number) => stages.reduce((total, s) => total + of(s), 0);
+    assert.deepEqual([sum((s) => s.parameters), sum((s) => s.macs)], [parameters, macs], name);
+    assert.equal(stages.at(-1)!.channels, 10, name);
+  }
 });
 
 Deno.test("models: mistakes are named", async () => {

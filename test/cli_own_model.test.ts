@@ -61,6 +61,7 @@ const commandsFor = (
   ["bench", "--steps", "--models", model, "--step-batch", "2", "--rounds", "1", "--window", "1"],
   ["tune", "--model", model, "--batch", "2", "--stage", "eval"],
   ["gradcheck", model, "--order", "1"],
+  ["models", "describe", model],
   ["graph", model, "--target", "gpu"],
   ["kernel", "list", "--of", model, "--target", "gpu"],
 ];

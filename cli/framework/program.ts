@@ -16,7 +16,7 @@ import { WIDTH, wrap } from "./text.ts";
 
 /**
  * Each command by name, loaded when it is asked for. A name of two words makes its command one of a
- * family, which shares the first.
+ * family, which shares the first; that may be a command by itself.
  */
 export type Commands = Readonly<Record<string, () => Promise<{ readonly command: AnyCommand }>>>;
 
@@ -61,8 +61,10 @@ async function dispatch(commands: Commands, args: readonly string[]): Promise<Ex
   }
   if (isAskedFor(first)) return await list(names);
   const family = names.filter((name) => name.startsWith(`${first} `));
-  if (family.length > 0 && isAskedFor(second)) return await list(family, first);
-  const words = family.length > 0 ? 2 : 1;
+  const isCommand = Object.hasOwn(commands, first);
+  if (family.length > 0 && !isCommand && isAskedFor(second)) return await list(family, first);
+  const isFamily = family.length > 0 && (!isCommand || family.includes(`${first} ${second}`));
+  const words = isFamily ? 2 : 1;
   const name = args.slice(0, words).join(" ");
   if (!Object.hasOwn(commands, name)) {
     throw unknownCommand(name, family.length > 0 ? family : names);

@@ -48,7 +48,7 @@ function parametersOf(module: Module): number {
 }
 
 /** Of a convolution with parameters [R, S, C/groups, K], or a linear layer's matrix product. */
-function multiplyAdds({ operation, inputs, size, shape }: Tensor): number {
+export function multiplyAdds({ operation, inputs, size, shape }: Tensor): number {
   // Average pools are convolutions with fixed weights.
   const weights = inputs.length < 2 ? undefined : parameterIn(inputs[1]);
   if (!weights) return 0;
@@ -63,7 +63,7 @@ function multiplyAdds({ operation, inputs, size, shape }: Tensor): number {
 }
 
 /** The parameter that weights are, under another shape or order, or filled up with zeros. */
-function parameterIn(weights: Tensor): Parameter | undefined {
+export function parameterIn(weights: Tensor): Parameter | undefined {
   if (weights instanceof Parameter) return weights;
   return weights.inputs.length === 1 ? parameterIn(weights.inputs[0]) : undefined;
 }
