@@ -27,6 +27,7 @@ export const commands: Commands = {
   "kernel show": () => import("./kernel/show.ts"),
   "kernel run": () => import("./kernel/run.ts"),
   "kernel try": () => import("./kernel/try.ts"),
+  "kernel ladder": () => import("./kernel/ladder.ts"),
   graph: () => import("./graph.ts"),
   info: () => import("./info.ts"),
   setup: () => import("./setup.ts"),

@@ -65,3 +65,12 @@ Deno.test("kernel try: the same, a wrong one, one that doesn't compile, one that
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("kernel ladder: every rung right, and a shape it can't take", async () => {
+  const small = ["--batch", "1", "--size", "6", "--channels", "8", "--filters", "4"];
+  const shown = await succeed("kernel", "ladder", "--seconds", "0", ...small);
+  assert.match(shown, /^naive +right +same +8$/m);
+  assert.match(shown, /^swizzle +right +same +0\.125 +1$/m);
+  assert.ok(shown.split("\n").every((line) => line.length <= 100));
+  await fail(2, /slabs of 8, and 12/, "kernel", "ladder", "--channels", "12");
+});
