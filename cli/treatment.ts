@@ -34,7 +34,7 @@ import { WIDTH, wrap } from "./framework/text.ts";
 import { writeReport } from "./report_file.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { describeResult } from "./treat_tables.ts";
-import { fittingWeights, type WeightsFile } from "./weights.ts";
+import { fittingWeights, type GivenWeights } from "./weights.ts";
 
 /** A network with the starting values of its seed, and how it is to be treated. */
 export interface Prepared {
@@ -47,7 +47,7 @@ export interface Prepared {
 export async function prepare(
   args: Values<typeof treatFlags>,
   set: DataSet,
-  file?: WeightsFile,
+  file?: GivenWeights,
   print?: (line: string) => void,
 ): Promise<Prepared> {
   return preparedOf(await openModel(args, set, args.seed), args, set, file, print);
@@ -62,7 +62,7 @@ export function preparedOf(
   { network, entry: { featureLayer } }: Awaited<ReturnType<typeof openModel>>,
   args: Values<typeof treatFlags>,
   set: DataSet,
-  file?: WeightsFile,
+  file?: GivenWeights,
   print: (line: string) => void = () => {},
 ): Prepared {
   const weights = file && fittingWeights(file, network, set, print);

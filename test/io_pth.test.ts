@@ -173,6 +173,10 @@ Deno.test("pth: what checkpoints hold beside tensors is read as plain values", (
     best: made("numpy.core.multiarray", "scalar", dtype, bytes),
     best2: made("numpy._core.multiarray", "scalar", dtype, bytes),
     args: concat(global("argparse", "Namespace"), tuple(), [0x81], dict({ lr: int(1) }), [0x62]),
+    hydra: concat(
+      ...[global("omegaconf.dictconfig", "DictConfig"), tuple(), [0x81]],
+      ...[dict({ _content: global("typing", "Any") }), [0x62]],
+    ),
     path: made("pathlib", "PosixPath", str("/"), str("data")),
     when: made("datetime", "datetime", bytes),
     bytearray: concat([0x96], le(3, 8), [1, 2, 3]),

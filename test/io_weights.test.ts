@@ -10,7 +10,8 @@ import { encodeSafetensors } from "../engine/io/safetensors.ts";
 import { encodePth } from "../engine/io/torch_save.ts";
 import { readWeights } from "../engine/io/weights.ts";
 import { run } from "../engine/nn/module.ts";
-import { bestDict, initialize, loadStateDict, stateDict, stateShape } from "../engine/nn/state.ts";
+import { bestFits, stateShape } from "../engine/nn/fit.ts";
+import { initialize, loadStateDict, stateDict } from "../engine/nn/state.ts";
 import { Variable } from "../engine/tensor/tensor.ts";
 import { small } from "../models/small.ts";
 import { relativeError, testRuntime } from "./support/check.ts";
@@ -273,14 +274,13 @@ Deno.test("weights: of several dicts of tensors the one that fits is taken", () 
     place,
     shapes: of,
   });
-  const found = bestDict(network, [
+  const found = bestFits(network, [
     dict("optimizer", new Map([["0.exp_avg", [3]]])),
     dict("teacher", other),
     dict("student", shapes),
     dict("ema", new Map([...shapes].map(([name, shape]) => [`module.${name}`, shape]))),
   ]);
-  assert.equal(found.dict.place, "student");
-  assert.deepEqual(found.asGood.map(({ place }) => place), ["ema"]);
+  assert.deepEqual(found.map(({ dict }) => dict.place), ["student", "ema"]);
 });
 
 Deno.test("weights: an index names the files that hold the tensors", () =>

@@ -7,14 +7,9 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { stateShape } from "../engine/nn/fit.ts";
 import { type Module, run } from "../engine/nn/module.ts";
-import {
-  checkStateDict,
-  inside,
-  loadStateDict,
-  type StateDict,
-  stateShape,
-} from "../engine/nn/state.ts";
+import { checkStateDict, inside, loadStateDict, type StateDict } from "../engine/nn/state.ts";
 import { type Tensor, Variable } from "../engine/tensor/tensor.ts";
 import { classifier } from "../models/registry.ts";
 import expected from "./reference/torchvision_logits.json" with { type: "json" };

@@ -64,6 +64,12 @@ export const plainGlobals: readonly (readonly [string, PickleFunction])[] = [
     "uuid.UUID",
     "torch.device",
     "torch.torch_version.TorchVersion",
+    "typing.Any",
+    // Lightning's hyper_parameters, where they come from Hydra.
+    ...["dictconfig.DictConfig", "listconfig.ListConfig", "base.Metadata", "base.ContainerMetadata"]
+      .map((name) => `omegaconf.${name}`),
+    ...["Any", "String", "Integer", "Float", "Boolean", "Path", "Bytes"]
+      .map((name) => `omegaconf.nodes.${name}Node`),
   ].map(plain),
   ["lightning_fabric.utilities.data.AttributeDict", dict],
   ["lightning.fabric.utilities.data.AttributeDict", dict],

@@ -14,6 +14,8 @@ export interface WeightsFile {
   readonly path: string;
   /** The likeliest to be the weights first. */
   readonly dicts: readonly TensorDict[];
+  /** How many files it is an index of. */
+  readonly shards?: number;
 }
 
 /**
@@ -26,7 +28,10 @@ export async function openWeightsFile(path: string): Promise<WeightsFile> {
   const bytes = await readBytes(path, ExitCode.weights);
   if (isSafetensors(bytes)) return { path, dicts: [whole(decodeSafetensors(bytes, path).tensors)] };
   if (isZip(bytes) || isPickle(bytes)) return { path, dicts: dictsInPth(bytes, path) };
-  if (bytes[0] === BRACE) return { path, dicts: [whole(await readShards(bytes, path))] };
+  if (bytes[0] === BRACE) {
+    const { tensors, shards } = await readShards(bytes, path);
+    return { path, dicts: [whole(tensors)], shards };
+  }
   const found = bytes.length === 0 ? "it is empty" : "it is in neither format";
   throw new UserError(
     `${path} holds no weights: ${found}`,
@@ -57,12 +62,13 @@ function isSafetensors(bytes: Uint8Array): boolean {
 const indexSchema = v.looseObject({ weight_map: v.record(v.string(), v.string()) });
 
 /** The tensors that an index names, from the files beside it. */
-async function readShards(bytes: Uint8Array, path: string): Promise<Map<string, HostTensor>> {
+async function readShards(bytes: Uint8Array, path: string) {
   const source = { name: path, exitCode: ExitCode.weights };
   const { weight_map } = parseJson(new TextDecoder().decode(bytes), indexSchema, source);
   const names = new Map(Object.entries(weight_map));
   const tensors = new Map<string, HostTensor>();
-  for (const file of new Set(names.values())) {
+  const files = new Set(names.values());
+  for (const file of files) {
     const shardPath = inside(dirname(path), file, path);
     const shard = await readBytes(shardPath, ExitCode.weights);
     const found = isSafetensors(shard)
@@ -80,6 +86,6 @@ async function readShards(bytes: Uint8Array, path: string): Promise<Map<string, 
       tensors.set(name, tensor);
     }
   }
-  if (tensors.size > 0) return tensors;
+  if (tensors.size > 0) return { tensors, shards: files.size };
   throw new UserError(`${path} holds no weights: it names none`, ExitCode.weights);
 }

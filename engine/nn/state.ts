@@ -5,12 +5,13 @@
  */
 
 import { ExitCode, UserError } from "../errors.ts";
-import type { HostTensor, TensorDict } from "../io/host_tensor.ts";
+import type { HostTensor } from "../io/host_tensor.ts";
 import { didYouMean, nearest } from "../nearest.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { draws, normal, streamId, uniform } from "../random.ts";
 import { sameShape, type Shape, showShape } from "../tensor/shape.ts";
 import type { HostArray } from "../tensor/tensor.ts";
+import { bestFits, type Fit, shapesOf, stateShape, withoutPrefix } from "./fit.ts";
 import type { Module, Parameter } from "./module.ts";
 
 export type StateDict = Map<string, HostTensor>;
@@ -36,13 +37,6 @@ export function initialize(network: Module, seed: number): void {
 /** Puts the network back to its starting values. */
 export function resetState(network: Module, runtime: Runtime): void {
   for (const [, parameter] of network.namedState()) runtime.write(parameter, parameter.initial);
-}
-
-/** The tensor's shape in a state dict. */
-export function stateShape(parameter: Parameter): Shape {
-  if (parameter.layout === "same") return parameter.shape;
-  const [r, s, c, k] = parameter.shape;
-  return [k, c, r, s];
 }
 
 /** Reads the network's state from the device, in PyTorch's names, layouts and order. */
@@ -77,90 +71,19 @@ export function loadStateDict(
   }
 }
 
-/** How well the tensors of a dict fit a network, by their names and shapes. */
-export interface Fit {
-  /** What the names begin with there and not here: `module.` of a parallel wrapper, `model.`. */
-  readonly prefix: string;
-  /** Whether wrappers' parts of names are left out wherever they are. */
-  readonly unwrapped: boolean;
-  /** Tensors of the network that are there, and those of them whose shape is right. */
-  readonly named: number;
-  readonly shaped: number;
-  /** Whether under the prefix there are all of the network's, and no others. */
-  readonly complete: boolean;
-}
-
-/** The dict of tensors that fits a network best, the first of equals, and its equals. */
-export function bestDict<D extends Pick<TensorDict, "shapes">>(
-  network: Module,
-  dicts: readonly D[],
-): { readonly dict: D; readonly asGood: readonly D[] } {
-  const fits = dicts.map(({ shapes }) => fitOf(network, shapes));
-  const best = fits.reduce((a, b) => isBetter(b, a) ? b : a);
-  const [dict, ...asGood] = dicts.filter((_, i) => !isBetter(best, fits[i]));
-  return { dict, asGood };
-}
-
-/** How well tensors fit a network under the prefix that fits best. */
-export function fitOf(network: Module, shapes: ReadonlyMap<string, Shape>): Fit {
-  const own = new Map(network.namedState());
-  const asTheyAre = bestPrefix(network, own, shapes, false);
-  const without = unwrapped(shapes, own);
-  if (asTheyAre.complete || !without) return asTheyAre;
-  const stripped = bestPrefix(network, own, without, true);
-  return isBetter(stripped, asTheyAre) ? stripped : asTheyAre;
-}
-
-function bestPrefix(
-  network: Module,
-  own: ReadonlyMap<string, Parameter>,
-  shapes: ReadonlyMap<string, Shape>,
-  unwrapped: boolean,
-): Fit {
-  const found = new Map([["", { named: 0, shaped: 0 }]]);
-  for (const [key, shape] of shapes) {
-    for (let at = 0; at >= 0; at = key.indexOf(".", at) + 1 || -1) {
-      const parameter = own.get(network.stateKey(key.slice(at)) ?? "");
-      if (!parameter) continue;
-      const fit = found.get(key.slice(0, at)) ?? { named: 0, shaped: 0 };
-      fit.named++;
-      if (sameShape(shape, stateShape(parameter))) fit.shaped++;
-      found.set(key.slice(0, at), fit);
-    }
-  }
-  const needed = own.size;
-  const [prefix, fit] = [...found].reduce((a, b) => isBetter(b[1], a[1]) ? b : a);
-  const given = [...shapes.keys()].filter((key) => key.startsWith(prefix)).length;
-  return { prefix, unwrapped, ...fit, complete: fit.named === needed && given === needed };
-}
-
-const isBetter = (a: Pick<Fit, "named" | "shaped">, b: Pick<Fit, "named" | "shaped">): boolean =>
-  a.shaped > b.shaped || (a.shaped === b.shaped && a.named > b.named);
-
-/** What wrappers of modules put into names, anywhere in them. */
-const WRAPPING = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
-
 /**
- * Entries under names without what wrappers put there.
- * @returns undefined where there is nothing of that, or names would become the same
+ * The state dict under the network's own keys.
+ * @param fit under which prefix (default the one that fits best)
+ * @throws what `checkStateDict` does
  */
-function unwrapped<T>(
-  entries: ReadonlyMap<string, T>,
-  own: ReadonlyMap<string, unknown>,
-): ReadonlyMap<string, T> | undefined {
-  const isWrapped = (name: string) => name.split(".").some((part) => WRAPPING.includes(part));
-  if ([...own.keys()].some(isWrapped) || ![...entries.keys()].some(isWrapped)) return undefined;
-  const stripped = [...entries].map(([name, value]) =>
-    [name.split(".").filter((part) => !WRAPPING.includes(part)).join("."), value] as const
-  );
-  const map = new Map(stripped);
-  return map.size === entries.size ? map : undefined;
-}
-
-/** The state dict under the network's own keys. */
-function fitted(network: Module, state: StateDict, where: string): StateDict {
+export function fitted(
+  network: Module,
+  state: StateDict,
+  where: string,
+  fit: Fit = bestFits(network, [{ shapes: shapesOf(state) }])[0].fit,
+): StateDict {
   const own = new Map(network.namedState());
-  const given = renamed(network, withoutPrefix(network, own, state));
+  const given = renamed(network, withoutPrefix(network, state, fit));
   const problems = mismatches(own, given);
   if (problems.length > 0) {
     throw new UserError(
@@ -171,27 +94,6 @@ function fitted(network: Module, state: StateDict, where: string): StateDict {
   }
   checkFinite(given, where);
   return given;
-}
-
-/**
- * The state dict without the prefix under which it fits best. What has another name is somebody
- * else's (a loss's weights, an average's counter), but for what the network lacks otherwise.
- */
-function withoutPrefix(
-  network: Module,
-  own: ReadonlyMap<string, Parameter>,
-  state: StateDict,
-): StateDict {
-  const shapes = new Map([...state].map(([key, { shape }]) => [key, shape]));
-  const { prefix, unwrapped: isUnwrapped } = fitOf(network, shapes);
-  const entries = isUnwrapped ? unwrapped(state, own)! : state;
-  if (prefix === "") return new Map(entries);
-  const all = [...entries];
-  const inside = new Map(
-    all.filter(([key]) => key.startsWith(prefix)).map(([key, t]) => [key.slice(prefix.length), t]),
-  );
-  const filling = all.filter(([key]) => !inside.has(key) && own.has(network.stateKey(key) ?? ""));
-  return new Map([...inside, ...filling]);
 }
 
 /** For every tensor that holds NaN or infinities which, and where the first one is. */
