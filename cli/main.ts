@@ -29,6 +29,7 @@ export const commands: Commands = {
   "kernel try": () => import("./kernel/try.ts"),
   "kernel ladder": () => import("./kernel/ladder.ts"),
   graph: () => import("./graph.ts"),
+  lab: () => import("./lab.ts"),
   info: () => import("./info.ts"),
   setup: () => import("./setup.ts"),
 };

@@ -1,14 +1,10 @@
 /** What is studied: an expression typed on the command line, or a classifier's loss. */
 
-import { ExitCode, UserError } from "../../engine/errors.ts";
-import { type Expression, parseExpression } from "../../engine/lab/expression.ts";
 import type { NamedInput, Subject } from "../../engine/lab/gradcheck.ts";
-import { didYouMean } from "../../engine/nearest.ts";
+import { drawn, subjectOf, USUAL_SHAPE } from "../../engine/lab/subject.ts";
 import { initialize } from "../../engine/nn/state.ts";
 import type { Need } from "../../engine/options.ts";
-import { draws, streamId, uniform } from "../../engine/random.ts";
 import { crossEntropy } from "../../engine/tensor/loss.ts";
-import { numel, type Shape } from "../../engine/tensor/shape.ts";
 import { Variable } from "../../engine/tensor/tensor.ts";
 import { forward } from "../../engine/train/graph.ts";
 import {
@@ -21,9 +17,6 @@ import { classifiers } from "../../models/registry.ts";
 import { seedFlag, widthFlag } from "../common.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { classifierOrFile, isModelFile } from "../model_file.ts";
-
-/** The shape of an input that is given none. */
-const USUAL: Shape = [2, 3];
 
 /** What a classifier is built for where neither flags nor its file say it. */
 const USUAL_IMAGES: ClassifierOptions = { imageSize: 32, inChannels: 3, numClasses: 10 };
@@ -57,7 +50,7 @@ export function subjectFlags(key: string, usual: { size: number; batch: number }
       value: "x=2x3,..",
       need: ofExpression,
       help: `shapes of the expression's inputs, "scalar" for one number (default ${
-        USUAL.join("x")
+        USUAL_SHAPE.join("x")
       })`,
     },
     range: {
@@ -116,53 +109,8 @@ export async function openSubject(args: SubjectArgs): Promise<Subject> {
   return isModel(args.what) ? lossOf(args, await classifierOrFile(args.what)) : expressionOf(args);
 }
 
-function expressionOf({ what, shapes = [], range = [-1, 1], seed }: SubjectArgs): Subject {
-  const expression = parseExpression(what);
-  const given = shapesOf(expression, shapes);
-  const inputs = expression.names.map((name): NamedInput => {
-    const shape = given.get(name) ?? USUAL;
-    return { name, variable: new Variable(name, shape, drawn(name, shape, range, seed)) };
-  });
-  if (inputs.length === 0) {
-    throw new UserError(`"${what}" has no inputs: nothing can be differentiated`, ExitCode.usage);
-  }
-  const variables = new Map(inputs.map(({ name, variable }) => [name, variable]));
-  try {
-    return { value: expression.build(variables), inputs };
-  } catch (error) {
-    if (!(error instanceof UserError) || error.exitCode === ExitCode.usage) throw error;
-    const missing = expression.names.filter((name) => !given.has(name));
-    const hint = missing.length > 0
-      ? `${missing.join(", ")} had no shape and got ${USUAL.join("x")}: give --shapes`
-      : undefined;
-    throw new UserError(error.message, ExitCode.usage, hint);
-  }
-}
-
-/** "x=1x8x8x4" for each of some names. */
-function shapesOf({ names }: Expression, given: readonly string[]): Map<string, Shape> {
-  return new Map(given.map((text) => {
-    const [, name, extents] = /^(\w+)=(scalar|\d+(?:x\d+)*)$/.exec(text) ?? [];
-    if (name === undefined) {
-      throw new UserError(`--shapes takes x=1x8x8x4 and the like, not "${text}"`, ExitCode.usage);
-    }
-    if (!names.includes(name)) {
-      throw new UserError(
-        `--shapes: the expression has no input ${name}${didYouMean(name, names)}`,
-        ExitCode.usage,
-        `its inputs are ${names.join(", ")}`,
-      );
-    }
-    return [name, extents === "scalar" ? [] : extents.split("x").map(Number)] as const;
-  }));
-}
-
-function drawn(name: string, shape: Shape, [from, to]: readonly number[], seed: number) {
-  const draw = draws(seed, streamId(`input ${name}`));
-  return Float32Array.from(
-    { length: numel(shape) },
-    (_, i) => from + (to - from) * uniform(draw(i)),
-  );
+function expressionOf({ what, shapes, range, seed }: SubjectArgs): Subject {
+  return subjectOf(what, { shapes, range, seed, flag: "--shapes" });
 }
 
 /** The mean cross entropy of a network with its starting weights on a random batch, in training. */

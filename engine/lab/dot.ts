@@ -7,7 +7,10 @@ import type { GraphNode } from "./graph.ts";
 /** Fills by order of differentiation: forward, gradient, second, and what is beyond. */
 const FILLS = ["#dbeafe", "#fef3c7", "#fce7f3", "#dcfce7"];
 
-/** @param orders nodes, each order's in a colour of its own */
+/**
+ * @param orders nodes, each order's in a colour of its own. What is drawn of one is titled `b` with
+ *   its place among all of them, so that a page finds it.
+ */
 export function dotOf(orders: readonly (readonly GraphNode[])[]): string {
   const listed = orders.flat();
   // A kernel that writes several values is one box.
@@ -21,7 +24,8 @@ export function dotOf(orders: readonly (readonly GraphNode[])[]): string {
       nodes.map((node) => {
         const shape = node.kind === "input" ? "ellipse" : "box";
         const fill = FILLS[Math.min(k, FILLS.length - 1)];
-        return `${numbers.get(node)} [label=${quoted(label(node))}, shape=${shape}, ` +
+        const style = node.fused ? ', style="filled,dashed"' : "";
+        return `${numbers.get(node)} [label=${quoted(label(node))}, shape=${shape}${style}, ` +
           `fillcolor="${fill}", tooltip=${quoted(node.layer || node.name)}]`;
       })
     ),

@@ -12,12 +12,16 @@
  */
 
 import { norm } from "../averages.ts";
-import type { Runtime } from "../plan/runtime.ts";
 import { draws, streamId, uniform } from "../random.ts";
 import { decisions, float64 } from "../reference/float64.ts";
-import { numel, type Shape, type Tensor, Variable } from "../tensor/mod.ts";
+import { type HostArray, numel, type Shape, type Tensor, Variable } from "../tensor/mod.ts";
 import { type Derivative, derivativesOf } from "./derivatives.ts";
 import { slope, slopeError } from "./differences.ts";
+
+/** What computes tensors: the engine, or what stands in for it. */
+export interface Evaluator {
+  evaluate(tensors: readonly Tensor[]): Promise<readonly HostArray[]>;
+}
 
 /** A function at one place. */
 export interface Subject {
@@ -79,7 +83,7 @@ const VANISHING = 1e-9;
 
 /** @throws UserError (gpu) where the engine can't compute it */
 export async function gradcheck(
-  runtime: Runtime,
+  runtime: Evaluator,
   { value, inputs }: Subject,
   { orders, seed, differences: wanted = true, onRow }: GradcheckOptions,
 ): Promise<Gradcheck> {
@@ -122,7 +126,7 @@ interface Found {
 }
 
 /** The tensors of each order: by the engine, in float64, and in float64 rounded to float32. */
-async function values(runtime: Runtime, orders: readonly (readonly Tensor[])[]) {
+async function values(runtime: Evaluator, orders: readonly (readonly Tensor[])[]) {
   const tensors = orders.flat();
   const deciding = decisions(tensors);
   const engine = await runtime.evaluate([...tensors, ...deciding]);

@@ -8,7 +8,7 @@
 
 import type { Target } from "../gpu/kernels/target.ts";
 import { layOut, type MemoryUse } from "../plan/allocate.ts";
-import { type Storage, written } from "../plan/dispatch.ts";
+import { type Dispatch, type Storage, written } from "../plan/dispatch.ts";
 import { schedule } from "../plan/schedule.ts";
 import {
   ancestors,
@@ -37,6 +37,8 @@ export interface GraphNode {
   readonly operands: readonly string[];
   /** What it is of the whole: "value", "d/dx". */
   readonly results: readonly string[];
+  /** It has no memory: the kernels that read it compute it on the way. */
+  readonly fused?: boolean;
 }
 
 export interface PlanNode extends GraphNode {
@@ -52,42 +54,75 @@ export interface Graphs {
   readonly memory: MemoryUse;
 }
 
+export interface Planned extends Omit<Graphs, "orders"> {
+  /** One for each node of the plan. */
+  readonly dispatches: readonly Dispatch[];
+}
+
 /** @param count the orders of gradients */
 export function graphsOf(subject: Subject, count: number, target: Target): Graphs {
-  const inputs = subject.inputs.map(({ variable }) => variable);
+  const { orders, results, names } = differentiated(subject, count);
+  const { plan, memory } = planOf(orders.flat(), results, leavesOf(names), target);
+  return {
+    orders: addedBy(orders).map((nodes) =>
+      shownOf(nodes).map((node) => nodeOf(node, names, results))
+    ),
+    ...{ plan, memory },
+  };
+}
+
+/** The nodes that each order adds to those before. */
+export function addedBy(orders: readonly (readonly Tensor[])[]): Tensor[][] {
+  const listed = new Set<Tensor>();
+  return orders.map((tensors) => {
+    const added = ancestors(...tensors).filter((node) => !listed.has(node));
+    for (const node of added) listed.add(node);
+    return added;
+  });
+}
+
+/** Of a plan only the inputs keep their names: its values are others than the graph's. */
+const leavesOf = (names: Names): Names =>
+  new Map([...names].filter(([leaf]) => leaf instanceof Variable));
+
+/** A function and its gradients, with what each is of the whole and the names of its inputs. */
+export interface Differentiated {
+  /** The value, then the gradients of each order. */
+  readonly orders: readonly (readonly Tensor[])[];
+  readonly results: Results;
+  readonly names: Names;
+}
+
+/** @param count the orders of gradients */
+export function differentiated({ value, inputs }: Subject, count: number): Differentiated {
   const ones = (shape: Shape) => broadcastTo(constant(1), shape);
-  const derivatives = derivativesOf(subject.value, inputs, count, ones);
-  const results = new Map([[subject.value, ["value"]]]);
+  const variables = inputs.map(({ variable }) => variable);
+  const derivatives = derivativesOf(value, variables, count, ones);
+  const results = new Map([[value, ["value"]]]);
   const orders = [
-    [subject.value],
+    [value],
     ...derivatives.map(({ gradients }, k) =>
       gradients.flatMap((gradient, i) => {
         if (!gradient) return [];
-        const title = `d${k === 0 ? "" : k + 1}/d${subject.inputs[i].name}`;
+        const title = `d${k === 0 ? "" : k + 1}/d${inputs[i].name}`;
         results.set(gradient, [...results.get(gradient) ?? [], title]);
         return [gradient];
       })
     ),
   ];
-  const names = new Map<Storage, string>(
-    subject.inputs.map(({ name, variable }) => [variable, name]),
-  );
-  const listed = new Set<Tensor>();
-  return {
-    orders: orders.map((tensors) => {
-      const added = ancestors(...tensors).filter((node) => !listed.has(node));
-      for (const node of added) listed.add(node);
-      return added.filter((node) => constantValue(node) === undefined)
-        .map((node) => nodeOf(node, names, results));
-    }),
-    ...planOf(orders.flat(), results, names, target),
-  };
+  const names = new Map<Storage, string>(inputs.map(({ name, variable }) => [variable, name]));
+  return { orders, results, names };
 }
 
-type Names = Map<Storage, string>;
-type Results = ReadonlyMap<Tensor, readonly string[]>;
+/** Names by what they name; new ones are added as they are given. */
+export type Names = Map<Storage, string>;
+export type Results = ReadonlyMap<Tensor, readonly string[]>;
 
-function nodeOf(node: Tensor, names: Names, results: Results): GraphNode {
+/** Without the constants, which are shown in the operations that use them. */
+export const shownOf = (nodes: readonly Tensor[]): Tensor[] =>
+  nodes.filter((node) => constantValue(node) === undefined);
+
+export function nodeOf(node: Tensor, names: Names, results: Results): GraphNode {
   return {
     name: nameOf(node, names, "n"),
     kind: node.inputs.length > 0 ? "operation" : "input",
@@ -100,7 +135,7 @@ function nodeOf(node: Tensor, names: Names, results: Results): GraphNode {
 }
 
 /** The name of a leaf; of everything else a letter and a number, given when it is first asked for. */
-function nameOf(storage: Storage, names: Names, letter: string): string {
+export function nameOf(storage: Storage, names: Names, letter: string): string {
   let name = names.get(storage);
   if (name === undefined) {
     const labelled = storage instanceof Variable || storage instanceof Input;
@@ -110,15 +145,15 @@ function nameOf(storage: Storage, names: Names, letter: string): string {
   return name;
 }
 
-function planOf(
+/** The kernels that compute `outputs`, and the memory that they take. */
+export function planOf(
   outputs: readonly Tensor[],
   titles: Results,
-  known: ReadonlyMap<Storage, string>,
+  names: Names,
   target: Target,
-) {
+): Planned {
   const { dispatches, storageOf } = schedule(outputs, [], target);
   const results = Map.groupBy(outputs, storageOf);
-  const names: Names = new Map([...known].filter(([leaf]) => leaf instanceof Variable));
   const plan = dispatches.map((dispatch): PlanNode => {
     const { kernel, buffers, node } = dispatch;
     const outputs = written(dispatch);
@@ -139,5 +174,6 @@ function planOf(
       bytes: kernel.bytes,
     };
   });
-  return { plan, memory: layOut(dispatches, new Set(outputs.map(storageOf))).use };
+  const { use } = layOut(dispatches, new Set(outputs.map(storageOf)));
+  return { plan, memory: use, dispatches };
 }

@@ -1,0 +1,65 @@
+/**
+ * The page as files: its HTML and style as they are, its programs and everything of the engine that
+ * they import as modules for a browser. A chapter is a file of its own that is loaded when it is
+ * opened. All addresses are relative, so the files may lie anywhere on a web server.
+ */
+
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+/** Contents by path, relative to the page. */
+export type Files = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+
+const page = fileURLToPath(new URL("page/", import.meta.url));
+
+/** Packages are found where Deno keeps them; it knows, and esbuild doesn't. */
+const packages: esbuild.Plugin = {
+  name: "packages",
+  setup({ onResolve }) {
+    onResolve({ filter: /^(@[^/]+\/)?[a-z][^:]*$/ }, ({ path, kind, importer }) => {
+      if (kind === "entry-point" || !isOurs(importer)) return undefined;
+      return { path: fileURLToPath(import.meta.resolve(path)) };
+    });
+  },
+};
+
+/** Packages' own imports of packages, which stand in no import map, are resolved from where they lie. */
+const isOurs = (importer: string) => importer.startsWith(join(page, "../../.."));
+
+/** @throws Error where a chapter doesn't compile: it is a defect of the program, named with its line */
+export async function bundle(): Promise<Files> {
+  try {
+    const { outputFiles } = await esbuild.build({
+      absWorkingDir: page,
+      entryPoints: ["main.ts", "style.css"],
+      outdir: page,
+      write: false,
+      bundle: true,
+      splitting: true,
+      format: "esm",
+      target: "es2024",
+      minify: true,
+      charset: "utf8",
+      chunkNames: "parts/[name]-[hash]",
+      loader: { ".wgsl": "text" },
+      logLevel: "silent",
+      plugins: [packages],
+    });
+    const files = outputFiles.map(({ path, contents }) =>
+      [relative(page, path).replaceAll("\\", "/"), new Uint8Array(contents)] as const
+    );
+    return new Map([["index.html", await Deno.readFile(join(page, "index.html"))], ...files]);
+  } finally {
+    // Its process would keep this one alive.
+    await esbuild.stop();
+  }
+}
+
+export async function writeBundle(files: Files, folder: string): Promise<void> {
+  for (const [path, contents] of files) {
+    const file = join(folder, path);
+    await Deno.mkdir(dirname(file), { recursive: true });
+    await Deno.writeFile(file, contents);
+  }
+}
