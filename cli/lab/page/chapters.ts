@@ -10,4 +10,12 @@ export const chapters: readonly Entry[] = [
       "what a plan makes of it before it is computed.",
     load: () => import("./chapters/tensor.ts"),
   },
+  {
+    id: "ladder",
+    title: "From a loop to a block",
+    summary:
+      "A convolution kernel in eight steps, each with one idea more: checked, then timed on " +
+      "your GPU.",
+    load: () => import("./chapters/ladder.ts"),
+  },
 ];
