@@ -10,12 +10,13 @@ const LISTED = 20;
 
 /** What was found, used, left out, guessed and found odd. */
 export function describeAccount(account: Account): string {
-  const { input, resized, normalisation: { mean, std } } = account;
+  const { input, resized, normalisation: { mean, std, colour } } = account;
   const numbers = (values: readonly number[]) => values.map((x) => +x.toPrecision(6)).join(", ");
   const lines = [
     labelled(
       "images",
-      `${sizeText(input)}, ${resized}; mean ${numbers(mean)}, std ${numbers(std)}`,
+      `${sizeText(input)}, ${resized}; mean ${numbers(mean)}, std ${numbers(std)}` +
+        (colour === "bgr" ? "; blue, green, red" : ""),
     ),
     labelled("used", describeUsed(account)),
     describeClasses(account),

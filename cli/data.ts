@@ -1,12 +1,12 @@
 /** Which data set a command works on: the flags, and loading it. */
 
 import { compositeDefaults, figureSets } from "../engine/data/composite.ts";
-import type { DataSet } from "../engine/data/dataset.ts";
+import { COLOURS, type DataSet } from "../engine/data/dataset.ts";
 import { withMaskFiles } from "../engine/data/mask_files.ts";
 import { VAL_USES } from "../engine/data/division.ts";
 import { LAYOUTS } from "../engine/data/folder_layout.ts";
 import { RESIZE_MODES } from "../engine/data/fit.ts";
-import { NORMALISE_FLAGS } from "../engine/data/normalise.ts";
+import { isNormalised, NORMALISE_FLAGS } from "../engine/data/normalise.ts";
 import { Notes } from "../engine/data/notes.ts";
 import {
   computedSets,
@@ -66,6 +66,14 @@ export const dataFlags = flagTable({
     above: 0,
     max: 65535,
     help: "what a byte is divided by (default 255); with it, mean and std are 0 and 1 unless given",
+  },
+  colour: {
+    type: "choice",
+    choices: COLOURS,
+    help:
+      "the order of an image's colours in the network's input, and so of --mean and --std: bgr " +
+      "for networks from Caffe and OpenCV (default rgb, or that of the run that the weights are " +
+      "from)",
   },
   resizeMode: {
     type: "choice",
@@ -181,7 +189,7 @@ async function load(args: DataArgs, signal: AbortSignal, before?: TrainedWith): 
     name: args.data,
     dataDir: args.dataDir,
     size: args.size ?? (isFolder ? before?.size : undefined),
-    normalise: { mean: args.mean, std: args.std, scale: args.scale },
+    normalise: { mean: args.mean, std: args.std, scale: args.scale, colour: args.colour },
     folder: defined({
       resizeMode: args.resizeMode ?? before?.resizeMode,
       layout: args.layout,
@@ -206,17 +214,16 @@ async function load(args: DataArgs, signal: AbortSignal, before?: TrainedWith): 
 }
 
 /** The set with the normalisation of an earlier run, unless flags ask for another. */
-function asBefore(set: DataSet, args: DataArgs, { path, mean, std }: TrainedWith): DataSet {
-  const isGiven = [args.mean, args.std, args.scale].some((value) => value !== undefined);
+function asBefore(set: DataSet, args: DataArgs, { path, mean, std, colour }: TrainedWith): DataSet {
   const same = (a: readonly number[], b: readonly number[]) =>
     a.length === b.length && a.every((value, i) => value === b[i]);
-  if (same(mean, set.mean) && same(std, set.std)) return set;
+  if (same(mean, set.mean) && same(std, set.std) && colour === set.colour) return set;
   const notes = set.notes?.copy() ?? new Notes();
-  if (isGiven || mean.length !== set.channels) {
-    notes.warn(`the weights were trained with another mean and std: see ${path}`);
+  if (isNormalised(args) || mean.length !== set.channels) {
+    notes.warn(`the weights were trained with another mean, std or colour: see ${path}`);
     return { ...set, notes };
   }
   notes.settled(NORMALISE_FLAGS);
-  notes.guess(`mean and std are those of ${path}`, NORMALISE_FLAGS);
-  return { ...set, mean, std, notes };
+  notes.guess(`mean, std and colour are those of ${path}`, NORMALISE_FLAGS);
+  return { ...set, mean, std, colour, notes };
 }

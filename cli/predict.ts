@@ -4,7 +4,7 @@ import type { DataSet } from "../engine/data/dataset.ts";
 import { imageFolder } from "../engine/data/folder.ts";
 import { filesUnder, isImage } from "../engine/data/folder_walk.ts";
 import { ImageFiles } from "../engine/data/image_files.ts";
-import { normalised } from "../engine/data/normalise.ts";
+import { isNormalised, normalised } from "../engine/data/normalise.ts";
 import { Notes } from "../engine/data/notes.ts";
 import { type Look, look } from "../engine/doctor/look.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
@@ -23,14 +23,15 @@ import { labelled } from "./framework/text.ts";
 import { trainedWith } from "./trained_with.ts";
 import { fittingWeights, openWeightsFile } from "./weights.ts";
 
-const { size, mean, std, scale } = dataFlags;
+const { size, mean, std, scale, colour } = dataFlags;
 const flags = flagTable({
   images: {
-    type: "string",
+    type: "list",
+    of: "string",
     positional: true,
     required: true,
     value: "IMAGES",
-    help: "an image, or a folder with images at any depth",
+    help: "images, and folders with images at any depth",
   },
   ...modelFlags,
   ...weightsFlag,
@@ -39,7 +40,7 @@ const flags = flagTable({
     of: "string",
     help: "their names in order (default those of the run that the weights are from, or numbers)",
   },
-  ...{ size, mean, std, scale },
+  ...{ size, mean, std, scale, colour },
   ...batchFlag,
   format: {
     type: "choice",
@@ -59,7 +60,7 @@ export const command = defineCommand({
     "as the run did that the weights are from.",
   flags,
   examples: [
-    { args: "photo.jpg --weights runs/train-small-folder/model.safetensors", does: "one image" },
+    { args: "a.jpg b.jpg --weights runs/train-small-folder/model.safetensors", does: "two images" },
     {
       args: "photos --model runs/treat-my-folder/treated.onnx --format csv",
       does: "a folder, by a network of one's own",
@@ -99,7 +100,7 @@ async function unlabelled(args: Args, print: (line: string) => void) {
       "name them in their order: --classes cat,dog",
     );
   }
-  const paths = await imagesAt(args.images);
+  const paths = [...new Set((await Promise.all(args.images.map(imagesAt))).flat())];
   const side = args.size ?? fixed?.imageSize ?? before?.size ?? usual ?? 32;
   const files = await Promise.all(
     paths.map(async (path) => ({ path, size: await imageSize(path) })),
@@ -107,18 +108,20 @@ async function unlabelled(args: Args, print: (line: string) => void) {
   const images = new ImageFiles(files, { height: side, width: side }, before?.resizeMode);
   const split = { images, labels: new Uint16Array(paths.length), names: paths };
   const own = imageFolder.preparation;
-  const prepared = { ...own, mean: before?.mean ?? own.mean, std: before?.std ?? own.std };
+  const { mean, std, colour } = before ?? own;
+  const prepared = { ...own, mean, std, colour };
   const set: DataSet = normalised({
     ...prepared,
     ...{ name: "images", classes, height: side, width: side, channels: 3 },
-    ...{ train: split, test: split, source: args.images },
+    ...{ train: split, test: split, source: args.images.join(" ") },
   }, args);
   const whose = before ? `those of ${before.path}` : "ImageNet's";
-  const isGiven = [args.mean, args.std, args.scale].some((value) => value !== undefined);
+  const [first] = args.images;
+  const more = args.images.length > 1 ? ` and ${args.images.length - 1} more` : "";
   print(labelled(
     "images",
-    `${paths.length} of ${args.images} at ${side} x ${side} pixels; mean and std are ` +
-      (isGiven ? "as asked for" : whose),
+    `${paths.length} of ${first}${more} at ${side} x ${side} pixels; mean and std are ` +
+      (isNormalised(args) ? "as asked for" : whose),
   ));
   return { set, names: paths };
 }

@@ -6,7 +6,7 @@
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { ACCOUNT } from "../engine/data/account.ts";
-import type { DataSet } from "../engine/data/dataset.ts";
+import { type Colour, COLOURS, type DataSet } from "../engine/data/dataset.ts";
 import { RESIZE_MODES } from "../engine/data/fit.ts";
 import { Notes } from "../engine/data/notes.ts";
 import { fileExists, readJson } from "../engine/io/files.ts";
@@ -18,6 +18,7 @@ export interface TrainedWith {
   readonly path: string;
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  readonly colour?: Colour;
   readonly classes?: readonly string[];
   /** Pixels along a side. */
   readonly size: number;
@@ -66,6 +67,7 @@ const SCHEMA = v.object({
   normalisation: v.object({
     mean: values,
     std: v.pipe(values, v.everyItem((value) => value > 0)),
+    colour: v.optional(v.picklist(COLOURS)),
   }),
   input: v.object({ height: v.pipe(v.number(), v.integer(), v.minValue(1)) }),
   resize_mode: v.optional(v.picklist(RESIZE_MODES)),

@@ -40,7 +40,10 @@ export interface Common<Value> {
   readonly writes?: { readonly what: "folder" | "file"; readonly otherwise?: string };
   /** The placeholder for the value in the help text, where its type says too little. */
   readonly value?: string;
-  /** It is given without a name, `eval FILE`; several are told apart by their order. */
+  /**
+   * It is given without a name, `eval FILE`; several are told apart by their order, and a list takes
+   * all that are left, each of them an item.
+   */
   readonly positional?: boolean;
 }
 

@@ -49,9 +49,16 @@ Deno.test("predict says of images what onnxruntime does, and where the network l
     const side = 32;
     const data = Uint8Array.from({ length: 3 * side * side }, (_, i) => (i * i) % 251);
     const png = encodePng({ height: side, width: side, channels: 3, data });
-    await Deno.writeFile(join(images, "a.png"), png);
+    const [first, second] = ["a.png", "b, c.png"].map((name) => join(images, name));
+    await Deno.writeFile(first, png);
+    await Deno.writeFile(second, png);
     const flags = ["--model", model, "--mean", "0", "--std", "1", "--format", "json"];
-    const [told] = JSON.parse(await succeed("predict", images, ...flags));
+    const [told, again] = JSON.parse(await succeed("predict", images, ...flags));
+    assert.deepEqual(again, { ...told, image: second });
+    const files = await succeed("predict", second, ...flags, first, "--colour", "bgr");
+    const turned = JSON.parse(files);
+    assert.deepEqual(turned.map(({ image }: { image: string }) => image), [second, first]);
+    assert.notEqual(turned[1].confidence, told.confidence);
 
     const pixels = Float32Array.from(data, (_, i) => {
       const [channel, pixel] = [Math.floor(i / side ** 2), i % side ** 2];

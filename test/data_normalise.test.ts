@@ -16,6 +16,10 @@ const png = (n: number) =>
 const files = Object.fromEntries(
   ["a", "b"].flatMap((name, k) => [0, 1, 2].map((i) => [`${name}/${i}.png`, png(9 * i + k)])),
 );
+const coloured = encodePng({
+  ...{ height: 8, width: 12, channels: 3 },
+  data: Uint8Array.from({ length: 288 }, (_, i) => 80 * (i % 3) + Math.floor(i / 3)),
+});
 const open = (folder: string, flags: string, more: { weights?: string } = {}) => {
   const args = ["--data", "folder", "--data-dir", folder, ...flags.split(" ").filter(Boolean)];
   return openData({ ...parseFlags(dataFlags, args), ...more }, never);
@@ -38,6 +42,31 @@ Deno.test("mean and std of another scale give the same input", () => {
   });
 });
 
+Deno.test("--colour bgr turns the input and a set's own mean and std around, and comes back", () =>
+  inFolderWith({ ...files, "b/3.png": coloured }, async (folder) => {
+    const plain = await open(folder, "");
+    const blue = await open(folder, "--colour bgr");
+    assert.deepEqual([blue.mean, blue.std], [plain.mean.toReversed(), plain.std.toReversed()]);
+    const caffe = await open(folder, "--colour bgr --mean 104,117,124 --scale 1");
+    assert.deepEqual(caffe.mean.map((value) => Math.round(255 * value)), [104, 117, 124]);
+    const runtime = await freshRuntime();
+    const bytesOf = async (set: typeof plain) => [
+      ...await batchBytes(runtime, { ...set, mean: [0, 0, 0], std: [1, 1, 1] }, set.train, 4),
+    ];
+    const [rgb, bgr] = [await bytesOf(plain), await bytesOf(blue)];
+    assert.deepEqual(bgr, rgb.map((_, i) => rgb[i + 2 - 2 * (i % 3)]));
+    assert.notDeepEqual(bgr, rgb);
+    assert.throws(() => normalised(tinySet, { colour: "bgr" }), /have 2 channels, and no order/);
+
+    await Deno.mkdir(join(folder, ".run"));
+    const account = JSON.stringify(accountOf(blue, {}));
+    await Deno.writeTextFile(join(folder, ".run", ACCOUNT), account);
+    const back = await open(folder, "", { weights: join(folder, ".run", "model.safetensors") });
+    assert.deepEqual([back.colour, back.mean], ["bgr", blue.mean]);
+    const undone = normalised(back, { colour: "rgb" });
+    assert.deepEqual([undone.colour, undone.mean], [undefined, plain.mean]);
+  }));
+
 Deno.test("--mean, --std, --size and --resize-mode are kept by a run, and its weights bring them back", () =>
   inFolderWith(files, async (folder) => {
     const plain = await open(folder, "");
@@ -53,11 +82,11 @@ Deno.test("--mean, --std, --size and --resize-mode are kept by a run, and its we
       assert.deepEqual([back.mean, back.std, back.height], [set.mean, set.std, 16]);
       assert.equal(accountOf(back, {}).resize_mode, "pad");
       const guesses = back.notes!.guesses.map(({ what }) => what).join();
-      assert.match(guesses, /mean and std are those of .*run-.*account\.json/);
+      assert.match(guesses, /mean, std and colour are those of .*run-.*account\.json/);
       assert.doesNotMatch(guesses, /ImageNet/);
       const other = await open(folder, "--mean 0.1 --std 1", { weights });
       assert.deepEqual(other.mean, [0.1, 0.1, 0.1]);
-      assert.match(other.notes!.warnings.join(), /trained with another mean and std/);
+      assert.match(other.notes!.warnings.join(), /trained with another mean, std or colour/);
       await Deno.writeTextFile(join(run, ACCOUNT), '{"normalisation":{"mean":[null]}}');
       const damaged = open(folder, "", { weights });
       await userError(damaged, ExitCode.io, /account\.json.*normalisation\.mean/);

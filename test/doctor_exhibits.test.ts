@@ -63,10 +63,15 @@ Deno.test("exhibits hold the images' own pixels and gradients, and survive their
     const logits = await predictSplit(runtime, network, tinySet, train, { batch: 7 });
     const testLogits = await predictSplit(runtime, network, tinySet, test, { batch: 7 });
     const low = siftLow(predictions(logits), 3, 50);
-    const doubtful = await doubtfulExhibits(stock, [
+    const pools = [
       { name: "training", split: train, logits },
       { name: "test", split: test, logits: testLogits },
-    ], low);
+    ] as const;
+    const doubtful = await doubtfulExhibits(stock, pools, low);
+    // A network that sees colours the other way around is shown with the same pictures.
+    const bgr = { ...tinySet, colour: "bgr" as const, mean: tinySet.mean.toReversed() };
+    const turned = await doubtfulExhibits({ ...stock, set: bgr }, pools, low);
+    assert.deepEqual(turned.tensors, doubtful.tensors);
 
     // Each model is right on every second image, in turn.
     const { labels } = test;

@@ -51,9 +51,15 @@ export function givenFlags<T extends FlagTable>(
   const values: Record<string, unknown> = {};
   const rest = [...args];
   while (rest.length > 0) {
-    const { name, key, text } = isFlag(rest[0]) || positionals.length === 0
-      ? takeFlag(table, keys, rest)
-      : takePositional(table, positionals.shift()!, rest);
+    if (!isFlag(rest[0]) && positionals.length > 0) {
+      const [key] = positionals;
+      const name = written(key, table[key]);
+      if (takesAll(table[key])) {
+        values[key] = [...values[key] as string[] ?? [], given(name, table[key], rest.shift()!)];
+      } else values[positionals.shift()!] = parseValue(name, table[key], rest.shift()!);
+      continue;
+    }
+    const { name, key, text } = takeFlag(table, keys, rest);
     if (key in values) throw usage(`${name} is given more than once`);
     values[key] = parseValue(name, table[key], text);
   }
@@ -94,8 +100,13 @@ interface Given {
 
 const isFlag = (argument: string): boolean => argument.startsWith("-") && argument !== "-";
 
-function takePositional(table: FlagTable, key: string, rest: string[]): Given {
-  return { name: written(key, table[key]), key, text: rest.shift()! };
+/** Whether it takes every positional argument that no other takes. */
+const takesAll = (flag: Flag): boolean => flag.type === "list" && flag.positional === true;
+
+/** An argument as it stands, commas and all. */
+function given(name: string, flag: Flag, text: string): string {
+  if (text === "") throw usage(`${name} needs a value: ${flag.help}`);
+  return text;
 }
 
 /** Takes one flag and its value off the front of `rest`. */

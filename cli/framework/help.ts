@@ -103,8 +103,10 @@ const example = (called: string, { args, does }: Example, width: number): string
   `\n      ${does}`;
 
 /** A positional argument in the line that shows how a command is called. */
-const usage = ([, flag]: readonly [string, Flag]): string =>
-  flag.required ? placeholder(flag) : `[${placeholder(flag)}]`;
+const usage = ([, flag]: readonly [string, Flag]): string => {
+  const one = flag.required ? placeholder(flag) : `[${placeholder(flag)}]`;
+  return flag.type === "list" ? `${one} ..` : one;
+};
 
 function placeholder(flag: Flag): string {
   if (flag.value !== undefined) return `<${flag.value}>`;

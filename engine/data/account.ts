@@ -3,7 +3,7 @@
  * was guessed, and how images become the network's input. Every run prints it before it begins and
  * keeps it as account.json.
  */
-import { type DataSet, type Size, type Split, storedSize } from "./dataset.ts";
+import { type Colour, type DataSet, type Size, type Split, storedSize } from "./dataset.ts";
 import type { ResizeMode } from "./fit.ts";
 import { ImageFiles } from "./image_files.ts";
 import type { Guess, LeftOut } from "./notes.ts";
@@ -33,7 +33,12 @@ export interface Account {
   /** How images of another form became square; where they are files. */
   readonly resize_mode?: ResizeMode;
   /** Of bytes from 0 to 1, by channel. */
-  readonly normalisation: { readonly mean: readonly number[]; readonly std: readonly number[] };
+  readonly normalisation: {
+    readonly mean: readonly number[];
+    readonly std: readonly number[];
+    /** The order of the channels; rgb where absent. */
+    readonly colour?: Colour;
+  };
 }
 
 /** @param used the images that are worked with, by part: training, validation, test */
@@ -41,7 +46,7 @@ export function accountOf(
   set: DataSet,
   used: Readonly<Record<string, Split | undefined>>,
 ): Account {
-  const { name, source, classes, notes, height, width, channels, mean, std } = set;
+  const { name, source, classes, notes, height, width, channels, mean, std, colour } = set;
   const count = ({ labels }: Split) => {
     const counts = new Array<number>(classes.length).fill(0);
     labels.forEach((label) => counts[label]++);
@@ -70,7 +75,7 @@ export function accountOf(
     input: { height, width, channels, stored },
     resized: notes?.resized ?? resizedFrom(stored, { height, width }),
     resize_mode: set.train.images instanceof ImageFiles ? set.train.images.mode : undefined,
-    normalisation: { mean, std },
+    normalisation: { mean, std, colour },
   };
 }
 

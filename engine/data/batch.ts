@@ -107,7 +107,8 @@ export class Batches {
       const store = new Store(runtime, source, imageBytes, batch, label, rows);
       this.stores.push(store);
       if (store.bytes instanceof Variable) keep(store.bytes);
-      const options = { ...shape, ...augmentation, channels };
+      const reversed = channels > 1 && set.colour === "bgr" ? { reversed: true } : {};
+      const options = { ...shape, ...augmentation, channels, ...reversed };
       return imageBatch(store.bytes, store.places, draws, resizing, options);
     };
 

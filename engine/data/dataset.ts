@@ -23,8 +23,15 @@ export interface Augmentation {
   readonly flipVertical?: boolean;
 }
 
+/** In which order the network wants an image's colours; images lie as red, green and blue. */
+export const COLOURS = ["rgb", "bgr"] as const;
+export type Colour = typeof COLOURS[number];
+
 /** How the bytes become the network's input: (byte / 255 - mean) / std by channel. */
 export interface Preparation {
+  /** rgb where absent. */
+  readonly colour?: Colour;
+  /** By channel, in the network's order of them. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
   readonly augmentation: Augmentation;

@@ -251,13 +251,18 @@ async function picturesOf(
 
 /** The images of a split as the network sees them, without augmentation. */
 async function pictures({ runtime, set, batch }: Stock, split: Split): Promise<HostTensor> {
-  const { height, width, channels, mean, std } = set;
+  const { height, width, channels, mean, std, colour } = set;
   const rows = await RowCollector.make(runtime, set, split, batch, ({ images }) => flatten(images));
   try {
     const values = await rows.collect();
+    // Where a value lies whose colour comes first in pictures, and last in the network's input.
+    const from = (i: number) => colour === "bgr" ? i + channels - 1 - 2 * (i % channels) : i;
     // The inverse of the normalisation; bytes are clamped and rounded by their array.
     const data = Uint8Array.from(
-      Uint8ClampedArray.from(values, (v, i) => 255 * (v * std[i % channels] + mean[i % channels])),
+      Uint8ClampedArray.from(values, (_, i) => {
+        const c = from(i) % channels;
+        return 255 * (values[from(i)] * std[c] + mean[c]);
+      }),
     );
     return { dtype: "U8", shape: [split.labels.length, height, width, channels], data };
   } finally {

@@ -96,11 +96,12 @@ interface Batch {
   cropPadding: number;
   flip: boolean;
   flipVertical?: boolean;
+  reversed?: boolean;
 }
 
 /** Images from bytes, four to a word, resized, cropped at a random place and mirrored. */
 const imageBatch: Evaluate = (node, [words, indices, draws, downTaps, rightTaps]) => {
-  const { fromHeight, fromWidth, cropPadding, flip, flipVertical } = node
+  const { fromHeight, fromWidth, cropPadding, flip, flipVertical, reversed } = node
     .attributes as unknown as Batch;
   const [, height, width, channels] = node.shape;
   const stored = [fromHeight, fromWidth, channels];
@@ -120,11 +121,13 @@ const imageBatch: Evaluate = (node, [words, indices, draws, downTaps, rightTaps]
     const column = (flip && flips < 0.5 ? width - 1 - w : w) + start(rightBy);
     if (!inside([row, column], [height, width])) return 0;
     const image = indices[b] * fromHeight * fromWidth * channels;
+    const channel = reversed ? channels - 1 - c : c;
     const value = weigh(
       downTaps,
       height,
       row,
-      (r) => weigh(rightTaps, width, column, (t) => byte(image + offsetOf([r, t, c], stored))),
+      (r) =>
+        weigh(rightTaps, width, column, (t) => byte(image + offsetOf([r, t, channel], stored))),
     );
     return value / 255;
   });

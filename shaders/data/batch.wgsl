@@ -17,6 +17,7 @@
 // Cost     DOWN RIGHT bytes read and 4 written an element. An image that keeps its size is read as it
 //          is, without tables, and where nothing is random nothing is drawn: else half of a small
 //          network's step would be this on a CPU.
+// Colours  REVERSED puts out the last channel first: blue, green, red
 
 const COUNT: u32 = 98304u; // elements of y
 const HEIGHT: u32 = 32u;
@@ -29,6 +30,7 @@ const RIGHT: u32 = 2u;
 const CROP: u32 = 4u; // zeros around the image from which the crop is taken
 const FLIP: bool = true;
 const FLIP_VERTICAL: bool = false;
+const REVERSED: bool = false;
 const NONE: u32 = 0xffffffffu;
 const FRACTION: u32 = 22u;
 const HALF: u32 = 1u << (FRACTION - 1u);
@@ -131,7 +133,8 @@ fn main(
   }
   var value = 0.0;
   if (row >= 0 && row < i32(HEIGHT) && column >= 0 && column < i32(WIDTH)) {
-    value = f32(resized(load_indices(b), u32(row), u32(column), c));
+    let channel = select(c, CHANNELS - 1u - c, REVERSED);
+    value = f32(resized(load_indices(b), u32(row), u32(column), channel));
   }
   y[i] = value / 255.0;
 }

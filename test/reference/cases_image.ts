@@ -1,7 +1,7 @@
 /** Cases for the three-way check: convolution, pooling, batches from bytes. */
 
 import { imageBatch } from "../../engine/data/batch.ts";
-import type { Augmentation } from "../../engine/data/dataset.ts";
+import type { BatchShape } from "../../engine/gpu/kernels/batch.ts";
 import { tapTable } from "../../engine/data/resize.ts";
 import * as t from "../../engine/tensor/mod.ts";
 import { type Case, distinct, indices, operation, random } from "../support/check.ts";
@@ -183,7 +183,7 @@ const table = (from: number, to: number) => {
   return new t.Variable("taps", [to, 1 + width], values);
 };
 
-const batch = (name: string, augmentation: Partial<Augmentation>, [height, width] = [5, 4]) =>
+const batch = (name: string, augmentation: Partial<BatchShape>, [height, width] = [5, 4]) =>
   operation(
     `imageBatch ${name}`,
     [bytes(), indices(2, 0, 0xffffffff, 1, 2, 0), indices(3, 4)],
@@ -203,6 +203,7 @@ export const batchCases: Case[] = [
   batch("flipped both ways", { flip: true, flipVertical: true }),
   batch("cropped and flipped", { cropPadding: 1, flip: true }),
   batch("enlarged", {}, [7, 9]),
+  batch("with its channels reversed", { cropPadding: 1, reversed: true }),
   batch("made smaller, cropped and flipped", { cropPadding: 1, flip: true }, [3, 2]),
   batch("larger one way, smaller the other", { flipVertical: true }, [8, 3]),
 ];

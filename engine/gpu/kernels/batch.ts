@@ -32,6 +32,8 @@ export interface BatchShape {
   readonly flip: boolean;
   /** Mirror half of the images top to bottom. */
   readonly flipVertical?: boolean;
+  /** The last channel first. */
+  readonly reversed?: boolean;
 }
 
 /**
@@ -63,6 +65,7 @@ export function batchKernel(b: BatchShape, tapsDown: number, tapsRight: number):
       CROP: b.cropPadding,
       FLIP: b.flip,
       FLIP_VERTICAL: b.flipVertical ?? false,
+      REVERSED: b.reversed ?? false,
     },
     workgroups: Math.ceil(count / 64),
     flops: 2 * count * tapsDown * tapsRight,
