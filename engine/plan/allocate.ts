@@ -146,7 +146,7 @@ function noRoom(what: string, room: Room, cause: OutOfMemory): OutOfMemory {
 }
 
 /** From which dispatch to which each storage is in use; `kept` ones are never given up. */
-function lifetimes(
+export function lifetimes(
   dispatches: readonly Dispatch[],
   kept: ReadonlySet<Storage>,
 ): Map<Storage, Lifetime> {

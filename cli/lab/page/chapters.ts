@@ -18,4 +18,12 @@ export const chapters: readonly Entry[] = [
       "your GPU.",
     load: () => import("./chapters/ladder.ts"),
   },
+  {
+    id: "machine",
+    title: "A training step as a machine",
+    summary:
+      "The plan of a network's step: its kernels in order, memory over time, what was fused; " +
+      "forward, gradient and second derivative told apart.",
+    load: () => import("./chapters/machine.ts"),
+  },
 ];

@@ -1,0 +1,132 @@
+/**
+ * A step of a network as a machine: the kernels that a plan makes of it, in order, each told apart by
+ * the layer that it belongs to and by how often that was differentiated, with what lies in memory
+ * while it runs. Nothing of it needs a device.
+ */
+
+import type { Constraint } from "../doctor/constraint.ts";
+import { undiagnosed } from "../doctor/penalty.ts";
+import type { Module } from "../nn/module.ts";
+import { layOut, lifetimes, type MemoryUse } from "../plan/allocate.ts";
+import type { Dispatch } from "../plan/dispatch.ts";
+import type { PlanSpec } from "../plan/plan.ts";
+import { schedule } from "../plan/schedule.ts";
+import { simplify } from "../plan/simplify.ts";
+import type { Target } from "../gpu/kernels/target.ts";
+import { ancestors, gradOrZeros } from "../tensor/autograd.ts";
+import { inLayer } from "../tensor/origin.ts";
+import { mul, sub } from "../tensor/pointwise.ts";
+import { type AssignmentPair, Input, type Tensor, Variable } from "../tensor/tensor.ts";
+import { forward } from "../train/graph.ts";
+import { lossOf } from "../train/loss.ts";
+import { StepState } from "../train/state.ts";
+
+export interface StepShape {
+  readonly batch: number;
+  /** Height and width of the images. */
+  readonly size: number;
+  readonly channels: number;
+  readonly classes: number;
+}
+
+/** What is done with a batch; treating trains with a constraint on gradients. */
+export type Purpose = "evaluate" | "train" | { readonly treat: Constraint };
+
+/** A step's graph: what it leaves, and what it is fed. */
+export interface StepGraph {
+  readonly spec: PlanSpec<"logits">;
+  readonly inputs: readonly Input[];
+}
+
+/** A step of plain gradient descent, or the scores of a batch. */
+export function stepGraph(
+  network: Module,
+  { batch, size, channels, classes }: StepShape,
+  purpose: Purpose,
+): StepGraph {
+  const images = new Input("images", [batch, size, size, channels]);
+  const labels = new Input("labels", [batch], "u32");
+  const key = new Input("key", [2], "u32");
+  const rate = new Input("learning rate", []);
+  const training = purpose !== "evaluate";
+  const { graph, updates } = forward(network, { images, labels }, key, { training });
+  if (!training) return specOf({ outputs: { logits: graph.logits } });
+  const penalty = purpose === "train" ? undefined : undiagnosed(network, classes, purpose.treat);
+  const loss = lossOf(graph, { penalty }, new StepState());
+  const parameters = [...network.namedParameters()].map(([, parameter]) => parameter);
+  const gradients = gradOrZeros(loss.value, parameters);
+  const trained = inLayer("(update)", () =>
+    parameters.map((parameter, i): AssignmentPair => [
+      parameter,
+      sub(parameter, mul(gradients[i], rate)),
+    ]));
+  return specOf({ assign: [...updates, ...trained] });
+}
+
+function specOf(spec: PlanSpec<"logits">): StepGraph {
+  const nodes = ancestors(...valuesOf(spec));
+  return { spec, inputs: nodes.filter((node) => node instanceof Input) };
+}
+
+const valuesOf = ({ outputs, assign = [] }: PlanSpec): Tensor[] => [
+  ...Object.values(outputs ?? {}),
+  ...assign.map(([, value]) => value),
+];
+
+/** A kernel at its place in the plan. */
+export interface Part {
+  readonly dispatch: Dispatch;
+  readonly operation: string;
+  readonly layer: string;
+  /** 0 forward, 1 gradient, 2 gradient of a gradient; see tensor/origin.ts. */
+  readonly order: number;
+  /** Bytes of intermediate values that are in use while it runs. */
+  readonly alive: number;
+}
+
+export interface Machine {
+  readonly parts: readonly Part[];
+  readonly memory: MemoryUse;
+  /** Operations as they were written, and after simplifying. */
+  readonly written: number;
+  readonly simplified: number;
+}
+
+export function machineOf({ spec }: StepGraph, target: Target): Machine {
+  const values = valuesOf(spec);
+  const { dispatches, storageOf } = schedule(
+    Object.values(spec.outputs ?? {}),
+    spec.assign ?? [],
+    target,
+  );
+  const kept = new Set(Object.values(spec.outputs ?? {}).map(storageOf));
+  const alive = aliveAt(dispatches, kept);
+  return {
+    parts: dispatches.map((dispatch, at): Part => ({
+      dispatch,
+      operation: dispatch.node.operation.name,
+      ...dispatch.node.origin,
+      alive: alive[at],
+    })),
+    memory: layOut(dispatches, kept).use,
+    written: operationsOf(ancestors(...values)),
+    simplified: operationsOf(simplify(values).nodes),
+  };
+}
+
+const operationsOf = (nodes: readonly Tensor[]): number =>
+  nodes.filter(({ inputs }) => inputs.length > 0).length;
+
+/** Bytes of intermediate values in use at each dispatch. */
+function aliveAt(
+  dispatches: readonly Dispatch[],
+  kept: Parameters<typeof lifetimes>[1],
+): number[] {
+  const alive = dispatches.map(() => 0);
+  for (const [storage, { bytes, from, to }] of lifetimes(dispatches, kept)) {
+    if (storage instanceof Variable || storage instanceof Input) continue;
+    const last = Math.min(to, dispatches.length - 1);
+    for (let at = from; at <= last; at++) alive[at] += bytes;
+  }
+  return alive;
+}

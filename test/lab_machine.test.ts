@@ -1,0 +1,59 @@
+/** A step as a machine: what its kernels belong to, and what lies in memory while they run. */
+
+import assert from "node:assert/strict";
+import { OFF } from "../engine/doctor/constraint.ts";
+import { BLOCKS, PLAIN } from "../engine/gpu/kernels/target.ts";
+import { machineOf, type Purpose, stepGraph } from "../engine/lab/machine.ts";
+import { timesOf } from "../engine/lab/machine_time.ts";
+import { Runtime } from "../engine/plan/runtime.ts";
+import { createClassifier } from "../models/classifier.ts";
+import { classifier } from "../models/registry.ts";
+import { testGpu } from "./support/gpu.ts";
+
+const SHAPE = { batch: 4, size: 16, channels: 3, classes: 10 };
+
+function graphOf(purpose: Purpose) {
+  const options = { inChannels: 3, numClasses: 10, imageSize: 16, width: 0.25 };
+  return stepGraph(createClassifier(classifier("small"), options), SHAPE, purpose);
+}
+
+const treat: Purpose = {
+  treat: { channel: { ...OFF, weight: 0.1, layers: ["features.3"] }, space: OFF },
+};
+
+Deno.test("machine: forward, gradient and second derivative, the last above the constrained layer alone", () => {
+  const orders = (purpose: Purpose) =>
+    [...new Set(machineOf(graphOf(purpose), BLOCKS).parts.map(({ order }) => order))].sort();
+  assert.deepEqual(orders("evaluate"), [0]);
+  assert.deepEqual(orders("train"), [0, 1]);
+  assert.deepEqual(orders(treat), [0, 1, 2]);
+  const second = machineOf(graphOf(treat), BLOCKS).parts.filter(({ order }) => order === 2);
+  assert.ok(second.some(({ operation }) => operation.startsWith("conv2d")));
+  for (const { layer } of second) {
+    const [, number] = /^features\.(\d+)/.exec(layer) ?? [];
+    assert.ok(number === undefined || Number(number) > 3, layer);
+  }
+});
+
+Deno.test("machine: what is alive is at most what has memory, and less where nothing is kept", () => {
+  const [evaluated, trained] = (["evaluate", "train"] as const)
+    .map((purpose) => machineOf(graphOf(purpose), BLOCKS));
+  const peak = ({ parts }: typeof trained) => Math.max(...parts.map(({ alive }) => alive));
+  for (const machine of [evaluated, trained]) {
+    const { bytes, withoutReuse } = machine.memory.values;
+    assert.ok(peak(machine) <= bytes && bytes <= withoutReuse);
+    assert.ok(machine.simplified <= machine.written);
+  }
+  assert.ok(trained.parts.length < trained.simplified);
+  // The first map and what is made of it: 4 x 16 x 16 x 8 floats, and pooled a quarter of them.
+  assert.ok(peak(evaluated) >= 4 * 8192 && peak(evaluated) < peak(trained) / 2);
+});
+
+Deno.test("machine: every kernel has a time", async () => {
+  const runtime = new Runtime(await testGpu(), PLAIN);
+  const graph = graphOf("evaluate");
+  const times = await timesOf(runtime, graph);
+  assert.equal(times.length, machineOf(graph, PLAIN).parts.length);
+  assert.ok(times.every((ms) => ms >= 0) && times.some((ms) => ms > 0));
+  runtime.destroy();
+});
