@@ -4,7 +4,8 @@ import { build, type Evaluate, inside, offsetOf, positionOf, type Value } from "
 
 type Pair = readonly [number, number];
 
-interface Convolution {
+/** What a node of a convolution is given beside tensors, as far as its products go. */
+export interface Convolution {
   groups: number;
   stride: Pair;
   padding: Pair;
@@ -15,7 +16,7 @@ interface Convolution {
  * Calls `visit` with the places of x, w and y for every product x[..] w[..] y[..] in the form
  * <y, x * w>. The three operations of convolution each sum such products at one of the places.
  */
-function forEachProduct(
+export function forEachProduct(
   { groups, stride, padding, dilation }: Convolution,
   [x, w, y]: readonly (readonly number[])[],
   visit: (x: number, w: number, y: number) => void,

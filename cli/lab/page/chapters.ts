@@ -11,6 +11,14 @@ export const chapters: readonly Entry[] = [
     load: () => import("./chapters/tensor.ts"),
   },
   {
+    id: "convolution",
+    title: "Convolution is one trilinear form",
+    summary:
+      "Forward pass and gradients as three readings of one sum: point at any element, follow " +
+      "a strided gradient by phases and a double backward by hand.",
+    load: () => import("./chapters/convolution.ts"),
+  },
+  {
     id: "ladder",
     title: "From a loop to a block",
     summary:

@@ -21,5 +21,6 @@ export function excerpt(source: string, from: string, to: string): string {
   const start = lines.findIndex((line) => line.startsWith(from));
   const end = lines.indexOf(to, start);
   if (start < 0 || end < 0) throw new Error(`no part from "${from}" to "${to}"`);
-  return lines.slice(start, end + 1).join("\n");
+  const indent = /^ */.exec(lines[start])![0].length;
+  return lines.slice(start, end + 1).map((line) => line.slice(indent)).join("\n");
 }
