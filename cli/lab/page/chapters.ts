@@ -19,6 +19,13 @@ export const chapters: readonly Entry[] = [
     load: () => import("./chapters/convolution.ts"),
   },
   {
+    id: "norm",
+    title: "Batch normalisation, max pooling, softmax",
+    summary: "First and second derivative of three operations in which terms get lost: drop one, " +
+      "and see what notices.",
+    load: () => import("./chapters/norm.ts"),
+  },
+  {
     id: "ladder",
     title: "From a loop to a block",
     summary:
