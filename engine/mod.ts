@@ -26,10 +26,13 @@ export * from "./tensor/mod.ts";
 // Networks: layers, a pass over them, their state by PyTorch's names.
 export * from "./nn/activations.ts";
 export * from "./nn/layers.ts";
+export * from "./nn/normalisations.ts";
+export * from "./nn/resampling.ts";
 export {
   type Initializer,
   type Layout,
   Module,
+  ModuleList,
   Parameter,
   type Pass,
   type PassOptions,

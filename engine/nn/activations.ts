@@ -2,6 +2,7 @@
 
 import {
   celu,
+  clamp,
   elu,
   gelu,
   geluTanh,
@@ -14,7 +15,7 @@ import {
 } from "../tensor/activation.ts";
 import { tanh } from "../tensor/pointwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { Module } from "./module.ts";
+import { Module, Parameter } from "./module.ts";
 
 export class Tanh extends Module {
   protected forward(x: Tensor): Tensor {
@@ -28,6 +29,28 @@ export class LeakyReLU extends Module {
   }
   protected forward(x: Tensor): Tensor {
     return leakyRelu(x, this.negativeSlope);
+  }
+}
+
+/** One slope for all channels, or one for each. */
+export class PReLU extends Module {
+  readonly weight: Parameter;
+
+  constructor(numParameters = 1, init = 0.25) {
+    super();
+    this.weight = new Parameter([numParameters], { value: init });
+  }
+  protected forward(x: Tensor): Tensor {
+    return leakyRelu(x, this.weight);
+  }
+}
+
+export class Hardtanh extends Module {
+  constructor(readonly minVal = -1, readonly maxVal = 1) {
+    super();
+  }
+  protected forward(x: Tensor): Tensor {
+    return clamp(x, this.minVal, this.maxVal);
   }
 }
 

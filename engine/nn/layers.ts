@@ -10,7 +10,7 @@ import {
   avgPool2d,
   type AvgPoolOptions,
   maxPool2d,
-  type PoolOptions,
+  type MaxPoolOptions,
 } from "../tensor/pool.ts";
 import { dropout } from "../tensor/random.ts";
 import type { Shape } from "../tensor/shape.ts";
@@ -180,7 +180,7 @@ export class Identity extends Module {
 }
 
 export class MaxPool2d extends Module {
-  constructor(private readonly kernelSize: Pair, private readonly options: PoolOptions = {}) {
+  constructor(private readonly kernelSize: Pair, private readonly options: MaxPoolOptions = {}) {
     super();
   }
   protected forward(x: Tensor): Tensor {

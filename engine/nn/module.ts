@@ -138,6 +138,26 @@ export class Sequential extends Module {
   }
 }
 
+/** Modules by their numbers, for a network that applies them as it likes. */
+export class ModuleList extends Module {
+  [index: number]: Module;
+  readonly length: number;
+
+  constructor(modules: readonly Module[]) {
+    super();
+    modules.forEach((module, i) => this[i] = module);
+    this.length = modules.length;
+  }
+
+  *[Symbol.iterator](): Generator<Module> {
+    for (const [, module] of this.children()) yield module;
+  }
+
+  protected forward(): Tensor {
+    throw new Error("a ModuleList is applied module by module");
+  }
+}
+
 export interface PassOptions {
   readonly training: boolean;
   readonly key?: Tensor;

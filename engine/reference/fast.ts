@@ -223,7 +223,8 @@ const LOOPS: Record<string, Evaluate | undefined> = {
 
   maxPoolIndices: (node, [x]) => {
     const value = new Float64Array(node.size);
-    const { kernel, stride, padding } = node.attributes as unknown as PoolShape;
+    const { kernel, stride, padding, dilation = [1, 1] } = node
+      .attributes as unknown as PoolShape;
     const [, height, width, channels] = node.inputs[0].shape;
     const [, rows, columns] = node.shape;
     for (let to = 0; to < value.length; to++) {
@@ -232,8 +233,11 @@ const LOOPS: Record<string, Evaluate | undefined> = {
       const top = Math.floor(place / columns) % rows * stride[0] - padding[0];
       const left = place % columns * stride[1] - padding[1];
       let largest = -Infinity;
-      for (let h = Math.max(top, 0); h < Math.min(top + kernel[0], height); h++) {
-        for (let w = Math.max(left, 0); w < Math.min(left + kernel[1], width); w++) {
+      for (let r = 0; r < kernel[0]; r++) {
+        const h = top + r * dilation[0];
+        for (let s = 0; s < kernel[1]; s++) {
+          const w = left + s * dilation[1];
+          if (h < 0 || h >= height || w < 0 || w >= width) continue;
           const element = x[(image + h * width + w) * channels + to % channels];
           if (element > largest) [largest, value[to]] = [element, h * width + w];
         }

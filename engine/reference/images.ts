@@ -55,17 +55,19 @@ interface Pool {
   kernel: Pair;
   stride: Pair;
   padding: Pair;
+  dilation?: Pair;
 }
 
 /** For each window of a max pooling the pixel of its largest element; a NaN counts as the largest. */
 const maxPoolIndices: Evaluate = (node, [x]) => {
-  const { kernel, stride, padding } = node.attributes as unknown as Pool;
+  const { kernel, stride, padding, dilation = [1, 1] } = node.attributes as unknown as Pool;
   const { shape } = node.inputs[0];
   return build(node.shape, ([n, p, q, c]) => {
     let best: { pixel: number; value: number } | undefined;
     for (let r = 0; r < kernel[0]; r++) {
       for (let t = 0; t < kernel[1]; t++) {
-        const [h, w] = [p * stride[0] - padding[0] + r, q * stride[1] - padding[1] + t];
+        const h = p * stride[0] - padding[0] + r * dilation[0];
+        const w = q * stride[1] - padding[1] + t * dilation[1];
         if (!inside([n, h, w, c], shape)) continue;
         const value = x[offsetOf([n, h, w, c], shape)];
         if (!best || value > best.value || Number.isNaN(value)) {

@@ -14,13 +14,14 @@ import {
   poolIndicesKernel,
   poolScatterKernel,
   type PoolShape,
+  reachOf,
 } from "../gpu/kernels/pool.ts";
 import { conv2d, pair } from "./conv.ts";
 import { broadcastTo } from "./broadcast.ts";
-import { concat, slice } from "./movement.ts";
+import { concat, pad2d, slice } from "./movement.ts";
 import { defineKernels, type KernelOperation } from "./operation.ts";
-import { div } from "./pointwise.ts";
-import { mean } from "./reduce.ts";
+import { div, mul, sqrt, square } from "./pointwise.ts";
+import { max, mean } from "./reduce.ts";
 import { checkWhole, shapeError } from "./shape.ts";
 import { constant, requireTensors, type Tensor } from "./tensor.ts";
 
@@ -30,6 +31,11 @@ export interface PoolOptions {
   padding?: number | readonly [number, number];
   /** Windows may start inside the image and reach beyond it (PyTorch's ceil_mode). */
   ceilMode?: boolean;
+}
+
+export interface MaxPoolOptions extends PoolOptions {
+  /** Every which pixel of a window counts. */
+  dilation?: number | readonly [number, number];
 }
 
 const INDICES = defineKernels<PoolShape>({
@@ -84,21 +90,29 @@ function windows(extent: number, kernel: number, stride: number, padding: number
 export function maxPool2d(
   x: Tensor,
   kernelSize: number | readonly [number, number],
-  options: PoolOptions = {},
+  options: MaxPoolOptions = {},
 ): Tensor {
   requireTensors("maxPool2d", x);
   if (x.rank !== 4) throw shapeError("maxPool2d", "needs [N, H, W, C]", x.shape);
   const kernel = pair(kernelSize);
   const stride = pair(options.stride ?? kernel);
   const padding = pair(options.padding ?? 0);
+  const dilation = pair(options.dilation ?? 1);
+  const reach = reachOf({ kernel, dilation });
+  checkWhole("maxPool2d", "dilation", dilation, 1);
   checkWhole("maxPool2d", "window", kernel, 1);
   checkWhole("maxPool2d", "stride", stride, 1);
   checkWhole("maxPool2d", "padding", padding, 0);
   const [batch, inHeight, inWidth, channels] = x.shape;
   const [outHeight, outWidth] = [inHeight, inWidth].map((extent, d) =>
-    windows(extent, kernel[d], stride[d], padding[d], options.ceilMode ?? false)
+    windows(extent, reach[d], stride[d], padding[d], options.ceilMode ?? false)
   );
-  if (padding.some((p, d) => 2 * p > kernel[d]) || outHeight < 1 || outWidth < 1) {
+  // A window of which every pixel is padding would have no largest one.
+  const isEmpty = [inHeight, inWidth].some((extent, d) =>
+    2 * padding[d] > kernel[d] ||
+    Math.ceil(padding[d] / dilation[d]) * dilation[d] - padding[d] >= extent
+  );
+  if (isEmpty || outHeight < 1 || outWidth < 1) {
     throw shapeError("maxPool2d", `a ${kernel.join(" x ")} window doesn't fit`, x.shape);
   }
   const pool: PoolShape = {
@@ -111,12 +125,13 @@ export function maxPool2d(
     kernel,
     stride,
     padding,
+    ...dilation.some((d) => d > 1) && { dilation },
   };
   const indices = INDICES.node([x], outputShape(pool), pool, "u32");
   return poolGather(x, indices, pool);
 }
 
-export interface AvgPoolOptions extends Omit<PoolOptions, "ceilMode"> {
+export interface AvgPoolOptions extends PoolOptions {
   /** Whether padded zeros count in the mean (PyTorch's default). */
   countIncludePad?: boolean;
 }
@@ -131,7 +146,8 @@ export function avgPool2d(
   if (x.rank !== 4) throw shapeError("avgPool2d", "needs [N, H, W, C]", x.shape);
   const [height, width] = pair(kernelSize);
   checkWhole("avgPool2d", "window", [height, width], 1);
-  const { stride = [height, width], padding = 0, countIncludePad = true } = options;
+  const { stride = [height, width], padding = 0, countIncludePad = true, ceilMode } = options;
+  if (ceilMode) return hangingAvgPool2d(x, [height, width], options);
   const box = (channels: number) =>
     broadcastTo(constant(1 / (height * width)), [height, width, 1, channels]);
   const channels = x.shape[3];
@@ -139,6 +155,44 @@ export function avgPool2d(
   if (countIncludePad || pair(padding).every((p) => p === 0)) return average;
   const inside = broadcastTo(constant(1), [1, x.shape[1], x.shape[2], 1]);
   return div(average, conv2d(inside, box(1), { stride, padding }));
+}
+
+/** The same where windows may hang over: of those the mean is over what lies in the padded image. */
+function hangingAvgPool2d(
+  x: Tensor,
+  kernel: readonly [number, number],
+  { stride: given = kernel, padding: around = 0, countIncludePad = true }: AvgPoolOptions,
+): Tensor {
+  const [stride, padding] = [pair(given), pair(around)];
+  const beyond = [x.shape[1], x.shape[2]].map((extent, d) => {
+    const count = windows(extent, kernel[d], stride[d], padding[d], true);
+    return Math.max((count - 1) * stride[d] + kernel[d] - extent - 2 * padding[d], 0);
+  });
+  const [down, right] = padding.map((pad, d) => pad + beyond[d]);
+  const ones = broadcastTo(constant(1), [1, x.shape[1], x.shape[2], 1]);
+  const [top, left] = padding;
+  const inside = countIncludePad
+    ? broadcastTo(constant(1), [1, x.shape[1] + 2 * top, x.shape[2] + 2 * left, 1])
+    : pad2d(ones, top, top, left, left);
+  const means = (image: Tensor) => avgPool2d(image, kernel, { stride });
+  return div(
+    means(pad2d(x, top, down, left, right)),
+    means(pad2d(inside, 0, beyond[0], 0, beyond[1])),
+  );
+}
+
+/**
+ * The Euclidean norm of each window. One that hangs over counts as if it went on as it is, as in
+ * PyTorch.
+ */
+export function lpPool2d(
+  x: Tensor,
+  kernelSize: number | readonly [number, number],
+  options: Pick<PoolOptions, "stride" | "ceilMode"> = {},
+): Tensor {
+  requireTensors("lpPool2d", x);
+  const [height, width] = pair(kernelSize);
+  return sqrt(mul(avgPool2d(square(x), kernelSize, options), height * width));
 }
 
 /** The mean over height and width: [N, H, W, C] to [N, C]. */
@@ -161,15 +215,24 @@ export function adaptiveAvgPool2d(x: Tensor, output: number | readonly [number, 
     if (rows === 1 && columns === 1) return mean(x, [1, 2], { keepDims: true });
     return avgPool2d(x, [height / rows, width / columns]);
   }
-  return adaptiveMean(adaptiveMean(x, 1, rows), 2, columns);
+  return adaptive(adaptive(x, 1, rows, mean), 2, columns, mean);
 }
 
-function adaptiveMean(x: Tensor, axis: number, count: number): Tensor {
+/** The largest element of such windows. */
+export function adaptiveMaxPool2d(x: Tensor, output: number | readonly [number, number]): Tensor {
+  requireTensors("adaptiveMaxPool2d", x);
+  if (x.rank !== 4) throw shapeError("adaptiveMaxPool2d", "needs [N, H, W, C]", x.shape);
+  const [rows, columns] = pair(output);
+  checkWhole("adaptiveMaxPool2d", "output", [rows, columns], 1);
+  return adaptive(adaptive(x, 1, rows, max), 2, columns, max);
+}
+
+function adaptive(x: Tensor, axis: number, count: number, combine: typeof mean): Tensor {
   const extent = x.shape[axis];
   const parts = Array.from({ length: count }, (_, i) => {
     const start = Math.floor(i * extent / count);
     const end = Math.ceil((i + 1) * extent / count);
-    return mean(slice(x, axis, start, end), [axis], { keepDims: true });
+    return combine(slice(x, axis, start, end), [axis], { keepDims: true });
   });
   return concat(parts, axis);
 }

@@ -1,6 +1,6 @@
 // y[n,p,q,c] = position h * IN_WIDTH + w of the largest x[n,h,w,c] in the window that starts at
-// (p STRIDE_H - PAD_H, q STRIDE_W - PAD_W); the first one in row-major order at a tie. Pixels of
-// the padding take no part.
+// (p STRIDE_H - PAD_H, q STRIDE_W - PAD_W) and takes every DILATION-th pixel; the first one in
+// row-major order at a tie. Pixels of the padding take no part.
 //
 // Layout   x [N, H, W, C], y [N, P, Q, C] (u32)
 // Threads  one invocation an element of y, neighbours on neighbouring channels; an element is four
@@ -19,6 +19,8 @@ const STRIDE_H: u32 = 2u;
 const STRIDE_W: u32 = 2u;
 const PAD_H: u32 = 0u;
 const PAD_W: u32 = 0u;
+const DILATION_H: u32 = 1u;
+const DILATION_W: u32 = 1u;
 const WORKGROUP: u32 = 64u;
 
 // begin types
@@ -58,8 +60,10 @@ fn main(
 
   // The first pixel of the window that lies in the image. A padding is at most half a window, so
   // there is one.
-  let top = max(p * STRIDE_H, PAD_H) - PAD_H;
-  let left = max(q * STRIDE_W, PAD_W) - PAD_W;
+  let above = max(p * STRIDE_H, PAD_H) - p * STRIDE_H;
+  let before = max(q * STRIDE_W, PAD_W) - q * STRIDE_W;
+  let top = p * STRIDE_H + (above + DILATION_H - 1u) / DILATION_H * DILATION_H - PAD_H;
+  let left = q * STRIDE_W + (before + DILATION_W - 1u) / DILATION_W * DILATION_W - PAD_W;
 
   let image = n * IN_HEIGHT * IN_WIDTH;
   var where_ = U(top * IN_WIDTH + left);
@@ -69,8 +73,8 @@ fn main(
     // @unroll
     for (var b = 0u; b < KERNEL_W; b++) {
       // A pixel before the image wraps around: it is past the end too.
-      let h = p * STRIDE_H + a - PAD_H;
-      let w = q * STRIDE_W + b - PAD_W;
+      let h = p * STRIDE_H + a * DILATION_H - PAD_H;
+      let w = q * STRIDE_W + b * DILATION_W - PAD_W;
       let inside = h < IN_HEIGHT && w < IN_WIDTH;
       let position = select(top * IN_WIDTH + left, h * IN_WIDTH + w, inside);
       let value = load_x((image + position) * CHANNELS + c);

@@ -145,6 +145,14 @@ export const cases: Readonly<Record<string, TestModel>> = {
     strides: [2, 2],
     auto_pad: "SAME_UPPER",
   }),
+  "MaxPool with dilation": one("MaxPool", { kernel_shape: [2, 3], dilations: [2, 3] }),
+  "MaxPool with dilation, padding and ceil_mode": one("MaxPool", {
+    kernel_shape: [3, 3],
+    dilations: [2, 2],
+    pads: [1, 1, 1, 1],
+    strides: [2, 2],
+    ceil_mode: 1,
+  }),
   AveragePool: one("AveragePool", { kernel_shape: [2, 2], strides: [2, 2] }),
   "AveragePool with padding": one("AveragePool", { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }),
   "AveragePool with counted padding": one("AveragePool", {
@@ -190,6 +198,22 @@ export const cases: Readonly<Record<string, TestModel>> = {
     { perm: [0, 3, 1, 2] },
   ]], { w: floats([3, 5], 1) }),
   "MatMul of rows": one("MatMul", {}, { w: floats([8, 4], 1) }),
+  "MatMul of many matrices": one("MatMul", {}, { w: floats([3, 8, 4], 1) }),
+  "MatMul of one matrix and many": {
+    nodes: [{ op: "MatMul", inputs: ["w", "x"], outputs: ["z"] }],
+    tensors: { w: floats([2, 1, 5, 6], 1) },
+  },
+  // softmax(q k^T) v, the channels being the heads.
+  "MatMul of attention": {
+    nodes: [
+      { op: "MatMul", inputs: ["x", "q"], outputs: ["xq"] },
+      { op: "Transpose", inputs: ["x"], outputs: ["xt"], attributes: { perm: [0, 1, 3, 2] } },
+      { op: "MatMul", inputs: ["xq", "xt"], outputs: ["scores"] },
+      { op: "Softmax", inputs: ["scores"], outputs: ["share"], attributes: { axis: -1 } },
+      { op: "MatMul", inputs: ["share", "x"], outputs: ["z"] },
+    ],
+    tensors: { q: floats([8, 8], 1) },
+  },
   Add: one("Add", {}, { b: floats([3, 1, 1], 1) }),
   "Add of columns": one("Add", {}, { b: floats([8], 1) }),
   Sub: one("Sub", {}, { b: scalar(0.3) }),
@@ -289,6 +313,20 @@ export const cases: Readonly<Record<string, TestModel>> = {
     { mode: "linear", coordinate_transformation_mode: "align_corners" },
     [1, 1, 2, 2],
   ),
+  "Resize by cubes": resized({ mode: "cubic" }, [1, 1, 2, 1.5]),
+  "Resize by cubes to corners": resized({
+    mode: "cubic",
+    coordinate_transformation_mode: "align_corners",
+    cubic_coeff_a: f(-0.5),
+  }, [1, 1, 2, 2]),
+  "Resize by cubes inside alone": resized(
+    { mode: "cubic", exclude_outside: 1 },
+    [1, 1, 0.5, 2],
+  ),
+  "Resize of some axes": {
+    ...resized({ mode: "linear", axes: [3, 2] }, [2, 1.5]),
+    opset: 18,
+  },
   "Resize to sizes": {
     nodes: [{
       op: "Resize",

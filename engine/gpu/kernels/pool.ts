@@ -27,7 +27,13 @@ export interface PoolShape {
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
   readonly padding: readonly [number, number];
+  /** Every which pixel of a window counts, where not every one does. */
+  readonly dilation?: readonly [number, number];
 }
+
+/** Rows and columns from a window's first pixel to its last, both included. */
+export const reachOf = ({ kernel, dilation = [1, 1] }: Pick<PoolShape, "kernel" | "dilation">) =>
+  [0, 1].map((d) => dilation[d] * (kernel[d] - 1) + 1);
 
 const inSize = (p: PoolShape) => p.batch * p.inHeight * p.inWidth * p.channels;
 const outSize = (p: PoolShape) => p.batch * p.outHeight * p.outWidth * p.channels;
@@ -49,7 +55,8 @@ function geometry(p: PoolShape) {
 
 function describe(name: string, p: PoolShape): string {
   const image = `[${p.batch}, ${p.inHeight}, ${p.inWidth}, ${p.channels}]`;
-  return `${name} ${image} by ${p.kernel.join(" x ")}, stride ${p.stride.join(" x ")}`;
+  const every = p.dilation ? `, dilation ${p.dilation.join(" x ")}` : "";
+  return `${name} ${image} by ${p.kernel.join(" x ")}, stride ${p.stride.join(" x ")}${every}`;
 }
 
 /** A name, a type and a number of values. */
@@ -89,7 +96,10 @@ function poolKernel(
 export function poolIndicesKernel(p: PoolShape, target: Target): Kernel {
   const x: Values = ["x", "f32", inSize(p)], y: Values = ["y", "u32", outSize(p)];
   return {
-    ...poolKernel("maxPoolIndices", indicesShader, p, [x], y, geometry(p), target),
+    ...poolKernel("maxPoolIndices", indicesShader, p, [x], y, {
+      ...geometry(p),
+      ...p.dilation && { DILATION_H: p.dilation[0], DILATION_W: p.dilation[1] },
+    }, target),
     flops: outSize(p) * p.kernel[0] * p.kernel[1],
     bytes: 4 * (inSize(p) + outSize(p)),
   };
@@ -115,7 +125,10 @@ export function poolScatterKernel(p: PoolShape, target: Target): Kernel {
   const x: Values = ["x", "f32", inSize(p)], y: Values = ["y", "f32", outSize(p)];
   const indices: Values = ["indices", "u32", outSize(p)];
   return {
-    ...poolKernel("poolScatter", scatterShader, p, [y, indices], x, geometry(p), target),
+    ...poolKernel("poolScatter", scatterShader, p, [y, indices], x, {
+      ...geometry(p),
+      ...p.dilation && { KERNEL_H: reachOf(p)[0], KERNEL_W: reachOf(p)[1] },
+    }, target),
     flops: outSize(p),
     bytes: 4 * (2 * outSize(p) + inSize(p)),
   };

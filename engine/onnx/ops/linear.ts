@@ -1,5 +1,6 @@
 /** Matrix products: linear layers, of rows or of what has more axes before the last. */
 
+import { bmm } from "../../tensor/bmm.ts";
 import { matmul } from "../../tensor/matmul.ts";
 import { reshape } from "../../tensor/movement.ts";
 import { add, mul } from "../../tensor/pointwise.ts";
@@ -17,9 +18,10 @@ function gemm(at: At): Value {
 
 function product(at: At): Value {
   const [left, right] = [shapeOf(at.x), shapeOf(at.input(1))];
-  if (right.length !== 2 || left.length < 2) {
-    at.refuse(`multiplies [${left}] and [${right}]: the second must be a matrix`);
+  if (right.length < 2 || left.length < 2) {
+    at.refuse(`multiplies [${left}] and [${right}]: both must have two axes or more`);
   }
+  if (right.length > 2) return plain(bmm(inPlainOrder(at.x), inPlainOrder(at.input(1))));
   // What lies as images with channels last is rows already.
   const [lead, order] = rows(at.x);
   const a = reshape(lead, [numel(left.slice(0, -1)), left[left.length - 1]]);

@@ -229,17 +229,11 @@ function bordered(
   mode: "reflect" | "edge",
   at: At,
 ): Value {
-  const extent = shapeOf(x)[axis];
-  if (mode === "reflect" && Math.max(before, after) >= extent) {
+  if (mode === "reflect" && Math.max(before, after) >= shapeOf(x)[axis]) {
     at.refuse("mirrors more than there is");
   }
-  const one = (i: number) => sliced(x, axis, i, i + 1, 1, at);
-  const first = Array.from({ length: before }, (_, i) => one(mode === "edge" ? 0 : before - i));
-  const last = Array.from(
-    { length: after },
-    (_, i) => one(mode === "edge" ? extent - 1 : extent - 2 - i),
-  );
-  return joined([...first, x, ...last], axis, at);
+  const { tensor, order } = laid(x);
+  return { tensor: t.padAxis(tensor, order.indexOf(axis), before, after, mode), order };
 }
 
 /** Blocks of channels become blocks of pixels: [N, b b C, H, W] to [N, C, H b, W b]. */

@@ -32,19 +32,11 @@ function batchNormalization(at: At): Value {
   };
 }
 
-/** (x - mean) / sqrt(variance + eps) over some axes in memory, which are kept. */
-function standardized(x: t.Tensor, axes: readonly number[], eps: number): t.Tensor {
-  const average = t.mean(x, axes, { keepDims: true });
-  return t.mul(t.sub(x, average), t.rsqrt(t.add(t.variance(x, average, axes), eps)));
-}
-
 function instanceNormalization(at: At): Value {
   const order = channelsLast(shapeOf(at.x).length);
-  const x = inOrder(at.x, order);
-  const space = order.slice(1, -1).map((_, d) => d + 1);
   const [weight, bias] = [inPlainOrder(at.input(1)), inPlainOrder(at.input(2))];
-  const y = standardized(x, space, at.float("epsilon", 1e-5));
-  return { tensor: t.add(t.mul(y, weight), bias), order };
+  const x = inOrder(at.x, order);
+  return { tensor: t.instanceNorm(x, { weight, bias }, at.float("epsilon", 1e-5)), order };
 }
 
 function layerNormalization(at: At): Value {
@@ -52,7 +44,7 @@ function layerNormalization(at: At): Value {
   const first = axisOf(at.int("axis", -1), shape.length);
   const { tensor, order } = laid(at.x);
   const axes = order.map((axis, d) => (axis >= first ? d : -1)).filter((d) => d >= 0);
-  const y = standardized(tensor, axes, at.float("epsilon", 1e-5));
+  const y = t.standardize(tensor, axes, at.float("epsilon", 1e-5));
   // Weights are of the last axes as ONNX means them; they are brought to how the value lies.
   const own = (i: number) => {
     const value = at.input(i);
@@ -62,42 +54,34 @@ function layerNormalization(at: At): Value {
     ]);
     return inOrder(raised, order);
   };
-  const scaled = t.mul(y, own(1));
-  return { tensor: at.has(2) ? t.add(scaled, own(2)) : scaled, order };
+  const bias = at.has(2) ? own(2) : undefined;
+  return { tensor: t.affine(y, { weight: own(1), bias }), order };
 }
 
 /** Set 21 has weights of the channels, set 18 of the groups. */
 function groupNormalization(at: At): Value {
-  const [batch, channels, ...space] = shapeOf(at.x);
+  const [, channels, ...space] = shapeOf(at.x);
   const groups = at.int("num_groups", 1);
   const order = channelsLast(2 + space.length);
-  const x = inOrder(at.x, order);
-  const pixels = t.numel(space);
-  const grouped = t.reshape(x, [batch, pixels, groups, channels / groups]);
-  const y = standardized(grouped, [1, 3], at.float("epsilon", 1e-5));
   const own = (i: number) => {
     const w = inPlainOrder(at.input(i));
-    return t.reshape(w, w.size === channels ? [groups, channels / groups] : [groups, 1]);
+    if (w.size === channels) return w;
+    return t.reshape(t.broadcastTo(t.reshape(w, [groups, 1]), [groups, channels / groups]), [-1]);
   };
-  return { tensor: t.reshape(t.add(t.mul(y, own(1)), own(2)), x.shape), order };
+  const of = { weight: own(1), bias: own(2) };
+  const x = inOrder(at.x, order);
+  return { tensor: t.groupNorm(x, groups, of, at.float("epsilon", 1e-5)), order };
 }
 
 /** x / (bias + alpha / size sum of squares over channels nearby)^beta */
 function localResponse(at: At): Value {
   const size = at.int("size", 1);
   const order = channelsLast(shapeOf(at.x).length);
-  const x = inOrder(at.x, order);
-  const [last, channels] = [x.rank - 1, x.shape[x.rank - 1]];
-  const before = Math.floor((size - 1) / 2);
-  const squares = t.square(x);
-  const near = Array.from({ length: size }, (_, i) => {
-    const starts = x.shape.map((_, d) => d === last ? i - before : 0);
-    return t.window(squares, starts, x.shape);
-  }).filter((_, i) => Math.abs(i - before) < channels);
-  const sum = near.reduce((a, b) => t.add(a, b));
-  const scale = t.add(t.mul(sum, at.float("alpha", 1e-4) / size), at.float("bias", 1));
-  const power = t.exp(t.mul(t.log(scale), -at.float("beta", 0.75)));
-  return { tensor: t.mul(x, power), order };
+  const options = {
+    ...{ alpha: at.float("alpha", 1e-4), beta: at.float("beta", 0.75), k: at.float("bias", 1) },
+    before: Math.floor((size - 1) / 2),
+  };
+  return { tensor: t.localResponseNorm(inOrder(at.x, order), size, options), order };
 }
 
 function lpNormalization(at: At): Value {

@@ -13,28 +13,37 @@ function poolOf(at: At, x: t.Tensor) {
   const kernel = pairOf(at, "kernel_shape", 1);
   const extents = [x.shape[1], x.shape[2]] as const;
   const { stride, dilation, before, after } = windowsOf(at, kernel, extents);
-  if (dilation.some((d) => d !== 1)) at.refuse("has dilated windows, which pools here have not");
   const beyond = extents.map((extent, d) => {
-    const rest = extent + before[d] + after[d] - kernel[d];
+    const rest = extent + before[d] + after[d] - dilation[d] * (kernel[d] - 1) - 1;
     const span = rest / stride[d];
     const more = Math.ceil(span) * stride[d] - rest;
     // A window that would begin in the padding behind the image is left out.
     const begins = Math.ceil(span) * stride[d] < extent + before[d];
     return at.int("ceil_mode", 0) === 1 && begins ? more : 0;
   }) as unknown as Pair;
-  return { kernel, stride, before, after, beyond };
+  return { kernel, stride, dilation, before, after, beyond };
+}
+
+function undilated(at: At, x: t.Tensor) {
+  const pool = poolOf(at, x);
+  if (pool.dilation.some((d) => d !== 1)) at.refuse("has dilated windows, which averages have not");
+  return pool;
 }
 
 function maxPool(at: At): Value {
   if (at.node.outputs[1]) at.refuse("gives indices, which are used");
   const x = images(at.x);
-  const { kernel, stride, before, after, beyond } = poolOf(at, x);
+  const { kernel, stride, dilation, before, after, beyond } = poolOf(at, x);
   const behind = after.map((pad, d) => pad + beyond[d]);
+  const isDilated = dilation.some((d) => d > 1);
   const isEven = before.every((pad, d) => pad === behind[d] && 2 * pad <= kernel[d]);
-  if (isEven) return pooled(t.maxPool2d(x, kernel, { stride, padding: before }), at);
+  if (isEven && !isDilated) return pooled(t.maxPool2d(x, kernel, { stride, padding: before }), at);
   const around = [before[0], behind[0], before[1], behind[1]] as const;
   const outside = t.mul(t.sub(1, coverage(x, around)), LOW);
-  return pooled(t.maxPool2d(t.add(t.pad2d(x, ...around), outside), kernel, { stride }), at);
+  return pooled(
+    t.maxPool2d(t.add(t.pad2d(x, ...around), outside), kernel, { stride, dilation }),
+    at,
+  );
 }
 
 const pooled = (y: t.Tensor, at: At): Value => likeInput(fromImages(y), at);
@@ -46,7 +55,7 @@ function coverage(x: t.Tensor, around: readonly [number, number, number, number]
 
 function averagePool(at: At): Value {
   const x = images(at.x);
-  const { kernel, stride, before, after, beyond } = poolOf(at, x);
+  const { kernel, stride, before, after, beyond } = undilated(at, x);
   const around = [before[0], after[0] + beyond[0], before[1], after[1] + beyond[1]] as const;
   const sums = t.avgPool2d(t.pad2d(x, ...around), kernel, { stride });
   const counted = at.int("count_include_pad", 0) === 1
@@ -64,7 +73,7 @@ function averagePool(at: At): Value {
 /** The p-norm of each window. */
 function lpPool(at: At): Value {
   const x = images(at.x);
-  const { kernel, stride, before, after, beyond } = poolOf(at, x);
+  const { kernel, stride, before, after, beyond } = undilated(at, x);
   if (at.int("p", 2) !== 2) at.refuse("takes another norm than the Euclidean one");
   const around = [before[0], after[0] + beyond[0], before[1], after[1] + beyond[1]] as const;
   const mean = t.avgPool2d(t.pad2d(t.square(x), ...around), kernel, { stride });

@@ -1,12 +1,8 @@
-/**
- * Resizing. Along each axis it is a product with a fixed matrix, one row for each new pixel with the
- * shares of the old ones in it; so its gradients are products too.
- */
+/** Resizing, with every way in which ONNX places pixels. */
 
-import { matmul } from "../../tensor/matmul.ts";
-import { permute, reshape } from "../../tensor/movement.ts";
-import { isKnown, known, laid, shapeOf, type Value } from "../value.ts";
-import type { At, Operator } from "./at.ts";
+import { cubic, linear, resizeAxis, type Shares } from "../../tensor/interpolate.ts";
+import { isKnown, laid, shapeOf, type Value } from "../value.ts";
+import { type At, axisOf, type Operator } from "./at.ts";
 
 /** Where the middle of new pixel i lies among the old ones. */
 function sourceOf(
@@ -34,31 +30,25 @@ const ROUNDINGS: Readonly<Record<string, (x: number) => number>> = {
   ceil: Math.ceil,
 };
 
-/** The shares of old pixels in new ones, [now, old], row-major. */
-function shares(at: At, old: number, now: number, scale: number): number[] {
-  const isUpsample = at.node.op === "Upsample";
-  const mode = at.text("mode", "nearest");
-  const place = sourceOf(
-    isUpsample || at.opset < 11
-      ? "asymmetric"
-      : at.text("coordinate_transformation_mode", "half_pixel"),
-    at,
-  );
-  const rounding = isUpsample || at.opset < 11
-    ? "floor"
-    : at.text("nearest_mode", "round_prefer_floor");
-  const inside = (i: number) => Math.min(Math.max(i, 0), old - 1);
-  const matrix = Array<number>(now * old).fill(0);
-  for (let i = 0; i < now; i++) {
-    const x = place(i, scale, old, now);
-    if (mode === "nearest") matrix[i * old + inside(ROUNDINGS[rounding](x))] = 1;
-    else {
-      const low = Math.floor(x);
-      matrix[i * old + inside(low)] += low + 1 - x;
-      matrix[i * old + inside(low + 1)] += x - low;
-    }
-  }
-  return matrix;
+/** The shares of old pixels in the new one of a number, among so many. */
+function sharesOf(at: At, old: number, now: number, scale: number): (i: number) => Shares {
+  const isOld = at.node.op === "Upsample" || at.opset < 11;
+  const transform = isOld ? "asymmetric" : at.text("coordinate_transformation_mode", "half_pixel");
+  const place = sourceOf(transform, at);
+  const rounding = isOld ? "floor" : at.text("nearest_mode", "round_prefer_floor");
+  const excludes = at.int("exclude_outside", 0) === 1;
+  const taps = {
+    nearest: (x: number): Shares => [[ROUNDINGS[rounding](x), 1]],
+    linear,
+    cubic: cubic(at.float("cubic_coeff_a", -0.75)),
+  }[at.text("mode", "nearest") as "nearest" | "linear" | "cubic"];
+  return (i) => {
+    const all = taps(place(i, scale, old, now));
+    if (!excludes) return all;
+    const inside = all.filter(([at]) => at >= 0 && at < old);
+    const sum = inside.reduce((total, [, share]) => total + share, 0);
+    return inside.map(([at, share]) => [at, share / sum] as const);
+  };
 }
 
 /** The new extents and scales: stated by either, as an attribute, or as one of the inputs. */
@@ -67,34 +57,37 @@ function target(at: At, shape: readonly number[]) {
   const place = isOld ? 1 : 2;
   const floats = at.node.attributes.get("scales")?.floats;
   const given = floats?.length ? floats : at.has(place) ? at.known(place).values : [];
-  if (given.length === shape.length) {
-    return shape.map((extent, d) => ({ now: Math.floor(extent * given[d]), scale: given[d] }));
+  const axes = at.ints("axes")?.map((axis) => axisOf(axis, shape.length)) ?? [...shape.keys()];
+  const ofAxis = (values: readonly number[], d: number) => values[axes.indexOf(d)];
+  if (given.length === axes.length) {
+    return shape.map((extent, d) => {
+      const scale = ofAxis(given, d) ?? 1;
+      return { now: Math.floor(extent * scale), scale };
+    });
   }
   const sizes = at.has(3) ? at.known(3).values : at.refuse("states neither scales nor sizes");
-  if (sizes.length !== shape.length) at.refuse("resizes some axes alone");
-  return shape.map((extent, d) => ({
-    now: d === 0 ? extent : sizes[d],
-    scale: d === 0 ? 1 : sizes[d] / extent,
-  }));
+  if (sizes.length !== axes.length) at.refuse(`states ${sizes.length} sizes of ${axes.length}`);
+  if (at.text("keep_aspect_ratio_policy", "stretch") !== "stretch") {
+    at.refuse("keeps the ratio of the sides");
+  }
+  return shape.map((extent, d) => {
+    const now = d === 0 ? extent : ofAxis(sizes, d) ?? extent;
+    return { now, scale: now / extent };
+  });
 }
 
 function resize(at: At): Value {
-  if (!["nearest", "linear"].includes(at.text("mode", "nearest"))) {
+  if (!["nearest", "linear", "cubic"].includes(at.text("mode", "nearest"))) {
     at.refuse(`interpolates by ${at.text("mode", "")}`);
   }
+  if (at.int("antialias", 0) === 1) at.refuse("smooths what it makes smaller (antialias)");
   if (isKnown(at.x)) return at.refuse("resizes constants");
   const shape = shapeOf(at.x);
   return target(at, shape).reduce<Value>((value, { now, scale }, axis) => {
     if (now === shape[axis] && scale === 1) return value;
     const { tensor, order } = laid(value);
-    const d = order.indexOf(axis);
-    const matrix = laid(known(shares(at, shape[axis], now, scale), [now, shape[axis]])).tensor;
-    // The axis comes last for the product, and back after it.
-    const last = [...tensor.shape.keys()].filter((i) => i !== d).concat(d);
-    const moved = permute(tensor, last);
-    const rows = reshape(moved, [tensor.size / shape[axis], shape[axis]]);
-    const product = reshape(matmul(rows, matrix, { transB: true }), moved.shape.with(-1, now));
-    return { tensor: permute(product, last.map((_, i) => last.indexOf(i))), order };
+    const shares = sharesOf(at, shape[axis], now, scale);
+    return { tensor: resizeAxis(tensor, order.indexOf(axis), now, shares), order };
   }, at.x);
 }
 
