@@ -41,4 +41,12 @@ export const chapters: readonly Entry[] = [
       "forward, gradient and second derivative told apart.",
     load: () => import("./chapters/machine.ts"),
   },
+  {
+    id: "doctor",
+    title: "Model Doctor, live",
+    summary:
+      "A network that goes by the background: where it looks, which kernels a class lives on, " +
+      "and a treatment beside its control and its placebo.",
+    load: () => import("./chapters/doctor.ts"),
+  },
 ];
