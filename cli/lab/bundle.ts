@@ -27,6 +27,15 @@ const packages: esbuild.Plugin = {
 /** Packages' own imports of packages, which stand in no import map, are resolved from where they lie. */
 const isOurs = (importer: string) => importer.startsWith(join(page, "../../.."));
 
+/** Readers of files that lie beside others ask for paths; a page is given single files and never does. */
+const host: esbuild.Plugin = {
+  name: "host",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:path$/ }, ({ path }) => ({ path, namespace: "host" }));
+    onLoad({ filter: /.*/, namespace: "host" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 /** @throws Error where a chapter doesn't compile: it is a defect of the program, named with its line */
 export async function bundle(): Promise<Files> {
   try {
@@ -44,7 +53,7 @@ export async function bundle(): Promise<Files> {
       chunkNames: "parts/[name]-[hash]",
       loader: { ".wgsl": "text" },
       logLevel: "silent",
-      plugins: [packages],
+      plugins: [packages, host],
     });
     const files = outputFiles.map(({ path, contents }) =>
       [relative(page, path).replaceAll("\\", "/"), new Uint8Array(contents)] as const

@@ -3,6 +3,7 @@
 import { html } from "lit-html";
 import type { Chapter } from "../chapter.ts";
 import { diagnosisFigure } from "../figures/diagnosis.ts";
+import { ownFigure } from "../figures/own.ts";
 import { sightFigure, type SightState } from "../figures/sight.ts";
 import { trialFigure } from "../figures/trial.ts";
 import { display, math } from "../parts/math.ts";
@@ -14,6 +15,9 @@ const body = () => {
   const sight = sightFigure(START);
   const diagnosis = diagnosisFigure({ images: 10, asked: 0 });
   const trial = trialFigure({ steps: 60, channel: 1, space: 10, asked: 0, points: [] });
+  const own = ownFigure({
+    ...{ model: "resnet18", classes: 10, size: 32, scaling: "imagenet", layer: "", given: 0 },
+  });
   return html`
     <h1>Model Doctor, live</h1>
     <p class="lead">
@@ -70,6 +74,13 @@ const body = () => {
       data sets, with intervals, and what does not, is told in the method's README
       (<code>engine/doctor/README.md</code>).
     </p>
+
+    <h2>Your own</h2>
+    <p>
+      Drop a network on the figure, as ONNX or as the weights of one that this engine knows, and some
+      images. Nothing leaves the browser: the files are read by this page and computed on your GPU.
+    </p>
+    ${own.element}
 
     ${questions(18, [
       {
