@@ -1,7 +1,7 @@
 /**
  * Networks that PyTorch exported, against what it computes of them in float64: logits, and every
  * weight's gradient of first and of second order. Three are of models/, and are held to the numbers of
- * the registered ones; six nobody here wrote the layers of. test/reference/onnx_networks.py makes them.
+ * the registered ones; seven nobody here wrote the layers of. test/reference/onnx_networks.py makes them.
  */
 
 import assert from "node:assert/strict";
@@ -123,9 +123,10 @@ const FEATURES: Readonly<Record<string, string>> = {
   unet: "AveragePool",
   transposed: "conv.2.Mul",
   keras: "conv2.2.Relu",
+  attention: "conv.2.Relu",
 };
 
-for (const name of ["convnext", "regnet", "ghostnet", "unet", "transposed", "keras"]) {
+for (const name of Object.keys(FEATURES)) {
   Deno.test(`${name}: PyTorch's logits and gradients of both orders`, async () => {
     const c: Reference = JSON.parse(await Deno.readTextFile(new URL(`${name}.json`, FOLDER)));
     const network = await load(name);

@@ -47,7 +47,7 @@ export function describeNetwork(network: Module, image: Shape): Stage[] {
     .map((node) => ({ node, layer: node.origin.layer, pixels: pixelsOf(node) }));
   const names = new Set([...network.namedModules()].map(([name]) => name));
   const depth = sharedDepth(steps.map(({ layer }) => layer).filter((name) => names.has(name)));
-  const isJoin = joins(ofImages);
+  const kindOf = kinds(ofImages);
   const counted = new Set<Parameter>();
   return runsOf(steps, ({ layer }) => partOf(layer, depth, names)).flatMap(({ part, of }) => {
     const sized = Map.groupBy(withSqueezed(of), ({ pixels }) => pixels.join(" x "));
@@ -57,7 +57,7 @@ export function describeNetwork(network: Module, image: Shape): Stage[] {
       part: labelOf(part, group, groups.length > 1, names),
       pixels: group[0].pixels,
       channels: group.at(-1)!.node.shape.at(-1) ?? 1,
-      does: tally(group.flatMap(({ node }) => kindOf(node, isJoin) ?? [])),
+      does: tally(group.flatMap(({ node }) => kindOf(node) ?? [])),
       parameters: sizeOf(group.flatMap(({ node }) => firstUsed(node, ofImages, counted))),
       macs: group.reduce((sum, { node }) => sum + multiplyAdds(node), 0),
     }));
@@ -122,33 +122,42 @@ function labelOf(
 }
 
 /** What a node does, where a table of layers tells it. */
-function kindOf(node: Tensor, isJoin: (node: Tensor) => boolean): string | undefined {
-  const { operation: { name }, inputs, shape } = node;
-  const weights = inputs.length > 1 ? parameterIn(inputs[1]) : undefined;
-  switch (name) {
-    case "conv2d":
-    case "conv2dInputGrad": {
-      if (!weights) return name === "conv2d" ? "average" : undefined;
-      const [height, width, channels] = inputs[1].shape;
-      const into = inputs[0].shape[3];
-      const groups = name === "conv2d" ? into / channels : 1;
-      return [
-        `${height} x ${width}`,
-        name === "conv2dInputGrad" && "transposed",
-        groups > 1 && (groups === into ? "depthwise" : `in ${groups} groups`),
-      ].filter(Boolean).join(" ");
+function kinds(ofImages: ReadonlySet<Tensor>): (node: Tensor) => string | undefined {
+  const isJoin = joins(ofImages);
+  return (node) => {
+    switch (node.operation.name) {
+      case "conv2d":
+      case "conv2dInputGrad":
+        return convolutionKind(node, ofImages);
+      case "matmul":
+        return parameterIn(node.inputs[1]) ? "linear" : undefined;
+      case "maxPoolIndices":
+        return "max pool";
+      case "sum":
+        return averages(node) ? "average" : undefined;
+      case "concat":
+        return "concat";
+      default:
+        return node.shape.length === 4 && isJoin(node) ? "sum" : undefined;
     }
-    case "matmul":
-      return weights ? "linear" : "product";
-    case "maxPoolIndices":
-      return "max pool";
-    case "sum":
-      return averages(node) ? "average" : undefined;
-    case "concat":
-      return "concat";
-    default:
-      return shape.length === 4 && isJoin(node) ? "sum" : undefined;
-  }
+  };
+}
+
+/** Of a convolution with weights its kernel; average pools and products of maps are ones without. */
+function convolutionKind(
+  { operation: { name }, inputs: [x, filters] }: Tensor,
+  ofImages: ReadonlySet<Tensor>,
+): string | undefined {
+  if (ofImages.has(filters)) return "product";
+  const isTransposed = name === "conv2dInputGrad";
+  if (!parameterIn(filters)) return isTransposed ? undefined : "average";
+  const [height, width, channels] = filters.shape;
+  const groups = isTransposed ? 1 : x.shape[3] / channels;
+  return [
+    `${height} x ${width}`,
+    isTransposed && "transposed",
+    groups > 1 && (channels === 1 ? "depthwise" : `in ${groups} groups`),
+  ].filter(Boolean).join(" ");
 }
 
 /** Whether a sum is over the pixels of a map. */

@@ -1,4 +1,4 @@
-"""Makes onnx/*.onnx.gz and onnx/*.json: networks as PyTorch exports them, and what it computes of six of them
+"""Makes onnx/*.onnx.gz and onnx/*.json: networks as PyTorch exports them, and what it computes of seven of them
 in float64: logits, and the gradients of cross entropy and of a penalty on a gradient, so of second order.
 Weights, images and labels come from the formula, so the files hold but a number for each tensor, which packs
 well. PyTorch 1.13 or later, and nothing else (Debian: python3-torch)."""
@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import sys
 
 import formula
 import torch
@@ -145,6 +146,26 @@ class Keras(nn.Module):
         return self.dense(y.permute(0, 2, 3, 1).flatten(1)).softmax(1)
 
 
+class Attention(nn.Module):
+    """A map's pixels look at each other: PyTorch's own attention, then one written out, as BoTNet has it."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = conv(CHANNELS, 16, 3, nn.GELU, stride=2, padding=1)
+        self.norm, self.own = nn.LayerNorm(16), nn.MultiheadAttention(16, 4, batch_first=True)
+        self.qkv, self.conv = nn.Conv2d(16, 48, 1), conv(16, 24, 3, stride=2, padding=1)
+        self.fc = nn.Linear(24, CLASSES)
+
+    def forward(self, x):
+        x = self.stem(x)
+        y = self.norm(x.flatten(2).transpose(1, 2))
+        x = x + self.own(y, y, y, need_weights=False)[0].transpose(1, 2).reshape(x.shape)
+        q, k, v = self.qkv(x).reshape(len(x), 3, 2, 8, -1).unbind(1)
+        share = (q.transpose(2, 3) @ k * 8**-0.5).softmax(-1)
+        x = x + (share @ v.transpose(2, 3)).transpose(2, 3).reshape(x.shape)
+        return self.fc(self.conv(x).mean((2, 3)))
+
+
 def export(name, net, x):
     """With weights that are not the formula's: one number for each tensor, no two the same."""
     for i, value in enumerate(net.state_dict().values()):
@@ -196,6 +217,7 @@ def case(net, layer, x):
     }
 
 
+asked = sys.argv[1:]  # names, or all of them
 images = formula.images(BATCH, CHANNELS, SIZE, SEED)
 for name, make, layer in (
     ("convnext", convnext, "2.dwconv"),
@@ -204,11 +226,15 @@ for name, make, layer in (
     ("unet", UNet, "down2.0"),
     ("transposed", Transposed, "conv.0"),
     ("keras", Keras, "conv1.0"),
+    ("attention", Attention, "stem.0"),
 ):
+    if asked and name not in asked:
+        continue
     x = images.permute(0, 2, 3, 1) if make is Keras else images
     with open(os.path.join(FOLDER, f"{name}.json"), "w") as file:
         json.dump(case(make(), layer, x.double()), file)
         file.write("\n")
     export(name, make(), x)
 for name, net in (("resnet18", ResNet18()), ("mobilenetv2", MobileNetV2()), ("squeezenet", SqueezeNet())):
-    export(name, net, images)
+    if not asked or name in asked:
+        export(name, net, images)
