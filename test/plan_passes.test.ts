@@ -2,6 +2,7 @@
 
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { PLAIN } from "../engine/gpu/kernels/target.ts";
+import { bundle } from "../engine/plan/bundles.ts";
 import { joinEpilogues } from "../engine/plan/epilogues.ts";
 import { storedNodes } from "../engine/plan/fuse.ts";
 import { writeInPlace } from "../engine/plan/in_place.ts";
@@ -46,17 +47,17 @@ Deno.test("pairs: a wanted value and its only reader become one item where the r
   const next = t.sub(w, velocity);
   const { items, stored } = listOf(velocity, next);
   deepEqual(writes(items), [[velocity], [next]]);
-  const joined = joinPairs(items, stored);
+  const joined = joinPairs(items);
   deepEqual(writes(joined), [[velocity, next]]);
   deepEqual(joined[0].reads, [v, g, w]);
   deepEqual(writes(items), [[velocity], [next]], "the list that it was given is as it was");
 
   const other = t.exp(velocity);
   const twice = listOf(velocity, next, other);
-  deepEqual(joinPairs(twice.items, twice.stored), twice.items, "read by two");
+  deepEqual(joinPairs(twice.items), twice.items, "read by two");
   const wide = Array.from({ length: 6 }, () => random([8])).reduce<t.Tensor>(t.add, velocity);
   const many = listOf(velocity, wide);
-  deepEqual(joinPairs(many.items, many.stored), many.items, "more operands than a kernel binds");
+  deepEqual(joinPairs(many.items), many.items, "more operands than a kernel binds");
 });
 
 Deno.test("pairs, epilogues: what a chain reads repeated too has to be in memory first", async () => {
@@ -69,7 +70,7 @@ Deno.test("pairs, epilogues: what a chain reads repeated too has to be in memory
     const z = t.mul(y, t.broadcastTo(t.reshape(y, [4]), y.shape));
     for (const wanted of [[z], [y, z]]) {
       const { items, stored, wanted: kept } = listOf(...wanted);
-      deepEqual(joinPairs(items, stored), items, what);
+      deepEqual(joinPairs(items), items, what);
       deepEqual(joinEpilogues(items, kept, PLAIN), items, what);
       const found = await (await testRuntime()).evaluate(wanted);
       const error = relativeError(found.at(-1)!, interpret([z])[0]);
@@ -123,6 +124,70 @@ Deno.test("in place: what is read later, or in another order, is copied at the e
   const both = writeInPlace(listOf(next).items, [[b, next], [a, next]]);
   deepEqual([writes(both.items), reads(both.items).at(-1)], [[[b], [a]], [b]]);
   throws(() => writeInPlace([], [[a, b], [b, a]]), /another assigned variable's old value/);
+});
+
+/** The items of what variables become, on the memory that they have, bundled. */
+function bundled(assign: t.AssignmentPair[], bindings = 8, outputs: t.Tensor[] = []) {
+  const { items } = listOf(...outputs, ...assign.map(([, value]) => value));
+  const placed = writeInPlace(items, assign);
+  const kept = new Set([...assign.map(([variable]) => variable), ...outputs]);
+  return bundle(placed.items, kept, { ...PLAIN, bindings });
+}
+
+/** The labels of the variables that items write, in the order of the alphabet. */
+const namesOf = (items: readonly Item[]) =>
+  items.map(({ writes }) => writes.map((v) => (v as t.Variable).label).sort().join(""));
+
+Deno.test("bundles: small chains over as many elements are one kernel, as many as it binds", () => {
+  const variables = "abcde".split("").map((name) => new t.Variable(name, [8], random([8]).initial));
+  const rate = random([]);
+  const assign = variables.map((v) => [v, t.mul(v, rate)] as const);
+  deepEqual(namesOf(bundled(assign)), ["abcde"]);
+  deepEqual(namesOf(bundled(assign, 4)), ["abc", "de"], "the rate takes a binding");
+  // A channel's statistics are seen under several shapes.
+  const seen = assign.map(([v, value], k) => {
+    const under = t.reshape(v, [1, 1, 1, 8]);
+    return [v, k % 2 ? value : t.reshape(t.mul(under, rate), [8])] as const;
+  });
+  deepEqual(namesOf(bundled(seen, 12)), ["abcde"]);
+
+  const large = Array.from({ length: 2 }, () => random([5000]));
+  const separate = large.map((v) => [v, t.mul(v, rate)] as const);
+  deepEqual(writes(bundled(separate)), [[large[0]], [large[1]]], "started in no time");
+  const count = new t.Variable("f", [8], new Uint32Array(8));
+  const types = [variables[0], count].map((v) => [v, t.add(v, v)] as const);
+  deepEqual(namesOf(bundled(types)), ["a", "f"], "of one type");
+});
+
+Deno.test("bundles: what others need is computed before them, what they read is kept until then", () => {
+  const [a, b, c] = [random([4]), random([4]), random([4])];
+  // The sum needs a's new value; b's may wait for c's.
+  const next = t.exp(a);
+  const total = t.sum(next);
+  const assign = [[b, t.neg(b)], [a, next], [c, t.square(c)]] as const;
+  const list = bundled([...assign], 8, [total]);
+  deepEqual(list.map(({ node }) => node.operation.name), ["exp", "sum", "square"]);
+  deepEqual(writes(list)[2], [b, c]);
+
+  // Repeated, an element is needed by all: what overwrites it is no part of the same kernel.
+  const one = random([1]);
+  const spread = t.mul(b, t.broadcastTo(one, [4]));
+  const turned = bundled([[b, spread], [one, t.neg(one)]]);
+  deepEqual(writes(turned), [[b], [one]]);
+});
+
+Deno.test("bundles: what is for the bundle alone stays in registers", async () => {
+  const [x, scale] = [random([4]), random([4])];
+  const inner = t.exp(x);
+  const [y, z] = [t.mul(inner, scale), t.add(t.square(inner), x)];
+  const { items } = listOf(inner, y, z);
+  const kept = new Set<t.Tensor>([y, z]);
+  deepEqual(writes(bundle(items, kept, PLAIN)), [[y, z]]);
+  const found = await (await testRuntime()).evaluate([inner, y, z]);
+  for (const [k, node] of [inner, y, z].entries()) {
+    const error = relativeError(found[k], interpret([node])[0]);
+    ok(error < 1e-6, `result ${k}: off by ${error}`);
+  }
 });
 
 Deno.test("a reduction in parts is split in one way, whoever asks for it", () => {

@@ -14,18 +14,16 @@ export interface ChainLeaf {
 export interface FusedChain {
   readonly chain: Chain;
   readonly leaves: readonly ChainLeaf[];
-  /** The nodes whose values the chain's results are. */
-  readonly nodes: readonly Tensor[];
+  /** The node whose value the chain's result is. */
+  readonly node: Tensor;
 }
 
 /**
  * The chain that computes a pointwise or repeated node, or what a reduction reduces.
  * @param stored the nodes whose values lie in memory; see fuse.ts
- * @param before a stored pointwise node that `node` reads and that the chain computes too, as its
- *   first result
  */
-export function chainOf(node: Tensor, stored: ReadonlySet<Tensor>, before?: Tensor): FusedChain {
-  return new ChainWriter(stored, node, before).write();
+export function chainOf(node: Tensor, stored: ReadonlySet<Tensor>): FusedChain {
+  return new ChainWriter(stored, node).write();
 }
 
 /** The node computed on the way that a reshape renames, if it is such a reshape. */
@@ -46,7 +44,6 @@ class ChainWriter {
   constructor(
     private readonly stored: ReadonlySet<Tensor>,
     private readonly node: Tensor,
-    private readonly before?: Tensor,
   ) {}
 
   write(): FusedChain {
@@ -54,24 +51,22 @@ class ChainWriter {
     const reduction = node.operation.kind === "reduce";
     const [input] = node.inputs;
     const root = reduction ? inlineSource(input, this.stored) ?? input : node;
-    const first = this.before ? [this.valueOf(this.before, root.shape)] : [];
     const result = reduction ? this.valueOf(root, root.shape) : this.compute(root, root.shape);
     const chain: Chain = {
       label: this.label(root),
       shape: root.shape,
       leaves: this.leaves.map(({ tensor, shape }) => ({ shape, dtype: tensor.dtype })),
       values: this.values,
-      results: [...first, result],
+      results: [result],
       dtype: root.dtype,
     };
-    return { chain, leaves: this.leaves, nodes: this.before ? [this.before, node] : [node] };
+    return { chain, leaves: this.leaves, node };
   }
 
   private valueOf(node: Tensor, shape: Shape): string {
     let name = this.names.get(node);
     if (!name) {
-      const read = this.stored.has(node) && node !== this.before;
-      name = read ? this.leaf(node, shape) : this.compute(node, shape);
+      name = this.stored.has(node) ? this.leaf(node, shape) : this.compute(node, shape);
       this.names.set(node, name);
     }
     return name;
@@ -114,8 +109,7 @@ class ChainWriter {
       seen.add(node);
       if (node.operation.kind === "pointwise") names.add(node.operation.name);
       for (const input of node.inputs) {
-        const computed = !this.stored.has(input) || input === this.before;
-        if (computed && this.names.has(input) && !seen.has(input)) visit(input);
+        if (!this.stored.has(input) && this.names.has(input) && !seen.has(input)) visit(input);
       }
     };
     visit(root);

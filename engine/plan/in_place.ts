@@ -71,7 +71,7 @@ function copy(target: Variable, node: Tensor): Item {
     results: ["x0"],
     ...{ shape, dtype },
   };
-  return { ...chainItem({ chain, leaves: [{ tensor: node, shape }], nodes: [target] }), node };
+  return { ...chainItem({ chain, leaves: [{ tensor: node, shape }], node: target }), node };
 }
 
 /** The item on the memory that its nodes have. */

@@ -36,11 +36,10 @@ export interface KernelItem extends Entry {
 export type Item = ChainItem | KernelItem;
 
 /** A reduction where its last node is one. */
-export function chainItem({ chain, leaves, nodes }: FusedChain): ChainItem {
-  const node = nodes.at(-1)!;
+export function chainItem({ chain, leaves, node }: FusedChain): ChainItem {
   const combine = node.operation.kind === "reduce" ? node.operation.combine : undefined;
   const reads = leaves.map(({ tensor }) => tensor);
-  return { kind: "chain", node, reads, writes: nodes, chain, leaves, combine };
+  return { kind: "chain", node, reads, writes: [node], chain, leaves, combine };
 }
 
 /** @param node what the steps are known by, where it is not what they write */

@@ -5,30 +5,29 @@
 
 import { sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { chainOf } from "./fused_chain.ts";
 import { MAX_LEAVES, MAX_VALUES } from "./fuse.ts";
-import { type ChainItem, chainItem, type Item, readersOf, readsOnce } from "./item.ts";
+import { type ChainItem, type Item, readersOf, readsOnce } from "./item.ts";
+import { joined } from "./join.ts";
 
-/** @param stored the nodes whose values lie in memory; see fuse.ts */
-export function joinPairs(items: readonly Item[], stored: ReadonlySet<Tensor>): Item[] {
+export function joinPairs(items: readonly Item[]): Item[] {
   const readers = readersOf(items);
   /** The pointwise nodes so far that are computed alone, and their items. */
   const single = new Map<Tensor, ChainItem>();
   const gone = new Set<Item>();
-  const joined = items.map((item) => {
+  const paired = items.map((item) => {
     const { node } = item;
     if (item.kind !== "chain" || node.operation.kind !== "pointwise") return item;
     const before = item.leaves.map(({ tensor }) => tensor).find((tensor) =>
       single.has(tensor) && readers.get(tensor)!.length === 1 && readsOnce(item, tensor) &&
       tensor.dtype === node.dtype && sameShape(tensor.shape, node.shape)
     );
-    const both = before && chainOf(node, stored, before);
+    const both = before && joined(single.get(before)!, item);
     if (both && both.leaves.length < MAX_LEAVES && both.chain.values.length <= MAX_VALUES) {
       gone.add(single.get(before)!);
-      return chainItem(both);
+      return both;
     }
     single.set(node, item);
     return item;
   });
-  return joined.filter((item) => !gone.has(item));
+  return paired.filter((item) => !gone.has(item));
 }

@@ -8,12 +8,14 @@
  *     pairs       a wanted value with its only reader        items -> items
  *     epilogues   a chain behind a kernel                    items -> items
  *     in place    new values right into their variables      items -> items
+ *     bundles     small chains that may run at one time      items -> items
  *     lower       kernels and their buffers                  items -> dispatches
  */
 
 import type { Target } from "../gpu/kernels/target.ts";
 import { sameShape, shapeError } from "../tensor/shape.ts";
 import type { AssignmentPair, Tensor, Variable } from "../tensor/tensor.ts";
+import { bundle } from "./bundles.ts";
 import type { Dispatch, Storage } from "./dispatch.ts";
 import { joinEpilogues } from "./epilogues.ts";
 import { storedNodes } from "./fuse.ts";
@@ -45,12 +47,14 @@ export function schedule(
   const stored = storedNodes(graph.nodes, wanted);
 
   const separate = itemsOf(graph.nodes, stored, target);
-  const paired = joinPairs(separate, stored);
+  const paired = joinPairs(separate);
   const joined = joinEpilogues(paired, wanted, target);
   const assigned = assign.map(([variable, value]) => [variable, graph.of(value)] as const);
   const { items, storageOf } = writeInPlace(joined, assigned);
+  const kept = new Set([...assign.map(([variable]) => variable), ...[...wanted].map(storageOf)]);
+  const bundled = bundle(items, kept, target);
 
-  const dispatches = items.flatMap((item) =>
+  const dispatches = bundled.flatMap((item) =>
     stepsOf(item, target).map((step) => ({ ...step, node: item.node }))
   );
   return { dispatches, storageOf: (tensor) => storageOf(graph.of(tensor)) };

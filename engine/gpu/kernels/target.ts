@@ -44,6 +44,8 @@ export interface Target {
   readonly workgroupThreads: number;
   /** Most workgroups of a dispatch in one dimension. */
   readonly workgroupsPerDimension: number;
+  /** Most buffers of a kernel. */
+  readonly bindings: number;
   /** Most bytes of an operand. */
   readonly operandBytes: number;
   /**
@@ -66,6 +68,7 @@ export const PLAIN: Target = {
   workgroupMemory: 0,
   workgroupThreads: 256,
   workgroupsPerDimension: WORKGROUPS_PER_DIMENSION,
+  bindings: 8,
   operandBytes: 1 << 27,
   moveCost: Infinity,
 };
@@ -103,6 +106,7 @@ export interface TargetDevice {
     readonly maxComputeWorkgroupsPerDimension: number;
     readonly maxTextureDimension2D: number;
     readonly maxStorageBufferBindingSize: number;
+    readonly maxStorageBuffersPerShaderStage: number;
   };
 }
 
@@ -125,6 +129,7 @@ export function targetFor(device: TargetDevice): Target {
   const { target, isCpu, gathers, subgroupSize, tuning, adapter, facts, limits } = device;
   if (target) return namedTargets[target];
   const own = {
+    bindings: limits.maxStorageBuffersPerShaderStage,
     operandBytes: limits.maxStorageBufferBindingSize,
     textureRows: limits.maxTextureDimension2D,
     workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
