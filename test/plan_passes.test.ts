@@ -6,9 +6,11 @@ import { bundle } from "../engine/plan/bundles.ts";
 import { joinEpilogues } from "../engine/plan/epilogues.ts";
 import { storedNodes } from "../engine/plan/fuse.ts";
 import { writeInPlace } from "../engine/plan/in_place.ts";
-import { type Item, readersOf } from "../engine/plan/item.ts";
+import { type BundledItem, readersOf, sourceOf } from "../engine/plan/item.ts";
 import { itemsOf, stepsOf } from "../engine/plan/lower.ts";
 import { joinPairs } from "../engine/plan/pairs.ts";
+import { joinTwins } from "../engine/plan/twins.ts";
+import { updateEarly } from "../engine/plan/updates.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { interpret } from "../engine/reference/interpreter.ts";
 import { random, relativeError, testRuntime } from "./support/check.ts";
@@ -24,8 +26,8 @@ function listOf(...wanted: t.Tensor[]) {
   return { items: Object.freeze(items), stored, wanted: new Set(wanted) };
 }
 
-const writes = (items: readonly Item[]) => items.map((item) => item.writes);
-const reads = (items: readonly Item[]) => items.map((item) => item.reads);
+const writes = (items: readonly BundledItem[]) => items.map((item) => item.writes);
+const reads = (items: readonly BundledItem[]) => items.map((item) => item.reads);
 
 Deno.test("items: one for each node with memory, inputs before results, with what they read", () => {
   const [x, w, bias] = [random([2, 6, 6, 4]), random([3, 3, 4, 8]), random([8])];
@@ -77,6 +79,48 @@ Deno.test("pairs, epilogues: what a chain reads repeated too has to be in memory
       ok(error < 1e-6, `${what}: off by ${error}`);
     }
   }
+});
+
+Deno.test("twins: sums that read a large operand in common are one kernel, side by side", async () => {
+  const [g, x, mean] = [random([4, 6, 6, 8]), random([4, 6, 6, 8]), random([8])];
+  const sumOf = (value: t.Tensor) => t.middle(t.SUM, t.reshape(value, [1, 144, 8]));
+  const flat = sumOf(g);
+  const weighted = sumOf(t.mul(g, t.sub(x, t.broadcastTo(mean, x.shape))));
+  const { items } = listOf(flat, weighted);
+  const joined = joinTwins(items);
+  deepEqual(writes(joined), [[flat, weighted]]);
+  deepEqual(joined[0].reads.map(sourceOf), [g, x, mean], "g once");
+  const found = await (await testRuntime()).evaluate([flat, weighted]);
+  for (const [k, node] of [flat, weighted].entries()) {
+    const error = relativeError(found[k], interpret([node])[0]);
+    ok(error < 1e-6, `sum ${k}: off by ${error}`);
+  }
+
+  // The second needs the first, or shares nothing large with it.
+  const center = t.broadcastTo(t.reshape(flat, [8]), g.shape);
+  const variance = sumOf(t.square(t.sub(g, center)));
+  const after = listOf(flat, variance);
+  deepEqual(joinTwins(after.items), after.items);
+  const others = listOf(flat, sumOf(t.square(x)));
+  deepEqual(joinTwins(others.items), others.items);
+});
+
+Deno.test("updates: a new value is computed once it can be, behind what reads the old one", () => {
+  const [w, x, cotangent] = [random([3, 3, 4, 8]), random([2, 9, 9, 4]), random([2, 9, 9, 8])];
+  const y = t.conv2d(x, w, { padding: 1 });
+  const [gw, gx] = t.grad(t.sum(t.mul(y, cotangent)), [w, x]);
+  const [old, other] = [t.exp(w), t.log(x)];
+  const next = t.sub(w, t.mul(gw, 0.1));
+  const { items } = listOf(gw, gx, old, other, next);
+  const names = (list: readonly BundledItem[]) =>
+    list.slice(-5).map(({ node }) => node.operation.name);
+  const [input, weight] = ["conv2dInputGrad", "conv2dWeightGrad"];
+  deepEqual(names(items), [input, weight, "exp", "log", "sub"]);
+  // The old weights have readers; the weight gradient is wanted by the update alone, and adds up.
+  deepEqual(names(updateEarly(items, [[w, next]])), [input, "exp", weight, "sub", "log"]);
+  deepEqual(updateEarly(items, []), items);
+  const late = listOf(next, t.exp(w));
+  deepEqual(updateEarly(late.items, [[w, next]]), late.items, "the old value is read later");
 });
 
 Deno.test("epilogues: a chain goes behind the kernel that nobody else reads", () => {
@@ -135,7 +179,7 @@ function bundled(assign: t.AssignmentPair[], bindings = 8, outputs: t.Tensor[] =
 }
 
 /** The labels of the variables that items write, in the order of the alphabet. */
-const namesOf = (items: readonly Item[]) =>
+const namesOf = (items: readonly BundledItem[]) =>
   items.map(({ writes }) => writes.map((v) => (v as t.Variable).label).sort().join(""));
 
 Deno.test("bundles: small chains over as many elements are one kernel, as many as it binds", () => {
@@ -187,6 +231,28 @@ Deno.test("bundles: what is for the bundle alone stays in registers", async () =
   for (const [k, node] of [inner, y, z].entries()) {
     const error = relativeError(found[k], interpret([node])[0]);
     ok(error < 1e-6, `result ${k}: off by ${error}`);
+  }
+});
+
+Deno.test("bundles: what is made of a sum is computed in its last kernel", async () => {
+  const [x, scale, average] = [random([40, 30, 8]), random([8]), random([8])];
+  const mean = t.div(t.sum(x, [0, 1]), 1200);
+  const next = t.add(t.mul(average, 0.9), t.mul(mean, 0.1));
+  const scaled = t.mul(mean, scale);
+  const { items } = listOf(mean, next, scaled);
+  const placed = writeInPlace(items, [[average, next]]);
+  const [item, ...rest] = bundle(placed.items, new Set<t.Tensor>([average, scaled]), PLAIN);
+  deepEqual(rest, []);
+  deepEqual(item.writes, [average, scaled], "the mean and the sum stay in registers");
+  const steps = stepsOf(item, PLAIN);
+  equal(steps.length, 2, "the parts, and what they come to");
+  deepEqual(steps[1].buffers.slice(1), [scale, average, scaled]);
+
+  const runtime = await testRuntime();
+  const found = await runtime.evaluate([mean, next, scaled]);
+  for (const [k, node] of [mean, next, scaled].entries()) {
+    const error = relativeError(found[k], interpret([node])[0]);
+    ok(error < 1e-5, `value ${k}: off by ${error}`);
   }
 });
 

@@ -30,6 +30,8 @@ export interface Kernel {
   readonly bytes: number;
   /** Whether a chain of pointwise operations can stand at its end; see kernels/epilogue.ts. */
   readonly takesEpilogue?: boolean;
+  /** Whether it stores sums by a slot `result`, where a tail may go on from them; see reduce.ts. */
+  readonly takesTail?: boolean;
   /** Other ways to compute the same; see kernels/variant.ts. */
   readonly tunable?: Tunable;
 }

@@ -1,19 +1,21 @@
 /**
  * A pass: small chains that run over as many elements and may run at one time become one kernel with
- * several results. A step has hundreds of them, a channel's statistics and the updates of vectors,
- * and each takes longer to start than to compute.
+ * several results, and what is made of a reduction's sums is computed as they are stored. A step has
+ * hundreds of them, a channel's statistics and the updates of vectors, and each takes longer to start
+ * than to compute.
  *
  * The list is gone through once. A small chain waits, with others like it, until an item comes that
  * needs what they compute or overwrites what they read; so what waits is independent of what waits
- * beside it, and of all that has passed it.
+ * beside it, and of all that has passed it. What adds up waits only for chains that follow at once: it
+ * reads much, and that memory is wanted.
  */
 
 import type { Target } from "../gpu/kernels/target.ts";
 import { product } from "../gpu/kernels/extents.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { MAX_VALUES } from "./fuse.ts";
-import { type ChainItem, type Item, readersOf } from "./item.ts";
-import { bindingsOf, isWhole, joined, spaceOf } from "./join.ts";
+import { type BundledItem, type ChainItem, type Item, readersOf, type TailedItem } from "./item.ts";
+import { bindingsOf, continued, isWhole, joined, spaceOf } from "./join.ts";
 
 /** Elements up to which a kernel takes longer to start than to run, and memory may wait. */
 const SMALL = 4096;
@@ -26,63 +28,116 @@ export function bundle(
   items: readonly Item[],
   kept: ReadonlySet<Tensor>,
   target: Target,
-): Item[] {
-  const bundled: Item[] = [];
-  const waiting = new Map<string, ChainItem>();
+): BundledItem[] {
+  const bundled: BundledItem[] = [];
+  const waiting = new Map<string, BundledItem>();
   const pass = (kind: string) => {
     bundled.push(waiting.get(kind)!);
     waiting.delete(kind);
   };
   for (const item of items) {
-    const kind = isSmall(item) ? kindOf(item) : undefined;
-    const alike = kind === undefined ? undefined : waiting.get(kind);
-    const both = alike && isSmall(item) ? bundleOf(alike, item, target) : undefined;
+    const kind = isSmall(item) ? kindOf(item) : addsUp(item) ? SUMS : undefined;
+    // What follows a reduction at once is better computed there than with others.
+    const joins = item.kind === "chain" && firstOf([SUMS, kindOf(item)], (kind) => {
+      const before = waiting.get(kind);
+      const both = before && bothOf(before, item, target);
+      return both && { kind, both };
+    });
     for (const [other, before] of waiting) {
-      if (!(both && other === kind) && mustFollow(item, before)) pass(other);
+      if (joins && joins.kind === other) continue;
+      if (mustFollow(item, before) || (other === SUMS && !isSmall(item))) pass(other);
     }
-    if (kind === undefined) bundled.push(item);
+    if (joins) waiting.set(joins.kind, joins.both);
+    else if (kind === undefined) bundled.push(item);
     else {
-      if (!both && waiting.has(kind)) pass(kind);
-      waiting.set(kind, both ?? item as ChainItem);
+      if (waiting.has(kind)) pass(kind);
+      waiting.set(kind, item);
     }
   }
   for (const kind of waiting.keys()) pass(kind);
   return withoutUnread(bundled, kept);
 }
 
+/** The kind of what adds up. */
+const SUMS = "sums";
+
+function firstOf<T, R>(list: readonly T[], make: (one: T) => R | undefined): R | undefined {
+  for (const one of list) {
+    const made = make(one);
+    if (made) return made;
+  }
+}
+
 function isSmall(item: Item): item is ChainItem {
-  return item.kind === "chain" && !item.combine && product(item.chain.shape) <= SMALL;
+  return item.kind === "chain" && product(item.chain.shape) <= SMALL;
+}
+
+/** Whether the item's last kernel may go on from what it adds up. */
+function addsUp(item: Item): boolean {
+  return item.kind === "reduce" ||
+    (item.kind === "kernels" && item.steps.at(-1)!.kernel.takesTail === true);
 }
 
 /** What chains have in common that can be joined. */
-const kindOf = ({ chain }: ChainItem) => `${chain.dtype} ${spaceOf(chain).join()}`;
+const kindOf = ({ chain }: Pick<ChainItem, "chain">) => `${chain.dtype} ${spaceOf(chain).join()}`;
 
 /** Whether the order of two items matters: one needs what the other overwrites or computes. */
-function mustFollow(item: Item, before: Item): boolean {
+function mustFollow(item: Item, before: BundledItem): boolean {
   const common = (a: readonly Tensor[], b: readonly Tensor[]) => a.some((one) => b.includes(one));
   return common(item.reads, before.writes) || common(item.writes, before.reads) ||
     common(item.writes, before.writes);
 }
 
-/** Both chains as one; undefined where an element needs others of what is overwritten, or too much. */
-function bundleOf(first: ChainItem, second: ChainItem, target: Target): ChainItem | undefined {
-  const space = spaceOf(first.chain);
-  const written = new Set([...first.writes, ...second.writes]);
-  const touching = [...first.leaves, ...second.leaves].filter(({ tensor }) => written.has(tensor));
-  if (!touching.every((leaf) => isWhole(leaf, space))) return undefined;
+/** Both as one; undefined where an element needs others of what is overwritten, or too much. */
+function bothOf(
+  first: BundledItem,
+  second: ChainItem,
+  target: Target,
+): BundledItem | undefined {
+  if (first.kind !== "chain") return withMore(first, second, target);
   const both = joined(first, second);
-  const fits = bindingsOf(both) <= target.bindings && both.chain.values.length <= MAX_VALUES;
-  return fits ? both : undefined;
+  return fits(both, bindingsOf(both), target) ? both : undefined;
+}
+
+/** What adds up, going on with a chain; undefined if that is none over its sums. */
+function withMore(
+  first: Exclude<BundledItem, ChainItem>,
+  chain: ChainItem,
+  target: Target,
+): TailedItem | undefined {
+  const head = first.kind === "tailed" ? first.head : first;
+  const [sum] = head.writes;
+  if (`${sum.dtype} ${spaceOf(sum).join()}` !== kindOf(chain)) return undefined;
+  if (chain.writes.some((tensor) => head.reads.includes(tensor))) return undefined;
+  const both = continued(first, chain);
+  // A kernel binds what it adds up, or, where that is in parts, the parts.
+  const { length } = head.kind === "reduce" ? head.leaves : head.steps.at(-1)!.buffers;
+  const inputs = Math.max(length, head.writes.length);
+  return fits(both.tail, inputs + bindingsOf(both.tail, head.writes), target) ? both : undefined;
+}
+
+function fits({ chain, leaves, writes }: ChainItem, bindings: number, target: Target): boolean {
+  const space = spaceOf(chain);
+  return leaves.every((leaf) => !writes.includes(leaf.tensor) || isWhole(leaf, space)) &&
+    bindings <= target.bindings && chain.values.length <= MAX_VALUES;
 }
 
 /** The items without results that were for members of their own bundle alone. */
-function withoutUnread(items: readonly Item[], kept: ReadonlySet<Tensor>): Item[] {
+function withoutUnread(
+  items: readonly BundledItem[],
+  kept: ReadonlySet<Tensor>,
+): BundledItem[] {
   const readers = readersOf(items);
-  return items.map((item) => {
-    if (item.kind !== "chain" || item.writes.length === 1) return item;
-    const read = item.writes.map((tensor) => kept.has(tensor) || readers.has(tensor));
-    const wanted = <T>(list: readonly T[]) => list.filter((_, k) => read[k]);
+  const needed = (tensor: Tensor) => kept.has(tensor) || readers.has(tensor);
+  const trimmed = (item: ChainItem): ChainItem => {
+    const wanted = <T>(list: readonly T[]) => list.filter((_, k) => needed(item.writes[k]));
     const chain = { ...item.chain, results: wanted(item.chain.results) };
     return { ...item, chain, writes: wanted(item.writes) };
+  };
+  return items.map((item) => {
+    if (item.kind === "chain" && item.writes.length > 1) return trimmed(item);
+    if (item.kind !== "tailed") return item;
+    const tail = trimmed(item.tail);
+    return { ...item, tail, writes: tail.writes };
   });
 }

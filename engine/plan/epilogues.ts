@@ -34,6 +34,7 @@ export function joinEpilogues(
       if (read.length === 1 && !wanted.has(result)) open.set(result, item);
       return item;
     }
+    if (item.kind === "reduce") return item;
     const { node, leaves, writes } = item;
     const fits = node.operation.kind === "pointwise" && writes.length === 1 && node.dtype === "f32";
     for (const [own, { tensor }] of fits ? leaves.entries() : []) {

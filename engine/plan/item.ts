@@ -4,7 +4,7 @@
  */
 
 import type { Chain } from "../gpu/kernels/chain.ts";
-import type { Combine } from "../gpu/kernels/reduce.ts";
+import type { Combine, Middle } from "../gpu/kernels/reduce.ts";
 import { type Step, Tensor } from "../tensor/tensor.ts";
 import type { ChainLeaf, FusedChain } from "./fused_chain.ts";
 import { type Storage, written } from "./dispatch.ts";
@@ -23,8 +23,15 @@ export interface ChainItem extends Entry {
   readonly kind: "chain";
   readonly chain: Chain;
   readonly leaves: readonly ChainLeaf[];
-  /** How the chain's result is combined over the middle of the node's input; stored where absent. */
-  readonly combine?: Combine;
+}
+
+/** A chain of which each result is combined over the middle of `extents`. */
+export interface ReduceItem extends Entry {
+  readonly kind: "reduce";
+  readonly chain: Chain;
+  readonly leaves: readonly ChainLeaf[];
+  readonly combine: Combine;
+  readonly extents: Middle;
 }
 
 /** Kernels that run one after the other. */
@@ -33,13 +40,24 @@ export interface KernelItem extends Entry {
   readonly steps: readonly Step[];
 }
 
-export type Item = ChainItem | KernelItem;
+/** An item whose last kernel adds up, and a chain that goes on from its sums in that kernel. */
+export interface TailedItem extends Entry {
+  readonly kind: "tailed";
+  readonly head: ReduceItem | KernelItem;
+  /** Its first leaves are what the head writes. */
+  readonly tail: ChainItem;
+}
 
-/** A reduction where its last node is one. */
-export function chainItem({ chain, leaves, node }: FusedChain): ChainItem {
-  const combine = node.operation.kind === "reduce" ? node.operation.combine : undefined;
-  const reads = leaves.map(({ tensor }) => tensor);
-  return { kind: "chain", node, reads, writes: [node], chain, leaves, combine };
+export type Item = ChainItem | ReduceItem | KernelItem;
+/** What bundles.ts makes of items. */
+export type BundledItem = Item | TailedItem;
+
+export function chainItem({ chain, leaves, node }: FusedChain): ChainItem | ReduceItem {
+  const { operation, inputs } = node;
+  const entry = { node, reads: leaves.map(({ tensor }) => tensor), writes: [node], chain, leaves };
+  if (operation.kind !== "reduce") return { kind: "chain", ...entry };
+  const { combine } = operation;
+  return { kind: "reduce", ...entry, combine, extents: inputs[0].shape as Middle };
 }
 
 /** @param node what the steps are known by, where it is not what they write */
@@ -66,7 +84,7 @@ export function readsOnce({ leaves }: Pick<ChainItem, "leaves">, node: Tensor): 
 }
 
 /** For everything in memory that is read the positions of the items that read it, in order. */
-export function readersOf(items: readonly Item[]): ReadonlyMap<Tensor, readonly number[]> {
+export function readersOf(items: readonly BundledItem[]): ReadonlyMap<Tensor, readonly number[]> {
   const readers = new Map<Tensor, number[]>();
   for (const [at, { reads }] of items.entries()) {
     for (const source of new Set(reads.map(sourceOf))) {

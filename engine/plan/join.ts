@@ -1,10 +1,19 @@
-/** Two chains over the same elements as one: what the second reads of the first stays in registers. */
+/**
+ * Two items over the same elements as one: what the second reads of the first stays in registers,
+ * and what both read is loaded once.
+ */
 
 import type { Chain } from "../gpu/kernels/chain.ts";
 import { type Shape, showShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ChainLeaf } from "./fused_chain.ts";
-import { type ChainItem, sourceOf } from "./item.ts";
+import {
+  type ChainItem,
+  type KernelItem,
+  type ReduceItem,
+  sourceOf,
+  type TailedItem,
+} from "./item.ts";
 
 /** The elements that a chain runs over: its shape without what is 1 in front. */
 export function spaceOf({ shape }: Pick<Chain, "shape">): Shape {
@@ -17,23 +26,60 @@ export function spaceOf({ shape }: Pick<Chain, "shape">): Shape {
  * elements, if at all. Both run over the same elements and have results of one type.
  */
 export function joined(first: ChainItem, second: ChainItem): ChainItem {
+  const writes = [...first.writes, ...second.writes];
+  return { kind: "chain", node: second.node, ...jointChain(first, second, true), writes };
+}
+
+/** Two reductions of as many elements, neither of which needs the other, side by side. */
+export function sideBySide(first: ReduceItem, second: ReduceItem): ReduceItem {
+  const writes = [...first.writes, ...second.writes];
+  return { ...first, ...jointChain(first, second, false), writes };
+}
+
+/** The item that goes on with a chain over what its last kernel adds up. */
+export function continued(
+  item: ReduceItem | KernelItem | TailedItem,
+  chain: ChainItem,
+): TailedItem {
+  const { head, tail: before } = item.kind === "tailed"
+    ? item
+    : { head: item, tail: unchanged(item) };
+  const tail = joined(before, chain);
+  const others = tail.reads.filter((tensor) => !head.writes.includes(tensor));
+  const reads = [...head.reads, ...others];
+  return { kind: "tailed", node: head.node, reads, writes: tail.writes, head, tail };
+}
+
+/** What an item writes as the chain that it is where nothing is made of it. */
+function unchanged({ writes }: ReduceItem | KernelItem): ChainItem {
+  const [{ shape, dtype }] = writes;
+  const leaves = writes.map((tensor) => ({ tensor, shape }));
+  const chain = {
+    label: showShape(shape),
+    leaves: writes.map(() => ({ shape, dtype })),
+    values: [],
+    results: writes.map((_, k) => `x${k}`),
+    ...{ shape, dtype },
+  };
+  return { kind: "chain", node: writes[0], reads: writes, writes, chain, leaves };
+}
+
+/** @param through whether the second may read what the first computes */
+function jointChain(
+  first: ChainItem | ReduceItem,
+  second: ChainItem | ReduceItem,
+  through: boolean,
+): Pick<ChainItem, "chain" | "leaves" | "reads"> {
   const shape = spaceOf(first.chain);
   const joint = new JointChain(shape);
-  const results = [first, second].flatMap((item) => joint.add(item));
+  const results = [first, second].flatMap((item) => joint.add(item, through));
   const { leaves, values } = joint;
-  const { dtype } = first.chain;
-  return {
-    kind: "chain",
-    node: second.node,
-    reads: leaves.map(({ tensor }) => tensor),
-    writes: [...first.writes, ...second.writes],
-    chain: {
-      label: jointLabel([first.chain, second.chain], shape),
-      leaves: leaves.map(({ tensor, shape }) => ({ shape, dtype: tensor.dtype })),
-      ...{ shape, values, results, dtype },
-    },
-    leaves,
+  const chain = {
+    label: jointLabel([first.chain, second.chain], shape),
+    leaves: leaves.map(({ tensor, shape }) => ({ shape, dtype: tensor.dtype })),
+    ...{ shape, values, results, dtype: first.chain.dtype },
   };
+  return { chain, leaves, reads: leaves.map(({ tensor }) => tensor) };
 }
 
 /** Chains written one after the other, with each operand and each value once. */
@@ -45,14 +91,19 @@ class JointChain {
 
   constructor(private readonly shape: Shape) {}
 
-  /** @returns the names of the item's results */
-  add({ chain, leaves, writes }: ChainItem): string[] {
+  /**
+   * @param through whether others may read its results as it computes them
+   * @returns their names
+   */
+  add({ chain, leaves, writes }: ChainItem | ReduceItem, through: boolean): string[] {
     const names = new Map<string, string>();
     const renamed = (text: string) => text.replace(/\b[xv]\d+\b/g, (name) => names.get(name)!);
     for (const [k, leaf] of leaves.entries()) names.set(`x${k}`, this.operand(leaf));
     for (const [k, value] of chain.values.entries()) names.set(`v${k}`, this.value(renamed(value)));
     const results = chain.results.map(renamed);
-    for (const [k, tensor] of writes.entries()) this.computed.set(sourceOf(tensor), results[k]);
+    for (const [k, tensor] of through ? writes.entries() : []) {
+      this.computed.set(sourceOf(tensor), results[k]);
+    }
     return results;
   }
 
@@ -61,7 +112,7 @@ class JointChain {
     if (computed) return computed;
     const seen = shape.slice(Math.max(0, shape.length - this.shape.length));
     const known = this.leaves.findIndex((leaf) =>
-      leaf.tensor === tensor && leaf.shape.join() === seen.join()
+      sourceOf(leaf.tensor) === sourceOf(tensor) && leaf.shape.join() === seen.join()
     );
     return `x${known >= 0 ? known : this.leaves.push({ tensor, shape: seen }) - 1}`;
   }
@@ -74,8 +125,8 @@ class JointChain {
 
 /** The distinct operations of both, and the shape. */
 function jointLabel(chains: readonly Chain[], shape: Shape): string {
-  const operations = chains.flatMap(({ label }) => label.slice(0, label.indexOf(" [")).split(" "));
-  return `${[...new Set(operations)].join(" ")} ${showShape(shape)}`;
+  const operations = chains.flatMap(({ label }) => label.slice(0, label.indexOf("[")).split(" "));
+  return [...new Set(operations)].filter(Boolean).concat(showShape(shape)).join(" ");
 }
 
 /** Whether the leaf is read by the chain's own elements: not repeated, and in the same order. */
@@ -83,8 +134,11 @@ export function isWhole({ shape: own }: ChainLeaf, shape: Shape): boolean {
   return spaceOf({ shape: own }).join() === shape.join();
 }
 
-/** All that a chain keeps bound: what it overwrites is bound once. */
-export function bindingsOf({ leaves, writes }: ChainItem): number {
-  const written = new Set<Tensor>(writes);
-  return leaves.filter(({ tensor }) => !written.has(tensor)).length + writes.length;
+/** The buffers that a chain binds beside `computed`: what it overwrites is bound once. */
+export function bindingsOf(
+  { leaves, writes }: ChainItem,
+  computed: readonly Tensor[] = [],
+): number {
+  const known = new Set([...writes, ...computed]);
+  return leaves.filter(({ tensor }) => !known.has(tensor)).length + writes.length;
 }

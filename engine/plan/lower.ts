@@ -1,12 +1,20 @@
 /** From a graph to the first list of items, and from the last one to dispatches. */
 
 import { mapKernel } from "../gpu/kernels/map.ts";
-import { chainReduceKernel, type Middle } from "../gpu/kernels/reduce.ts";
+import { Scratch } from "../gpu/kernel.ts";
+import { chainReduceKernel, partsKernel, withTail } from "../gpu/kernels/reduce.ts";
 import type { Target } from "../gpu/kernels/target.ts";
-import { splitReduction } from "../tensor/split.ts";
 import type { Step, Tensor } from "../tensor/tensor.ts";
 import { chainOf } from "./fused_chain.ts";
-import { type ChainItem, chainItem, type Item, kernelItem } from "./item.ts";
+import {
+  type BundledItem,
+  type ChainItem,
+  chainItem,
+  type Item,
+  kernelItem,
+  type ReduceItem,
+  type TailedItem,
+} from "./item.ts";
 
 /**
  * An item for every node that has to be computed.
@@ -36,23 +44,65 @@ export function itemsOf(
 }
 
 /** The kernels of an item, on the memory that it names. */
-export function stepsOf(item: Item, target: Target): readonly Step[] {
-  if (item.kind === "kernels") return item.steps;
-  return item.combine ? reduceSteps(item, target) : [mapStep(item, target)];
+export function stepsOf(item: BundledItem, target: Target): readonly Step[] {
+  switch (item.kind) {
+    case "kernels":
+      return item.steps;
+    case "chain":
+      return [mapStep(item, target)];
+    case "reduce":
+      return reduceSteps(item, target);
+    case "tailed":
+      return tailedSteps(item, target);
+  }
 }
 
-function mapStep({ chain, leaves, writes }: ChainItem, target: Target): Step {
-  const overwritten = writes.map((result) => {
+function mapStep(item: ChainItem, target: Target): Step {
+  const inPlace = overwrittenBy(item);
+  return { kernel: mapKernel(item.chain, target, inPlace), buffers: boundBy(item, inPlace) };
+}
+
+/** For each result of a chain the leaf whose memory it is written to. */
+function overwrittenBy({ leaves, writes }: ChainItem): (number | undefined)[] {
+  return writes.map((result) => {
     const own = leaves.findIndex(({ tensor }) => tensor === result);
     return own < 0 ? undefined : own;
   });
-  const others = leaves.filter((_, k) => !overwritten.includes(k)).map(({ tensor }) => tensor);
-  return { kernel: mapKernel(chain, target, overwritten), buffers: [...others, ...writes] };
 }
 
-function reduceSteps({ node, chain, leaves, writes, combine }: ChainItem, target: Target): Step[] {
-  const extents = node.inputs[0].shape as Middle;
-  const split = chainReduceKernel(chain, extents, combine!, target);
+/** What a chain reads, without what it overwrites and its first `computed` leaves, and writes. */
+function boundBy(
+  { leaves, writes }: ChainItem,
+  inPlace: readonly (number | undefined)[],
+  computed = 0,
+): Tensor[] {
+  const read = leaves.filter((_, k) => k >= computed && !inPlace.includes(k));
+  return [...read.map(({ tensor }) => tensor), ...writes];
+}
+
+/** A long reduction leaves parts, which a second kernel combines. */
+function reduceSteps(item: ReduceItem, target: Target): Step[] {
+  const { chain, leaves, extents, combine, writes: sums } = item;
+  const { kernel, splits } = chainReduceKernel(chain, extents, combine, target);
   const inputs = leaves.map(({ tensor }) => tensor);
-  return splitReduction(inputs, writes[0], split, combine!, target);
+  if (splits === 1) return [{ kernel, buffers: [...inputs, ...sums] }];
+  const parts = sums.map(({ shape }) => new Scratch([splits, ...shape]));
+  const { size, dtype } = sums[0];
+  const last = partsKernel(combine, [1, splits, size], dtype, target, sums.length);
+  return [
+    { kernel, buffers: [...inputs, ...parts] },
+    { kernel: last, buffers: [...parts, ...sums] },
+  ];
+}
+
+/** The head's kernels, with the tail in the last one; behind it where vectors don't match. */
+function tailedSteps({ head, tail }: TailedItem, target: Target): Step[] {
+  const steps = stepsOf(head, target);
+  const last = steps.at(-1)!;
+  const inPlace = overwrittenBy(tail);
+  const kernel = withTail(last.kernel, { chain: tail.chain, inPlace }, target);
+  if (!kernel) return [...steps, mapStep(tail, target)];
+  const count = head.writes.length;
+  const buffers = [...last.buffers.slice(0, -count), ...boundBy(tail, inPlace, count)];
+  return [...steps.slice(0, -1), { kernel, buffers }];
 }

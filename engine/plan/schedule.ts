@@ -6,7 +6,9 @@
  *     fuse        which nodes have memory of their own       graph -> set of nodes
  *     lower       an item for each of these                  graph -> items
  *     pairs       a wanted value with its only reader        items -> items
+ *     twins       two sums of one operand                    items -> items
  *     epilogues   a chain behind a kernel                    items -> items
+ *     updates     new values as soon as they can be          items -> items
  *     in place    new values right into their variables      items -> items
  *     bundles     small chains that may run at one time      items -> items
  *     lower       kernels and their buffers                  items -> dispatches
@@ -24,6 +26,8 @@ import { sourceOf } from "./item.ts";
 import { itemsOf, stepsOf } from "./lower.ts";
 import { joinPairs } from "./pairs.ts";
 import { simplify } from "./simplify.ts";
+import { joinTwins } from "./twins.ts";
+import { updateEarly } from "./updates.ts";
 
 export interface Schedule {
   readonly dispatches: readonly Dispatch[];
@@ -48,9 +52,10 @@ export function schedule(
 
   const separate = itemsOf(graph.nodes, stored, target);
   const paired = joinPairs(separate);
-  const joined = joinEpilogues(paired, wanted, target);
+  const joined = joinEpilogues(joinTwins(paired), wanted, target);
   const assigned = assign.map(([variable, value]) => [variable, graph.of(value)] as const);
-  const { items, storageOf } = writeInPlace(joined, assigned);
+  const early = updateEarly(joined, assigned);
+  const { items, storageOf } = writeInPlace(early, assigned);
   const kept = new Set([...assign.map(([variable]) => variable), ...[...wanted].map(storageOf)]);
   const bundled = bundle(items, kept, target);
 

@@ -1,7 +1,10 @@
 // y[o, n] = combine over l of f(x0[o, l, n], x1[o, l, n], ...)
 //
 // A sum or maximum over the middle of [OUTER, LENGTH, INNER], of a chain of pointwise operations
-// that is computed on the way, so what is summed never goes to memory.
+// that is computed on the way, so what is summed never goes to memory. It may have several results,
+// summed side by side in one pass over what they share (batch normalisation's backward pass sums g and
+// g (x - mean)): E then holds an element of each. And what is made of the sums can be computed as they
+// are stored: a channel's mean, its scale, the update of its running average.
 //
 // Layout   inputs as in map.wgsl over [OUTER, LENGTH, INNER]; y is [SPLITS, OUTER, INNER]
 // Threads  one invocation for each (split s, o, n): it combines l = s, s + SPLITS, s + 2 SPLITS, ...
@@ -35,15 +38,18 @@ fn load_x0(i: u32) -> vec4<f32> {
 // begin combine
 alias E = F;
 fn identity() -> E {
-  return E(0.0);
+  return F(0.0);
 }
 fn combine(a: E, b: E) -> E {
   return a + b;
 }
-fn finish(a: E) -> E {
-  return a;
-}
 // end combine
+
+// begin result
+fn store(i: u32, sum: E) {
+  y[i] = sum;
+}
+// end result
 
 // begin workgroup_number
 // The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
@@ -78,5 +84,5 @@ fn main(
     // end chain
     total = combine(total, value);
   }
-  y[thread] = finish(total);
+  store(thread, total);
 }

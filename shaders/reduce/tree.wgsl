@@ -42,15 +42,21 @@ fn load_x0(i: u32) -> vec4<f32> {
 // begin combine
 alias E = F;
 fn identity() -> E {
-  return E(0.0);
+  return F(0.0);
 }
 fn combine(a: E, b: E) -> E {
   return a + b;
 }
-fn finish(a: E) -> E {
-  return a;
+fn choose(a: E, b: E, second: bool) -> E {
+  return select(a, b, second);
 }
 // end combine
+
+// begin result
+fn store(i: u32, sum: E) {
+  y[i] = sum;
+}
+// end result
 
 var<workgroup> partial: array<E, THREADS>;
 
@@ -98,7 +104,7 @@ fn main(
       let v0 = x0 * x0;
       let value = v0;
       // end chain
-      total[u] = select(total[u], combine(total[u], value), first + u * LANES < end);
+      total[u] = choose(total[u], combine(total[u], value), first + u * LANES < end);
     }
   }
   var sum = total[0];
@@ -115,6 +121,6 @@ fn main(
     }
   }
   if (lane == 0u && column < INNER) {
-    y[(s * OUTER + o) * INNER + n] = finish(sum);
+    store((s * OUTER + o) * INNER + n, sum);
   }
 }

@@ -35,6 +35,8 @@ export interface ChainText {
   readonly steady: readonly { readonly name: string; readonly value: string }[];
   /** `let` lines that load the other operands at element `i` and compute every value. */
   readonly lines: string[];
+  /** What the chain is for, in terms of these lines. */
+  readonly results: readonly string[];
 }
 
 export interface ChainLayout {
@@ -47,8 +49,10 @@ export interface ChainLayout {
   readonly along?: number;
   /** For each result the leaf whose buffer it overwrites, read as `y0[i]`, `y1[i]`, ... */
   readonly inPlace?: readonly (number | undefined)[];
-  /** The leaf that the kernel has computed, as `value`. */
-  readonly computed?: number;
+  /** Leaves that the kernel has computed, and what they are called there. */
+  readonly computed?: ReadonlyMap<number, string>;
+  /** What the names of operands begin with; "x" if absent. */
+  readonly prefix?: string;
   /** How many operands the kernel binds as textures already. */
   readonly textures?: number;
 }
@@ -67,10 +71,12 @@ export function chainText(chain: Chain, layout: ChainLayout, target: Target): Ch
   const width = last % 4 === 0 && (layout.along ?? last) % 4 === 0 ? 4 : 1;
   const overwritten = layout.inPlace ?? [];
   let free = MAX_TEXTURES - (layout.textures ?? 0);
+  const { computed, prefix = "x" } = layout;
   const loads = chain.leaves.map((leaf, k) => {
-    const name = `x${k}`;
+    const name = `${prefix}${k}`;
     const own = overwritten.indexOf(k);
-    if (k === layout.computed) return { name, steady: false, value: "value" };
+    const known = computed?.get(k);
+    if (known) return { name, steady: false, value: known };
     if (own >= 0) return { name, steady: false, value: `y${own}[i]` };
     const vector = width === 4 && axes.at(-1)!.strides[k] !== 0;
     const steady = repeatsByRow(axes, k, layout.row);
@@ -91,10 +97,13 @@ export function chainText(chain: Chain, layout: ChainLayout, target: Target): Ch
     steady: loads.filter(({ steady }) => steady),
     lines: [
       ...loads.filter(({ steady }) => !steady).map(letLine),
-      ...chain.values.map((value, k) => `let v${k} = ${value};`),
+      ...chain.values.map((value, k) => `let v${k} = ${renamed(value, prefix)};`),
     ],
+    results: chain.results.map((result) => renamed(result, prefix)),
   };
 }
+
+const renamed = (text: string, prefix: string) => text.replace(/\bx(\d+)\b/g, `${prefix}$1`);
 
 /** Bytes of a chain's operands, each counted once. */
 export function chainBytes(chain: Chain): number {

@@ -30,7 +30,8 @@ export function withEpilogue(
   const inputs = kernel.operands.slice(0, -1);
   if (!kernel.takesEpilogue || inputs.length + chain.leaves.length > MAX_BINDINGS) return undefined;
   const channels = chain.shape.at(-1)!;
-  const layout = { row: channels, textures: textureInputs(kernel).length, computed: own };
+  const computed = new Map([[own, "value"]]);
+  const layout = { row: channels, textures: textureInputs(kernel).length, computed };
   const { width, operands, steady, lines } = chainText(chain, layout, target);
   if (width !== 4) return undefined;
   const result = [

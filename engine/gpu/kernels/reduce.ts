@@ -5,7 +5,15 @@
 
 import reduceShader from "../../../shaders/reduce/reduce.wgsl" with { type: "text" };
 import treeShader from "../../../shaders/reduce/tree.wgsl" with { type: "text" };
-import { elementOf, type Kernel, type Scalar, type SplitKernel, written } from "../kernel.ts";
+import {
+  elementOf,
+  type Kernel,
+  type Operand,
+  outputCount,
+  type Scalar,
+  type SplitKernel,
+  written,
+} from "../kernel.ts";
 import { type Chain, chainBytes, chainText, letLine, types } from "./chain.ts";
 import { streamThreads, type Target } from "./target.ts";
 import { product } from "./extents.ts";
@@ -14,39 +22,49 @@ export type Combine = "sum" | "max";
 /** What is combined is the middle of these three extents. */
 export type Middle = readonly [outer: number, length: number, inner: number];
 
-/** What two elements of type E combine to, what the lanes of one do, and where both begin. */
+/** What two elements combine to, what the lanes of one do, and where both begin. */
 const COMBINE = {
   sum: {
-    identity: { f32: "E(0.0)", u32: "E(0u)" },
+    identity: { f32: "F(0.0)", u32: "U(0u)" },
     declarations: "",
-    vector: "a + b",
-    lanes: "a.x + a.y + a.z + a.w",
+    vector: (a: string, b: string) => `${a} + ${b}`,
+    fold: (head: string) => `${head} { return a.x + a.y + a.z + a.w; }`,
   },
   max: {
     // WGSL has no literal for -infinity, and no constant may become one: a variable may.
-    identity: { f32: "E(bitcast<f32>(lowest))", u32: "E(0u)" },
+    identity: { f32: "F(bitcast<f32>(lowest))", u32: "U(0u)" },
     declarations: "var<private> lowest: u32 = 0xff800000u;",
     // Of numbers one is the other's bound; where neither is, one is a NaN, and so is their sum.
-    vector: "select(max(a, b), a + b, !((a <= b) | (b <= a)))",
-    lanes: "combine(combine(a, a.zwxy), combine(a, a.zwxy).yxwz).x",
+    vector: (a: string, b: string) =>
+      `select(max(${a}, ${b}), ${a} + ${b}, !((${a} <= ${b}) | (${b} <= ${a})))`,
+    fold: (head: string) =>
+      `${head} { return combine(combine(a, a.zwxy), combine(a, a.zwxy).yxwz).x; }`,
   },
 };
 
-/**
- * The slot `combine`: F or U as E, and how E's are combined.
- * @param fold whether the lanes of an E are combined at the end
- */
-function combineText(combine: Combine, scalar: Scalar, result: string, fold: boolean): string {
-  const { identity, declarations, vector, lanes } = COMBINE[combine];
+/** How many sums a kernel has side by side: workgroup memory holds them for every thread. */
+export const MAX_SUMS = 2;
+
+/** The slot `combine`: `count` elements as one E, and how E's are combined. */
+function combineText(combine: Combine, scalar: Scalar, count: number): string {
+  const { identity, declarations, vector } = COMBINE[combine];
+  const type = scalar === "f32" ? "F" : "U";
+  const parts = Array.from({ length: count }, (_, k) => `s${k}`);
+  /** A function that gives an E, from an expression for each part. */
+  const made = (head: string, part: (of: (e: string) => string) => string) =>
+    count === 1
+      ? `fn ${head} -> E { return ${part((e) => e)}; }`
+      : `fn ${head} -> E { return E(${parts.map((s) => part((e) => `${e}.${s}`)).join(", ")}); }`;
   return [
-    `alias E = ${scalar === "f32" ? "F" : "U"};`,
+    count === 1
+      ? `alias E = ${type};`
+      : `struct E { ${parts.map((s) => `${s}: ${type}`).join(", ")} }`,
     ...(scalar === "f32" && declarations ? [declarations] : []),
-    `fn identity() -> E { return ${identity[scalar]}; }`,
-    `fn combine(a: E, b: E) -> E { return ${vector}; }`,
-    `fn finish(a: E) -> ${result} { return ${fold ? lanes : "a"}; }`,
+    made("identity()", () => identity[scalar]),
+    made("combine(a: E, b: E)", (of) => vector(of("a"), of("b"))),
+    made("choose(a: E, b: E, second: bool)", (of) => `select(${of("a")}, ${of("b")}, second)`),
   ].join("\n");
 }
-
 /** How a reduction is laid out: its shader with the constants of the layout. */
 interface Layout {
   readonly shader: string;
@@ -94,10 +112,70 @@ function byTree(
   return { shader: treeShader, splits, constants, workgroups: splits * tiles };
 }
 
+/** What a kernel makes of its sums as it stores them. */
+export interface Tail {
+  /** Its first leaves are the sums. */
+  readonly chain: Chain;
+  /** For each result the leaf that it overwrites. */
+  readonly inPlace: readonly (number | undefined)[];
+}
+
+/** The slot `result` of sums that are stored as they are, each in a buffer of its own. */
+function resultText(combine: Combine, outputs: readonly Operand[], scalar: Scalar, fold: boolean) {
+  const type = scalar === "f32" ? "F" : "U";
+  const sums = sumNames(outputs.length);
+  return [
+    ...(fold ? [COMBINE[combine].fold(`fn fold(a: ${type}) -> ${outputs[0].element}`)] : []),
+    "fn store(i: u32, sum: E) {",
+    ...outputs.map(({ name }, k) => `  ${name}[i] = ${fold ? `fold(${sums[k]})` : sums[k]};`),
+    "}",
+  ].join("\n");
+}
+
+const sumNames = (count: number) =>
+  count === 1 ? ["sum"] : Array.from({ length: count }, (_, k) => `sum.s${k}`);
+
 /**
- * Combines a chain over the middle of `extents`, under which its elements are seen in row-major
- * order. Operands: the leaves in order, then the parts [splits, outer, inner], which are the result
- * if `splits` is 1.
+ * The kernel, the last one of a reduction, with a tail in the place of its results; undefined where
+ * it takes none or not this one.
+ * Operands: the kernel's inputs, the tail's leaves but for the sums and what it overwrites, its results.
+ */
+export function withTail(
+  kernel: Kernel,
+  { chain, inPlace }: Tail,
+  target: Target,
+): Kernel | undefined {
+  const count = outputCount(kernel);
+  const inputs = kernel.operands.slice(0, -count);
+  const computed = new Map(sumNames(count).map((name, k) => [k, name]));
+  const { element } = kernel.operands.at(-1)!;
+  const along = element.startsWith("vec4") ? undefined : 1;
+  const layout = { row: 0, along, inPlace, computed, prefix: "t" };
+  const plain = { ...target, chainTextures: false };
+  const { width, operands, steady, lines, results } = chainText(chain, layout, plain);
+  if (!kernel.takesTail || elementOf(chain.dtype, width) !== element) return undefined;
+  const store = [
+    "fn store(i: u32, sum: E) {",
+    ...[...steady.map(letLine), ...lines].map((line) => `  ${line}`),
+    ...results.map((result, k) => `  y${k}[i] = ${result};`),
+    "}",
+  ];
+  const size = product(chain.shape);
+  return {
+    ...kernel,
+    label: `${kernel.label}, ${chain.label}`,
+    operands: [...inputs, ...operands, ...results.map((_, k) => written(`y${k}`, element))],
+    slots: { ...kernel.slots, result: store.join("\n") },
+    takesTail: false,
+    flops: kernel.flops + chain.values.length * size,
+    bytes: kernel.bytes + chainBytes(chain) + 4 * (results.length - 2 * count) * size,
+  };
+}
+
+/**
+ * Combines each result of a chain over the middle of `extents`, under which its elements are seen in
+ * row-major order. Operands: the leaves in order, then the parts [splits, outer, inner] of each
+ * result, which are the result if `splits` is 1.
  */
 export function chainReduceKernel(
   chain: Chain,
@@ -112,19 +190,27 @@ export function chainReduceKernel(
   const middle: Middle = alongLength ? [outer, length / width, 1] : [outer, length, inner / width];
   const { shader, splits, constants, workgroups } = byTree(middle, target, splitting) ??
     byThread(middle, target, splitting);
+  const count = chain.results.length;
   const fold = alongLength && width === 4;
-  const result = elementOf(chain.dtype, fold ? 1 : width);
+  const element = elementOf(chain.dtype, fold ? 1 : width);
+  const outputs = chain.results.map((_, k) => written(count === 1 ? "y" : `y${k}`, element));
   const size = product(chain.shape);
   const parts = splits * outer * inner;
   const kernel: Kernel = {
     label: chain.label,
     shader,
-    operands: [...operands, written("y", result)],
+    operands: [...operands, ...outputs],
     slots: {
       types: types(width),
-      combine: combineText(combine, chain.dtype, result, fold),
+      combine: combineText(combine, chain.dtype, count),
+      result: resultText(combine, outputs, chain.dtype, fold),
       steady: steady.map(letLine).join("\n"),
-      chain: [...lines, `let value = ${chain.results[0]};`].join("\n"),
+      chain: [
+        ...lines,
+        count === 1
+          ? `let value = ${chain.results[0]};`
+          : `let value = E(${chain.results.join(", ")});`,
+      ].join("\n"),
     },
     constants: {
       OUTER: middle[0],
@@ -134,27 +220,33 @@ export function chainReduceKernel(
       ...constants,
     },
     workgroups,
-    flops: (chain.values.length + 1) * size,
-    bytes: chainBytes(chain) + 4 * parts,
+    takesTail: !fold,
+    flops: (chain.values.length + count) * size,
+    bytes: chainBytes(chain) + 4 * count * parts,
   };
   return { kernel, splits };
 }
 
-/** Combines the middle of one buffer in a single pass. Operands: x, y. */
-export function reduceKernel(
+/**
+ * Combines the middle of `count` buffers side by side in a single pass.
+ * Operands: the buffers, then the results.
+ */
+export function partsKernel(
   combine: Combine,
   shape: Middle,
   dtype: Scalar,
   target: Target,
+  count = 1,
 ): Kernel {
+  const names = Array.from({ length: count }, (_, k) => `x${k}`);
   const chain: Chain = {
     label: `${combine} [${shape.join(", ")}]`,
     shape,
-    leaves: [{ shape, dtype }],
+    leaves: names.map(() => ({ shape, dtype })),
     values: [],
-    results: ["x0"],
+    results: names,
     dtype,
   };
-  return chainReduceKernel(chain, shape, combine, { ...target, chainTextures: false }, false)
-    .kernel;
+  const plain = { ...target, chainTextures: false };
+  return chainReduceKernel(chain, shape, combine, plain, false).kernel;
 }
