@@ -23,7 +23,7 @@ function listOf(...wanted: t.Tensor[]) {
   for (const item of items) {
     for (const part of [item, item.reads, item.writes]) Object.freeze(part);
   }
-  return { items: Object.freeze(items), stored, wanted: new Set(wanted) };
+  return { items: Object.freeze(items), wanted: new Set(wanted) };
 }
 
 const writes = (items: readonly BundledItem[]) => items.map((item) => item.writes);
@@ -47,7 +47,7 @@ Deno.test("pairs: a wanted value and its only reader become one item where the r
   const [v, g, w] = [random([8]), random([8]), random([8])];
   const velocity = t.add(t.mul(v, 0.9), g);
   const next = t.sub(w, velocity);
-  const { items, stored } = listOf(velocity, next);
+  const { items } = listOf(velocity, next);
   deepEqual(writes(items), [[velocity], [next]]);
   const joined = joinPairs(items);
   deepEqual(writes(joined), [[velocity, next]]);
@@ -71,7 +71,7 @@ Deno.test("pairs, epilogues: what a chain reads repeated too has to be in memory
   for (const [what, y] of Object.entries(makers)) {
     const z = t.mul(y, t.broadcastTo(t.reshape(y, [4]), y.shape));
     for (const wanted of [[z], [y, z]]) {
-      const { items, stored, wanted: kept } = listOf(...wanted);
+      const { items, wanted: kept } = listOf(...wanted);
       deepEqual(joinPairs(items), items, what);
       deepEqual(joinEpilogues(items, kept, PLAIN), items, what);
       const found = await (await testRuntime()).evaluate(wanted);
