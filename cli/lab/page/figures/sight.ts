@@ -27,7 +27,11 @@ type Seen = Sight & { readonly label: number };
 let looker: Promise<Looker> | undefined;
 
 async function look({ score, ...place }: SightState): Promise<Seen> {
-  looker ??= device().then(({ runtime }) => Looker.make(runtime, patient(), shapes(), LAYER));
+  looker ??= device().then(({ runtime }) => {
+    // An adapter that is a program is no faster than float64 at this size, and compiles for long.
+    const gpu = runtime?.gpu.isCpu ? undefined : runtime;
+    return Looker.make(gpu, patient(), shapes(), LAYER);
+  });
   const image = normalised(composed(place), shapes());
   return await (await looker).look(image, score === "likeliest" ? undefined : Number(score));
 }

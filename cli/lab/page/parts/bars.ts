@@ -19,7 +19,7 @@ export function bars(
     return html`
       <tr>
         <th scope="row">${i === marked ? html`<strong>${name}</strong>` : name}</th>
-        <td>${show(values[i], 3)}</td>
+        <td data-value=${values[i]}>${show(values[i], 3)}</td>
         <td style="width: 8rem">
           <div style=${bar}></div>
         </td>
