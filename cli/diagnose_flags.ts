@@ -9,6 +9,7 @@ import {
   trainingImagesFlags,
   weightsFlag,
 } from "./common.ts";
+import { exactFlag } from "./exact.ts";
 import { flagTable } from "./framework/flags.ts";
 
 export const diagnoseFlags = flagTable({
@@ -17,6 +18,7 @@ export const diagnoseFlags = flagTable({
   ...weightsFlag,
   ...diagnosisFlags,
   ...batchFlag,
+  ...exactFlag,
   ...seedFlag,
   ...trainingImagesFlags,
 });

@@ -20,6 +20,7 @@ import {
   StageBars,
   weightsFlag,
 } from "./common.ts";
+import { exactFlag } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { needs } from "./framework/rules.ts";
 import { table } from "./framework/table.ts";
@@ -34,6 +35,7 @@ export const command = defineCommand({
     ...dataFlags,
     ...weightsFlag,
     ...batchFlag,
+    ...exactFlag,
     seed: { ...seedFlag.seed, help: "decides which images", need: needs.anyOf("limit") },
     limit: { type: "integer", min: 1, max: MAX_IMAGES, help: "test images to use (default all)" },
     json: { type: "boolean", help: "print one JSON object, with confusion and calibration" },

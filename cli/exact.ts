@@ -1,4 +1,4 @@
-/** The flag of commands that train: how convolutions are computed, which decides weights' last bits. */
+/** How convolutions are computed, which decides the last bits of what a network gives and learns. */
 import type { Gpu } from "../engine/gpu/adapter.ts";
 import { exact, type Target, targetFor } from "../engine/gpu/kernels/target.ts";
 import { Runtime } from "../engine/plan/runtime.ts";

@@ -11,11 +11,11 @@ import { ExitCode, UserError } from "../engine/errors.ts";
 import { encodeCsv } from "../engine/io/csv.ts";
 import { imageSize } from "../engine/io/image.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
-import { Runtime } from "../engine/plan/runtime.ts";
 import { printable } from "../engine/printable.ts";
 import { classifierOrFile } from "./model_file.ts";
 import { batchFlag, modelFlags, openModel, percent, StageBars, weightsFlag } from "./common.ts";
 import { dataFlags } from "./data.ts";
+import { exactFlag, openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { table } from "./framework/table.ts";
@@ -42,6 +42,7 @@ const flags = flagTable({
   },
   ...{ size, mean, std, scale, colour },
   ...batchFlag,
+  ...exactFlag,
   format: {
     type: "choice",
     choices: ["table", "csv", "json"],
@@ -72,7 +73,7 @@ export const command = defineCommand({
     const file = await openWeightsFile(args.weights);
     const { set, names } = await unlabelled(args, print);
     const { network } = await openModel(args, set, 0);
-    const runtime = new Runtime(gpu);
+    const runtime = openRuntime(gpu, args);
     const weights = fittingWeights(file, network, set, print);
     loadStateDict(network, weights.state, runtime, weights.path);
     const bars = new StageBars(context);

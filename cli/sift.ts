@@ -25,6 +25,7 @@ import {
   trainingImagesFlags,
   weightsFlag,
 } from "./common.ts";
+import { exactFlag } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
 import { openTrained } from "./trained.ts";
@@ -50,6 +51,7 @@ export const command = defineCommand({
       help: "images of a class to export of either kind",
     },
     ...batchFlag,
+    ...exactFlag,
     ...seedFlag,
     ...trainingImagesFlags,
     import: {

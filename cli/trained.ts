@@ -3,9 +3,10 @@
 import type { DataSet } from "../engine/data/dataset.ts";
 import type { Module } from "../engine/nn/module.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
-import { Runtime } from "../engine/plan/runtime.ts";
+import type { Runtime } from "../engine/plan/runtime.ts";
 import type { ClassifierEntry } from "../models/classifier.ts";
 import { openData, openModel } from "./common.ts";
+import { openRuntime } from "./exact.ts";
 import type { Context } from "./framework/command.ts";
 import { fittingWeights, openWeightsFile } from "./weights.ts";
 
@@ -21,10 +22,14 @@ export interface Trained {
  * @param print told which weights were taken, where a file holds several
  */
 export async function openTrained(
-  args: Parameters<typeof openData>[0] & Parameters<typeof openModel>[0] & {
-    readonly weights: string;
-    readonly seed: number;
-  },
+  args:
+    & Parameters<typeof openData>[0]
+    & Parameters<typeof openModel>[0]
+    & Parameters<typeof openRuntime>[1]
+    & {
+      readonly weights: string;
+      readonly seed: number;
+    },
   context: Context,
   print: (line: string) => void = context.print,
 ): Promise<Trained> {
@@ -32,7 +37,7 @@ export async function openTrained(
   const file = await openWeightsFile(args.weights);
   const set = await openData(args, context.signal);
   const { network, entry } = await openModel(args, set, args.seed);
-  const runtime = new Runtime(gpu);
+  const runtime = openRuntime(gpu, args);
   const weights = fittingWeights(file, network, set, print);
   loadStateDict(network, weights.state, runtime, weights.path);
   return { runtime, set, network, entry };

@@ -9,10 +9,10 @@ import { verifyCase, wrong } from "../engine/doctor/verify_case.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { readBytes, writeFileAtomic } from "../engine/io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../engine/io/safetensors.ts";
-import { Runtime } from "../engine/plan/runtime.ts";
 import { printable } from "../engine/printable.ts";
 import { createClassifier } from "../models/classifier.ts";
 import { modelChoices } from "./common.ts";
+import { exactFlag, openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
 import { classifierOrFile, isModelFile } from "./model_file.ts";
@@ -55,6 +55,7 @@ export const command = defineCommand({
       writes: { what: "file" },
       help: "compute all that the case allows and write it, named without expect.",
     },
+    ...exactFlag,
     json: { type: "boolean", help: "print one JSON object" },
   },
   examples: [
@@ -88,7 +89,7 @@ export const command = defineCommand({
 
     const gpu = await context.gpu();
     const all = args.dump !== undefined;
-    const computed = await compute(new Runtime(gpu), network, layers[0], c, all);
+    const computed = await compute(openRuntime(gpu, args), network, layers[0], c, all);
     const rows = compare(c, computed, args.tol);
     if (args.dump !== undefined) await writeFileAtomic(args.dump, encodeSafetensors(computed));
     const passes = rows.every((row) => row.passes);

@@ -16,6 +16,7 @@ import {
   weightsFlag,
 } from "../common.ts";
 import { describeAccount } from "../account.ts";
+import { exactFlag } from "../exact.ts";
 import type { Context } from "../framework/command.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { openTrained } from "../trained.ts";
@@ -25,6 +26,7 @@ export const studyFlags = flagTable({
   ...dataFlags,
   ...weightsFlag,
   ...batchFlag,
+  ...exactFlag,
   ...seedFlag,
   limit: { type: "integer", min: 20, max: MAX_IMAGES, help: "images to look at (default all)" },
   out: {
