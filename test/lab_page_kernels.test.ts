@@ -92,6 +92,32 @@ onChapter("the ladder runs, and its figures follow", "ladder", async (page) => {
   assert.match(await status(page, "order"), /The sum is 1;/);
 });
 
+onChapter(
+  "a kernel that is changed: right, wrong, and one that doesn't compile",
+  "ladder",
+  async (page) => {
+    const text = await page.value<string>(`document.querySelector("#try textarea").value`);
+    const attempt = async (from: string, to: string) => {
+      assert.ok(text.includes(from));
+      await act(
+        page,
+        "#try textarea",
+        `element.value = ${JSON.stringify(text.replace(from, () => to))};
+      element.dispatchEvent(new Event("change"));`,
+      );
+      await press(page, "try", "Try it");
+    };
+    await attempt("const ROWS: u32 = 8u;", "const ROWS: u32 = 8u; // as it was");
+    assert.match(await status(page, "try"), /^Right: bit by bit\./);
+    await attempt("s - WIDTH - 1u;", "s - WIDTH;");
+    assert.match(await status(page, "try"), /^Wrong: \d+ of 7128 elements differ/);
+    await attempt("q < WIDTH &&", "q < WIDHT &&");
+    const line = text.split("\n").findIndex((line) => line.includes("q < WIDTH &&")) + 1;
+    const told = await page.value<string>(`document.querySelector("#try [role=alert]").innerText`);
+    assert.match(told, new RegExp(`your text:${line}: .*WIDHT`));
+  },
+);
+
 onChapter("the machine is the plan that is made here", "machine", async (page) => {
   const network = createClassifier(classifier("small"), {
     ...{ inChannels: 3, numClasses: 10, imageSize: 32 },

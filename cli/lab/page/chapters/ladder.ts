@@ -5,6 +5,7 @@ import type { Chapter } from "../chapter.ts";
 import { banksFigure } from "../figures/banks.ts";
 import { blockFigure } from "../figures/block.ts";
 import { ladderFigure } from "../figures/ladder.ts";
+import { tryFigure } from "../figures/ladder_try.ts";
 import { orderFigure } from "../figures/order.ts";
 import { display, math } from "../parts/math.ts";
 import { checkedIn, questions } from "../parts/question.ts";
@@ -15,6 +16,7 @@ const body = () => {
     ...{ rung: "naive", text: "written", size: "small", checks: 0, times: 0 },
   });
   const banks = banksFigure({ layout: "double_buffer", at: 0 });
+  const attempt = tryFigure("register_tile");
   const order = orderFigure({ order: "forward" });
 
   return html`
@@ -73,6 +75,13 @@ const body = () => {
       plays GPU the way ends at rung 3: its workgroup memory is ordinary memory, and rung 4 copies
       everything for nothing.
     </p>
+    <p>
+      Now change one. Exchange the loops over ${math`r`} and ${math`s`}: other bits, and as right. Take
+      away a <code>// @registers</code>, and see what an array costs that has to be in memory. Make a
+      mistake. At the terminal, <code>deno task kernel try</code> does the same with the kernels that
+      networks use.
+    </p>
+    ${attempt.element}
     <p>
       <strong>Double buffering</strong>, rung 5, asks for nothing less. It asks earlier: the next slab is
       under way to registers while this one is multiplied, and with two slabs one barrier is enough.
