@@ -15,7 +15,7 @@ import { resolveLayers } from "../engine/doctor/layers.ts";
 import { headParameters } from "../engine/doctor/head.ts";
 import { ancestors, Input } from "../engine/tensor/mod.ts";
 import { Dice, mutateBytes } from "./support/mutate.ts";
-import { floats, onnxFile, type TestModel } from "./support/onnx_file.ts";
+import { floats, onnxFile, type TestModel, type TestNode, whole } from "./support/onnx_file.ts";
 import { smallFile, smallModel, smallTensors } from "./support/onnx_network.ts";
 
 const network = async (bytes = smallFile()) => new OnnxNetwork(await decodeOnnx(bytes, "my.onnx"));
@@ -206,4 +206,42 @@ Deno.test("2,000 damaged files: a clear error or a network, nothing else", async
     }
   }
   assert.ok(read > 100 && wrong > 100, `${read} read, ${wrong} refused`);
+});
+
+const MUCH = 2 ** 31 - 1;
+
+/** Nodes that claim more than there is, on the images as "x". */
+const claims: readonly (readonly [op: string, TestNode["attributes"], number[]?])[] = [
+  ["Pad", { mode: "edge" }, [0, 0, 0, MUCH, 0, 0, 0, 0]],
+  ["Pad", {}, [0, 0, 0, MUCH, 0, 0, 0, 0]],
+  ["Tile", {}, [1, 1, 1, MUCH]],
+  ["Expand", {}, [MUCH, 1, 1, 1, 1]],
+  ["Split", { axis: 1, num_outputs: MUCH }],
+  ["MaxPool", { kernel_shape: [2, 2], pads: [MUCH, 0, 0, 0] }],
+  ["MaxPool", { kernel_shape: [2, 2], dilations: [MUCH, MUCH] }],
+  ["MaxPool", { kernel_shape: [2, 2], dilations: [0, 0] }],
+  ["DepthToSpace", { blocksize: MUCH }],
+  ["Resize", { mode: "cubic" }, [2, 3, MUCH, MUCH]],
+];
+
+Deno.test("a node that claims much is refused, and nothing is allocated for it", async () => {
+  for (const [op, attributes, numbers] of claims) {
+    const inputs = op === "Resize" ? ["x", "", "", "n"] : numbers ? ["x", "n"] : ["x"];
+    const file = onnxFile({
+      nodes: [
+        { op, inputs, outputs: ["z"], attributes },
+        { op: "Flatten", inputs: ["z"], outputs: ["y"] },
+      ],
+      tensors: numbers ? { n: whole(...numbers) } : {},
+      opset: 18,
+    });
+    const network = new OnnxNetwork(await decodeOnnx(file, "much.onnx"));
+    const begun = performance.now();
+    const images = new Input("images", [2, 6, 8, 3]);
+    assert.throws(() => run(network, images, { training: false }), (error) => {
+      assert.ok(error instanceof UserError, `${op}: ${error}`);
+      return /much\.onnx/.test(error.message);
+    });
+    assert.ok(performance.now() - begun < 5000, op);
+  }
 });

@@ -9,6 +9,7 @@ import { Module, Parameter, type Pass, run } from "../nn/module.ts";
 import type { StateDict } from "../nn/state.ts";
 import { printable } from "../printable.ts";
 import { inLayer } from "../tensor/origin.ts";
+import { numel } from "../tensor/shape.ts";
 import { Input, type Tensor } from "../tensor/tensor.ts";
 import { ending } from "./ending.ts";
 import type { OnnxModel, OnnxNode } from "./model.ts";
@@ -31,6 +32,9 @@ import {
 } from "./value.ts";
 import { withWeights } from "./write.ts";
 import { floatsOf } from "./weights.ts";
+
+/** Values that a node puts out, of a batch. */
+const MOST_VALUES = 2 ** 33;
 
 /** A node's name for what it puts out: a point that a tap can see. Its weights are its properties. */
 class Layer extends Module {
@@ -180,7 +184,9 @@ export class OnnxNetwork extends Module {
   private computed(at: At): readonly Value[] {
     try {
       const outputs = inLayer(at.layer, () => OPERATORS.get(at.node.op)!(at));
-      return [outputs].flat() as readonly Value[];
+      const values = [outputs].flat() as readonly Value[];
+      const huge = values.map(shapeOf).find((shape) => !(numel(shape) <= MOST_VALUES));
+      return huge ? at.refuse(`makes [${huge.join(", ")}], more than any device holds`) : values;
     } catch (error) {
       if (!(error instanceof UserError) || error.exitCode === ExitCode.usage) throw error;
       const where = error.message.startsWith("node ")

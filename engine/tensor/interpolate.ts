@@ -32,6 +32,9 @@ export const cubic = (a = -0.75) => (place: number): Shares => {
   });
 };
 
+/** Shares in a matrix; the images of a classifier need some thousands. */
+const MOST_SHARES = 2 ** 26;
+
 /**
  * Resizes an axis, of which every new element is a sum of old ones; places beyond the image are
  * those of its border.
@@ -43,6 +46,9 @@ export function resizeAxis(
   sharesOf: (i: number) => Shares,
 ): Tensor {
   const old = x.shape[axis];
+  if (!(Number.isInteger(count) && count > 0 && count * old <= MOST_SHARES)) {
+    throw shapeError("resizeAxis", `can't make ${count} elements of ${old}`, x.shape);
+  }
   const values = new Float32Array(count * old);
   for (let i = 0; i < count; i++) {
     for (const [place, share] of sharesOf(i)) {
@@ -80,9 +86,6 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   return [1, 2].reduce((image, axis) => {
     const old = image.shape[axis];
     const count = size === undefined ? Math.floor(old * both[axis - 1]) : both[axis - 1];
-    if (!(Number.isInteger(count) && count > 0)) {
-      throw shapeError("interpolate", `can't make ${count} pixels of ${old}`, x.shape);
-    }
     const scale = size === undefined ? both[axis - 1] : count / old;
     const place = (i: number) => {
       if (mode === "nearest") return i / scale;

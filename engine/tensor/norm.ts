@@ -104,8 +104,9 @@ export function localResponseNorm(
   requireTensors("localResponseNorm", x);
   const [last, channels] = [x.rank - 1, x.shape[x.rank - 1]];
   const squares = square(x);
-  const near = Array.from({ length: size }, (_, i) => i - before)
-    .filter((from) => Math.abs(from) < channels)
+  const first = Math.max(-before, 1 - channels);
+  const count = Math.min(size - 1 - before, channels - 1) - first + 1;
+  const near = Array.from({ length: count }, (_, i) => first + i)
     .map((from) => window(squares, x.shape.map((_, d) => d === last ? from : 0), x.shape));
   const scale = add(mul(near.reduce((a, b) => add(a, b)), alpha / size), k);
   return mul(x, exp(mul(log(scale), -beta)));

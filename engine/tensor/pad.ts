@@ -22,13 +22,18 @@ export function padAxis(
     throw shapeError("padAxis", `can't mirror ${Math.max(before, after)} of ${extent}`, x.shape);
   }
   const one = (i: number) => slice(x, axis, i, i + 1);
-  const first = Array.from({ length: before }, (_, i) => one(border === "edge" ? 0 : before - i));
-  const last = Array.from(
-    { length: after },
-    (_, i) => one(border === "edge" ? extent - 1 : extent - 2 - i),
-  );
+  const [first, last] = border === "edge"
+    ? [again(one(0), axis, before), again(one(extent - 1), axis, after)]
+    : [
+      Array.from({ length: before }, (_, i) => one(before - i)),
+      Array.from({ length: after }, (_, i) => one(extent - 2 - i)),
+    ];
   return before + after === 0 ? x : concat([...first, x, ...last], axis);
 }
+
+/** A line of pixels as often as it is wanted. */
+const again = (line: Tensor, axis: number, count: number): Tensor[] =>
+  count === 0 ? [] : [broadcastTo(line, line.shape.with(axis, count))];
 
 /** Pixels on the left, the right, above and below, as PyTorch orders them; or as many everywhere. */
 export type Padding = number | readonly [left: number, right: number, top: number, bottom: number];

@@ -37,6 +37,7 @@ export function pairOf(at: At, name: string, otherwise: number): Pair {
 /** @param extents of the image, height and width */
 export function windowsOf(at: At, kernel: Pair, extents: Pair): Windows {
   const [stride, dilation] = [pairOf(at, "strides", 1), pairOf(at, "dilations", 1)];
+  if (Math.min(...stride, ...dilation) < 1) at.refuse("has a stride or a dilation below 1");
   const auto = at.text("auto_pad", "NOTSET");
   if (auto === "SAME_UPPER" || auto === "SAME_LOWER") {
     const total = extents.map((extent, d) => {

@@ -77,8 +77,12 @@ function expand(at: At): Value {
   return isKnown(at.x) ? filled(at.x, shape, at) : expanded(at.x, forThisBatch(shape, -1, at));
 }
 
+/** A tile that is laid more often than an image has pixels is a slip, or an attack. */
+const MOST_TIMES = 4096;
+
 function tile(at: At): Value {
   const times = at.known(1).values;
+  if (!times.every((count) => count > 0 && count <= MOST_TIMES)) at.refuse(`repeats by [${times}]`);
   return times.reduce<Value>(
     (value, count, axis) => joined(Array(count).fill(value), axis, at),
     at.x,
@@ -152,6 +156,8 @@ function split(at: At): readonly Value[] {
   const shape = shapeOf(at.x);
   const axis = axisOf(at.int("axis", 0), shape.length);
   const count = at.int("num_outputs", at.node.outputs.length);
+  const { length } = at.node.outputs;
+  if (count !== length) at.refuse(`makes ${count} parts for ${length} outputs`);
   const even = Math.ceil(shape[axis] / count);
   const sizes = at.numbers("split", 1) ??
     Array.from({ length: count }, (_, i) => Math.min(even, shape[axis] - i * even));

@@ -6,9 +6,13 @@ import type { Stored } from "../stored.ts";
 import { type Known, known, shapeOf, type Value } from "../value.ts";
 import type { At, Operator } from "./at.ts";
 
+/** More elements than any shape, and than any list of indices. */
+const MOST_KNOWN = 2 ** 20;
+
 /** Repeats what is one number; constants of more are not expanded by exporters. */
 export function filled({ values, isWhole }: Known, shape: readonly number[], at: At): Known {
   if (values.length !== 1) at.refuse("repeats a list of constants");
+  if (!(numel(shape) <= MOST_KNOWN)) at.refuse(`makes a constant of [${shape.join(", ")}]`);
   return known(Array(numel(shape)).fill(values[0]), shape, isWhole);
 }
 
@@ -45,9 +49,6 @@ export function knownOf(
     !dtype.startsWith("F"),
   );
 }
-
-/** More elements than any shape, and than any list of indices. */
-const MOST_KNOWN = 2 ** 20;
 
 function constantOfShape(at: At): Value {
   const shape = at.known(0).values;
