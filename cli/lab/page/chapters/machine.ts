@@ -38,9 +38,9 @@ const body = () => {
     <h2>Memory is a tide</h2>
     <p>
       In the forward pass memory rises: a gradient will ask for what each layer has seen, so values are
-      kept. In the backward pass it falls, as the last kernel that reads a value lets go of it. Evaluate a
-      batch instead of training on it, and there is no tide: a value is let go of as soon as the next layer
-      has read it.
+      kept. In the backward pass the last kernel that reads a value lets go of it, the first layers' large
+      maps last of all. Evaluate a batch instead of training on it, and there is no tide: a value is let
+      go of as soon as the next layer has read it.
     </p>
     <p>
       A value's life is from the kernel that writes it to the last that reads it. Two whose lives don't

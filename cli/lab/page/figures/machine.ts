@@ -198,8 +198,6 @@ function shown(
   `;
 }
 
-const [WIDTH, HEIGHT] = [800, 90];
-
 /** A bar for each kernel in the colour of its order, the one that is looked at marked. */
 function timeline(
   what: string,
@@ -209,22 +207,21 @@ function timeline(
   chosen: number,
 ): TemplateResult {
   const highest = Math.max(...values, 1e-9);
-  const step = WIDTH / parts.length;
   return html`
-    <svg role="img" viewBox="0 0 ${WIDTH} ${HEIGHT + 20}" width=${WIDTH}
-      style="max-width:100%;min-width:20rem;height:auto"
+    <p>${what}, at most ${most}</p>
+    <svg role="img" viewBox="0 0 ${parts.length} 100" preserveAspectRatio="none"
+      style="display: block; width: 100%; height: 6rem"
       aria-label="${what} of each of ${parts.length} kernels, at most ${most}">
-      ${svg`<text x="0" y="13" font-size="13" fill="var(--ink)">${what}, at most ${most}</text>`}
       ${values.map((value, i) => {
-        const height = HEIGHT * value / highest;
+        const height = 100 * value / highest;
         return svg`
-          <rect x=${i * step} y=${20 + HEIGHT - height} width=${Math.max(0.5, step)}
-            height=${height} style="fill: ${BARS[Math.min(2, parts[i].order)]}"></rect>
+          <rect x=${i} y=${100 - height} width="1" height=${height}
+            style="fill: ${BARS[Math.min(2, parts[i].order)]}"></rect>
         `;
       })}
       ${svg`
-        <rect x=${chosen * step} y="18" width=${Math.max(2, step)} height=${HEIGHT + 2}
-          fill="none" stroke="var(--mark)" stroke-width="1.5"></rect>
+        <rect x=${chosen} y="0" width="1" height="100" fill="none" stroke="var(--mark)"
+          stroke-width="2" vector-effect="non-scaling-stroke"></rect>
       `}
     </svg>
   `;
