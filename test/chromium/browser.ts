@@ -7,8 +7,7 @@
 import { dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import { cacheFolder } from "../../engine/data/sources.ts";
-import { readTar } from "../../engine/io/tar.ts";
-import { packedDriver } from "../swiftshader/driver.ts";
+import { packedDriver, unpackTar } from "../swiftshader/driver.ts";
 
 /** Chromium's folder, unpacked at the first call; undefined where it can't be had. */
 export async function chromium(): Promise<string | undefined> {
@@ -22,7 +21,7 @@ export async function chromium(): Promise<string | undefined> {
   const program = brotliDecompressSync(await Deno.readFile(join(packed, "chromium.br")));
   await Deno.writeFile(join(unfinished, "chromium"), program, { mode: 0o755 });
   for (const name of ["swiftshader", "al2023", "fonts"]) {
-    await unpack(join(packed, `${name}.tar.br`), unfinished);
+    await unpackTar(join(packed, `${name}.tar.br`), unfinished);
   }
   await Deno.writeTextFile(join(unfinished, "fonts.conf"), FONTS);
   await Deno.rename(unfinished, folder);
@@ -36,16 +35,6 @@ const FONTS = `<fontconfig>
 </fontconfig>`;
 
 const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
-
-async function unpack(packed: string, to: string): Promise<void> {
-  const bytes = new Uint8Array(brotliDecompressSync(await Deno.readFile(packed)));
-  for await (const { path, chunks } of readTar(new Blob([bytes]).stream(), packed)) {
-    if (path.endsWith("/")) continue;
-    await Deno.mkdir(dirname(join(to, path)), { recursive: true });
-    using file = await Deno.open(join(to, path), { write: true, create: true });
-    for await (const chunk of chunks()) await file.write(chunk);
-  }
-}
 
 /** What a page is opened with. */
 export interface View {
@@ -133,14 +122,9 @@ export class Page implements AsyncDisposable {
     const page = new Page(socket);
     socket.onmessage = ({ data }) => page.take(JSON.parse(data));
     await new Promise((resolve, reject) => [socket.onopen, socket.onerror] = [resolve, reject]);
-    const { width = 1280, height = 900, scheme = "light", withoutGpu = false } = view;
-    const metrics = { width, height, deviceScaleFactor: 1, mobile: width < 600 };
     for (const domain of ["Page", "Runtime", "Log"]) await page.send(`${domain}.enable`);
-    await page.send("Emulation.setDeviceMetricsOverride", metrics);
-    await page.send("Emulation.setEmulatedMedia", {
-      features: [{ name: "prefers-color-scheme", value: scheme }],
-    });
-    if (withoutGpu) {
+    await page.look(view);
+    if (view.withoutGpu) {
       const source = "delete Navigator.prototype.gpu";
       await page.send("Page.addScriptToEvaluateOnNewDocument", { source });
     }
@@ -148,6 +132,14 @@ export class Page implements AsyncDisposable {
     await page.send("Page.navigate", { url: address });
     await loaded;
     return page;
+  }
+
+  /** Changes the window's size and the reader's scheme. */
+  async look({ width = 1280, height = 900, scheme = "light" }: View): Promise<void> {
+    const metrics = { width, height, deviceScaleFactor: 1, mobile: width < 600 };
+    await this.send("Emulation.setDeviceMetricsOverride", metrics);
+    const features = [{ name: "prefers-color-scheme", value: scheme }];
+    await this.send("Emulation.setEmulatedMedia", { features });
   }
 
   private take({ id, method, params, result, error }: Answer): void {

@@ -46,7 +46,7 @@ function whole(name: string, shape: Shape): Variable {
 }
 
 /** The operands at a setting, and what each face computes from the other two. */
-function formOf({ kernel, stride, padding, dilation, channels, groups }: Setting) {
+export function formOf({ kernel, stride, padding, dilation, channels, groups }: Setting) {
   const options = { stride, padding, dilation, groups };
   const x = whole("x", [1, SIZE, SIZE, channels]);
   const w = whole("w", [kernel, kernel, channels / groups, channels]);

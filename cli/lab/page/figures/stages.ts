@@ -150,13 +150,18 @@ const fates = (all: readonly Fate[]) =>
 const listing = ({ nodes, values }: Found) =>
   numbers(
     "Every node, and the largest of its elements",
-    ["node", "operation", "of", "shape", "float64", "GPU off by"],
+    ["node", "operation", "of", "shape", "float64", "GPU", "off by"],
     nodes.map(({ node, tensor }, i) => [
       node.name,
       node.what,
       node.operands.join(", "),
       showShape(tensor.shape),
-      show(values[i].exact.reduce((a, b) => Math.abs(b) > Math.abs(a) ? b : a, 0), 6),
-      values[i].error === undefined ? "no GPU" : showError(values[i].error!),
+      largest(values[i].exact),
+      values[i].engine ? largest(values[i].engine!) : "no GPU",
+      values[i].error === undefined ? "" : showError(values[i].error!),
     ]),
   );
+
+/** The element that is furthest from zero. */
+const largest = (values: ArrayLike<number>): number =>
+  Array.from(values).reduce((a, b) => Math.abs(b) > Math.abs(a) ? b : a, 0);

@@ -12,7 +12,7 @@ export async function drawn(nodes: readonly Shown[]): Promise<string> {
   return annotated(await svgOf(orders.map((list) => list.map(({ node }) => node))), orders.flat());
 }
 
-/** Graphviz titles a node's group `b3`; the reader's tools want a button with a name. */
+/** Graphviz titles a node's group `b3`; the reader's tools want a button, named by its text. */
 function annotated(svg: string, nodes: readonly Shown[]): string {
   const document = new DOMParser().parseFromString(svg, "image/svg+xml");
   const root = document.documentElement;
@@ -27,7 +27,6 @@ function annotated(svg: string, nodes: readonly Shown[]): string {
     group.setAttribute("role", "button");
     group.setAttribute("tabindex", "0");
     group.setAttribute("data-node", shown.node.name);
-    group.setAttribute("aria-label", `${shown.node.name}, ${shown.node.what}`);
   }
   for (const title of root.querySelectorAll("g.edge > title")) title.remove();
   for (const link of root.querySelectorAll("a")) link.replaceWith(...link.childNodes);

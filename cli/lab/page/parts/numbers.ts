@@ -1,6 +1,6 @@
 /** Numbers: as they are written, and tables of them. */
 
-import { html, type TemplateResult } from "lit-html";
+import { html, nothing, type TemplateResult } from "lit-html";
 
 /** A number in as few digits as one reads; no "-0". */
 export const show = (value: number, digits = 4): string =>
@@ -11,13 +11,15 @@ export const showError = (error: number): string => error === 0 ? "0" : error.to
 
 export type Cell = string | number | TemplateResult;
 
-/** The first cell of a row names it. */
+/** The first cell of a row names it. A number is shown in few digits, and `data-value` has it all. */
 export function table(
   caption: string,
   header: readonly Cell[],
   rows: readonly (readonly Cell[])[],
 ): TemplateResult {
   const cell = (value: Cell) => typeof value === "number" ? show(value) : value;
+  const td = (value: Cell) =>
+    html`<td data-value=${typeof value === "number" ? value : nothing}>${cell(value)}</td>`;
   return html`
     <div class="scroll" tabindex="0" role="group" aria-label=${caption}>
       <table>
@@ -26,9 +28,7 @@ export function table(
           <tr>${header.map((name) => html`<th scope="col">${cell(name)}</th>`)}</tr>
         </thead>
         <tbody>${rows.map(([name, ...cells]) =>
-          html`<tr><th scope="row">${cell(name)}</th>${
-            cells.map((c) => html`<td>${cell(c)}</td>`)
-          }</tr>`
+          html`<tr><th scope="row">${cell(name)}</th>${cells.map(td)}</tr>`
         )}</tbody>
       </table>
     </div>
