@@ -39,7 +39,7 @@ function poolOf({ window, stride, image }: Setting) {
 export const poolFigure = (): Live<PoolState> =>
   live<PoolState, Setting, readonly Evaluated[]>({
     id: "pool",
-    title: "Max pooling: press a pixel to make it larger by one",
+    title: "Max pooling: press a pixel, and make it larger",
     start: { window: 2, stride: 2, image: image(), at: 0 },
     asks: ({ window, stride, image }) => ({ window, stride, image }),
     compute: (setting) => evaluated(poolOf(setting).tensors),
@@ -70,6 +70,7 @@ function view(
       at: (place) => x.initial[place],
       used: (place) => result?.[1].exact.includes(place) ?? false,
       pick: (at) => set({ at }),
+      pressed: true,
     })
   }${result ? square("its pooled image", side, (i) => result[0].exact[i], 10) : ""}${
     square("y, the cotangent", side, (i) => y.initial[i], pooled.size)

@@ -4,7 +4,7 @@
  * deeper the colour, the larger the value; its hue is the sign.
  */
 
-import { html, type TemplateResult } from "lit-html";
+import { html, nothing, type TemplateResult } from "lit-html";
 import { classMap } from "lit-html/directives/class-map.js";
 import { show } from "./numbers.ts";
 
@@ -20,7 +20,10 @@ export interface Grid {
   readonly used?: (place: number) => boolean;
   /** A colour of its own, for what belongs together. */
   readonly kind?: (place: number) => number;
+  /** Is told the place that is pointed at or pressed. */
   readonly pick?: (place: number) => void;
+  /** A place is picked by pressing it, and not on the pointer's way to somewhere else. */
+  readonly pressed?: boolean;
 }
 
 export function grid(of: Grid): TemplateResult {
@@ -42,7 +45,7 @@ export function grid(of: Grid): TemplateResult {
 }
 
 function cell(of: Grid, place: number, pick?: (place: number) => void): TemplateResult {
-  const { columns, at, largest, chosen, used, kind } = of;
+  const { columns, at, largest, chosen, used, kind, pressed } = of;
   const value = at(place);
   const depth = largest > 0 ? Math.min(Math.abs(value) / largest, 1) * 45 : 0;
   const tint = kind ? `var(--order-${kind(place)})` : value < 0 ? "var(--minus)" : "var(--plus)";
@@ -54,7 +57,7 @@ function cell(of: Grid, place: number, pick?: (place: number) => void): Template
   return html`
     <button type="button" class=${classes} style=${style} tabindex=${reachable}
       aria-label=${label} aria-pressed=${place === chosen} @click=${() => pick(place)}
-      @pointerenter=${() => pick(place)}>${show(value, 3)}</button>
+      @pointerenter=${pressed ? nothing : () => pick(place)}>${show(value, 3)}</button>
   `;
 }
 
