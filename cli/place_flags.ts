@@ -1,33 +1,52 @@
-/** Where a command's cells are done: in its own process, or by several at a time. */
+/** Where a command's cells are done: in its own process, by several at a time, or by a cluster. */
 
-import { flagTable } from "./framework/flags.ts";
+import type { AllValues, Need } from "../engine/options.ts";
+import { flagTable, withoutFlags } from "./framework/flags.ts";
 import { needs } from "./framework/rules.ts";
 
 /** Places that cells are done at, besides the command's own process. */
-const PLACES = ["local"] as const;
+const PLACES = ["local", "slurm"] as const;
 
 const elsewhere = needs.anyOf("on");
+const bySlurm = needs.oneOf("on", "slurm");
+
+/** With these the command is over at once. */
+const ALONE = ["dryRun", "detach", "status"] as const;
+const waits: Need = {
+  otherwise: "where the command does not wait",
+  holds: (values) => !ALONE.some((key) => values[key]),
+};
+const alone = (key: typeof ALONE[number]) => (values: AllValues) => {
+  const other = ALONE.find((other) => other !== key && values[other]);
+  if (!values[key] || other === undefined) return undefined;
+  return "is one of --dry-run, --detach and --status, which don't go together";
+};
+
+/** What sbatch takes as one word. */
+const word = (value: string): string | undefined => /^\S+$/.test(value) ? undefined : "is one word";
 
 export const placeFlags = flagTable({
   on: {
     type: "choice",
     choices: PLACES,
-    help: "do each cell in a process of its own: local, on this machine, --jobs at a time " +
-      "(default: one after the other, in this process)",
+    help:
+      "do each cell in a process of its own: local, on this machine, --jobs at a time; slurm, " +
+      "by job arrays of Slurm (default: one after the other, in this process)",
     need: needs.absent("cell"),
   },
   jobs: {
     type: "integer",
     min: 1,
     max: 1024,
-    help: "processes at a time (default one for each of --devices, else one)",
+    help: "processes at a time (default on this machine one for each of --devices, else one; in " +
+      "a job array of Slurm as many as it has room for)",
     need: elsewhere,
   },
   devices: {
     type: "list",
     of: "string",
     help: "the devices that the processes take in turn, each as --device names it",
-    need: elsewhere,
+    need: needs.oneOf("on", "local"),
     rule: ({ devices, jobs }) =>
       Array.isArray(devices) && typeof jobs === "number" && jobs < devices.length
         ? `names ${devices.length} devices, more than the ${jobs} of --jobs`
@@ -39,7 +58,62 @@ export const placeFlags = flagTable({
     max: 100,
     default: 2,
     help: "how often a cell goes on whose process ended early, from its last checkpoint",
-    need: elsewhere,
+    need: [elsewhere, waits],
+  },
+  partition: {
+    type: "string",
+    value: "NAME",
+    help: "Slurm's partition (default the cluster's)",
+    need: bySlurm,
+    check: word,
+  },
+  time: {
+    type: "string",
+    value: "TIME",
+    help: "time for a cell, as 2:00:00 or 1-12 (default the partition's); a minute before it is " +
+      "over the cell saves where it is",
+    need: bySlurm,
+    check: word,
+  },
+  gres: {
+    type: "string",
+    value: "LIST",
+    help: "what a cell is given besides, as gpu:1 (default nothing)",
+    need: bySlurm,
+    check: word,
+  },
+  sbatch: {
+    type: "string",
+    value: "OPTIONS",
+    help: 'what else sbatch is told, with an equals sign: --sbatch="--mem=16G --account=lab"',
+    need: bySlurm,
+    check: sbatchComplaint,
+  },
+  poll: {
+    type: "integer",
+    min: 1,
+    max: 3600,
+    default: 30,
+    help: "seconds between two questions to Slurm, each about all cells",
+    need: [bySlurm, waits],
+  },
+  dryRun: {
+    type: "boolean",
+    help: "print what Slurm would be given, and submit nothing",
+    need: bySlurm,
+    rule: alone("dryRun"),
+  },
+  detach: {
+    type: "boolean",
+    help: "submit, and wait for nothing",
+    need: bySlurm,
+    rule: alone("detach"),
+  },
+  status: {
+    type: "boolean",
+    help: "submit nothing; say how far each cell is",
+    need: bySlurm,
+    rule: alone("status"),
   },
   cell: {
     type: "integer",
@@ -50,5 +124,25 @@ export const placeFlags = flagTable({
   },
 });
 
+export type PlaceKey = keyof typeof placeFlags;
+
 /** The keys of the flags that say nothing about what a cell is. */
 export const placeKeys: readonly string[] = Object.keys(placeFlags);
+
+/** A command line that was parsed, without what says where cells are done. */
+export function withoutPlace(args: readonly string[]): string[] {
+  const names = ["dry-run", "detach", "status"].flatMap((name) => [`--${name}`, `--no-${name}`]);
+  const others = args.filter((arg) => !names.includes(arg.split("=")[0]));
+  return withoutFlags(others, placeKeys);
+}
+
+/** What --on slurm decides itself. */
+const DECIDED =
+  /(?:^|\s)(-[aJoeDW]|--(?:array|job-name|output|error|chdir|parsable|wrap|wait|signal))(?=[\s=]|$)/;
+
+function sbatchComplaint(options: string): string | undefined {
+  if (/[\r\n]/.test(options)) return "is one line";
+  if (!/^\s*-/.test(options)) return "begins with an option of sbatch's";
+  const decided = DECIDED.exec(options)?.[1];
+  return decided && `can't hold ${decided}, which --on slurm sets itself`;
+}

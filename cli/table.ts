@@ -8,6 +8,7 @@ import { type Context, defineCommand } from "./framework/command.ts";
 import { cellOf, tableCells } from "./table/cells.ts";
 import { fillHere } from "./table/fill.ts";
 import { type TableArgs, tableFlags } from "./table/flags.ts";
+import { fillOnSlurm } from "./table/slurm.ts";
 import { spread } from "./table/spread.ts";
 import { writeTable } from "./table/write.ts";
 
@@ -18,7 +19,8 @@ export const command = defineCommand({
     "Treats every model on every data set with every seed, a cell each, and writes table.md, " +
     "table.csv and table.json of all cells in the folder, after each cell. Stopped, the same " +
     "command goes on where it was. With --on local, --jobs cells are done at a time; what each " +
-    "prints lies in the folder logs. The same command may run several times on one folder: each " +
+    "prints lies in the folder logs. With --on slurm a job array of Slurm does them, one task a cell, " +
+    "in a folder that all nodes share. The same command may run several times on one folder: each " +
     "cell is done by one of them. A table fills up over several machines: each does some models, " +
     "data sets or seeds; copy their folders into one and run --only-write there.",
   flags: tableFlags,
@@ -26,11 +28,16 @@ export const command = defineCommand({
     { args: "--models small,resnet34 --data shapes,cifar10 --seeds 3", does: "twelve cells" },
     { args: "--seeds 10 --on local --jobs 2", does: "ten cells, two at a time" },
     { args: "--seeds 10 --on local --devices 0,1,2,3", does: "ten cells on four GPUs" },
+    {
+      args: "--seeds 10 --on slurm --gres gpu:1 --time 2:00:00 --out /shared/table",
+      does: "ten cells on a cluster",
+    },
     { args: "--seed 3 --seeds 2 --out /shared/table", does: "two more seeds, on another machine" },
     { args: "--out /shared/table --only-write", does: "the table of everybody's cells" },
   ],
   async run(args, context) {
     const failed = args.onlyWrite ? 0 : await fill(args, context);
+    if (failed === undefined) return;
     if (args.cell === undefined) {
       context.print(`\n${await writeTable(args.out)}`);
       context.print(`written to ${join(args.out, "table.md")}`);
@@ -45,8 +52,8 @@ export const command = defineCommand({
   },
 });
 
-/** Does the cells that are asked for. @returns how many diverged */
-async function fill(args: TableArgs, context: Context): Promise<number> {
+/** Does the cells that are asked for. @returns how many diverged; nothing where it did not wait */
+async function fill(args: TableArgs, context: Context): Promise<number | undefined> {
   const { out, cell, on } = args;
   const cells = await tableCells(args);
   const asked = cell === undefined ? cells : [cellOf(cells, cell)];
@@ -61,5 +68,6 @@ async function fill(args: TableArgs, context: Context): Promise<number> {
   const filled = async () => {
     if (cell === undefined) await writeTable(out);
   };
-  return await (on === "local" ? spread : fillHere)(asked, args, context, filled);
+  const way = on === "slurm" ? fillOnSlurm : on === "local" ? spread : fillHere;
+  return await way(asked, args, context, filled);
 }

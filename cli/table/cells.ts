@@ -1,13 +1,14 @@
 /** The cells of a table: each model on each data set with each seed, and where it lies. */
 
 import { join } from "node:path";
+import type { Cells } from "../../engine/cluster/pool.ts";
 import { fingerprint } from "../../engine/doctor/table.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { fileExists } from "../../engine/io/files.ts";
 import { isInUse } from "../../engine/run/lock.ts";
 import { ownWeights } from "../common.ts";
 import { modelFileName } from "../model_file.ts";
-import { placeKeys } from "../place_flags.ts";
+import { type PlaceKey, placeKeys } from "../place_flags.ts";
 import type { TableArgs } from "./flags.ts";
 
 /** One treatment. */
@@ -59,6 +60,17 @@ export const isFinished = ({ path }: TableCell): Promise<boolean> =>
 /** Whether a process is at work on it. */
 export const isBusy = ({ path }: TableCell): Promise<boolean> => isInUse(path);
 
+/** As those that do them see them: by their index. */
+export const asCells = (cells: readonly TableCell[]): Cells => ({
+  count: cells.length,
+  isFinished: (index) => isFinished(cells[index]),
+  isBusy: (index) => isBusy(cells[index]),
+});
+
+/** "cell 3 of 40: small on shapes, seed 1" */
+export const titleOf = (cells: readonly TableCell[], index: number): string =>
+  `cell ${index + 1} of ${cells.length}: ${cells[index].title}`;
+
 export function cellSettings(args: TableArgs, model: string, data: string, seed: number) {
   const { models: _, onlyWrite: __, keepWeights: ___, out: ____, ...shared } = args;
   const own = Object.entries(shared).filter(([key]) => !placeKeys.includes(key));
@@ -68,4 +80,3 @@ export function cellSettings(args: TableArgs, model: string, data: string, seed:
     ...{ weights: ownWeights({ model }), newHead: false, out: undefined, resume: undefined },
   };
 }
-type PlaceKey = "on" | "jobs" | "devices" | "retries" | "cell";

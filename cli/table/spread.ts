@@ -3,13 +3,12 @@
 import { join } from "node:path";
 import { fillCells } from "../../engine/cluster/pool.ts";
 import { startProcess } from "../../engine/cluster/process.ts";
-import { ExitCode, UserError } from "../../engine/errors.ts";
-import { inTurn } from "../../engine/run/lock.ts";
 import type { Context } from "../framework/command.ts";
 import { withoutFlags } from "../framework/flags.ts";
-import { isBusy, isFinished, type TableCell } from "./cells.ts";
-import { completeCell } from "./fill.ts";
+import { withoutPlace } from "../place_flags.ts";
+import { asCells, type TableCell, titleOf } from "./cells.ts";
 import type { TableArgs } from "./flags.ts";
+import { complete, divergedOf } from "./others.ts";
 
 /**
  * Does those of the cells that are not finished.
@@ -27,15 +26,11 @@ export async function spread(
   await context.gpu();
   context.working();
   const { devices, jobs = devices?.length ?? 1 } = args;
-  const title = (index: number) => `cell ${index + 1} of ${cells.length}: ${cells[index].title}`;
+  const title = (index: number) => titleOf(cells, index);
   let finished = 0;
   const began = new Set<number>();
   const failures = await fillCells(
-    {
-      count: cells.length,
-      isFinished: (index) => isFinished(cells[index]),
-      isBusy: (index) => isBusy(cells[index]),
-    },
+    asCells(cells),
     (index, slot) =>
       startProcess(cellCommand(index, devices?.[slot % devices.length]), logOf(index)),
     {
@@ -67,33 +62,12 @@ export async function spread(
   }
 }
 
-/** One process at a time: the same command may run several times on the folder. */
-const complete = (cell: TableCell, args: TableArgs): Promise<void> =>
-  inTurn(args.out, async () => {
-    if (!await isBusy(cell)) await completeCell(cell, args);
-  });
-
 /** This command's line, for one cell. */
 function cellCommand(index: number, device: string | undefined): string[] {
-  const own = ["on", "jobs", "devices", "retries", ...device === undefined ? [] : ["device"]];
-  const args = withoutFlags(Deno.args, own);
+  const args = withoutFlags(withoutPlace(Deno.args), device === undefined ? [] : ["device"]);
   const on = device === undefined ? [] : ["--device", device];
   return [
     ...[Deno.execPath(), "run", "-A", Deno.mainModule],
     ...[...args, ...on, "--cell", `${index}`],
   ];
-}
-
-/** @returns how many diverged, where no other cell failed */
-function divergedOf(failures: ReadonlyMap<number, number>, total: number): number {
-  const other = [...failures].find(([, code]) => code !== ExitCode.diverged);
-  if (other === undefined) return failures.size;
-  const isKnown = (code: number): code is ExitCode =>
-    Object.values<number>(ExitCode).includes(code);
-  throw new UserError(
-    `${failures.size} of ${total} cells could not be done: ` +
-      [...failures].map(([index, code]) => `cell ${index + 1} (exit code ${code})`).join(", "),
-    isKnown(other[1]) ? other[1] : ExitCode.failure,
-    "what each printed lies in the folder logs; the same command goes on with them",
-  );
 }

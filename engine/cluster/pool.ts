@@ -47,6 +47,9 @@ const FOR_GOOD: readonly number[] = [
   ...[...FOR_ALL, ExitCode.data, ExitCode.weights, ExitCode.method, ExitCode.diverged],
 ];
 
+/** Whether a cell that ended so ends so again. */
+export const isForGood = (code: number): boolean => FOR_GOOD.includes(code);
+
 /**
  * Does the cells that are not finished.
  * @returns the exit code of each that could not be done, by its index
@@ -113,7 +116,7 @@ class Pool {
     }
     const tries = (this.tries.get(index) ?? 0) + 1;
     this.tries.set(index, tries);
-    const again = !FOR_GOOD.includes(code) && tries <= retries;
+    const again = !isForGood(code) && tries <= retries;
     if (again) this.waiting.push(index);
     else this.failures.set(index, code);
     this.isHopeless ||= FOR_ALL.includes(code);
@@ -122,7 +125,7 @@ class Pool {
 }
 
 /** Waits, but not beyond the signal. */
-function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
+export function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);

@@ -1,0 +1,158 @@
+/** Does the cells of a table by job arrays of Slurm. */
+
+import { fillBySlurm, submitToSlurm } from "../../engine/cluster/slurm/fill.ts";
+import type { Counts, FillOptions } from "../../engine/cluster/slurm/fill.ts";
+import { type Ending, Scheduler } from "../../engine/cluster/slurm/scheduler.ts";
+import {
+  logPath,
+  quoted,
+  scriptPath,
+  scriptText,
+  submission,
+  type Work,
+} from "../../engine/cluster/slurm/script.ts";
+import { cellStates } from "../../engine/cluster/slurm/status.ts";
+import { fingerprint } from "../../engine/doctor/table.ts";
+import { ExitCode } from "../../engine/errors.ts";
+import type { Context } from "../framework/command.ts";
+import { withoutPlace } from "../place_flags.ts";
+import { asCells, type TableCell, titleOf } from "./cells.ts";
+import type { TableArgs } from "./flags.ts";
+import { complete, divergedOf } from "./others.ts";
+
+/**
+ * Does those of the cells that are not finished, and waits for them.
+ * @param filled is called after some are
+ * @returns how many diverged; nothing where it did not wait
+ * @throws UserError where others could not be done, with the code of the first of them
+ */
+export async function fillOnSlurm(
+  cells: readonly TableCell[],
+  args: TableArgs,
+  context: Context,
+  filled: () => Promise<unknown>,
+): Promise<number | undefined> {
+  const { print } = context;
+  const scheduler = await Scheduler.open(await workOf(cells, args), cells.length);
+  if (args.dryRun) return await dryRun(scheduler, cells, print);
+  if (args.status) return await status(scheduler, cells, print);
+  context.working();
+  let jobs: readonly number[] = [];
+  const options = fillOptions(scheduler, cells, args, context, filled, (counts) => {
+    jobs = counts.jobs;
+  });
+  if (args.detach) {
+    await submitToSlurm(asCells(cells), scheduler, options);
+    print("\nnot waited for: the same command waits, and submits again what ended early;");
+    print("with --status in place of --detach it says how far the cells are");
+    return;
+  }
+  const failures = await fillBySlurm(asCells(cells), scheduler, options).catch((error) => {
+    if (jobs.length > 0) {
+      print("\nstopped waiting; the jobs go on, and the same command waits for them again");
+      print(`to cancel them: scancel ${jobs.join(" ")}`);
+    }
+    throw error;
+  });
+  return divergedOf(new Map([...failures].map(([i, ending]) => [i, codeOf(ending)])), cells.length);
+}
+
+/** What job arrays are to do. */
+async function workOf(cells: readonly TableCell[], args: TableArgs): Promise<Work> {
+  const { partition, time, gres, sbatch } = args;
+  const folder = await Deno.realPath(args.out);
+  const names = cells.map(({ name }) => name);
+  return {
+    name: `table-${await fingerprint({ folder, names })}`,
+    ...{ folder, directory: Deno.cwd(), atOnce: args.jobs },
+    command: [Deno.execPath(), "run", "-A", Deno.mainModule, ...withoutPlace(Deno.args)],
+    options: [
+      ...Object.entries({ partition, time, gres })
+        .flatMap(([key, value]) => value === undefined ? [] : [`--${key}=${value}`]),
+      ...sbatch === undefined ? [] : [sbatch.trim()],
+    ],
+  };
+}
+
+function fillOptions(
+  scheduler: Scheduler,
+  cells: readonly TableCell[],
+  args: TableArgs,
+  { print, signal }: Context,
+  filled: () => Promise<unknown>,
+  counted: (counts: Counts) => void,
+): FillOptions {
+  let [done, isFirst, last] = [0, true, ""];
+  return {
+    ...{ retries: args.retries, signal, pause: 1000 * args.poll },
+    submitted: (job, of) => print(`job ${job}: ${inWords(of.length)} submitted`),
+    finished: async (indices) => {
+      for (const index of indices) {
+        await complete(cells[index], args);
+        done++;
+        if (isFirst) continue;
+        print(`${titleOf(cells, index)}: finished (${done} of ${cells.length})`);
+      }
+      if (isFirst) print(`${inWords(done)} of ${cells.length} finished before`);
+      await filled();
+    },
+    failed: (index, { words }, again) =>
+      print(
+        `${titleOf(cells, index)}: ${words}${again ? "; it is submitted again" : ""}\n` +
+          `  what it printed: ${logPath(scheduler.work, index, scheduler.firstOf(index))}`,
+      ),
+    counted: (counts) => {
+      isFirst = false;
+      counted(counts);
+      const line = countsInWords(counts, done);
+      if (line !== last) print(line);
+      last = line;
+    },
+    refused: ({ message }) => print(`Slurm is asked again later: ${message}`),
+  };
+}
+
+/** "3 finished, 4 running, 29 waiting (Priority)" */
+function countsInWords({ running, waiting, reasons }: Counts, done: number): string {
+  const told = reasons.filter((reason) => reason !== "None" && reason !== "");
+  const why = waiting > 0 && told.length > 0 ? ` (${told.join(", ")})` : "";
+  return `${done} finished, ${running} running, ${waiting} waiting${why}`;
+}
+
+async function dryRun(
+  scheduler: Scheduler,
+  cells: readonly TableCell[],
+  print: Context["print"],
+): Promise<undefined> {
+  const { work } = scheduler;
+  print(`# ${scriptPath(work)}\n`);
+  print(scriptText(work));
+  const states = await cellStates(asCells(cells), scheduler);
+  const due = states.flatMap(({ is }, i) => is === "ended" || is === "not submitted" ? [i] : []);
+  for (const piece of scheduler.pieces(due)) print(submission(work, piece).map(quoted).join(" "));
+  if (due.length === 0) print("# every cell is finished or in the queue: nothing to submit");
+}
+
+async function status(
+  scheduler: Scheduler,
+  cells: readonly TableCell[],
+  print: Context["print"],
+): Promise<undefined> {
+  const states = await cellStates(asCells(cells), scheduler);
+  const of = Map.groupBy(states, ({ is }) => is);
+  for (const [index, state] of states.entries()) {
+    if (state.is !== "ended") continue;
+    print(`${titleOf(cells, index)}: ${state.ending.words}`);
+    print(`  what it printed: ${logPath(scheduler.work, index, scheduler.firstOf(index))}`);
+  }
+  const counts = STATES.map((is) => `${of.get(is)?.length ?? 0} ${is}`);
+  print(`${inWords(cells.length)}: ${counts.join(", ")}`);
+}
+const STATES = ["finished", "running", "waiting", "ended", "not submitted"] as const;
+
+const inWords = (count: number): string => count === 1 ? "1 cell" : `${count} cells`;
+
+/** As the process that was killed or cancelled would have left. */
+const codeOf = ({ code, isCancelled }: Ending): number =>
+  isCancelled ? ExitCode.interrupted : code ?? KILLED;
+const KILLED = 137;

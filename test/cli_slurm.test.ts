@@ -1,0 +1,69 @@
+/** The paper's table by job arrays, on a Slurm of shell scripts. */
+
+import assert from "node:assert/strict";
+import { delimiter, dirname, join } from "node:path";
+import { ExitCode } from "../engine/errors.ts";
+import { cli, fail, type Surroundings, writeMnist } from "./support/cli.ts";
+import { inFolder } from "./support/io.ts";
+import { fakeSlurm } from "./support/slurm.ts";
+
+Deno.test("table --on slurm: shown, submitted, looked at, cancelled, done", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 60);
+    const slurm = fakeSlurm(root);
+    const env = { ...slurm.env, PATH: [dirname(Deno.execPath()), slurm.env.PATH].join(delimiter) };
+    const out = join(root, "table");
+    const run = async (code: number, more: string[], also: Surroundings = {}) => {
+      const flags = [
+        ...["table", "--data", "mnist", "--data-dir", root, "--batch", "32", "--epochs", "1"],
+        ...["--treat-epochs", "1", "--measures", "none", "--arms", "control,treated"],
+        ...["--seeds", "2", "--out", out, "--on", "slurm", ...more],
+      ];
+      const output = await cli(flags, { env, ...also });
+      assert.equal(output.code, code, output.stdout + output.stderr);
+      return output;
+    };
+    const asked = ["--time", "2:00:00", "--gres=gpu:1", "--sbatch=--mem=16G --account=lab"];
+    const shown = (await run(0, ["--dry-run", "--jobs", "4", ...asked])).stdout;
+    assert.match(shown, /^#!\/bin\/bash\n/m);
+    assert.match(shown, /^#SBATCH --time=2:00:00\n#SBATCH --gres=gpu:1\n#SBATCH --mem=16G --acc/m);
+    assert.match(shown, / run -A \S+main\.ts table .* --seeds 2 --out \S+ --cell "\$cell" &$/m);
+    assert.match(shown, /^sbatch --parsable --job-name=table-[0-9a-f]{8}-0 --array=0-1%4 \S+ 0$/m);
+    assert.throws(() => slurm.asked("sbatch"), Deno.errors.NotFound);
+
+    slurm.hold(true);
+    assert.match((await run(0, ["--detach"])).stdout, /^job 100: 2 cells submitted$/m);
+    const told = (await run(0, ["--status"])).stdout;
+    assert.match(told, /^2 cells: 0 finished, 0 running, 2 waiting, 0 ended, 0 not submitted$/m);
+    const at = /^0 finished, 0 running, 2 waiting \(Resources\)$/m;
+    const interrupt = { at, signal: "SIGINT" } as const;
+    const stopped = await run(ExitCode.interrupted, ["--poll", "1"], { interrupt });
+    assert.match(stopped.stdout, /^stopped waiting; the jobs go on, and the same command/m);
+    assert.match(stopped.stdout, /^to cancel them: scancel 100$/m);
+    slurm.cancel(100);
+    assert.match((await run(0, ["--status"])).stdout, /^cell 2 of 2: .*: was cancelled$/m);
+    assert.equal(slurm.asked("sbatch").length, 1, "what was in the queue was not submitted again");
+
+    slurm.hold(false);
+    const { stdout } = await run(0, ["--poll", "1", "--jobs", "1"]);
+    assert.match(stdout, /^job 101: 2 cells submitted$/m);
+    assert.match(stdout, /^cell [12] of 2: small on mnist, seed [01]: finished \(2 of 2\)$/m);
+    assert.match(await Deno.readTextFile(join(out, "table.md")), /^\| small \| 2 \| control/m);
+    assert.match((await run(0, [])).stdout, /^2 cells of 2 finished before$/m);
+  }));
+
+Deno.test("table --on slurm: what is no cluster, and flags that don't go together", async () => {
+  const elsewhere = { env: { PATH: "/nowhere" } };
+  await inFolder(async (root) => {
+    const { code, stderr } = await cli(["table", "--on", "slurm", "--out", root], elsewhere);
+    assert.match(stderr, /^error: there is no scontrol on this machine: Slurm is not installed/);
+    assert.equal(code, ExitCode.failure);
+  });
+  const wrong = (message: RegExp, ...flags: string[]) =>
+    fail(ExitCode.usage, message, "table", ...flags);
+  await wrong(/--gres has no effect without --on slurm/, "--on", "local", "--gres", "gpu:1");
+  const on = ["--on", "slurm"];
+  await wrong(/--sbatch can't hold --array, which/, ...on, "--sbatch=--mem=1G --array=0-3");
+  await wrong(/--dry-run is one of .* don't go together/, ...on, "--detach", "--dry-run");
+  await wrong(/--retries has no effect where .* not wait/, ...on, "--detach", "--retries", "3");
+});
