@@ -8,6 +8,7 @@ import {
   arrayNotation,
   notePath,
   piecesOf,
+  quoted,
   scriptPath,
   scriptText,
   type Work,
@@ -95,6 +96,27 @@ Deno.test("seven cells in arrays of three by two at once: each done once, few qu
     const questions = slurm.asked("squeue");
     assert.ok(questions.every((line) => line.endsWith("--name=work-0,work-3,work-6")));
     assert.ok((await Deno.stat(join(folder, "logs", "work-3-2.txt"))).isFile);
+  }));
+
+Deno.test("5,000 cells, some of which fail: each done once, and Slurm is asked a few times", () =>
+  onSlurm(1001, "", async ({ folder, slurm, work }) => {
+    // One attempt in seven fails.
+    slurm.atOnce(`task() {
+      (( (3 * cell + 2 * job) % 7 )) && echo x >> ${quoted(join(folder, "done"))}/$cell
+    }`);
+    let attempts = 0;
+    const failures = await fillBySlurm(
+      cellsIn(folder, 5000),
+      await Scheduler.open(work, 5000),
+      options({ retries: 6, submitted: (_, { length }) => attempts += length }),
+    );
+    assert.equal(failures.size, 0);
+    assert.ok(attempts > 5600, `${attempts}`);
+    for (let cell = 0; cell < 5000; cell++) {
+      assert.equal((await Deno.stat(join(folder, "done", `${cell}`))).size, 2, `cell ${cell}`);
+    }
+    const questions = slurm.asked("sbatch").length + slurm.asked("squeue").length;
+    assert.ok(questions < 40, `${questions}`);
   }));
 
 Deno.test("what may pass is submitted again, what does not is not, and what was cancelled", () => {

@@ -38,9 +38,18 @@ export async function fillOnSlurm(
   if (args.status) return await status(scheduler, cells, print);
   context.working();
   let jobs: readonly number[] = [];
-  const options = fillOptions(scheduler, cells, args, context, filled, (counts) => {
-    jobs = counts.jobs;
-  });
+  const told = fillOptions(scheduler, cells, args, context, filled);
+  const options: FillOptions = {
+    ...told,
+    submitted: (job, of) => {
+      jobs = [...jobs, job];
+      told.submitted(job, of);
+    },
+    counted: (counts) => {
+      jobs = counts.jobs;
+      told.counted(counts);
+    },
+  };
   if (args.detach) {
     await submitToSlurm(asCells(cells), scheduler, options);
     print("\nnot waited for: the same command waits, and submits again what ended early;");
@@ -80,9 +89,14 @@ function fillOptions(
   args: TableArgs,
   { print, signal }: Context,
   filled: () => Promise<unknown>,
-  counted: (counts: Counts) => void,
 ): FillOptions {
-  let [done, isFirst, last] = [0, true, ""];
+  let [done, isFirst] = [0, true];
+  /** What stays the same is said once. */
+  const last = { counted: "", refused: "" };
+  const printNew = (of: keyof typeof last, line: string) => {
+    if (line !== last[of]) print(line);
+    last[of] = line;
+  };
   return {
     ...{ retries: args.retries, signal, pause: 1000 * args.poll },
     submitted: (job, of) => print(`job ${job}: ${inWords(of.length)} submitted`),
@@ -103,12 +117,9 @@ function fillOptions(
       ),
     counted: (counts) => {
       isFirst = false;
-      counted(counts);
-      const line = countsInWords(counts, done);
-      if (line !== last) print(line);
-      last = line;
+      printNew("counted", countsInWords(counts, done));
     },
-    refused: ({ message }) => print(`Slurm is asked again later: ${message}`),
+    refused: ({ message }) => printNew("refused", `Slurm is asked again later: ${message}`),
   };
 }
 
@@ -152,7 +163,7 @@ const STATES = ["finished", "running", "waiting", "ended", "not submitted"] as c
 
 const inWords = (count: number): string => count === 1 ? "1 cell" : `${count} cells`;
 
-/** As the process that was killed or cancelled would have left. */
+/** As the process that was killed or cancelled would have left; its 0 without a result is none. */
 const codeOf = ({ code, isCancelled }: Ending): number =>
-  isCancelled ? ExitCode.interrupted : code ?? KILLED;
+  isCancelled ? ExitCode.interrupted : code === ExitCode.ok ? ExitCode.io : code ?? KILLED;
 const KILLED = 137;

@@ -17,9 +17,17 @@ log="$(sed -n 's/^#SBATCH --output="\\(.*\\)"$/\\1/p' "$1")"
 job=$(( $(cat "$FAKE_SLURM/last" 2> /dev/null || echo 99) + 1 ))
 echo "$job" > "$FAKE_SLURM/last"
 echo "$job"
+[ -e "$FAKE_SLURM/at-once" ] && . "$FAKE_SLURM/at-once"
 for range in $(echo "\${list%\\%*}" | tr , ' '); do
   for index in $(seq "\${range%-*}" "\${range#*-}"); do
     entry="$FAKE_SLURM/queue/$job-$index"
+    if [ -e "$FAKE_SLURM/at-once" ]; then
+      cell=$(( $2 + index ))
+      if task; then code=0 state=COMPLETED; else code=1 state=FAILED; fi
+      echo "$name|$job|$index|$state|None" > "$entry"
+      echo "$job ended $code" >> "\${1%/*}/tasks/$cell"
+      continue
+    fi
     out="$(echo "$log" | sed "s/%x/$name/; s/%a/$index/; s/%%/%/g")"
     echo "$name|$job|$index|PENDING|Resources" > "$entry"
     [ -e "$FAKE_SLURM/held" ] && continue
@@ -50,6 +58,8 @@ export interface FakeSlurm {
   readonly env: Readonly<Record<string, string>>;
   /** The command lines that a program of it was given. */
   asked(program: "sbatch" | "squeue"): string[];
+  /** Tasks are done by the shell's function `task`, of $cell and $job, when they are submitted. */
+  atOnce(task: string): void;
   /** Whether tasks stay in the queue without being begun. */
   hold(isHeld: boolean): void;
   /** As `scancel` leaves the tasks of a job that have not begun. */
@@ -75,6 +85,7 @@ export function fakeSlurm(root: string, size = 1001): FakeSlurm {
       const name = program === "sbatch" ? "asked" : "squeue-asked";
       return Deno.readTextFileSync(join(folder, name)).trimEnd().split("\n");
     },
+    atOnce: (task) => Deno.writeTextFileSync(join(folder, "at-once"), task),
     hold: (isHeld) => {
       if (isHeld) Deno.writeTextFileSync(join(folder, "held"), "");
       else Deno.removeSync(join(folder, "held"));

@@ -43,7 +43,11 @@ export async function submitToSlurm(
   options: FillOptions,
 ): Promise<void> {
   await scheduler.prepare();
-  await new Filling(cells, scheduler, options).exchange();
+  // Nobody is there to ask again.
+  const refused = (error: UserError) => {
+    throw error;
+  };
+  await new Filling(cells, scheduler, { ...options, refused }).exchange();
 }
 
 /**
