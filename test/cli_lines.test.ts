@@ -26,7 +26,8 @@ const NO_NAMES = ["__proto__", "constructor", "toString", "\x1b[31mred", "naïve
 function wrongValues(option: Option): string[] {
   const { type } = option;
   if (type === "boolean") return ["", "1", "yes", "TRUE", "maybe"];
-  if (type === "string") return [""];
+  // A list of positional arguments takes each as it is, a comma too: they are files.
+  if (type === "string" || (type === "list" && option.positional)) return [""];
   if (type === "choice") {
     const { choices } = option;
     return ["", ...NO_NAMES, `${choices[0]} `, choices[0].toUpperCase(), `${choices.join(",")},`];
