@@ -21,9 +21,9 @@ function countCalls<T extends object>(object: T, names: readonly (keyof T & stri
   return { counts, restore };
 }
 
-/** Whether one of the last hundreds is nearly as quick as the quickest of the first five. */
+/** Whether one of the last hundreds is nearly as quick as most of the first five: one may be lucky. */
 const isSteady = (hundreds: readonly number[]) =>
-  Math.min(...hundreds.slice(-3)) < 1.5 * Math.min(...hundreds.slice(0, 5));
+  Math.min(...hundreds.slice(-3)) < 1.5 * hundreds.slice(0, 5).sort((a, b) => a - b)[2];
 
 Deno.test("1,000 steps: one submission each, nothing made, no slowing down", async () => {
   const runtime = await freshRuntime();
