@@ -15,27 +15,24 @@ export function updateEarly(items: readonly Item[], assign: readonly AssignmentP
   for (const [variable, node] of assign) {
     targets.set(sourceOf(node), [...targets.get(sourceOf(node)) ?? [], variable]);
   }
-  /** For each item the place of that behind which it comes; its own where it stays. */
+  /** For each item the place of the one behind which it comes; its own where it stays. */
   const places = items.map((_, at) => at);
   for (const [at, item] of items.entries()) {
     if (item.kind !== "chain" || !item.writes.every((node) => targets.has(node))) continue;
-    const makersOfIts = item.reads.flatMap((node) => makers.get(sourceOf(node)) ?? []);
-    const gradients = makersOfIts.filter((maker) => isSumFor(at, items[maker], readers));
+    const sources = item.reads.flatMap((node) => makers.get(sourceOf(node)) ?? []);
+    const gradients = sources.filter((maker) => isSumFor(at, items[maker], readers));
     const others = item.writes.flatMap((node) => targets.get(node)!)
       .flatMap((variable) => readers.get(variable) ?? [])
       .filter((reader) => reader !== at && !gradients.includes(reader));
     if (others.some((reader) => reader > at)) continue;
-    places[at] = Math.max(0, ...[...makersOfIts, ...others].map((before) => places[before]));
+    places[at] = Math.max(0, ...[...sources, ...others].map((before) => places[before]));
     for (const gradient of gradients) places[gradient] = places[at];
   }
+  const moved = (at: number) => places[at] === at ? 0 : 1;
   const order = [...items.keys()].sort((a, b) =>
     places[a] - places[b] || moved(a) - moved(b) || a - b
   );
   return order.map((at) => items[at]);
-
-  function moved(at: number): number {
-    return places[at] === at ? 0 : 1;
-  }
 }
 
 /** Whether the item adds up what the item at `reader` alone reads. */
