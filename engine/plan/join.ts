@@ -27,13 +27,13 @@ export function spaceOf({ shape }: Pick<Chain, "shape">): Shape {
  */
 export function joined(first: ChainItem, second: ChainItem): ChainItem {
   const writes = [...first.writes, ...second.writes];
-  return { kind: "chain", node: second.node, ...jointChain(first, second, true), writes };
+  return { kind: "chain", node: second.node, ...jointChain(first, second), writes };
 }
 
 /** Two reductions of as many elements, neither of which needs the other, side by side. */
 export function sideBySide(first: ReduceItem, second: ReduceItem): ReduceItem {
   const writes = [...first.writes, ...second.writes];
-  return { ...first, ...jointChain(first, second, false), writes };
+  return { ...first, ...jointChain(first, second), writes };
 }
 
 /** The item that goes on with a chain over what its last kernel adds up. */
@@ -64,15 +64,13 @@ function unchanged({ writes }: ReduceItem | KernelItem): ChainItem {
   return { kind: "chain", node: writes[0], reads: writes, writes, chain, leaves };
 }
 
-/** @param through whether the second may read what the first computes */
 function jointChain(
   first: ChainItem | ReduceItem,
   second: ChainItem | ReduceItem,
-  through: boolean,
 ): Pick<ChainItem, "chain" | "leaves" | "reads"> {
   const shape = spaceOf(first.chain);
   const joint = new JointChain(shape);
-  const results = [first, second].flatMap((item) => joint.add(item, through));
+  const results = [first, second].flatMap((item) => joint.add(item));
   const { leaves, values } = joint;
   const chain = {
     label: jointLabel([first.chain, second.chain], shape),
@@ -91,19 +89,14 @@ class JointChain {
 
   constructor(private readonly shape: Shape) {}
 
-  /**
-   * @param through whether others may read its results as it computes them
-   * @returns their names
-   */
-  add({ chain, leaves, writes }: ChainItem | ReduceItem, through: boolean): string[] {
+  /** @returns the names of the item's results, which those that are added later may read */
+  add({ chain, leaves, writes }: ChainItem | ReduceItem): string[] {
     const names = new Map<string, string>();
     const renamed = (text: string) => text.replace(/\b[xv]\d+\b/g, (name) => names.get(name)!);
     for (const [k, leaf] of leaves.entries()) names.set(`x${k}`, this.operand(leaf));
     for (const [k, value] of chain.values.entries()) names.set(`v${k}`, this.value(renamed(value)));
     const results = chain.results.map(renamed);
-    for (const [k, tensor] of through ? writes.entries() : []) {
-      this.computed.set(sourceOf(tensor), results[k]);
-    }
+    for (const [k, tensor] of writes.entries()) this.computed.set(sourceOf(tensor), results[k]);
     return results;
   }
 

@@ -1,9 +1,9 @@
 /** From a graph to the first list of items, and from the last one to dispatches. */
 
 import { mapKernel } from "../gpu/kernels/map.ts";
-import { Scratch } from "../gpu/kernel.ts";
-import { chainReduceKernel, partsKernel, withTail } from "../gpu/kernels/reduce.ts";
+import { chainReduceKernel, withTail } from "../gpu/kernels/reduce.ts";
 import type { Target } from "../gpu/kernels/target.ts";
+import { splitReduction } from "../tensor/split.ts";
 import type { Step, Tensor } from "../tensor/tensor.ts";
 import { chainOf } from "./fused_chain.ts";
 import {
@@ -80,19 +80,10 @@ function boundBy(
   return [...read.map(({ tensor }) => tensor), ...writes];
 }
 
-/** A long reduction leaves parts, which a second kernel combines. */
 function reduceSteps(item: ReduceItem, target: Target): Step[] {
-  const { chain, leaves, extents, combine, writes: sums } = item;
-  const { kernel, splits } = chainReduceKernel(chain, extents, combine, target);
-  const inputs = leaves.map(({ tensor }) => tensor);
-  if (splits === 1) return [{ kernel, buffers: [...inputs, ...sums] }];
-  const parts = sums.map(({ shape }) => new Scratch([splits, ...shape]));
-  const { size, dtype } = sums[0];
-  const last = partsKernel(combine, [1, splits, size], dtype, target, sums.length);
-  return [
-    { kernel, buffers: [...inputs, ...parts] },
-    { kernel: last, buffers: [...parts, ...sums] },
-  ];
+  const { chain, leaves, extents, combine, writes } = item;
+  const split = chainReduceKernel(chain, extents, combine, target);
+  return splitReduction(leaves.map(({ tensor }) => tensor), writes, split, combine, target);
 }
 
 /** The head's kernels, with the tail in the last one; behind it where vectors don't match. */

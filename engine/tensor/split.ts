@@ -7,7 +7,7 @@
  */
 
 import { type Place, Scratch, type SplitKernel, type Stage } from "../gpu/kernel.ts";
-import { partsKernel } from "../gpu/kernels/reduce.ts";
+import { type Combine, partsKernel } from "../gpu/kernels/reduce.ts";
 import type { Target } from "../gpu/kernels/target.ts";
 import type { Step, Tensor } from "./tensor.ts";
 
@@ -18,13 +18,25 @@ export function stagedSteps(node: Tensor, stages: readonly Stage[]): Step[] {
   return stages.map(({ kernel, places }) => ({ kernel, buffers: places.map(at) }));
 }
 
-/** The steps that compute `node` from its inputs by a kernel that writes it, or parts of it to be added. */
-export function splitSum(node: Tensor, { kernel, splits }: SplitKernel, target: Target): Step[] {
-  if (splits === 1) return [{ kernel, buffers: [...node.inputs, node] }];
-  const parts = new Scratch([splits, ...node.shape]);
-  const last = partsKernel("sum", [1, splits, node.size], node.dtype, target);
+/** The steps that compute `node` from its inputs by a kernel that sums. */
+export function splitSum(node: Tensor, split: SplitKernel, target: Target): Step[] {
+  return splitReduction(node.inputs, [node], split, "sum", target);
+}
+
+/** The steps that compute `results` side by side from `inputs` by a kernel that writes them, or parts. */
+export function splitReduction(
+  inputs: readonly Tensor[],
+  results: readonly Tensor[],
+  { kernel, splits }: SplitKernel,
+  combine: Combine,
+  target: Target,
+): Step[] {
+  if (splits === 1) return [{ kernel, buffers: [...inputs, ...results] }];
+  const parts = results.map(({ shape }) => new Scratch([splits, ...shape]));
+  const [{ size, dtype }] = results;
+  const last = partsKernel(combine, [1, splits, size], dtype, target, results.length);
   return [
-    { kernel, buffers: [...node.inputs, parts] },
-    { kernel: last, buffers: [parts, node] },
+    { kernel, buffers: [...inputs, ...parts] },
+    { kernel: last, buffers: [...parts, ...results] },
   ];
 }
