@@ -1,7 +1,7 @@
 /** Where a command's cells are done: in its own process, by several at a time, or by a cluster. */
 
 import type { AllValues, Need } from "../engine/options.ts";
-import { flagTable, withoutFlags } from "./framework/flags.ts";
+import { flagTable } from "./framework/flags.ts";
 import { needs } from "./framework/rules.ts";
 
 /** Places that cells are done at, besides the command's own process. */
@@ -128,13 +128,6 @@ export type PlaceKey = keyof typeof placeFlags;
 
 /** The keys of the flags that say nothing about what a cell is. */
 export const placeKeys: readonly string[] = Object.keys(placeFlags);
-
-/** A command line that was parsed, without what says where cells are done. */
-export function withoutPlace(args: readonly string[]): string[] {
-  const names = ["dry-run", "detach", "status"].flatMap((name) => [`--${name}`, `--no-${name}`]);
-  const others = args.filter((arg) => !names.includes(arg.split("=")[0]));
-  return withoutFlags(others, placeKeys);
-}
 
 /** What --on slurm decides itself. */
 const DECIDED =

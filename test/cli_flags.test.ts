@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { defineCommand } from "../cli/framework/command.ts";
-import { flagName, flagTable, parseFlags } from "../cli/framework/flags.ts";
+import { flagName, flagTable, parseFlags, withoutFlags } from "../cli/framework/flags.ts";
 import { commandHelp } from "../cli/framework/help.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 
@@ -215,4 +215,13 @@ Deno.test("flags: positional arguments stand anywhere, in their order", () => {
   assert.match(help, /^Usage: deno task x <FILE> \[<N>\] \[flags\]$/m);
   assert.match(help, /^Arguments:\n {2}<FILE> +what to read \(required\)\n {2}<N> +how often/m);
   assert.doesNotMatch(help, /--file/);
+});
+
+Deno.test("flags: a line without some of them loses their values too, and no other argument", () => {
+  const table = flagTable({
+    jobs: { type: "integer", min: 1, max: 9, help: "" },
+    dryRun: { type: "boolean", help: "" },
+  });
+  const line = ["table", "--jobs", "2", "--dry-run", "a", "--models=b", "--no-dry-run", "--jobs=3"];
+  assert.deepEqual(withoutFlags(line, table), ["table", "a", "--models=b"]);
 });

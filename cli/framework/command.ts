@@ -60,7 +60,7 @@ export interface Command<T extends FlagTable> {
 // deno-lint-ignore no-explicit-any
 export type AnyCommand = Command<any>;
 
-const deviceFlag = flagTable({
+export const deviceFlag = flagTable({
   device: {
     type: "string",
     value: "DEVICE",

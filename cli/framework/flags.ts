@@ -66,12 +66,15 @@ export function givenFlags<T extends FlagTable>(
   return values as Partial<Values<T>>;
 }
 
-/** A command line that was parsed, without the flags of these keys, which all take a value. */
-export function withoutFlags(args: readonly string[], keys: readonly string[]): string[] {
-  const names = keys.map(flagName);
-  const isOne = (arg: string | undefined) => names.includes(arg ?? "");
+/** A command line that was parsed, without these flags and their values. */
+export function withoutFlags(args: readonly string[], table: FlagTable): string[] {
+  const named = Object.entries(table).map(([key, { type }]) => ({ name: flagName(key), type }));
+  const valued = named.filter(({ type }) => type !== "boolean").map(({ name }) => name);
+  const switches = named.filter(({ type }) => type === "boolean")
+    .flatMap(({ name }) => [name, name.replace("--", "--no-")]);
+  const left = [...valued, ...switches];
   return args.filter((arg, i) =>
-    !isOne(arg) && !isOne(args[i - 1]) && !names.some((name) => arg.startsWith(`${name}=`))
+    !left.includes(arg.split("=")[0]) && !valued.includes(args[i - 1] ?? "")
   );
 }
 

@@ -15,7 +15,8 @@ import { cellStates } from "../../engine/cluster/slurm/status.ts";
 import { fingerprint } from "../../engine/doctor/table.ts";
 import { ExitCode } from "../../engine/errors.ts";
 import type { Context } from "../framework/command.ts";
-import { withoutPlace } from "../place_flags.ts";
+import { withoutFlags } from "../framework/flags.ts";
+import { placeFlags } from "../place_flags.ts";
 import { asCells, type TableCell, titleOf } from "./cells.ts";
 import type { TableArgs } from "./flags.ts";
 import { complete, divergedOf } from "./others.ts";
@@ -74,7 +75,13 @@ async function workOf(cells: readonly TableCell[], args: TableArgs): Promise<Wor
   return {
     name: `table-${await fingerprint({ folder, names })}`,
     ...{ folder, directory: Deno.cwd(), atOnce: args.jobs },
-    command: [Deno.execPath(), "run", "-A", Deno.mainModule, ...withoutPlace(Deno.args)],
+    command: [
+      Deno.execPath(),
+      "run",
+      "-A",
+      Deno.mainModule,
+      ...withoutFlags(Deno.args, placeFlags),
+    ],
     options: [
       ...Object.entries({ partition, time, gres })
         .flatMap(([key, value]) => value === undefined ? [] : [`--${key}=${value}`]),

@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import { fillCells } from "../../engine/cluster/pool.ts";
 import { startProcess } from "../../engine/cluster/process.ts";
-import type { Context } from "../framework/command.ts";
+import { type Context, deviceFlag } from "../framework/command.ts";
 import { withoutFlags } from "../framework/flags.ts";
-import { withoutPlace } from "../place_flags.ts";
+import { placeFlags } from "../place_flags.ts";
 import { asCells, type TableCell, titleOf } from "./cells.ts";
 import type { TableArgs } from "./flags.ts";
 import { complete, divergedOf } from "./others.ts";
@@ -64,10 +64,10 @@ export async function spread(
 
 /** This command's line, for one cell. */
 function cellCommand(index: number, device: string | undefined): string[] {
-  const args = withoutFlags(withoutPlace(Deno.args), device === undefined ? [] : ["device"]);
+  const own = device === undefined ? placeFlags : { ...placeFlags, ...deviceFlag };
   const on = device === undefined ? [] : ["--device", device];
   return [
     ...[Deno.execPath(), "run", "-A", Deno.mainModule],
-    ...[...args, ...on, "--cell", `${index}`],
+    ...[...withoutFlags(Deno.args, own), ...on, "--cell", `${index}`],
   ];
 }
