@@ -9,8 +9,7 @@ import { undiagnosed } from "../doctor/penalty.ts";
 import type { Module } from "../nn/module.ts";
 import { layOut, lifetimes, type MemoryUse } from "../plan/allocate.ts";
 import type { Dispatch } from "../plan/dispatch.ts";
-import type { PlanSpec } from "../plan/plan.ts";
-import { schedule } from "../plan/schedule.ts";
+import { type PlanSpec, trace } from "../plan/plan.ts";
 import { simplify } from "../plan/simplify.ts";
 import type { Target } from "../gpu/kernels/target.ts";
 import { ancestors, gradOrZeros } from "../tensor/autograd.ts";
@@ -94,12 +93,7 @@ export interface Machine {
 
 export function machineOf({ spec }: StepGraph, target: Target): Machine {
   const values = valuesOf(spec);
-  const { dispatches, storageOf } = schedule(
-    Object.values(spec.outputs ?? {}),
-    spec.assign ?? [],
-    target,
-  );
-  const kept = new Set(Object.values(spec.outputs ?? {}).map(storageOf));
+  const { dispatches, kept } = trace(spec, target);
   const alive = aliveAt(dispatches, kept);
   return {
     parts: dispatches.map((dispatch, at): Part => ({

@@ -139,7 +139,10 @@ export class Plan<Name extends string = string> {
 }
 
 /** What is dispatched for a plan, and what stays after its last dispatch. */
-function trace<Name extends string>({ outputs, assign = [] }: PlanSpec<Name>, target: Target) {
+export function trace<Name extends string>(
+  { outputs, assign = [] }: PlanSpec<Name>,
+  target: Target,
+) {
   const named = Object.entries<Tensor>(outputs ?? {});
   const { dispatches, storageOf } = schedule(named.map(([, tensor]) => tensor), assign, target);
   const kept = new Set(named.map(([, tensor]) => storageOf(tensor)));
