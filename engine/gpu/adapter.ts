@@ -19,8 +19,8 @@ export interface Gpu {
   /** The adapter computes on the CPU: kernels for register tiles, small batches. */
   readonly isCpu: boolean;
   /**
-   * The processor behind a CPU adapter has AVX-512: its loads of buffers, lane by lane, become
-   * gathers and cost twice a texture's instead of ten times.
+   * The processor behind a CPU adapter gathers quickly (Intel's with AVX-512): its loads of buffers,
+   * lane by lane, become gathers and cost twice a texture's instead of three to ten times.
    */
   readonly gathers: boolean;
   /** What every shader begins with: directives that this platform wants, or none. */

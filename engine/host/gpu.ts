@@ -17,7 +17,8 @@ import { backendVariables } from "./backend.ts";
 import { CPU, requireFirst } from "./device.ts";
 import { type Diagnosis, loadingError, Unanswered, whyUnanswered } from "./drivers.ts";
 import { type HardwareGpu, hardwareGpus, isContainer } from "./hardware.ts";
-import { adapterHint, driverChoice, hasAvx512, thisSystem } from "./software.ts";
+import { gathersQuickly, softwareVariables, thisProcessor } from "./processor.ts";
+import { adapterHint, driverChoice, thisSystem } from "./software.ts";
 import { readTuning, tuningKey } from "./tuning.ts";
 import { type VulkanDevice, vulkanDevices } from "./vulkan.ts";
 
@@ -40,7 +41,11 @@ export async function openGpu(
   const chosen = named && named !== CPU ? chosenDevice(named, devices()) : undefined;
   const gpu = await request({
     ...named && { adapter: { forceFallbackAdapter: named === CPU } },
-    ...{ backend: Deno.env.get("DENO_WEBGPU_BACKEND"), gathers: hasAvx512(), target },
+    ...{
+      backend: Deno.env.get("DENO_WEBGPU_BACKEND"),
+      gathers: gathersQuickly(thisProcessor()),
+      target,
+    },
     tuning: tunedVariants,
     facts: ({ name }, isCpu) =>
       isCpu
@@ -144,11 +149,11 @@ export const describeSilent = ({ gpu, diagnosis: { missing, fix } }: SilentGpu):
 const warn = (message: string): void => console.warn(`warning: ${printable(message)}`);
 
 function prepareEnvironment(): void {
-  for (
-    const [name, value] of Object.entries(backendVariables(Deno.build.os, environment(), warn))
-  ) {
-    Deno.env.set(name, value);
-  }
+  const variables = {
+    ...backendVariables(Deno.build.os, environment(), warn),
+    ...softwareVariables(thisProcessor(), environment()),
+  };
+  for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
   // Mesa's drivers look for a display even for computing, and complain on stderr where they are
   // not told where to look. This is where systemd puts it; there need be nothing there.
   if (Deno.build.os === "linux" && !Deno.env.get("XDG_RUNTIME_DIR")) {

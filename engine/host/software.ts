@@ -29,15 +29,6 @@ export function thisSystem(): System {
   };
 }
 
-/** Whether the processor has AVX-512, as far as the system tells. */
-export function hasAvx512(): boolean {
-  try {
-    return /^flags\b.*\bavx512f\b/m.test(Deno.readTextFileSync("/proc/cpuinfo"));
-  } catch {
-    return false;
-  }
-}
-
 /** The values of ID and ID_LIKE in the text of an os-release file, the own name first. */
 export function distributionsOf(release: string): string[] {
   const value = (key: string) =>

@@ -7,7 +7,7 @@
  *
  * Loads decide the speed on a CPU adapter. lavapipe loads storage buffers lane by lane; on a
  * processor without AVX-512 a vec4 costs as much there as 130 vec4 multiply-adds, from a texture as
- * much as 12. Lanes of a subgroup that need the same values share their loads by broadcasts.
+ * much as 12. (AVX-512 makes gathers of such loads, which only Intel's processors do quickly.) Lanes of a subgroup that need the same values share their loads by broadcasts.
  */
 import {
   type Element,
