@@ -3,6 +3,7 @@
 import { deepEqual, ok } from "node:assert/strict";
 import { BLOCKS, PLAIN, type Target } from "../engine/gpu/kernels/target.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
+import { interpret } from "../engine/reference/interpreter.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { productCases, reductionCases } from "./reference/cases_reduce.ts";
 import { evaluate, random, testCases, testRuntime, values } from "./support/check.ts";
@@ -39,6 +40,43 @@ Deno.test("no axes reduce nothing, kept axes have extent 1", () => {
   deepEqual(t.sum(x).shape, []);
   deepEqual(t.mean(x, [0, -1]).shape, [3]);
   deepEqual(t.max(x, [1], { keepDims: true }).shape, [2, 1, 4]);
+});
+
+/** Mean and variance by the GPU, how far off in units of a standard deviation and of the variance. */
+async function momentsOff(x: t.Variable): Promise<{ mean: number; variance: number }> {
+  const { mean, variance } = t.moments(x);
+  const [[m], [v]] = await evaluate([mean, variance]);
+  const [[trueMean], [trueVariance]] = interpret([mean, variance]);
+  return {
+    mean: Math.abs(m - trueMean) / Math.sqrt(trueVariance),
+    variance: Math.abs(v / trueVariance - 1),
+  };
+}
+
+Deno.test("mean and variance in one pass keep their digits at a mean of a thousand deviations", async () => {
+  const spread = random([64, 32, 32, 4]).initial;
+  for (const center of [0, 1e3, -3e4]) {
+    // 0.577 is the deviation of what is drawn evenly from -1 to 1.
+    const x = Float32Array.from(spread, (value) => center + value / 0.577);
+    const { mean, variance } = await momentsOff(new t.Variable("x", [64, 32, 32, 4], x));
+    ok(variance < 4e-6, `at ${center} the variance is off by ${variance}`);
+    // A mean can be no nearer than float32's numbers are.
+    ok(mean < 2e-6 + Math.abs(center) * 2 ** -24, `at ${center} the mean is off by ${mean}`);
+  }
+  // The worst first row: the only value that differs, sqrt(M - 1) deviations from the mean.
+  const alone = new Float32Array(4096);
+  alone[0] = 1;
+  const { variance } = await momentsOff(new t.Variable("x", [4096, 1], alone));
+  ok(variance < 4096 * 2 ** -23, `off by ${variance}`);
+});
+
+Deno.test("the variance of equal values is 0, however large, and of NaN is NaN", async () => {
+  const of = async (fill: number) => {
+    const x = new t.Variable("x", [100, 8], new Float32Array(800).fill(fill));
+    return (await evaluate([t.moments(x).variance]))[0];
+  };
+  deepEqual(new Set(await of(12345.678)), new Set([0]));
+  deepEqual(new Set(await of(NaN)), new Set([NaN]));
 });
 
 const INFINITE = -Infinity;

@@ -220,6 +220,39 @@ Deno.test("bundles: what others need is computed before them, what they read is 
   deepEqual(writes(turned), [[b], [one]]);
 });
 
+Deno.test("what reads the first row of a value comes after it, whatever else fits", async () => {
+  // It is seen in the memory of the value itself.
+  const firstRow = (x: t.Tensor) =>
+    t.ancestors(t.moments(x).mean).find(({ operation }) => operation.name === "firstRow")!;
+  const shifted = (x: t.Tensor) => t.sub(x, firstRow(x));
+  const [x, w] = [random([4, 8]), random([4, 8])];
+  const y = t.exp(x);
+  const runtime = await testRuntime();
+  const found = await runtime.evaluate([y, shifted(y)]);
+  ok(relativeError(found[1], interpret([shifted(y)])[0]) < 1e-6);
+
+  const next = t.sub(w, firstRow(x));
+  const { items } = listOf(next);
+  deepEqual(
+    writes(writeInPlace(items, [[x, next]]).items),
+    [[next], [x]],
+    "read by other elements",
+  );
+});
+
+Deno.test("bundles: a result that was for the bundle alone takes no binding", () => {
+  const names = Array.from(
+    { length: 6 },
+    (_, k) => new t.Variable(`${k}`, [8], random([8]).initial),
+  );
+  const [first, ...others] = names;
+  // Each step needs the one before, and nobody else does.
+  const last = others.reduce<t.Tensor>((sum, v) => t.exp(t.reshape(t.mul(sum, v), [1, 8])), first);
+  const steps = t.ancestors(last).filter(({ operation }) => operation.name === "exp");
+  const { items } = listOf(...steps);
+  deepEqual(writes(bundle(items, new Set([last]), PLAIN)), [[last]]);
+});
+
 Deno.test("bundles: what is for the bundle alone stays in registers", async () => {
   const [x, scale] = [random([4]), random([4])];
   const inner = t.exp(x);

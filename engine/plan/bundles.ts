@@ -7,13 +7,15 @@
  * The list is gone through once. A small chain waits, with others like it, until an item comes that
  * needs what they compute or overwrites what they read; so what waits is independent of what waits
  * beside it, and of all that has passed it. What adds up waits only for chains that follow at once: it
- * reads much, and that memory is wanted.
+ * reads much, and that memory is wanted. A result whose last reader has joined is not stored: so many
+ * more chains fit the bindings of one kernel.
  */
 
 import type { Target } from "../gpu/kernels/target.ts";
 import { product } from "../gpu/kernels/extents.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { MAX_VALUES } from "./fuse.ts";
+import type { ChainLeaf } from "./fused_chain.ts";
 import { type BundledItem, type ChainItem, type Item, readersOf, type TailedItem } from "./item.ts";
 import { bindingsOf, continued, isWhole, joined, spaceOf } from "./join.ts";
 
@@ -35,12 +37,15 @@ export function bundle(
     bundled.push(waiting.get(kind)!);
     waiting.delete(kind);
   };
-  for (const item of items) {
+  const readers = readersOf(items);
+  for (const [at, item] of items.entries()) {
+    // Who has read a result of what still waits was joined to it.
+    const needed: Needed = (tensor) => kept.has(tensor) || (readers.get(tensor)?.at(-1) ?? 0) > at;
     const kind = isSmall(item) ? kindOf(item) : addsUp(item) ? SUMS : undefined;
     // What follows a reduction at once is better computed there than with others.
     const joins = item.kind === "chain" && firstOf([SUMS, kindOf(item)], (kind) => {
       const before = waiting.get(kind);
-      const both = before && bothOf(before, item, target);
+      const both = before && bothOf(before, item, needed, target);
       return both && { kind, both };
     });
     for (const [other, before] of waiting) {
@@ -55,8 +60,11 @@ export function bundle(
     }
   }
   for (const kind of waiting.keys()) pass(kind);
-  return withoutUnread(bundled, kept);
+  return bundled;
 }
+
+/** Whether somebody who comes later wants what lies in memory. */
+type Needed = (tensor: Tensor) => boolean;
 
 /** The kind of what adds up. */
 const SUMS = "sums";
@@ -88,14 +96,20 @@ function mustFollow(item: Item, before: BundledItem): boolean {
     common(item.writes, before.writes);
 }
 
-/** Both as one; undefined where an element needs others of what is overwritten, or too much. */
+/**
+ * Both as one; undefined where an element needs others of what the first one computes or of what is
+ * overwritten, or too much.
+ */
 function bothOf(
   first: BundledItem,
   second: ChainItem,
+  needed: Needed,
   target: Target,
 ): BundledItem | undefined {
-  if (first.kind !== "chain") return withMore(first, second, target);
-  const both = joined(first, second);
+  const own = (leaf: ChainLeaf) => isWhole(leaf, spaceOf(second.chain));
+  if (!second.leaves.every((leaf) => !first.writes.includes(leaf.tensor) || own(leaf))) return;
+  if (first.kind !== "chain") return withMore(first, second, needed, target);
+  const both = trimmed(joined(first, second), needed);
   return fits(both, bindingsOf(both), target) ? both : undefined;
 }
 
@@ -103,17 +117,20 @@ function bothOf(
 function withMore(
   first: Exclude<BundledItem, ChainItem>,
   chain: ChainItem,
+  needed: Needed,
   target: Target,
 ): TailedItem | undefined {
   const head = first.kind === "tailed" ? first.head : first;
   const [sum] = head.writes;
   if (`${sum.dtype} ${spaceOf(sum).join()}` !== kindOf(chain)) return undefined;
   if (chain.writes.some((tensor) => head.reads.includes(tensor))) return undefined;
-  const both = continued(first, chain);
+  const longer = continued(first, chain);
+  const tail = trimmed(longer.tail, needed);
   // A kernel binds what it adds up, or, where that is in parts, the parts.
   const { length } = head.kind === "reduce" ? head.leaves : head.steps.at(-1)!.buffers;
   const inputs = Math.max(length, head.writes.length);
-  return fits(both.tail, inputs + bindingsOf(both.tail, head.writes), target) ? both : undefined;
+  if (!fits(tail, inputs + bindingsOf(tail, head.writes), target)) return undefined;
+  return { ...longer, tail, writes: tail.writes };
 }
 
 function fits({ chain, leaves, writes }: ChainItem, bindings: number, target: Target): boolean {
@@ -122,22 +139,9 @@ function fits({ chain, leaves, writes }: ChainItem, bindings: number, target: Ta
     bindings <= target.bindings && chain.values.length <= MAX_VALUES;
 }
 
-/** The items without results that were for members of their own bundle alone. */
-function withoutUnread(
-  items: readonly BundledItem[],
-  kept: ReadonlySet<Tensor>,
-): BundledItem[] {
-  const readers = readersOf(items);
-  const needed = (tensor: Tensor) => kept.has(tensor) || readers.has(tensor);
-  const trimmed = (item: ChainItem): ChainItem => {
-    const wanted = <T>(list: readonly T[]) => list.filter((_, k) => needed(item.writes[k]));
-    const chain = { ...item.chain, results: wanted(item.chain.results) };
-    return { ...item, chain, writes: wanted(item.writes) };
-  };
-  return items.map((item) => {
-    if (item.kind === "chain" && item.writes.length > 1) return trimmed(item);
-    if (item.kind !== "tailed") return item;
-    const tail = trimmed(item.tail);
-    return { ...item, tail, writes: tail.writes };
-  });
+/** The chain without the results that nobody reads any more. */
+function trimmed(item: ChainItem, needed: Needed): ChainItem {
+  const wanted = <T>(list: readonly T[]) => list.filter((_, k) => needed(item.writes[k]));
+  const chain = { ...item.chain, results: wanted(item.chain.results) };
+  return { ...item, chain, writes: wanted(item.writes) };
 }

@@ -115,13 +115,15 @@ function consumersOf(nodes: readonly Tensor[]): Map<Tensor, Tensor[]> {
   return consumers;
 }
 
-/** Whether `use` takes its input from memory only. A reshape before reductions looks through. */
+/** Whether `use` takes its input from memory only. A reshape before reductions looks through, a part
+ * of what lies in memory does not. */
 function needsMemory(use: Tensor, consumers: ReadonlyMap<Tensor, readonly Tensor[]>): boolean {
   const { operation } = use;
   // The gradient of a maximum compares it with its elements: both must see the very same bits, and
   // an element computed twice, in two kernels, may be rounded in two ways.
   if (operation.kind === "reduce") return operation.combine === "max";
   if (operation.kind !== "alias") return operation.kind === "kernels";
+  if (use.size !== use.inputs[0].size) return true;
   const next = consumers.get(use);
   return !next?.every((node) => node.operation.kind === "reduce" && !needsMemory(node, consumers));
 }

@@ -68,7 +68,7 @@ export function kernelItem(steps: readonly Step[], node?: Tensor): KernelItem {
   return { kind: "kernels", node: node ?? writes[0], reads, writes, steps };
 }
 
-/** The tensor whose memory this one shares: a reshape has none of its own. */
+/** The tensor whose memory this one shares, from its beginning on: a reshape has none of its own. */
 export function sourceOf(tensor: Tensor): Tensor {
   let source = tensor;
   while (source.operation.kind === "alias") source = source.inputs[0];
@@ -76,11 +76,13 @@ export function sourceOf(tensor: Tensor): Tensor {
 }
 
 /**
- * Whether a chain reads what `node` holds as one operand alone. Where it is repeated beside that, or
- * seen under another shape, an element of the chain's may need more of it than its own element.
+ * Whether a chain reads what `node` holds as one operand alone, all of it. Where it is repeated beside
+ * that, or seen under another shape, an element of the chain's may need more of it than its own element.
  */
 export function readsOnce({ leaves }: Pick<ChainItem, "leaves">, node: Tensor): boolean {
-  return leaves.filter(({ tensor }) => sourceOf(tensor) === sourceOf(node)).length === 1;
+  const source = sourceOf(node);
+  const own = leaves.filter(({ tensor }) => sourceOf(tensor) === source);
+  return own.length === 1 && own[0].tensor.size === source.size;
 }
 
 /** For everything in memory that is read the positions of the items that read it, in order. */

@@ -95,7 +95,8 @@ function rewrite(tensor: Tensor): Tensor | undefined {
   const [x] = tensor.inputs;
   switch (tensor.operation.kind) {
     case "alias":
-      return tensor.operation.name === "reshape" ? reshapeOf(x, tensor.shape) : x;
+      if (tensor.operation.name === "reshape") return reshapeOf(x, tensor.shape);
+      return tensor.size === x.size ? x : undefined; // a part of x is no name for x
     case "broadcast":
       return x.operation === BROADCAST ? broadcastTo(x.inputs[0], tensor.shape) : undefined;
     case "reduce":

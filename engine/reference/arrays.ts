@@ -36,6 +36,7 @@ export const arrays: Record<string, Evaluate> = {
   constant: (node) => Float64Array.of(node.attributes.value as number),
   reshape: sameElements,
   detach: sameElements,
+  firstRow: (node, [x]) => x.slice(0, node.size),
   variance: sameElements, // an alias of the formula beside it, with a derivative of its own
 
   broadcastTo: (node, [x]) => {

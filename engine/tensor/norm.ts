@@ -4,12 +4,12 @@
  *     y = (x - mean) * (rstd * weight) + bias,   rstd = 1 / sqrt(variance + eps)
  *
  * It is written in operations that are differentiable any number of times, so its derivatives of
- * every order hold what goes through the batch statistics. A plan fuses the pointwise parts: the
- * forward pass is two reductions and one pass over x, the backward pass two reductions and one.
+ * every order hold what goes through the batch statistics. A plan fuses the pointwise parts and takes
+ * two sums at a time: forward and backward are one reduction and one pass over x each.
  */
 
 import { add, exp, log, mul, rsqrt, square, sub } from "./pointwise.ts";
-import { mean, variance } from "./reduce.ts";
+import { mean, moments, variance } from "./reduce.ts";
 import { reshape, window } from "./movement.ts";
 import { shapeError } from "./shape.ts";
 import { requireTensors, type Tensor } from "./tensor.ts";
@@ -23,13 +23,9 @@ export interface Statistics {
 
 /** Mean and variance of each channel over the batch and, for images, over space. */
 export function batchStatistics(x: Tensor): Statistics {
-  const axes = x.shape.slice(0, -1).map((_, d) => d);
-  const average = mean(x, axes, { keepDims: true });
+  const { mean, variance } = moments(x);
   const channels = [x.shape[x.rank - 1]];
-  return {
-    mean: reshape(average, channels),
-    variance: reshape(variance(x, average, axes), channels),
-  };
+  return { mean: reshape(mean, channels), variance: reshape(variance, channels) };
 }
 
 /** Normalises x by the given statistics, then scales and shifts each channel by weight and bias. */

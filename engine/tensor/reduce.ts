@@ -3,7 +3,7 @@
 import { broadcastTo, middle, reduce, type ReduceOptions, SUM, sum } from "./broadcast.ts";
 import { reshape } from "./movement.ts";
 import { define } from "./operation.ts";
-import { div, equal, mul, square, sub } from "./pointwise.ts";
+import { add, div, equal, mul, relu, square, sub } from "./pointwise.ts";
 import { shapeError } from "./shape.ts";
 import { type Reduce, requireTensors, Tensor } from "./tensor.ts";
 
@@ -62,4 +62,33 @@ export function variance(x: Tensor, average: Tensor, axes: readonly number[]): T
   const distance = sub(x, average);
   const value = mean(square(distance), axes, { keepDims: true });
   return new Tensor(VARIANCE, [value, x, distance], value.shape);
+}
+
+// A view of what comes first in memory. It is a constant to every gradient: what sums are shifted by
+// cancels out of them.
+const FIRST_ROW = define({ name: "firstRow", kind: "alias" });
+
+/**
+ * Mean and variance (without Bessel's correction) of each channel of [.., C], both [1, .., 1, C], of
+ * two sums that a plan takes in one pass over x. With d = x - s, where s is the first row of x,
+ *
+ *     mean = s + m(d),   variance = m(d^2) - m(d)^2       m: the mean over a channel's M elements
+ *
+ * Without s the difference would lose as many digits as mean^2 has more than the variance. With it
+ * the relative error is (1 + z^2) times that of a sum, where z is how many standard deviations the
+ * first row is from the mean: a few, and never more than sqrt(M - 1) (Samuelson's inequality).
+ */
+export function moments(x: Tensor): { readonly mean: Tensor; readonly variance: Tensor } {
+  requireTensors("moments", x);
+  const axes = x.shape.slice(0, -1).map((_, d) => d);
+  const over = (of: Tensor) => mean(of, axes, { keepDims: true });
+  const row = new Tensor(FIRST_ROW, [x], x.shape.map((extent, d) => d < axes.length ? 1 : extent));
+  const shifted = sub(x, row);
+  // Both sums before what is made of them: so they are taken in one pass.
+  const [offset, squares] = [over(shifted), over(square(shifted))];
+  const average = add(row, offset);
+  // A relu, because rounding may take what is nearly 0 below it.
+  const value = relu(sub(squares, square(offset)));
+  const variance = new Tensor(VARIANCE, [value, x, sub(x, average)], value.shape);
+  return { mean: average, variance };
 }

@@ -35,7 +35,7 @@ interface Base {
 }
 /** A value that is there before a plan runs. */
 export type Leaf = Base & { readonly kind: "variable" | "input" | "constant" };
-/** The same elements under another shape or another gradient; costs nothing. */
+/** The same elements, or the first of them, under another shape or another gradient; costs nothing. */
 export type Alias = Base & { readonly kind: "alias" };
 /** Inputs of the result's shape, element by element. `wgsl` is generic over scalar and vec4:
  * `F` is the float type at hand and `U` the unsigned one. */

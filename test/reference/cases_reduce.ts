@@ -91,6 +91,11 @@ const normalization: Case[] = [
     [random([2, 3, 3, 4])],
     (x) => t.square(channels(x, [0, 1, 2])),
   ),
+  operation(
+    "moments [2, 3, 3, 4]",
+    [random([2, 3, 3, 4])],
+    (x) => t.square(t.sub(x, t.mul(t.moments(x).mean, t.moments(x).variance))),
+  ),
   operation("variance over [1]", [random([3, 7])], (x) => t.square(channels(x, [1]))),
   operation("batch norm [4, 3]", [random([4, 3]), random([3]), random([3])], batchNorm),
   operation("batch norm [2, 4, 4, 8]", [random([2, 4, 4, 8]), random([8]), random([8])], batchNorm),

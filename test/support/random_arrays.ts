@@ -126,6 +126,12 @@ const steps: Step[] = [
     if (x.rank === 0) return x;
     return t.variance(x, t.mean(x, [0], { keepDims: true }), [0]);
   },
+  (choose, pick) => {
+    const x = pick();
+    if (x.rank === 0) return x;
+    const { mean, variance } = t.moments(x);
+    return choose.chance(50) ? t.sub(x, mean) : variance;
+  },
 ];
 
 /**
