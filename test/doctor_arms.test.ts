@@ -24,11 +24,15 @@ import { firstValues } from "../engine/doctor/first_values.ts";
 import type { ClassKernels } from "../engine/doctor/forms/form.ts";
 import { constraintPenalty } from "../engine/doctor/penalty.ts";
 import { ExitCode } from "../engine/errors.ts";
+import { Linear } from "../engine/nn/layers.ts";
+import { Module, type Pass } from "../engine/nn/module.ts";
 import { stateDict } from "../engine/nn/state.ts";
+import { add, div, flatten, mul, neg, relu, sigmoid, type Tensor } from "../engine/tensor/mod.ts";
 import { Variable } from "../engine/tensor/tensor.ts";
+import { classifiers } from "../models/registry.ts";
 import { constraintOf } from "./support/constraint.ts";
 import { userError } from "./support/io.ts";
-import { CLASSES, freshRuntime, tinyNet, tinySet } from "./support/train.ts";
+import { CHANNELS, CLASSES, freshRuntime, SIZE, tinyNet, tinySet } from "./support/train.ts";
 
 Deno.test("every mask goes to another image, each to one, and images without stay without", () => {
   const n = 30;
@@ -125,6 +129,51 @@ Deno.test("an arm says what it lacks, before anything is trained", async () => {
     ExitCode.method,
     /^the arm placebo can't be had: no term/,
   );
+});
+
+/** Heads behind which the logits are not as many times as large as the head is. */
+const UNSCALABLE: Record<string, (head: Tensor) => Tensor> = {
+  "a sigmoid behind it": sigmoid,
+  "a number added to it": (head) => add(head, 1),
+  "its square": (head) => mul(head, head),
+  "one divided by it": (head) => div(1, head),
+};
+const SCALABLE: Record<string, (head: Tensor) => Tensor> = {
+  "the head alone": (head) => head,
+  "a ReLU behind it": (head) => relu(head),
+  "a constant factor": (head) => mul(head, 3),
+  "two of its halves": (head) => add(div(head, 2), neg(head)),
+};
+
+class Behind extends Module {
+  readonly fc = new Linear(SIZE * SIZE * CHANNELS, CLASSES);
+  constructor(private readonly tail: (head: Tensor) => Tensor) {
+    super();
+  }
+  protected forward(x: Tensor, pass: Pass): Tensor {
+    return this.tail(this.fc.apply(flatten(x), pass));
+  }
+}
+
+Deno.test("a temperature can be had where the logits are in proportion to the last layer", () => {
+  const lacking = (tail: (head: Tensor) => Tensor) =>
+    lackingForArm("temperature", {
+      ...{ network: new Behind(tail), set: tinySet, constraint: constraintOf({ ...AT, alpha: 0 }) },
+    });
+  for (const [name, tail] of Object.entries(SCALABLE)) assert.equal(lacking(tail), undefined, name);
+  for (const [name, tail] of Object.entries(UNSCALABLE)) {
+    const wanted = /^a temperature can't be folded into fc\.weight and fc\.bias: /;
+    assert.match(lacking(tail) ?? "", wanted, name);
+  }
+});
+
+Deno.test("a temperature can be had with every classifier", () => {
+  const constraint = constraintOf({ ...AT, alpha: 0 });
+  for (const { name, create, imageSize = 32 } of classifiers) {
+    const set = { ...tinySet, height: imageSize, width: imageSize, channels: 3 };
+    const network = create({ inChannels: 3, numClasses: 10, imageSize });
+    assert.equal(lackingForArm("temperature", { network, set, constraint }), undefined, name);
+  }
 });
 
 Deno.test("placebo-size starts at what the treated one's terms start at, and holds no mask", async () => {

@@ -6,16 +6,13 @@ import { type ArmOptions, ARMS, recipeOf, usualArmOptions } from "../engine/doct
 import { trainingGroups } from "../engine/doctor/arms/groups.ts";
 import { symmetricBeta } from "../engine/doctor/arms/mixup.ts";
 import { headParameters } from "../engine/doctor/head.ts";
-import { bestScale, Temperature } from "../engine/doctor/temperature.ts";
-import { ExitCode } from "../engine/errors.ts";
-import { Linear, Sigmoid } from "../engine/nn/layers.ts";
-import { Module, type Pass } from "../engine/nn/module.ts";
+import { bestScale } from "../engine/doctor/temperature.ts";
+import type { Module } from "../engine/nn/module.ts";
 import { observe } from "../engine/nn/observe.ts";
-import { initialize, resetState } from "../engine/nn/state.ts";
+import { resetState } from "../engine/nn/state.ts";
 import type { Runtime } from "../engine/plan/runtime.ts";
 import {
   add,
-  flatten,
   gradOrZeros,
   Input,
   logSoftmax,
@@ -33,7 +30,6 @@ import { TrainingStep } from "../engine/train/step.ts";
 import { train } from "../engine/train/train.ts";
 import { interpret } from "../engine/reference/interpreter.ts";
 import { relativeError } from "./support/check.ts";
-import { userError } from "./support/io.ts";
 import {
   CHANNELS,
   CLASSES,
@@ -320,26 +316,4 @@ Deno.test("temperature: the best factor of the logits, folded into the last laye
   const logits = { values: Float32Array.of(1, 0, 0, 1), classes: 2 };
   assert.ok(bestScale({ ...logits, labels: Uint16Array.of(0, 1) }) > 30);
   assert.ok(bestScale({ ...logits, labels: Uint16Array.of(1, 0) }) < 0.011);
-});
-
-/** A head behind which nothing is as many times as large as it is. */
-class Squashed extends Module {
-  readonly fc = new Linear(PIXELS * CHANNELS, CLASSES);
-  readonly squash = new Sigmoid();
-  protected forward(x: Tensor, pass: Pass): Tensor {
-    return this.squash.apply(this.fc.apply(flatten(x), pass), pass);
-  }
-}
-
-Deno.test("temperature is refused where the last layer's weights don't scale the logits", async () => {
-  const runtime = await sharedRuntime();
-  const network = new Squashed();
-  initialize(network, 0);
-  const message = /can't be folded into fc\.weight and fc\.bias: with these weights times 0\.5/;
-  const site = siteOf(runtime, network);
-  await userError(recipeOf("temperature", site, usualArmOptions), ExitCode.method, message);
-  const fitted = await Temperature.make(runtime, network, set, tinyValidation, 8);
-  await userError(fitted.fold(), ExitCode.method, /can't be folded/);
-  fitted.destroy();
-  runtime.destroy();
 });

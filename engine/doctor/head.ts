@@ -3,9 +3,17 @@
 import { type Module, type Parameter, run } from "../nn/module.ts";
 import { Input } from "../tensor/tensor.ts";
 import type { DataSet } from "../data/dataset.ts";
+import { isInProportion } from "./homogeneous.ts";
 
 /** The trained parameters of the module that is applied last, by their names in the state dict. */
-export function headParameters(network: Module, set: DataSet): Map<string, Parameter> {
+export const headParameters = (network: Module, set: DataSet): Map<string, Parameter> =>
+  headOf(network, set).parameters;
+
+/** Those, and whether the logits of every image are in proportion to them. */
+export function headOf(
+  network: Module,
+  set: DataSet,
+): { readonly parameters: Map<string, Parameter>; readonly scales: boolean } {
   const { height, width, channels } = set;
   const modules = new Map(network.namedModules());
   const named = [...network.namedParameters()];
@@ -16,6 +24,7 @@ export function headParameters(network: Module, set: DataSet): Map<string, Param
     if (own.length > 0) head = new Map(own);
     return output;
   };
-  run(network, new Input("image", [1, height, width, channels]), { training: false, tap });
-  return head;
+  const image = new Input("image", [1, height, width, channels]);
+  const { output: logits } = run(network, image, { training: false, tap });
+  return { parameters: head, scales: isInProportion(logits, new Set(head.values())) };
 }

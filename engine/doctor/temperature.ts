@@ -1,24 +1,21 @@
 /**
  * Temperature scaling (Guo et al., ICML 2017): the logits divided by the one number that makes the
  * cross entropy on the validation images smallest. No prediction changes, only its confidence. The
- * number is folded into the last layer's weights, so that what is kept is a network like any other;
- * where scaling those does not scale the logits, it can't be.
+ * number is folded into the last layer's weights, so that what is kept is a network like any other.
+ * The logits must be in proportion to those; see headOf.
  */
 
 import type { DataSet, Split } from "../data/dataset.ts";
-import { ExitCode, UserError } from "../errors.ts";
-import type { Module, Parameter } from "../nn/module.ts";
+import type { Module } from "../nn/module.ts";
 import type { Runtime } from "../plan/runtime.ts";
-import { type Logits, Predictor } from "../train/predict.ts";
-import { headParameters } from "./head.ts";
+import { type Logits, predictSplit } from "../train/predict.ts";
+import { headOf } from "./head.ts";
 
 /**
  * Between these the factor is sought. Where every image is right the best one is infinite, and the
  * least is taken beyond which the loss stays the same.
  */
 const RANGE = [1e-2, 1e2] as const;
-/** What rounding makes of logits that were scaled by way of the weights. */
-const TOLERANCE = 1e-4;
 
 /**
  * The factor of the logits (one over the temperature) with the least cross entropy, within RANGE. It
@@ -51,68 +48,24 @@ function slope({ values, classes, labels }: Logits, scale: number): number {
   }, 0);
 }
 
-/** Fits the temperature of a network to validation images, and folds it into the last layer. */
-export class Temperature {
-  private constructor(
-    private readonly runtime: Runtime,
-    private readonly head: ReadonlyMap<string, Parameter>,
-    private readonly predictor: Predictor,
-  ) {}
-
-  static async make(
-    runtime: Runtime,
-    network: Module,
-    set: DataSet,
-    validation: Split,
-    batch: number,
-  ): Promise<Temperature> {
-    const predictor = await Predictor.make(runtime, network, set, validation, batch);
-    return new Temperature(runtime, headParameters(network, set), predictor);
-  }
-
-  /** Puts the temperature into the weights. @throws UserError (method) where it can't be */
-  async fold(signal?: AbortSignal): Promise<number> {
-    const before = await this.predictor.predict({ signal });
-    const scale = bestScale(before);
-    await this.scaleHead(scale);
-    this.requireScaled(before, await this.predictor.predict({ signal }), scale);
-    return scale;
-  }
-
-  /**
-   * Finds out by the logits whether the last layer's weights scale them; leaves them scaled by 1/2.
-   * @throws UserError (method) where they don't
-   */
-  async require(signal?: AbortSignal): Promise<void> {
-    const before = await this.predictor.predict({ signal });
-    await this.scaleHead(1 / 2);
-    this.requireScaled(before, await this.predictor.predict({ signal }), 1 / 2);
-  }
-
-  destroy(): void {
-    this.predictor.destroy();
-  }
-
-  private async scaleHead(scale: number): Promise<void> {
-    const parameters = [...this.head.values()];
-    const values = await this.runtime.read(parameters);
-    parameters.forEach((parameter, i) => {
-      this.runtime.write(parameter, Float32Array.from(values[i], (value) => scale * value));
-    });
-  }
-
-  private requireScaled(before: Logits, after: Logits, scale: number): void {
-    let [error, size] = [0, 0];
-    before.values.forEach((value, i) => {
-      error += (after.values[i] - scale * value) ** 2;
-      size += (scale * value) ** 2;
-    });
-    if (error <= TOLERANCE ** 2 * size) return;
-    throw new UserError(
-      `a temperature can't be folded into ${[...this.head.keys()].join(" and ")}: with these ` +
-        `weights times ${scale} the logits are not ${scale} times what they were`,
-      ExitCode.method,
-      "leave the arm temperature out (--arms)",
-    );
-  }
+/**
+ * Fits the temperature of a network to validation images, and folds it into the last layer.
+ * @returns the factor of the logits
+ */
+export async function foldTemperature(
+  runtime: Runtime,
+  network: Module,
+  set: DataSet,
+  options: { readonly validation: Split; readonly batch: number; readonly signal?: AbortSignal },
+): Promise<number> {
+  const { validation, batch, signal } = options;
+  const { parameters, scales } = headOf(network, set);
+  if (!scales) throw new Error("the logits are not in proportion to the last layer's parameters");
+  const scale = bestScale(await predictSplit(runtime, network, set, validation, { batch, signal }));
+  const head = [...parameters.values()];
+  const values = await runtime.read(head);
+  head.forEach((parameter, i) => {
+    runtime.write(parameter, Float32Array.from(values[i], (value) => scale * value));
+  });
+  return scale;
 }

@@ -16,7 +16,7 @@ import type { ClassKernels } from "../forms/form.ts";
 import type { StageSettings, Treatment } from "../treatment.ts";
 
 /** What an arm can't do without; see needs.ts. */
-export type ArmNeed = "constraint" | "evidence" | "masks" | "groups";
+export type ArmNeed = "constraint" | "evidence" | "masks" | "groups" | "scalable head";
 
 /** The parts of a training that a recipe puts others in the place of. */
 type Changed =

@@ -3,6 +3,7 @@
 import type { DataSet } from "../../data/dataset.ts";
 import type { Module } from "../../nn/module.ts";
 import { type Constraint, termsOf } from "../constraint.ts";
+import { headOf } from "../head.ts";
 import { restsOn } from "../penalty.ts";
 import type { ArmNeed } from "./arm.ts";
 
@@ -26,6 +27,12 @@ const CHECKS: Readonly<Record<ArmNeed, (subject: ArmSubject) => string | undefin
     train.masks?.count ? undefined : "the training images have no masks",
   groups: ({ set: { train } }) =>
     train.backgrounds ? undefined : "the training images' groups (their backgrounds) are not known",
+  "scalable head": ({ network, set }) => {
+    const { parameters, scales } = headOf(network, set);
+    if (scales) return undefined;
+    return `a temperature can't be folded into ${[...parameters.keys()].join(" and ")}: ` +
+      "the logits are not in proportion to them";
+  },
 };
 
 /** What of an arm's needs is lacking first; undefined where it can be had. */
