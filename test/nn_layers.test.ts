@@ -55,6 +55,7 @@ const LAYERS: readonly (readonly [torch: string, make: () => Module])[] = [
   }],
   ["AdaptiveMaxPool2d((2, 3))", () => new nn.AdaptiveMaxPool2d([2, 3])],
   ["LPPool2d(2, 3, stride=2)", () => new nn.LPPool2d(2, 3, { stride: 2 })],
+  ["LPPool2d(4, 2)", () => new nn.LPPool2d(4, 2)],
   ["LPPool2d(2, (2, 3), ceil_mode=True)", () => new nn.LPPool2d(2, [2, 3], { ceilMode: true })],
   ["Upsample(scale_factor=2)", () => new nn.Upsample({ scaleFactor: 2 })],
   ["Upsample(size=(9, 4), mode='bilinear')", () => {

@@ -1,18 +1,15 @@
 /**
  * Networks that PyTorch exported, against what it computes of them in float64: logits, and every
- * weight's gradient of first and of second order. Three are of models/, and are held to the numbers of
- * the registered ones; seven nobody here wrote the layers of. test/reference/onnx_networks.py makes them.
+ * weight's gradient of first and of second order. Three are of models/ (onnx_classifiers has them all),
+ * seven nobody here wrote the layers of. test/reference/onnx_networks.py makes them.
  */
 
 import assert from "node:assert/strict";
-import { gunzipSync } from "fflate";
 import { scoreGradients } from "../engine/doctor/score.ts";
 import { observe } from "../engine/nn/observe.ts";
 import { inside, outside } from "../engine/nn/state.ts";
 import { featureLayer } from "../engine/onnx/features.ts";
-import { decodeOnnx } from "../engine/onnx/model.ts";
-import { OnnxNetwork } from "../engine/onnx/network.ts";
-import { simplify } from "../engine/plan/simplify.ts";
+import type { OnnxNetwork } from "../engine/onnx/network.ts";
 import { float64 } from "../engine/reference/float64.ts";
 import {
   abs,
@@ -23,9 +20,8 @@ import {
   type Tensor,
   Variable,
 } from "../engine/tensor/mod.ts";
-import { createClassifier } from "../models/classifier.ts";
-import { classifier } from "../models/registry.ts";
 import { forward, trainingStep } from "./support/constrained.ts";
+import { exportedNetwork } from "./support/onnx_reference.ts";
 import {
   norm,
   referenceImages,
@@ -36,13 +32,8 @@ import {
 
 const FOLDER = new URL("reference/onnx/", import.meta.url);
 
-/** Largest relative error of the graph in float64: an exported file has its epsilons in float32. */
-const GRAPH = 1e-7;
-
-async function load(name: string): Promise<OnnxNetwork> {
-  const file = gunzipSync(await Deno.readFile(new URL(`${name}.onnx.gz`, FOLDER)));
-  return new OnnxNetwork(await decodeOnnx(file, `${name}.onnx`));
-}
+/** Largest relative error of the graph in float64: an exported file has its constants in float32. */
+const GRAPH = 1e-8;
 
 /** The formula's weights, as variables' values. */
 function formulaWeights(network: OnnxNetwork, seed: number) {
@@ -67,7 +58,7 @@ function assertClose(
 
 for (const name of standIns) {
   Deno.test(`${name}, exported: PyTorch's logits and losses of the registered network`, async () => {
-    const network = await load(name);
+    const network = await exportedNetwork(name);
     const c = standInCase(name);
     const evaluated = forward(network, c, false).logits;
     const { values: { logits, cls, channel, spatial } } = trainingStep(network, c);
@@ -78,24 +69,6 @@ for (const name of standIns) {
     const losses = [c.loss_cls, c.loss_channel, c.loss_spatial].map((loss) => [loss]);
     const wanted = [c.logits_eval.flat(), c.logits_train.flat(), ...losses];
     wanted.forEach((numbers, i) => assertClose(`value ${i}`, values[i], numbers));
-  });
-}
-
-for (const name of standIns) {
-  Deno.test(`${name}, exported: a step is the registered network's, operation for operation`, async () => {
-    const c = standInCase(name);
-    const registered = createClassifier(classifier(name), {
-      inChannels: c.in_channels,
-      numClasses: c.num_classes,
-      imageSize: c.image_size ?? 32,
-      width: c.width,
-    });
-    const [imported, own] = [await load(name), registered].map((network) => {
-      const { grads_total, grads_spatial } = trainingStep(network, c).gradients;
-      const { nodes } = simplify([...grads_total, ...grads_spatial]);
-      return nodes.map(({ operation, shape }) => `${operation.name} ${shape}`).sort();
-    });
-    assert.deepEqual(imported, own);
   });
 }
 
@@ -129,7 +102,7 @@ const FEATURES: Readonly<Record<string, string>> = {
 for (const name of Object.keys(FEATURES)) {
   Deno.test(`${name}: PyTorch's logits and gradients of both orders`, async () => {
     const c: Reference = JSON.parse(await Deno.readTextFile(new URL(`${name}.json`, FOLDER)));
-    const network = await load(name);
+    const network = await exportedNetwork(name);
     const { batch, size } = c;
     const pixels = referenceImages({ ...c, in_channels: 3 }, size);
     const images = new Variable("images", [batch, size, size, 3], pixels);
@@ -163,6 +136,6 @@ for (const name of Object.keys(FEATURES)) {
   });
 
   Deno.test(`${name}: its features are found`, async () => {
-    assert.equal(featureLayer(await load(name), [16, 16, 3]), FEATURES[name]);
+    assert.equal(featureLayer(await exportedNetwork(name), [16, 16, 3]), FEATURES[name]);
   });
 }

@@ -11,7 +11,6 @@ import { flatten, permute, window } from "../tensor/movement.ts";
 import { constantPad2d, type Padding, reflectionPad2d, replicationPad2d } from "../tensor/pad.ts";
 import { add } from "../tensor/pointwise.ts";
 import { adaptiveMaxPool2d, lpPool2d, type PoolOptions } from "../tensor/pool.ts";
-import { shapeError } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Conv2dOptions } from "./layers.ts";
 import { Module, Parameter } from "./module.ts";
@@ -106,18 +105,17 @@ export class AdaptiveMaxPool2d extends Module {
   }
 }
 
-/** The Euclidean norm of each window: of the norms the one that there is, by the number 2. */
+/** The norm of each window, the Euclidean one by the number 2. */
 export class LPPool2d extends Module {
   constructor(
-    normType: number,
+    private readonly normType: number,
     private readonly kernelSize: Pair,
     private readonly options: Pick<PoolOptions, "stride" | "ceilMode"> = {},
   ) {
     super();
-    if (normType !== 2) throw shapeError("LPPool2d", `has the norm 2, not ${normType}`);
   }
   protected forward(x: Tensor): Tensor {
-    return lpPool2d(x, this.kernelSize, this.options);
+    return lpPool2d(x, this.normType, this.kernelSize, this.options);
   }
 }
 

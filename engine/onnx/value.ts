@@ -100,23 +100,20 @@ export function transposed(value: Value, axes: readonly number[]): Value {
 }
 
 /**
- * The same elements under another shape. Axes that are split, or joined where they lie beside each
- * other in memory, stay where they are; else the value is brought to the order that ONNX means.
+ * The same elements under another shape. Axes that are split stay where they are in memory; those
+ * that are joined are brought together where the first of them lies, and no other is moved.
  */
 export function reshaped(value: Value, shape: Shape): Value {
   if (isKnown(value)) return { ...value, shape };
   const before = shapeOf(value);
   const groups = groupsOf(before, shape);
-  const long = value.order.filter((axis) => before[axis] > 1);
-  const first = (axes: readonly number[]) => long.indexOf(axes[0]);
-  const stays = groups?.every(({ from }) =>
-    from.every((axis, i) => long.indexOf(axis) === first(from) + i)
-  );
-  if (!groups || !stays) return plain(reshape(inPlainOrder(value), shape));
-  const moved = [...groups].sort((a, b) => first(a.from) - first(b.from));
-  const named = moved.flatMap(({ to }) => to);
-  const order = withOnes(named, shape.length);
-  return { tensor: reshape(value.tensor, order.map((axis) => shape[axis])), order };
+  if (!groups) return plain(reshape(inPlainOrder(value), shape));
+  const first = (axes: readonly number[]) =>
+    Math.min(...axes.map((axis) => value.order.indexOf(axis)));
+  groups.sort((a, b) => first(a.from) - first(b.from));
+  const joined = inOrder(value, withOnes(groups.flatMap(({ from }) => from), before.length));
+  const order = withOnes(groups.flatMap(({ to }) => to), shape.length);
+  return { tensor: reshape(joined, order.map((axis) => shape[axis])), order };
 }
 
 /** Axes of one element lie anywhere: where those of images do, or else the batch's first. */

@@ -5,7 +5,7 @@
  */
 
 import { concatPart, permuteKernel, windowKernel } from "../gpu/kernels/movement.ts";
-import { define, defineKernels } from "./operation.ts";
+import { define, defineKernels, type KernelOperation } from "./operation.ts";
 import { checkExtents, normalizeAxes, numel, sameShape, type Shape, shapeError } from "./shape.ts";
 import { requireTensors, Tensor } from "./tensor.ts";
 
@@ -69,7 +69,7 @@ export function transpose(x: Tensor): Tensor {
   return permute(x, [1, 0]);
 }
 
-const WINDOW = defineKernels<{ starts: readonly number[] }>({
+export const WINDOW: KernelOperation<{ starts: readonly number[] }> = defineKernels({
   name: "window",
   gradient: ({ inputs: [x] }, g, { starts }) => [
     window(g, starts.map((start) => -start), x.shape),

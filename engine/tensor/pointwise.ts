@@ -236,3 +236,14 @@ export const where = (condition: Tensor, a: Operand, b: Operand): Tensor =>
 export const greater = (a: Operand, b: Operand): Tensor => nary("greater", [a, b]);
 /** 1 where a = b, else 0; constant to every gradient. */
 export const equal = (a: Operand, b: Operand): Tensor => nary("equal", [a, b]);
+
+/** x to the power of a number; where that is no whole one x must not be negative. */
+export function pow(x: Tensor, exponent: number): Tensor {
+  if (exponent === 0.5) return sqrt(x);
+  if (exponent === -0.5) return rsqrt(x);
+  if (exponent === 1) return x;
+  if (exponent < 0) return div(1, pow(x, -exponent));
+  if (!Number.isInteger(exponent)) return exp(mul(log(x), exponent));
+  if (exponent === 0) return add(mul(x, 0), 1);
+  return exponent % 2 === 0 ? square(pow(x, exponent / 2)) : mul(x, pow(x, exponent - 1));
+}

@@ -20,7 +20,7 @@ import { conv2d, pair } from "./conv.ts";
 import { broadcastTo } from "./broadcast.ts";
 import { concat, pad2d, slice } from "./movement.ts";
 import { defineKernels, type KernelOperation } from "./operation.ts";
-import { div, mul, sqrt, square } from "./pointwise.ts";
+import { div, mul, pow } from "./pointwise.ts";
 import { max, mean } from "./reduce.ts";
 import { checkWhole, shapeError } from "./shape.ts";
 import { constant, requireTensors, type Tensor } from "./tensor.ts";
@@ -147,6 +147,11 @@ export function avgPool2d(
   const [height, width] = pair(kernelSize);
   checkWhole("avgPool2d", "window", [height, width], 1);
   const { stride = [height, width], padding = 0, countIncludePad = true, ceilMode } = options;
+  if (
+    [height, width, ...pair(stride)].every((n) => n === 1) && pair(padding).every((p) => p === 0)
+  ) {
+    return x;
+  }
   if (ceilMode) return hangingAvgPool2d(x, [height, width], options);
   const box = (channels: number) =>
     broadcastTo(constant(1 / (height * width)), [height, width, 1, channels]);
@@ -182,17 +187,19 @@ function hangingAvgPool2d(
 }
 
 /**
- * The Euclidean norm of each window. One that hangs over counts as if it went on as it is, as in
- * PyTorch.
+ * The p-norm of each window, (sum x^p)^(1/p); of an odd p the powers have signs, as in PyTorch. A
+ * window that hangs over counts as if it went on as it is, as in PyTorch too.
  */
 export function lpPool2d(
   x: Tensor,
+  p: number,
   kernelSize: number | readonly [number, number],
   options: Pick<PoolOptions, "stride" | "ceilMode"> = {},
 ): Tensor {
   requireTensors("lpPool2d", x);
+  if (!(p > 0)) throw shapeError("lpPool2d", `the norm is ${p}, and must be above 0`);
   const [height, width] = pair(kernelSize);
-  return sqrt(mul(avgPool2d(square(x), kernelSize, options), height * width));
+  return pow(mul(avgPool2d(pow(x, p), kernelSize, options), height * width), 1 / p);
 }
 
 /** The mean over height and width: [N, H, W, C] to [N, C]. */

@@ -8,7 +8,7 @@ import os
 import formula
 import torch
 from make_case import make_case
-from nets import CHANNELS, CLASSES, MobileNetV2, ResNet18, SqueezeNet
+from nets import CHANNELS, CLASSES, IN_WIDTHS
 from safetensors.torch import load_file
 
 SEED, BATCH, SIZE = 5, 4, 16
@@ -57,11 +57,11 @@ def case(name, net, width, layer):
 
 
 # Layers behind which the network is not linear, so that the constraint has a gradient.
-for name, net, width, layer in (
-    ("resnet18", ResNet18(), 0.125, "conv4_x.1.residual_function.3"),
-    ("mobilenetv2", MobileNetV2(), 0.25, "stage5.2.residual.3"),
-    ("squeezenet", SqueezeNet(), 1, "fire7.expand_3x3.0"),
+for name, width, layer in (
+    ("resnet18", 0.125, "conv4_x.1.residual_function.3"),
+    ("mobilenetv2", 0.25, "stage5.2.residual.3"),
+    ("squeezenet", 1, "fire7.expand_3x3.0"),
 ):
     with open(os.path.join(FOLDER, f"{name}.json"), "w") as file:
-        json.dump(case(name, net, width, layer), file)
+        json.dump(case(name, IN_WIDTHS[name](width), width, layer), file)
         file.write("\n")

@@ -54,6 +54,7 @@ const unary = [
   "Exp",
   "Neg",
   "Abs",
+  "Sign",
   "Selu",
   "Elu",
   "Celu",
@@ -165,7 +166,27 @@ export const cases: Readonly<Record<string, TestModel>> = {
     strides: [2, 2],
     ceil_mode: 1,
   }),
+  "AveragePool of one pixel": one("AveragePool", { kernel_shape: [1, 1] }),
+  "AveragePool of a padded image": chain([
+    ["Pad", {}, "pads"],
+    ["AveragePool", { kernel_shape: [3, 3], strides: [2, 2] }],
+  ], { pads: whole(0, 0, 1, 1, 0, 0, 1, 1) }),
+  "MaxPool with padding and ceil_mode": one("MaxPool", {
+    kernel_shape: [3, 3],
+    strides: [2, 2],
+    pads: [1, 1, 1, 1],
+    ceil_mode: 1,
+  }),
   LpPool: one("LpPool", { kernel_shape: [2, 2], strides: [2, 2] }),
+  "LpPool of the norm 1": one("LpPool", { kernel_shape: [2, 3], p: 1 }),
+  "LpPool of the norm 3": one("LpPool", {
+    kernel_shape: [3, 3],
+    strides: [2, 2],
+    pads: [1, 0, 1, 0],
+    p: 3,
+  }),
+  "GlobalLpPool of the norm 3": one("GlobalLpPool", { p: 3 }),
+  "LpNormalization of the norm 1": one("LpNormalization", { p: 1, axis: 1 }),
   BatchNormalization: one("BatchNormalization", { epsilon: 0.01 }, statistics),
   InstanceNormalization: one("InstanceNormalization", {}, { s: channels(1), b: channels(2) }),
   LayerNormalization: one("LayerNormalization", { axis: 2 }, {
@@ -301,6 +322,21 @@ export const cases: Readonly<Record<string, TestModel>> = {
   "Gather of channels": one("Gather", { axis: 1 }, { places: whole(2, 0) }),
   "Pad by zeros": one("Pad", {}, { pads: whole(0, 0, 1, 2, 0, 1, 0, 1) }),
   "Pad by a number": one("Pad", {}, { pads: whole(0, 0, 1, 2, 0, 0, 0, 1), value: scalar(0.7) }),
+  "Pad that cuts": one("Pad", {}, { pads: whole(0, 0, -1, 2, 0, 0, 1, -3) }),
+  "Pad before a convolution that pads": chain([
+    ["Pad", {}, "pads"],
+    ["Conv", { pads: [1, 0, 1, 0], strides: [2, 2] }, "w"],
+  ], { pads: whole(0, 0, 1, 2, 0, 0, 1, 2), w: floats([4, 3, 3, 3], 1) }),
+  "Pad before a convolution, unevenly": chain([
+    ["Pad", {}, "pads"],
+    ["Conv", { strides: [2, 2] }, "w"],
+  ], { pads: whole(0, 0, 0, 0, 0, 0, 1, 1), w: floats([4, 3, 3, 3], 1) }),
+  "Reshape and Transpose of a shuffle": chain([
+    ["Conv", {}, "w"],
+    ["Reshape", {}, "split"],
+    ["Transpose", { perm: [0, 2, 1, 3, 4] }],
+    ["Reshape", {}, "joined"],
+  ], { w: floats([6, 3, 1, 1], 1), split: whole(2, 2, 3, 6, 8), joined: whole(2, 6, 6, 8) }),
   "Pad by reflection": one("Pad", { mode: "reflect" }, { pads: whole(0, 0, 2, 1, 0, 0, 1, 3) }),
   "Pad by the edge": one("Pad", { mode: "edge" }, { pads: whole(0, 0, 2, 1, 0, 0, 1, 3) }),
   "Resize to the nearest": resized({

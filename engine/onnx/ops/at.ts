@@ -49,8 +49,10 @@ export class At {
     return this.node.attributes.get(name)?.i ?? otherwise;
   }
 
+  /** As it was meant: a file has 1e-5 as the nearest number of 32 bits, 0.0000099999997. */
   float(name: string, otherwise: number): number {
-    return this.node.attributes.get(name)?.f ?? otherwise;
+    const stored = this.node.attributes.get(name)?.f;
+    return stored === undefined ? otherwise : shortestDecimal(stored);
   }
 
   ints(name: string): readonly number[] | undefined {
@@ -68,6 +70,16 @@ export class At {
     const { name, op } = this.node;
     throw new UserError(`node ${printable(name)} (${op}) ${problem}`, ExitCode.weights);
   }
+}
+
+/** The number of fewest digits whose nearest number of 32 bits is that of `value`. */
+export function shortestDecimal(value: number): number {
+  const nearest = Math.fround(value);
+  for (let digits = 1; digits < 9; digits++) {
+    const rounded = Number(nearest.toPrecision(digits));
+    if (Math.fround(rounded) === nearest) return rounded;
+  }
+  return nearest;
 }
 
 /** A negative axis counts from the end. */

@@ -1,8 +1,9 @@
 /** Convolutions. Images lie as [N, H, W, C] and weights as [R, S, C, K]: nothing is moved for them. */
 
 import { conv2d, conv2dInputGrad } from "../../tensor/conv.ts";
-import { pad2d, window } from "../../tensor/movement.ts";
+import { pad2d, WINDOW, window } from "../../tensor/movement.ts";
 import { add } from "../../tensor/pointwise.ts";
+import { sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import {
   channelsLast,
@@ -71,16 +72,29 @@ export function likeInput(result: Laid, at: At): Value {
 export const images = (value: Value): Tensor => inOrder(asImages(value), channelsLast(4));
 export const fromImages = (tensor: Tensor): Laid => ({ tensor, order: channelsLast(4) });
 
+/**
+ * An image before zeros were put around it evenly, and how many there: an exporter that pads by a
+ * node of its own means what the window over it can do by itself.
+ */
+export function unpadded(x: Tensor): readonly [image: Tensor, around: Pair] {
+  if (x.operation !== WINDOW) return [x, [0, 0]];
+  const [image] = x.inputs;
+  const [top, left] = WINDOW.attributesOf(x).starts.slice(1, 3).map((start) => -start);
+  const [batch, height, width, channels] = image.shape;
+  const evenly = [batch, height + 2 * top, width + 2 * left, channels];
+  if (top < 0 || left < 0 || !sameShape(x.shape, evenly)) return [x, [0, 0]];
+  const [inner, [rows, columns]] = unpadded(image);
+  return [inner, [top + rows, left + columns]];
+}
+
 function conv(at: At): Value {
   const weight = asImages(at.input(1));
   const [x, w] = [images(at.x), inOrder(weight, WEIGHTS_ORDER)];
   const kernel = [w.shape[0], w.shape[1]] as const;
   const { stride, dilation, before, after } = windowsOf(at, kernel, [x.shape[1], x.shape[2]]);
   const groups = at.int("group", 1);
-  const isEven = before.every((pad, d) => pad === after[d]);
-  const padded = isEven ? x : pad2d(x, before[0], after[0], before[1], after[1]);
-  const options = { stride, dilation, groups, padding: isEven ? before : 0 };
-  return biased(convolved(padded, w, options), at);
+  const [image, padding] = unpadded(pad2d(x, before[0], after[0], before[1], after[1]));
+  return biased(convolved(image, w, { stride, dilation, groups, padding }), at);
 }
 
 /** See Conv2d: fast kernels make channels four at a time, so filters of zeros fill up the last four. */

@@ -6,6 +6,7 @@ import {
   expanded,
   isKnown,
   known,
+  type Laid,
   laid,
   picked,
   reshaped,
@@ -190,6 +191,13 @@ function gather(at: At): Value {
   return reshaped(all, [...shape.slice(0, axis), ...wanted, ...shape.slice(axis + 1)]);
 }
 
+/** What an axis gets at its ends; negative where something is cut off. */
+interface Ends {
+  readonly axis: number;
+  readonly before: number;
+  readonly after: number;
+}
+
 /** Around each axis: zeros, a number, or the image itself mirrored or continued. */
 function pad(at: At): Value {
   const shape = shapeOf(at.x);
@@ -199,39 +207,39 @@ function pad(at: At): Value {
     : shape.map((_, d) => d);
   const value = at.has(2) ? at.known(2).values[0] : at.float("value", 0);
   const mode = at.text("mode", "constant");
-  return axes.reduce<Value>((x, axis, i) => {
-    const [before, after] = [pads[i], pads[i + axes.length]];
-    if (before === 0 && after === 0) return x;
-    if (mode === "constant" || Math.min(before, after) < 0) {
-      return around(laid(x), axis, before, after, value);
-    }
-    if (mode !== "reflect" && mode !== "edge") return at.refuse(`pads by ${mode}`);
-    return bordered(x, axis, before, after, mode, at);
-  }, at.x);
+  if (mode !== "constant" && mode !== "reflect" && mode !== "edge") at.refuse(`pads by ${mode}`);
+  const ends = axes
+    .map((axis, i): Ends => ({ axis, before: pads[i], after: pads[i + axes.length] }))
+    .filter(({ before, after }) => before !== 0 || after !== 0);
+  const { own = [], image = [] } = Object.groupBy(
+    ends,
+    ({ before, after }) => mode === "constant" || Math.min(before, after) < 0 ? "own" : "image",
+  );
+  const padded = own.length > 0 ? around(laid(at.x), own, value) : at.x;
+  return image.reduce((x, of) => bordered(x, of, mode as "reflect" | "edge", at), padded);
 }
 
-function around(
-  { tensor, order }: ReturnType<typeof laid>,
-  axis: number,
-  before: number,
-  after: number,
-  value: number,
-) {
-  const d = order.indexOf(axis);
-  const starts = tensor.shape.map((_, i) => i === d ? -before : 0);
-  const shape = tensor.shape.with(d, tensor.shape[d] + before + after);
+/** A number around several axes at once. */
+function around({ tensor, order }: Laid, ends: readonly Ends[], value: number): Laid {
+  const starts = tensor.shape.map(() => 0);
+  const shape = [...tensor.shape];
+  const covered = tensor.shape.map(() => 1);
+  for (const { axis, before, after } of ends) {
+    const d = order.indexOf(axis);
+    starts[d] = -before;
+    shape[d] += before + after;
+    covered[d] = tensor.shape[d];
+  }
   const padded = t.window(tensor, starts, shape);
   if (value === 0) return { tensor: padded, order };
-  const line = tensor.shape.map((extent, i) => i === d ? extent : 1);
-  const inside = t.window(t.broadcastTo(t.constant(1), line), starts, line.with(d, shape[d]));
+  const everywhere = covered.map((extent, d) => extent === tensor.shape[d] ? shape[d] : 1);
+  const inside = t.window(t.broadcastTo(t.constant(1), covered), starts, everywhere);
   return { tensor: t.add(padded, t.mul(t.sub(1, inside), value)), order };
 }
 
 function bordered(
   x: Value,
-  axis: number,
-  before: number,
-  after: number,
+  { axis, before, after }: Ends,
   mode: "reflect" | "edge",
   at: At,
 ): Value {

@@ -14,7 +14,7 @@ import {
   shapeOf,
   type Value,
 } from "../value.ts";
-import { type At, axisOf, type Operator } from "./at.ts";
+import { type At, axisOf, type Operator, shortestDecimal } from "./at.ts";
 
 function batchNormalization(at: At): Value {
   const order = channelsLast(shapeOf(at.x).length);
@@ -25,7 +25,7 @@ function batchNormalization(at: At): Value {
   }
   const state = { ...{ weight, bias, running_mean, running_var }, eps: at.float("epsilon", 1e-5) };
   // ONNX's momentum is the share that stays.
-  const momentum = 1 - at.float("momentum", 0.9);
+  const momentum = shortestDecimal(1 - at.float("momentum", 0.9));
   return {
     tensor: batchNorm(inOrder(at.x, order), { ...state, momentum }, at.pass, at.layer),
     order,
@@ -85,10 +85,11 @@ function localResponse(at: At): Value {
 }
 
 function lpNormalization(at: At): Value {
-  if (at.int("p", 2) !== 2) at.refuse("takes another norm than the Euclidean one");
   const { tensor, order } = laid(at.x);
   const axis = order.indexOf(axisOf(at.int("axis", -1), tensor.rank));
-  const norm = t.sqrt(t.sum(t.square(tensor), [axis], { keepDims: true }));
+  const p = at.int("p", 2);
+  const powers = t.pow(p === 1 ? t.abs(tensor) : tensor, p);
+  const norm = t.pow(t.sum(powers, [axis], { keepDims: true }), 1 / p);
   return { tensor: t.div(tensor, norm), order };
 }
 

@@ -93,18 +93,8 @@ const pow: Operator = (at) => {
     return combine([at.x, exponent], Math.pow, (x, p) => t.exp(t.mul(t.log(x), p)));
   }
   const [p] = exponent.values;
-  return unary((x) => power(x, p), (x) => x ** p)(at);
+  return unary((x) => t.pow(x, p), (x) => x ** p)(at);
 };
-
-function power(x: t.Tensor, p: number): t.Tensor {
-  if (p === 0.5) return t.sqrt(x);
-  if (p === -0.5) return t.rsqrt(x);
-  if (p === 1) return x;
-  if (p < 0) return t.div(1, power(x, -p));
-  if (!Number.isInteger(p) || p > 8) return t.exp(t.mul(t.log(x), p));
-  if (p === 0) return t.add(t.mul(x, 0), 1);
-  return p % 2 === 0 ? t.square(power(x, p / 2)) : t.mul(x, power(x, p - 1));
-}
 
 /** Slopes are of the channels, [C, 1, 1]; up to set 6 they were [C], which is read as that too. */
 const prelu: Operator = (at) => {
@@ -172,6 +162,7 @@ export const pointwise: Readonly<Record<string, Operator>> = {
   Log: unary(t.log, Math.log),
   Neg: unary(t.neg, (x) => -x),
   Abs: unary(t.abs, Math.abs),
+  Sign: unary((x) => t.sub(t.greater(x, 0), t.greater(0, x)), Math.sign),
   Reciprocal: unary((x) => t.div(1, x), (x) => 1 / x),
   Min: variadic(t.minimum, Math.min),
   Max: variadic(t.maximum, Math.max),

@@ -3,7 +3,7 @@
 import * as t from "../../tensor/mod.ts";
 import { inOrder, shapeOf, type Value } from "../value.ts";
 import type { At, Operator } from "./at.ts";
-import { fromImages, images, likeInput, type Pair, pairOf, windowsOf } from "./conv.ts";
+import { fromImages, images, likeInput, type Pair, pairOf, unpadded, windowsOf } from "./conv.ts";
 
 /** Far below whatever a network computes, and yet a number. */
 const LOW = -1e30;
@@ -36,8 +36,11 @@ function maxPool(at: At): Value {
   const { kernel, stride, dilation, before, after, beyond } = poolOf(at, x);
   const behind = after.map((pad, d) => pad + beyond[d]);
   const isDilated = dilation.some((d) => d > 1);
-  const isEven = before.every((pad, d) => pad === behind[d] && 2 * pad <= kernel[d]);
-  if (isEven && !isDilated) return pooled(t.maxPool2d(x, kernel, { stride, padding: before }), at);
+  const isEven = before.every((pad, d) => pad === after[d] && 2 * pad <= kernel[d]);
+  if (isEven && !isDilated) {
+    const ceilMode = at.int("ceil_mode", 0) === 1;
+    return pooled(t.maxPool2d(x, kernel, { stride, padding: before, ceilMode }), at);
+  }
   const around = [before[0], behind[0], before[1], behind[1]] as const;
   const outside = t.mul(t.sub(1, coverage(x, around)), LOW);
   return pooled(
@@ -57,7 +60,8 @@ function averagePool(at: At): Value {
   const x = images(at.x);
   const { kernel, stride, before, after, beyond } = undilated(at, x);
   const around = [before[0], after[0] + beyond[0], before[1], after[1] + beyond[1]] as const;
-  const sums = t.avgPool2d(t.pad2d(x, ...around), kernel, { stride });
+  const [image, padding] = unpadded(t.pad2d(x, ...around));
+  const sums = t.avgPool2d(image, kernel, { stride, padding });
   const counted = at.int("count_include_pad", 0) === 1
     // What is beyond the padding is never counted.
     ? t.pad2d(
@@ -70,15 +74,17 @@ function averagePool(at: At): Value {
   return pooled(isFull ? sums : t.div(sums, t.avgPool2d(counted, kernel, { stride })), at);
 }
 
-/** The p-norm of each window. */
+/** The p-norm of each window, (sum |x|^p)^(1/p). */
 function lpPool(at: At): Value {
   const x = images(at.x);
   const { kernel, stride, before, after, beyond } = undilated(at, x);
-  if (at.int("p", 2) !== 2) at.refuse("takes another norm than the Euclidean one");
   const around = [before[0], after[0] + beyond[0], before[1], after[1] + beyond[1]] as const;
-  const mean = t.avgPool2d(t.pad2d(t.square(x), ...around), kernel, { stride });
-  return pooled(t.sqrt(t.mul(mean, kernel[0] * kernel[1])), at);
+  const p = at.int("p", 2);
+  return pooled(t.lpPool2d(t.pad2d(sizes(x, p), ...around), p, kernel, { stride }), at);
 }
+
+/** What has the p-th powers of |x|. */
+const sizes = (x: t.Tensor, p: number) => p % 2 === 0 ? x : t.abs(x);
 
 /** Over all axes in space, which stay with one element. */
 const global = (f: typeof t.mean): Operator => ({ x }) => {
@@ -95,7 +101,9 @@ export const pools: Readonly<Record<string, Operator>> = {
   GlobalAveragePool: global(t.mean),
   GlobalMaxPool: global(t.max),
   GlobalLpPool: (at) => {
-    if (at.int("p", 2) !== 2) at.refuse("takes another norm than the Euclidean one");
-    return global((x, axes, options) => t.sqrt(t.sum(t.square(x), axes, options)))(at);
+    const p = at.int("p", 2);
+    return global((x, axes, options) => t.pow(t.sum(t.pow(sizes(x, p), p), axes, options), 1 / p))(
+      at,
+    );
   },
 };
