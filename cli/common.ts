@@ -16,6 +16,7 @@ import { type ClassifierEntry, createClassifier } from "../models/classifier.ts"
 import { classifierOrFile, isModelFile, isOnnx, modelFileName } from "./model_file.ts";
 import { classifiers } from "../models/registry.ts";
 import { exactFlag } from "./exact.ts";
+import { microBatchFlag } from "./parts.ts";
 import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
 import type { Forecast } from "./framework/forecast.ts";
@@ -138,6 +139,7 @@ export const trainingImagesFlags = flagTable({
 
 export const trainFlags = flagTable({
   ...batchFlag,
+  ...microBatchFlag,
   ...seedFlag,
   lr: {
     type: "number",

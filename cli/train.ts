@@ -21,6 +21,7 @@ import {
   trainFlags,
 } from "./common.ts";
 import { openRuntime } from "./exact.ts";
+import { describeParts } from "./parts.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Forecast } from "./framework/forecast.ts";
@@ -58,6 +59,7 @@ export const command = defineCommand({
     requireRoom(runtime, network, set, split.train, args);
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
+    describeParts(context.print, network, args);
     const account = accountOf(set, { training: split.train, validation: split.validation });
     context.print(describeAccount(account));
     await folder.writeJson(ACCOUNT, account);

@@ -11,6 +11,7 @@ import type { RunFolder } from "../engine/run/run_folder.ts";
 import { describeAccount } from "./account.ts";
 import { adviseResume, introduce, openData, openRun, StageBars } from "./common.ts";
 import { openRuntime } from "./exact.ts";
+import { describeParts } from "./parts.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import type { Values } from "./framework/flags.ts";
 import { labelled } from "./framework/text.ts";
@@ -68,6 +69,7 @@ export const command = defineCommand({
     requireRoomFor(prepared, runtime);
     const folder = await open();
     introduce(context.print, args.model, prepared.network, set, gpu.adapter.name, folder.path);
+    describeParts(context.print, prepared.network, args);
     const account = treatAccount(prepared.set, prepared.options);
     context.print(describeAccount(account));
     await folder.writeJson(ACCOUNT, account);

@@ -69,7 +69,7 @@ export function preparedOf(
   const notes = set.notes?.copy() ?? new Notes();
   const constraint = constraintFor(args, network, set, featureLayer, notes);
   checkTreatment(network, set, { constraint, weights });
-  const arms = armsFor(args.arms, { network, set, constraint }, notes);
+  const arms = armsFor(args.arms, { network, set, constraint, microBatch: args.microBatch }, notes);
   const options: TreatOptions = {
     ...args,
     ...{ weights, featureLayer, constraint, arms, armOptions: args },
@@ -153,18 +153,18 @@ export function requireRoomFor(
     readonly options:
       & Pick<
         TreatOptions,
-        "batch" | "optimizer" | "constraint" | "limit" | "validation" | "seed"
+        "batch" | "microBatch" | "optimizer" | "constraint" | "limit" | "validation" | "seed"
       >
       & Partial<Pick<TreatOptions, "arms">>;
   },
   runtime: Runtime,
 ): void {
-  const { batch, optimizer, constraint, arms = [] } = options;
+  const { batch, microBatch, optimizer, constraint, arms = [] } = options;
   const penalty = undiagnosed(network, set.classes.length, constraint);
   const { train } = trainingSplits(set, options);
   const larger = arms.flatMap((name) => armOf(name).room ?? []);
   for (const own of [{ penalty }, ...larger]) {
-    requireRoom(runtime, network, set, train, { batch, optimizer, ...own });
+    requireRoom(runtime, network, set, train, { batch, microBatch, optimizer, ...own });
   }
 }
 

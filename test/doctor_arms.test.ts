@@ -121,6 +121,10 @@ Deno.test("an arm says what it lacks, before anything is trained", async () => {
   const masks = { ...masksOfAll(new Uint8Array(64), 1), rows };
   assert.match(lacking("placebo", { ...plain, train: { ...bare, masks } }, 0, 1)!, /exchanged/);
   assert.match(lacking("placebo-size", plain, 0, 0)!, /its weights are 0/);
+  const grouped = { ...plain, train: { ...bare, backgrounds: new Uint8Array(60) } };
+  const of = { network, set: grouped, constraint: constraintOf(AT) };
+  assert.equal(lackingForArm("gdro", of), undefined);
+  assert.match(lackingForArm("gdro", { ...of, microBatch: 4 })!, /a batch has no parts/);
   await userError(
     (async () =>
       await requireArms(["control", "placebo"], {

@@ -22,7 +22,7 @@ Deno.test("a step weighs what its plan then occupies, and weighing makes nothing
   for (const penalty of [undefined, undiagnosed(network, tinySet.classes.length, constraint)]) {
     const options = { ...rest, batch: 12, penalty };
     const { counts, restore } = await countBuffers();
-    const [weighed] = TrainingStep.weigh(runtime, network, tinySet, tinySet.train, options);
+    const weighed = TrainingStep.weigh(runtime, network, tinySet, tinySet.train, options);
     restore();
     assert.equal(counts.made, 0);
     if (penalty) continue;
@@ -37,16 +37,21 @@ Deno.test("a batch that has no room is refused with the largest power of its hal
   const network = tinyNet(0);
   const penalty = undiagnosed(network, tinySet.classes.length, constraint);
   const weigh = (batch: number, of?: typeof penalty) => {
-    const [{ values, textures, inputs, variables }] = TrainingStep.weigh(
+    const { values, textures, inputs, variables } = TrainingStep.weigh(
       ...[new Runtime(gpu, target), network, tinySet, tinySet.train] as const,
       { ...rest, batch, penalty: of },
     );
     return values.bytes + textures.bytes + inputs + variables;
   };
-  const check = (changed: Partial<Gpu>, of?: typeof penalty, sam?: SamOptions) =>
+  const check = (
+    changed: Partial<Gpu>,
+    of?: typeof penalty,
+    sam?: SamOptions,
+    microBatch?: number,
+  ) =>
     requireRoom(
       ...[new Runtime({ ...gpu, ...changed } as Gpu, target), network, tinySet] as const,
-      ...[tinySet.train, { batch: 48, penalty: of, sam }] as const,
+      ...[tinySet.train, { batch: 48, microBatch, penalty: of, sam }] as const,
     );
   const refusal = (changed: Partial<Gpu>, of?: typeof penalty): UserError => {
     try {
@@ -64,8 +69,18 @@ Deno.test("a batch that has no room is refused with the largest power of its hal
     memory.message,
     /^a step on a batch of 48 images has no room: it takes .* are free$/,
   );
-  assert.equal(memory.hint, "--batch 24 has room");
-  assert.equal(refusal({ facts: { memory: weigh(12) } }).hint, "--batch 12 has room");
+  // As a part of the batch, and alone; a part needs room for sums of gradients beside.
+  assert.equal(
+    memory.hint,
+    "--micro-batch 24 has room, with the same batch; --batch 24 has room",
+  );
+  const hint = refusal({ facts: { memory: weigh(12) } }).hint!;
+  const [, part] = /^--micro-batch (\d+) has room, .*; --batch 12 has room$/.exec(hint)!;
+  check({ facts: { memory: weigh(12) } }, undefined, undefined, Number(part));
+  assert.throws(
+    () => check({ facts: { memory: weigh(12) } }, undefined, undefined, 2 * Number(part)),
+    /a step on \d+ images at a time of a batch of 48 has no room/,
+  );
   assert.match(refusal({ facts: { memory: 1 } }).hint!, /smaller model/);
   // The constraint's step takes more.
   assert.ok(weigh(48, penalty) > weigh(48));
@@ -81,6 +96,6 @@ Deno.test("a batch that has no room is refused with the largest power of its hal
   const limits = { ...gpu.limits, maxStorageBufferBindingSize: 30_000 };
   const binding = refusal({ limits });
   assert.match(binding.message, /needs a buffer of .* and this adapter allows/);
-  assert.match(binding.hint!, /^--batch (24|12|6|3) has room$/);
+  assert.match(binding.hint!, /--batch (24|12|6|3) has room$/);
   assert.throws(() => createBuffer({ ...gpu, limits } as Gpu, "x", 40_000), TooLarge);
 });

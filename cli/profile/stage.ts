@@ -88,7 +88,7 @@ export interface Subject {
   /** The paths of the network's modules, in order. */
   readonly modules: readonly string[];
   /** What the plan is fed in step `step`. */
-  feeds(step: number): Promise<Feed[]>;
+  feeds(step: number): Promise<readonly Feed[]>;
   /** What the runs left: the sums of a training step's losses, or the scores of a batch. */
   read(): Promise<ArrayLike<number>>;
 }
@@ -176,7 +176,7 @@ export async function openStage(
   // At a learning rate of 0 the same work is done, and nothing diverges.
   return {
     ...{ plan: step.plans[0], modules },
-    feeds: (k) => step.feeds(indices, k, 0),
+    feeds: async (k) => (await step.runs(indices, k, 0))[0].feeds,
     read: () => step.readMetrics().then((sums) => Object.values(sums)),
   };
 }

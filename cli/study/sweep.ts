@@ -13,7 +13,7 @@ import {
 import { CONTROL, TREATED } from "../../engine/doctor/contrasts.ts";
 import { OFF } from "../../engine/doctor/constraint.ts";
 import { checkTreatment, Stages } from "../../engine/doctor/stages.ts";
-import type { Treatment } from "../../engine/doctor/treatment.ts";
+import { imagesAtATime, type Treatment } from "../../engine/doctor/treatment.ts";
 import {
   ARM_AXIS,
   type Cell,
@@ -51,6 +51,7 @@ import {
 import { describeAccount } from "../account.ts";
 import { constraintFlags, constraintOf } from "../constraint_flags.ts";
 import { openRuntime } from "../exact.ts";
+import { describeParts } from "../parts.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { needs } from "../framework/rules.ts";
@@ -163,7 +164,7 @@ export const command = defineCommand({
     for (const cell of cells) {
       const { arm, treatment: { constraint } } = cell;
       if (armOf(arm).isConstrained) checkTreatment(network, set, { constraint, weights });
-      requireArms([arm], { network, set, constraint });
+      requireArms([arm], { network, set, constraint, microBatch: args.microBatch });
       steps.set(stepOf(cell), cell);
     }
     for (const { arm, treatment: { constraint } } of steps.values()) {
@@ -171,6 +172,7 @@ export const command = defineCommand({
     }
     const folder = await open();
     introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
+    describeParts(context.print, network, args);
     const { train: training, validation } = trainingSplits(set, args);
     const account = accountOf(set, { training, validation });
     context.print(describeAccount(account));
@@ -210,7 +212,7 @@ export const command = defineCommand({
         });
         results.push(
           ...await sweepSeed(stages, part, {
-            ...{ cells, seed, batch: args.batch },
+            ...{ cells, seed, batch: imagesAtATime(args) },
             skip: ({ name }) => bars.stage(name, FINISHED_BEFORE),
             begin: (_, k) =>
               context.print(

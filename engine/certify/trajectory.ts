@@ -6,11 +6,10 @@
 
 import type { DataSet } from "../data/dataset.ts";
 import type { Module } from "../nn/module.ts";
-import type { Feed } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { float64 } from "../reference/float64.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type StepOptions, TrainingStep } from "../train/step.ts";
+import { type PassRun, type StepOptions, TrainingStep } from "../train/step.ts";
 
 export interface TrajectoryOptions extends StepOptions {
   readonly steps: number;
@@ -41,10 +40,10 @@ export async function trajectory(
     const sums = { here: 0, float64: 0 };
     for (let k = 0; k < steps; k++) {
       const indices = Uint32Array.from({ length: options.batch }, (_, i) => k * options.batch + i);
-      const feeds = await step.feeds(indices, k, lr);
-      step.submit(feeds);
+      const runs = await step.runs(indices, k, lr);
+      step.submit(runs);
       const here = (await step.readMetrics()).loss;
-      const exact = inFloat64(step, feeds, values);
+      const exact = inFloat64(step, runs, values);
       losses.push({ here: here - sums.here, float64: exact - sums.float64 });
       Object.assign(sums, { here, float64: exact });
       onStep(k + 1);
@@ -58,10 +57,11 @@ export async function trajectory(
 /** Does what a step assigns, and returns the sum of losses that it leaves. */
 function inFloat64(
   { passes, metrics }: TrainingStep,
-  feeds: readonly Feed[],
+  runs: readonly PassRun[],
   values: Map<Tensor, ArrayLike<number>>,
 ): number {
-  for (const { assign = [] } of passes) {
+  for (const { pass, feeds } of runs) {
+    const { assign = [] } = passes[pass];
     const inputs = feeds.map(([input, value]) =>
       [input, typeof value === "number" ? [value] : value] as const
     );

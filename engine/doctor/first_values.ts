@@ -9,6 +9,7 @@ import { RowCollector } from "../train/collect.ts";
 import type { Penalty } from "../train/loss.ts";
 import { forward } from "../train/graph.ts";
 import { shuffled } from "../train/order.ts";
+import { type StepSize, stepSize } from "../train/parts.ts";
 
 /** Batches over which the terms are averaged. */
 const BATCHES = 8;
@@ -19,7 +20,7 @@ export interface StartSite {
   readonly network: Module;
   readonly set: DataSet;
   readonly split: { readonly train: Split };
-  readonly settings: { readonly batch: number; readonly seed: number };
+  readonly settings: StepSize & { readonly seed: number };
 }
 
 /**
@@ -27,19 +28,21 @@ export interface StartSite {
  * augmentation, at the network's present weights. The network stays as it is.
  */
 export async function firstValues(
-  { runtime, network, set, split: { train }, settings: { batch, seed } }: StartSite,
+  { runtime, network, set, split: { train }, settings }: StartSite,
   penalty: Penalty,
 ): Promise<Record<string, number>> {
   const { length } = train.labels;
-  const size = Math.min(batch, length);
-  const images = size * Math.min(BATCHES, Math.floor(length / size));
+  const { seed } = settings;
+  const { batch, microBatch } = stepSize(settings, length);
+  const share = microBatch / batch;
+  const images = batch * Math.min(BATCHES, Math.floor(length / batch));
   const first = subset(train, shuffled(length, seed, 0).slice(0, images));
   let names: string[] = [];
-  const rows = await RowCollector.make(runtime, set, first, size, (batches, key) => {
-    const terms = penalty.build(forward(network, batches, key).graph);
+  const rows = await RowCollector.make(runtime, set, first, microBatch, (batches, key) => {
+    const terms = penalty.build(forward(network, { ...batches, share }, key).graph);
     names = Object.keys(terms);
     // The same in every row of a batch.
-    return concat(names.map((name) => broadcastTo(terms[name].value, [size, 1])), 1);
+    return concat(names.map((name) => broadcastTo(terms[name].value, [microBatch, 1])), 1);
   });
   try {
     const values = await rows.collect(seed);

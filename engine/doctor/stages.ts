@@ -34,7 +34,7 @@ import { formOf } from "./forms/forms.ts";
 import { checkConstraint } from "./penalty.ts";
 import { measureRatios, weighed } from "./ratio.ts";
 import { weightFlag } from "./terms.ts";
-import type { StageSettings, Treatment } from "./treatment.ts";
+import { imagesAtATime, type StageSettings, type Treatment } from "./treatment.ts";
 
 /** What is told while it runs. */
 export interface TreatReporter extends StageReporter {
@@ -149,8 +149,10 @@ export class Stages {
     trial: Trial,
   ): Promise<Readonly<Record<string, number>>> {
     const { runtime, network, set, split, folder, settings, report } = this;
-    const { batch, seed, optimizer, momentum, weightDecay, treatEpochs, treatLr: lr } = settings;
-    const common = { set, ...split, lr, batch, seed, optimizer, momentum, weightDecay };
+    const { batch, microBatch, seed, optimizer, momentum, weightDecay } = settings;
+    const { treatEpochs, treatLr: lr } = settings;
+    const size = { batch, microBatch };
+    const common = { set, ...split, lr, ...size, seed, optimizer, momentum, weightDecay };
     const path = folder.file(COSTS);
     if (!await fileExists(path)) {
       const costs: Record<string, number> = {};
@@ -215,7 +217,7 @@ export class Stages {
     loadStateDict(network, state, runtime, "the baseline");
     const found = await examine(runtime, network, set, split.train, {
       ...this.settings,
-      ...{ layers, theta, imagesPerClass },
+      ...{ layers, theta, imagesPerClass, batch: imagesAtATime(this.settings) },
       signal: report.signal,
       onProgress: (done, total) => report.looked("diagnose", done, total),
     });
@@ -234,9 +236,10 @@ export class Stages {
 
   /** What is wrong with the network that was just diagnosed, or its data. */
   async findings(found: Examination): Promise<FindingsFile> {
-    const { runtime, network, set, split, report, settings: { batch, seed } } = this;
+    const { runtime, network, set, split, report, settings } = this;
     const begun = performance.now();
-    const patient = { runtime, network, set, batch, seed };
+    const { seed } = settings;
+    const patient = { runtime, network, set, batch: imagesAtATime(settings), seed };
     const evidence = await evidenceOf(
       { ...patient, training: split.train, heldOut: split.validation },
       found,
@@ -265,10 +268,10 @@ export class Stages {
     { settings, ...recipe }: Recipe = {},
   ): Promise<StageResult> {
     const { folder, network, runtime, set, split, report } = this;
-    const { model, batch, seed, select, format } = this.settings;
+    const { model, batch, microBatch, seed, select, format } = this.settings;
     const { optimizer, lrSchedule, momentum, weightDecay } = this.settings;
     const result = await trainStage(runtime, network, folder, {
-      ...{ stage, set, epochs, lr, batch, seed, select, format },
+      ...{ stage, set, epochs, lr, batch, microBatch, seed, select, format },
       ...{ optimizer, lrSchedule, momentum, weightDecay },
       ...split,
       ...recipe,

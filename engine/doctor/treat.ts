@@ -10,6 +10,7 @@ import type { Module } from "../nn/module.ts";
 import { parameterCount } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import type { RunFolder, StageResult } from "../run/run_folder.ts";
+import { type StepSize, stepSize } from "../train/parts.ts";
 import { accuracy, isRight, type Prediction, predictions } from "../train/predictions.ts";
 import type { ArmName, ArmOptions } from "./arms/arms.ts";
 import type { Budget } from "./arms/budget.ts";
@@ -31,7 +32,7 @@ import {
 } from "./result.ts";
 import { wilson } from "./significance.ts";
 import { classKernels, Stages, type TreatReporter, type Trial } from "./stages.ts";
-import type { StageSettings, Treatment } from "./treatment.ts";
+import { imagesAtATime, type StageSettings, type Treatment } from "./treatment.ts";
 import { evidenceOfImages, verdictOf } from "./verdict.ts";
 
 export interface TreatOptions extends StageSettings, Treatment, ComparisonOptions {
@@ -66,7 +67,15 @@ export async function treat(
   const tested = atMost(set.test, options.testLimit, options.seed);
   const [n, all] = [tested.labels.length, set.test.labels.length];
   report.stage("test", `${n} of ${all} images, not seen before`);
-  const comparison = new Comparison(runtime, network, set, tested, options, report, models);
+  const comparison = new Comparison(
+    runtime,
+    network,
+    set,
+    tested,
+    { ...options, batch: imagesAtATime(options) },
+    report,
+    models,
+  );
   const logits = await timed(seconds, "test", () => comparison.predict());
   const names = Object.keys(models);
   const predicted = mapModels(names, (model) => predictions(logits[model]));
@@ -123,7 +132,7 @@ function compared(
   models: OfModels<StageResult>,
   predicted: OfModels<readonly Prediction[]>,
   probes: OfModels<ProbeResults>,
-  { batch, constraint, seed }: TreatOptions,
+  { constraint, seed, ...size }: TreatOptions,
 ) {
   const [groups, known] = [tested, train].map(pairingsOf);
   const sized = groups && { ...groups, training: known && groupSizes(known) };
@@ -136,7 +145,7 @@ function compared(
       test: { ...test, interval: wilson(test.correct, test.total) },
       validation: history[bestEpoch - 1]?.validation.accuracy,
       best_epoch: history.length > 0 ? bestEpoch : undefined,
-      steps: history.length * stepsPerEpoch(train.labels.length, batch),
+      steps: history.length * stepsPerEpoch(train.labels.length, size),
       measures: { ...measured(model), probes: probes[model] },
     };
   });
@@ -149,8 +158,8 @@ function compared(
 }
 
 /** A batch that is not full is left out. */
-const stepsPerEpoch = (images: number, batch: number): number =>
-  Math.floor(images / Math.min(batch, images));
+const stepsPerEpoch = (images: number, size: StepSize): number =>
+  Math.floor(images / stepSize(size, images).batch);
 
 async function runStages(stages: Stages, folder: RunFolder, options: TreatOptions) {
   stages.requireMasks(options.constraint);

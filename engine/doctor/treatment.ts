@@ -3,6 +3,7 @@
 import type { StateDict } from "../nn/state.ts";
 import type { OptimizerName } from "../train/optimizers/optimizers.ts";
 import type { WeightsFormat } from "../run/run_folder.ts";
+import type { StepSize } from "../train/parts.ts";
 import type { LrSchedule } from "../train/rate.ts";
 import type { Selection } from "../train/select.ts";
 import type { Constraint } from "./constraint.ts";
@@ -22,7 +23,7 @@ export interface Treatment {
  */
 export const STARTS = ["baseline", "scratch"] as const;
 
-export interface StageSettings {
+export interface StageSettings extends StepSize {
   /** The classifier's name. */
   readonly model: string;
   /** Epochs of the baseline, unless weights are given. */
@@ -30,7 +31,6 @@ export interface StageSettings {
   /** Further epochs, with and without the constraint. */
   readonly treatEpochs: number;
   readonly start: typeof STARTS[number];
-  readonly batch: number;
   readonly lr: number;
   readonly treatLr: number;
   readonly lrSchedule?: LrSchedule;
@@ -51,3 +51,6 @@ export interface StageSettings {
   /** Trained weights to start from instead of training a baseline. */
   readonly weights?: { readonly path: string; readonly state: StateDict };
 }
+
+/** How many images are looked at at a time where none are trained on: what a step has room for. */
+export const imagesAtATime = ({ batch, microBatch = batch }: StepSize): number => microBatch;

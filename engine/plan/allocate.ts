@@ -135,6 +135,24 @@ export async function allocate(
   return { place, copies, owned: [...buffers, ...textures] };
 }
 
+/** What several layouts occupy that are made at one time. */
+export function together(layouts: readonly Layout[]): MemoryUse {
+  const uses = layouts.map(({ use }) => use);
+  const total = (bytes: (use: MemoryUse) => number) =>
+    uses.reduce((sum, use) => sum + bytes(use), 0);
+  const both = (kind: "values" | "textures"): Use => ({
+    bytes: total((use) => use[kind].bytes),
+    withoutReuse: total((use) => use[kind].withoutReuse),
+  });
+  const variables = new Set(layouts.flatMap(({ variables }) => variables));
+  return {
+    values: both("values"),
+    textures: both("textures"),
+    inputs: total(({ inputs }) => inputs),
+    variables: [...variables].reduce((sum, variable) => sum + bytesOf(variable), 0),
+  };
+}
+
 /** All that a plan occupies, its variables too. */
 export const bytesInAll = ({ values, textures, inputs, variables }: MemoryUse): number =>
   values.bytes + textures.bytes + inputs + variables;

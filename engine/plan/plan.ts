@@ -13,7 +13,7 @@ import {
   Input,
   type Tensor,
 } from "../tensor/tensor.ts";
-import { allocate, layOut, type MemoryUse } from "./allocate.ts";
+import { allocate, layOut, type MemoryUse, together } from "./allocate.ts";
 import { type Readable, readBuffers, requireBindable } from "./buffers.ts";
 import { type Command, prepare, recordDispatch } from "./record.ts";
 import type { Resources } from "./resources.ts";
@@ -151,14 +151,19 @@ export function trace<Name extends string>(
 }
 
 /**
- * What a plan would occupy; nothing is compiled or made.
+ * What plans would occupy that are there at one time; nothing is compiled or made. Each has memory of
+ * its own, but variables are all plans'.
  * @throws TooLarge (gpu) that names a value the device has no buffer for
  */
-export function weigh({ gpu, target }: Resources, spec: PlanSpec): MemoryUse {
-  const { dispatches, kept } = trace(spec, target);
-  const { buffers, use } = layOut(dispatches, kept);
-  for (const { label, bytes } of buffers) requireBindable(gpu, label, bytes);
-  return use;
+export function weigh({ gpu, target }: Resources, specs: readonly PlanSpec[]): MemoryUse {
+  const layouts = specs.map((spec) => {
+    const { dispatches, kept } = trace(spec, target);
+    return layOut(dispatches, kept);
+  });
+  for (const { label, bytes } of layouts.flatMap(({ buffers }) => buffers)) {
+    requireBindable(gpu, label, bytes);
+  }
+  return together(layouts);
 }
 
 function scalar(value: number, dtype: DType): HostArray {

@@ -105,9 +105,11 @@ export const arrays: Record<string, Evaluate> = {
       ([b, ...rest]) => table[offsetOf([indices[b], ...rest], node.inputs[0].shape)],
     ),
 
-  uniform: (node, [[seed, step]]) => {
+  uniform: (node, [[seed, step, rows = 0]]) => {
     const stream = node.attributes.stream as number;
     const key = hash(seed, stream, step);
-    return Float64Array.from({ length: node.size }, (_, i) => uniform(hash(key, stream, i)));
+    const before = rows * node.size / (node.shape[0] ?? 1);
+    const draw = (_: unknown, i: number) => uniform(hash(key, stream, before + i));
+    return Float64Array.from({ length: node.size }, draw);
   },
 };

@@ -1,6 +1,8 @@
 /**
  * Random tensors. Every draw is a function of (seed, step, stream, element); a plan's `key` input
- * carries seed and step, and each use in a graph has a stream of its own, named after its place.
+ * carries seed and step, and each use in a graph has a stream of its own, named after its place. The
+ * key of a part of a batch says how many rows of the batch come before it, too: it then draws what the
+ * whole batch would for these rows.
  */
 
 import { uniformKernel } from "../gpu/kernels/random.ts";
@@ -13,21 +15,22 @@ import { requireTensors, type Tensor } from "./tensor.ts";
 const UNIFORM = defineKernels<{ stream: number }>({
   name: "uniform",
   inputs: ["u32"],
-  lower: (node, { stream }) => [{
-    kernel: uniformKernel(node.size, stream),
-    buffers: [node.inputs[0], node],
-  }],
+  lower: (node, { stream }) => {
+    const { inputs: [key], size, shape } = node;
+    const row = key.size === 3 ? size / (shape[0] ?? 1) : undefined;
+    return [{ kernel: uniformKernel(size, stream, row), buffers: [key, node] }];
+  },
 });
 
 /**
  * Numbers in [0, 1).
- * @param key [2] (u32): seed and step
+ * @param key [2] or [3] (u32): seed, step and, for a part of a batch, how many of its rows come before
  * @param stream the name of this use, so that two uses draw different numbers
  */
 export function uniform(key: Tensor, shape: Shape, stream: string): Tensor {
   requireTensors("uniform", key);
-  if (key.size !== 2 || key.dtype !== "u32") {
-    throw shapeError("uniform", "needs a key [2] of type u32", key.shape);
+  if ((key.size !== 2 && key.size !== 3) || key.dtype !== "u32") {
+    throw shapeError("uniform", "needs a key [2] or [3] of type u32", key.shape);
   }
   return UNIFORM.node([key], shape, { stream: streamId(stream) });
 }

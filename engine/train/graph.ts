@@ -16,6 +16,8 @@ export interface Batch {
   readonly indices?: Tensor;
   /** What the logits shall become, as a distribution over the classes [B, K]; the labels if absent. */
   readonly targets?: Tensor;
+  /** What part of its step these images are, in 0 .. 1; all of them if absent. */
+  readonly share?: number;
 }
 
 /**

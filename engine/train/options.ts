@@ -66,7 +66,8 @@ export interface TrainResult {
 
 /** Everything that decides what a training ends with. */
 export function trainSettings(options: TrainOptions): Settings {
-  const { stage, set, epochs, batch, lr, momentum, weightDecay, seed, settings } = options;
+  const { stage, set, epochs, batch, microBatch, lr, momentum, weightDecay, seed, settings } =
+    options;
   const { optimizer = "sgd", lrSchedule = "cosine", select = "accuracy" } = options;
   const { sam, average, trainable } = options;
   const images = {
@@ -75,7 +76,7 @@ export function trainSettings(options: TrainOptions): Settings {
   };
   return {
     ...settings,
-    ...{ stage, data: set.name, images, epochs, batch, seed },
+    ...{ stage, data: set.name, images, epochs, batch, microBatch, seed },
     ...{ optimizer, lr, lrSchedule, momentum, weightDecay, sam, average, select },
     trainable: trainable && { ...trainable, names: [...trainable.names] },
   };

@@ -9,6 +9,7 @@ import type { Module } from "../nn/module.ts";
 import { bytesInAll } from "../plan/allocate.ts";
 import { showBytes } from "../plan/buffers.ts";
 import type { Runtime } from "../plan/runtime.ts";
+import { type StepSize, stepSize } from "./parts.ts";
 import { type StepOptions, TrainingStep } from "./step.ts";
 
 /** What changes a step's size; the rest changes numbers. */
@@ -22,19 +23,24 @@ export function requireRoom(
   split: Split,
   options: RoomOptions,
 ): void {
-  const lacking = (batch: number) => {
-    const of = [runtime, network, set, split, { ...options, batch }] as const;
+  const lacking = (size: StepSize) => {
+    const of = [runtime, network, set, split, { ...options, ...size }] as const;
     return whatLacks(runtime.gpu.facts.memory, ...of);
   };
-  const batch = Math.min(options.batch, split.labels.length);
-  const reason = lacking(batch);
+  const size = stepSize(options, split.labels.length);
+  const reason = lacking(size);
   if (reason === undefined) return;
   throw new UserError(
-    `a step on a batch of ${batch} images has no room: ${reason}`,
+    `a step on ${inWords(size)} has no room: ${reason}`,
     ExitCode.usage,
-    adviceFor(batch, (smaller) => lacking(smaller) === undefined),
+    adviceFor(size, (smaller) => lacking(smaller) === undefined),
   );
 }
+
+const inWords = ({ batch, microBatch }: Required<StepSize>) =>
+  microBatch < batch
+    ? `${microBatch} images at a time of a batch of ${batch}`
+    : `a batch of ${batch} images`;
 
 /**
  * `TrainingStep.make`, whose want of memory comes with a batch that has room.
@@ -49,20 +55,32 @@ export async function makeStep(
     if (!(error instanceof OutOfMemory && error.room)) throw error;
     const [runtime, network, set, split, options] = of;
     const { available } = error.room;
-    const hasRoom = (batch: number) =>
-      !whatLacks(available, runtime, network, set, split, { ...options, batch });
-    const hint = adviceFor(options.batch, hasRoom);
+    const hasRoom = (size: StepSize) =>
+      !whatLacks(available, runtime, network, set, split, { ...options, ...size });
+    const hint = adviceFor(stepSize(options, options.batch), hasRoom);
     throw new OutOfMemory(error.message, hint, error.room, { cause: error });
   }
 }
 
-/** The largest of a batch's halves that has room, as something to do. */
-function adviceFor(batch: number, hasRoom: (batch: number) => boolean): string {
-  let fitting = Math.floor(batch / 2);
-  while (fitting > 0 && !hasRoom(fitting)) fitting = Math.floor(fitting / 2);
-  return fitting > 0
-    ? `--batch ${fitting} has room`
-    : "use a smaller model, or smaller images (--size)";
+/** The largest of a batch's halves that has room, as something to do: as a part of it, and alone. */
+function adviceFor(
+  { batch, microBatch }: Required<StepSize>,
+  hasRoom: (size: StepSize) => boolean,
+): string {
+  const part = halvesOf(microBatch)
+    .find((size) => size > 1 && batch % size === 0 && hasRoom({ batch, microBatch: size }));
+  const smaller = halvesOf(microBatch).find((size) => hasRoom({ batch: size }));
+  if (smaller === undefined) return "use a smaller model, or smaller images (--size)";
+  const alone = `--batch ${smaller} has room`;
+  return part === undefined
+    ? alone
+    : `--micro-batch ${part} has room, with the same batch; ${alone}`;
+}
+
+/** Half of it, half of that, and so on down to 1. */
+function halvesOf(size: number): number[] {
+  const half = Math.floor(size / 2);
+  return half > 0 ? [half, ...halvesOf(half)] : [];
 }
 
 /** What there is too little of for a step, in words, where so many bytes are free. */
@@ -76,11 +94,8 @@ function whatLacks(
 ): string | undefined {
   const rest = { seed: 0, momentum: 0.9, weightDecay: 1e-4 };
   try {
-    const passes = TrainingStep.weigh(runtime, network, set, split, { ...rest, ...options });
-    // Passes have memory of their own, and nearly all of their variables in common.
-    const shared = Math.max(...passes.map(({ variables }) => variables));
-    const own = passes.map((pass) => bytesInAll(pass) - pass.variables);
-    const bytes = own.reduce((sum, one) => sum + one) + shared;
+    const of = [runtime, network, set, split, { ...rest, ...options }] as const;
+    const bytes = bytesInAll(TrainingStep.weigh(...of));
     return bytes > (free ?? Infinity)
       ? `it takes ${showBytes(bytes)} of memory, and ${showBytes(free!)} are free`
       : undefined;

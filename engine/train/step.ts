@@ -1,7 +1,8 @@
 /**
  * One training step as a plan, or SAM's as two: a batch is gathered and augmented, the network and
  * its loss are evaluated, parameters, what the optimizer remembers and running averages are updated,
- * and the metrics are added up on the device. Nothing is read back.
+ * and the metrics are added up on the device. Nothing is read back. Where the batch comes in parts
+ * (parts.ts), a plan that adds up gradients runs for each of them, and another updates.
  */
 
 import { Batches } from "../data/batch.ts";
@@ -13,7 +14,7 @@ import type { Runtime } from "../plan/runtime.ts";
 import { gradOrZeros } from "../tensor/autograd.ts";
 import { argmax } from "../tensor/indexing.ts";
 import { inLayer } from "../tensor/origin.ts";
-import { add, equal } from "../tensor/pointwise.ts";
+import { add, equal, mul } from "../tensor/pointwise.ts";
 import { sum } from "../tensor/reduce.ts";
 import { type AssignmentPair, Input, type Tensor, type Variable } from "../tensor/tensor.ts";
 import { type Batch, forward, type Transform } from "./graph.ts";
@@ -21,6 +22,7 @@ import { lossOf, type LossOptions, type Strength } from "./loss.ts";
 import type { OptimizerOptions, Trained } from "./optimizers/optimizer.ts";
 import { type OptimizerName, optimizerOf } from "./optimizers/optimizers.ts";
 import { climb, type SamOptions } from "./optimizers/sam.ts";
+import { accumulated, type StepSize, stepSize } from "./parts.ts";
 import type { Schedule } from "./schedule.ts";
 import { StepState } from "./state.ts";
 
@@ -32,8 +34,7 @@ export interface Trainable {
   readonly evaluation: boolean;
 }
 
-export interface StepOptions extends OptimizerOptions, LossOptions {
-  readonly batch: number;
+export interface StepOptions extends OptimizerOptions, LossOptions, StepSize {
   readonly seed: number;
   /** SGD if absent. */
   readonly optimizer?: OptimizerName;
@@ -44,18 +45,35 @@ export interface StepOptions extends OptimizerOptions, LossOptions {
   readonly transform?: Transform;
 }
 
+/** What a plan of a step computes. */
+export interface StepPass extends PlanSpec<never> {
+  /** Whether it runs for each part of the batch, or once, on what these came to. */
+  readonly perPart: boolean;
+}
+
+/** One run of a step's plans. */
+export interface PassRun {
+  /** The number of the pass. */
+  readonly pass: number;
+  readonly feeds: readonly Feed[];
+}
+
 export class TrainingStep {
   private constructor(
     private readonly runtime: Runtime,
-    /** What a step computes, as passes over the batch in order: one, or SAM's two. */
-    readonly passes: readonly PlanSpec<never>[],
+    /** What a step computes, in order: a pass over the batch, or SAM's two; two each in parts. */
+    readonly passes: readonly StepPass[],
     /** Made of the passes. */
     readonly plans: readonly Plan<never>[],
     private readonly batches: Batches,
-    private readonly inputs: Readonly<Record<"key" | "lr", Input>>,
+    private readonly inputs: Readonly<Record<"key" | "lr" | "isFirst", Input>>,
     /** The penalty's terms: how strong each is, and what decides it. */
     private readonly strengths: readonly (readonly [Input, Schedule])[],
     private readonly seed: number,
+    /** Images of a part of the batch. */
+    private readonly microBatch: number,
+    /** The parts' gradients, added up; none where the batch comes at once. */
+    private readonly sums: readonly Variable[],
     /** What is remembered beside the network, by name. */
     readonly state: ReadonlyMap<string, Variable>,
     /** Sums over steps, by name: "loss", "correct" and the penalty's terms. */
@@ -69,30 +87,27 @@ export class TrainingStep {
     split: Split,
     options: StepOptions,
   ): Promise<TrainingStep> {
-    const { passes, batches, inputs, strengths, state, metrics } = TrainingStep.trace(
+    const { passes, batches, inputs, strengths, size, sums, state, metrics } = TrainingStep.trace(
       ...[runtime, network, set, split, options] as const,
     );
     const plans: Plan<never>[] = [];
     for (const pass of passes) plans.push(await runtime.plan<never>(pass));
     return new TrainingStep(
       ...[runtime, passes, plans, batches, inputs, strengths] as const,
-      ...[options.seed, state, metrics] as const,
+      ...[options.seed, size.microBatch, sums, state, metrics] as const,
     );
   }
 
-  /**
-   * What each pass of a step would occupy of the device's memory; nothing is made. Throws as `weigh`
-   * does.
-   */
+  /** What a step would occupy of the device's memory; nothing is made. Throws as `weigh` does. */
   static weigh(
     runtime: Runtime,
     network: Module,
     set: DataSet,
     split: Split,
     options: StepOptions,
-  ): MemoryUse[] {
+  ): MemoryUse {
     const { passes } = TrainingStep.trace(runtime, network, set, split, options);
-    return passes.map((pass) => weigh(runtime, pass));
+    return weigh(runtime, passes);
   }
 
   private static trace(
@@ -102,16 +117,22 @@ export class TrainingStep {
     split: Split,
     options: StepOptions,
   ) {
-    const { batch, transform, trainable } = options;
+    const { transform, trainable } = options;
+    const size = stepSize(options, options.batch);
+    const { batch, microBatch } = size;
+    const share = microBatch / batch;
     const inputs = {
-      key: new Input("key", [2], "u32"),
+      // Seed, step, images of the batch before.
+      key: new Input("key", [3], "u32"),
       lr: new Input("learning rate", []),
+      isFirst: new Input("is the first part", []),
     };
     const { augmentation } = set;
     const [batches, shown] = inLayer("(batch)", (): [Batches, Batch] => {
-      const own = new Batches(runtime, set, split, { batch, augmentation, key: inputs.key });
+      const { key } = inputs;
+      const own = new Batches(runtime, set, split, { batch: microBatch, augmentation, key });
       const { images, labels, background, indices } = own;
-      const plain = { images, labels, background, indices };
+      const plain = { images, labels, background, indices, share };
       return [own, transform?.(plain, inputs.key) ?? plain];
     });
     const training = !trainable?.evaluation;
@@ -121,29 +142,39 @@ export class TrainingStep {
 
     const parameters = [...network.namedParameters()]
       .filter(([name]) => trainable?.names.has(name) ?? true);
-    const gradients = gradOrZeros(loss.value, parameters.map(([, parameter]) => parameter));
+    const ofBatch = (value: Tensor) => share < 1 ? mul(value, share) : value;
+    const own = inLayer("(loss)", () => ofBatch(loss.value));
+    const gradients = gradOrZeros(own, parameters.map(([, parameter]) => parameter));
     const trained = parameters.map(([name, parameter], i): Trained => ({
       ...{ name, parameter, value: parameter, gradient: gradients[i] },
     }));
 
     const metrics = inLayer("(metrics)", () =>
       summed({
-        loss: loss.value,
+        loss: own,
         correct: sum(equal(argmax(graph.logits), batches.labels)),
-        ...Object.fromEntries(loss.terms),
+        ...Object.fromEntries(loss.terms.map(([name, value]) => [name, ofBatch(value)])),
       }, state));
-    const [first, ...further] = inLayer(
+    const parts = share < 1
+      ? inLayer("(update)", () => accumulated(trained, inputs.isFirst))
+      : undefined;
+    const assigned = inLayer(
       "(update)",
-      () => updatePasses(trained, inputs.lr, options, state),
+      () => updatePasses(parts?.trained ?? trained, inputs.lr, options, state),
     );
     const purpose = `a training step on ${batch} images`;
-    const passes: PlanSpec<never>[] = [
-      { purpose, assign: [...updates, ...state.updates, ...first] },
-      ...further.map((assign) => ({ purpose, assign })),
-    ];
+    const passes = assigned.flatMap((assign, i): StepPass[] => {
+      // What goes with the first look at the images.
+      const beside = i === 0 ? [...updates, ...state.updates] : [];
+      if (!parts) return [{ purpose, perPart: true, assign: [...beside, ...assign] }];
+      return [
+        { purpose, perPart: true, assign: [...beside, ...parts.adding] },
+        { purpose, perPart: false, assign },
+      ];
+    });
     return {
-      ...{ passes, batches, inputs, metrics, state: state.variables },
-      strengths: loss.strengths,
+      ...{ passes, batches, inputs, size, metrics, state: state.variables },
+      ...{ strengths: loss.strengths, sums: parts?.sums ?? [] },
     };
   }
 
@@ -160,28 +191,38 @@ export class TrainingStep {
     strength: Strength = () => 1,
     next?: Uint32Array,
   ): Promise<void> {
-    this.submit(await this.feeds(indices, step, lr, strength, next));
+    this.submit(await this.runs(indices, step, lr, strength, next));
   }
 
-  /** Trains on what `feeds` gave. */
-  submit(feeds: readonly Feed[]): void {
-    for (const plan of this.plans) plan.run(feeds);
+  /** Trains by what `runs` gave. */
+  submit(runs: readonly PassRun[]): void {
+    for (const { pass, feeds } of runs) this.plans[pass].run(feeds);
   }
 
-  /** What the plans are fed for that step. */
-  async feeds(
+  /** What the plans are fed for that step, in the order in which they run. */
+  async runs(
     indices: Uint32Array<ArrayBuffer>,
     step: number,
     lr: number,
     strength: Strength = () => 1,
     next?: Uint32Array,
-  ): Promise<Feed[]> {
-    return [
-      ...await this.batches.feeds(indices, next),
-      [this.inputs.key, Uint32Array.of(this.seed, step)],
-      [this.inputs.lr, lr],
-      ...this.strengths.map(([input, schedule]): Feed => [input, strength(schedule)]),
-    ];
+  ): Promise<PassRun[]> {
+    const { inputs, microBatch: size } = this;
+    const parts: Feed[][] = [];
+    for (let first = 0; first < indices.length; first += size) {
+      const end = first + size;
+      const after = end < indices.length ? indices.slice(end, end + size) : next?.slice(0, size);
+      parts.push([
+        ...await this.batches.feeds(indices.slice(first, end), after),
+        [inputs.key, Uint32Array.of(this.seed, step, first)],
+        [inputs.isFirst, first === 0 ? 1 : 0],
+        [inputs.lr, lr],
+        ...this.strengths.map(([input, schedule]): Feed => [input, strength(schedule)]),
+      ]);
+    }
+    return this.passes.flatMap(({ perPart }, pass) =>
+      (perPart ? parts : parts.slice(0, 1)).map((feeds) => ({ pass, feeds }))
+    );
   }
 
   /** The metrics' sums since they were last set to zero. Waits for the device. */
@@ -197,7 +238,7 @@ export class TrainingStep {
   destroy(): void {
     for (const plan of this.plans) plan.destroy();
     this.batches.release(this.runtime);
-    this.runtime.release(this.state.values());
+    this.runtime.release([...this.state.values(), ...this.sums]);
   }
 }
 

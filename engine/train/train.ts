@@ -12,7 +12,6 @@ import {
   type StateDict,
   stateDict,
 } from "../nn/state.ts";
-import type { Feed } from "../plan/plan.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import type { Variable } from "../tensor/tensor.ts";
 import { WeightAverage } from "./average.ts";
@@ -27,7 +26,8 @@ import { type Schedule, strengthAt } from "./schedule.ts";
 import { isBetter, validate } from "./select.ts";
 import { readVariables, writeVariables } from "./state.ts";
 import { makeStep } from "./room.ts";
-import type { TrainingStep } from "./step.ts";
+import { stepSize } from "./parts.ts";
+import type { PassRun, TrainingStep } from "./step.ts";
 
 /** About how often the host waits for the device and looks at the metrics, in milliseconds. */
 const METRICS_INTERVAL = 300;
@@ -45,16 +45,18 @@ export async function train(
   network: Module,
   options: TrainOptions,
 ): Promise<TrainResult> {
-  const batch = Math.min(options.batch, options.train.labels.length);
-  const step = await makeStep(runtime, network, options.set, options.train, {
-    ...options,
-    batch,
-  });
   const { set, validation } = options;
-  const predictor = await Predictor.make(runtime, network, set, validation, options.batch);
+  const size = stepSize(options, options.train.labels.length);
+  const step = await makeStep(runtime, network, set, options.train, { ...options, ...size });
+  // Without gradients an image takes less room: what a step has, this has.
+  const apart = options.microBatch ?? options.batch;
+  const predictor = await Predictor.make(runtime, network, set, validation, apart);
   const average = options.average &&
-    await WeightAverage.make(runtime, network, options.average, { ...options, batch });
-  const loop = new Loop(runtime, network, options, batch, step, predictor, average);
+    await WeightAverage.make(runtime, network, options.average, {
+      ...options,
+      batch: size.microBatch,
+    });
+  const loop = new Loop(runtime, network, options, size.batch, step, predictor, average);
   try {
     return await loop.run();
   } finally {
@@ -120,7 +122,7 @@ class Loop {
       const begun = performance.now();
       const end = Math.min(this.done + ahead, steps);
       while (this.done < end) {
-        this.step.submit(await this.feeds(order));
+        this.step.submit(await this.runs(order));
         this.done++;
         this.average?.take(this.epoch * steps + this.done, options.epochs * steps);
       }
@@ -144,13 +146,13 @@ class Loop {
     return order(train.labels.length, seed, epoch);
   }
 
-  /** What the next step is fed. */
-  private feeds(order: Uint32Array<ArrayBuffer>): Promise<Feed[]> {
+  /** The next step. */
+  private runs(order: Uint32Array<ArrayBuffer>): Promise<PassRun[]> {
     const { options: { epochs }, epoch, done, steps, batch } = this;
     const images = (step: number) => order.slice(step * batch, (step + 1) * batch);
     const next = done + 1 < steps ? images(done + 1) : undefined;
     const strength = (schedule: Schedule) => strengthAt(schedule, epoch + done / steps, epochs);
-    return this.step.feeds(images(done), epoch * steps + done, this.lr(), strength, next);
+    return this.step.runs(images(done), epoch * steps + done, this.lr(), strength, next);
   }
 
   private async finishEpoch(means: Record<string, number>): Promise<void> {
@@ -221,10 +223,10 @@ class Loop {
     try {
       for (const pass of this.step.passes) watches.push(await Watch.make(this.runtime, pass));
       for (const order = this.order(); this.done < last;) {
-        const feeds = await this.feeds(order);
+        const runs = await this.runs(order);
         this.done++;
-        for (const watch of watches) {
-          const arisen = await watch.run(feeds);
+        for (const { pass, feeds } of runs) {
+          const arisen = await watches[pass].run(feeds);
           if (arisen) return arisen;
         }
         this.options.signal?.throwIfAborted();

@@ -2,7 +2,7 @@
 // resumed run draws what an uninterrupted one does. The 24 upper bits of a hashed word, exact in
 // float32. `mix` and `hash` are those of engine/random.ts, word for word.
 //
-// Layout   key [2] (u32): seed and step; y [COUNT]
+// Layout   key [2] or [3] (u32): seed, step, rows before; y [COUNT]
 // Threads  one invocation an element of y
 // Cost     about 25 integer operations and 4 bytes an element
 
@@ -47,6 +47,10 @@ fn main(
   if (i >= COUNT) {
     return;
   }
-  let word = hash(hash(load_key(0), STREAM, load_key(1)), STREAM, i);
+  // begin before
+  // Numbers that were drawn for other parts of the batch: the rows before these, where the key has them.
+  let before = 0u;
+  // end before
+  let word = hash(hash(load_key(0), STREAM, load_key(1)), STREAM, before + i);
   y[i] = f32(word >> 8u) / 16777216.0;
 }

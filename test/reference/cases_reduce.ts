@@ -200,10 +200,11 @@ const losses: Case[] = [
   ),
 ];
 
-const key = (seed: number, step: number) => indices(seed, step);
+const key = (...words: number[]) => indices(...words);
 
 const draws: Case[] = [
   operation("uniform", [key(3, 17)], (k) => t.uniform(k, [3, 5], "a")),
+  operation("uniform of a part", [key(3, 17, 4)], (k) => t.uniform(k, [3, 5], "a")),
   operation("uniform of large keys", [key(4294967295, 2147483648)], (k) => t.uniform(k, [9], "b")),
   operation(
     "dropout",

@@ -16,7 +16,9 @@ import type { ClassKernels } from "../forms/form.ts";
 import type { StageSettings, Treatment } from "../treatment.ts";
 
 /** What an arm can't do without; see needs.ts. */
-export type ArmNeed = "constraint" | "evidence" | "masks" | "groups" | "scalable head";
+export type ArmNeed =
+  | ("constraint" | "evidence" | "masks" | "groups")
+  | ("scalable head" | "whole batches");
 
 /** The parts of a training that a recipe puts others in the place of. */
 type Changed =

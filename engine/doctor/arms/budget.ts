@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { finite, type Schema } from "../../io/json.ts";
 import type { TrainOptions } from "../../train/options.ts";
 import { shuffled } from "../../train/order.ts";
+import { stepSize } from "../../train/parts.ts";
 import { makeStep } from "../../train/room.ts";
 import type { TrainingStep } from "../../train/step.ts";
 import type { Runtime } from "../../plan/runtime.ts";
@@ -37,8 +38,9 @@ export async function stepSeconds(
   options: StepOptions,
 ): Promise<number> {
   const { set, train, lr, seed } = options;
-  const batch = Math.min(options.batch, train.labels.length);
-  const step = await makeStep(runtime, network, set, train, { ...options, batch });
+  const size = stepSize(options, train.labels.length);
+  const step = await makeStep(runtime, network, set, train, { ...options, ...size });
+  const { batch } = size;
   const order = shuffled(train.labels.length, seed, 0);
   try {
     let begun = 0;

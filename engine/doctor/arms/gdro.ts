@@ -24,7 +24,7 @@ export const gdro = defineArm({
   words: "trained on with groups weighted by their losses",
   help: "groups weighted by their losses",
   source: "Sagawa et al., ICLR 2020",
-  needs: ["groups"],
+  needs: ["groups", "whole batches"],
   options: {
     gdroGroups: groupingOption("gdro"),
     gdroStep: {

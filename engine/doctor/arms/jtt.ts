@@ -9,6 +9,7 @@ import { upweighted } from "../../train/order.ts";
 import { predictSplit } from "../../train/predict.ts";
 import { isRight, predictions } from "../../train/predictions.ts";
 import { train } from "../../train/train.ts";
+import { imagesAtATime } from "../treatment.ts";
 import { defineArm } from "./arm.ts";
 
 export const jtt = defineArm({
@@ -34,13 +35,16 @@ export const jtt = defineArm({
     },
   },
   recipe: async ({ runtime, network, set, split, settings, signal }, { jttEpochs, jttTimes }) => {
-    const { batch, seed, lr, optimizer, momentum, weightDecay } = settings;
+    const { batch, microBatch, seed, lr, optimizer, momentum, weightDecay } = settings;
     resetState(network, runtime);
     await train(runtime, network, {
       ...{ stage: "early model of jtt", set, ...split, epochs: jttEpochs, signal },
-      ...{ batch, seed, lr, optimizer, momentum, weightDecay, lrSchedule: "constant" },
+      ...{ batch, microBatch, seed, lr, optimizer, momentum, weightDecay, lrSchedule: "constant" },
     });
-    const logits = await predictSplit(runtime, network, set, split.train, { batch, signal });
+    const logits = await predictSplit(runtime, network, set, split.train, {
+      batch: imagesAtATime(settings),
+      signal,
+    });
     const right = predictions(logits).map(isRight);
     const wrong = right.filter((is) => !is).length;
     return {

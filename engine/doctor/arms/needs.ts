@@ -12,6 +12,8 @@ export interface ArmSubject {
   readonly network: Module;
   readonly set: DataSet;
   readonly constraint: Constraint;
+  /** Images of which gradients are taken at a time, where that is not the batch. */
+  readonly microBatch?: number;
 }
 
 /** What is lacking, for the end of a sentence, or undefined. */
@@ -33,6 +35,10 @@ const CHECKS: Readonly<Record<ArmNeed, (subject: ArmSubject) => string | undefin
     return `a temperature can't be folded into ${[...parameters.keys()].join(" and ")}: ` +
       "the logits are not in proportion to them";
   },
+  "whole batches": ({ microBatch }) =>
+    microBatch === undefined
+      ? undefined
+      : "its loss is none of single images, so a batch has no parts",
 };
 
 /** What of an arm's needs is lacking first; undefined where it can be had. */

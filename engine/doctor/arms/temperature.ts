@@ -1,6 +1,7 @@
 /** The control, calibrated: its logits divided by a temperature; see doctor/temperature.ts. */
 
 import { foldTemperature } from "../temperature.ts";
+import { imagesAtATime } from "../treatment.ts";
 import { defineArm } from "./arm.ts";
 
 export const temperature = defineArm({
@@ -10,8 +11,9 @@ export const temperature = defineArm({
   source: "Guo et al., ICML 2017",
   needs: ["scalable head"],
   options: {},
-  recipe: ({ runtime, network, set, split: { validation }, settings: { batch }, signal }) => ({
+  recipe: ({ runtime, network, set, split: { validation }, settings, signal }) => ({
     finish: async () => {
+      const batch = imagesAtATime(settings);
       await foldTemperature(runtime, network, set, { validation, batch, signal });
     },
   }),

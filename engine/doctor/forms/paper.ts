@@ -19,14 +19,16 @@ export const paper = {
   channel: {
     weight: 0.1,
     needs: [],
-    build({ graph: { logits, labels, output }, layers, kernels }) {
+    build({ graph: { logits, labels, output, share = 1 }, layers, kernels }) {
       const outputs = layers.map(output);
       const own = scoreGradients(logits, labels, outputs);
       const confusing = confusingClass(logits, labels);
       const other = scoreGradients(logits, confusing, outputs);
       return layers.map((layer, i) => {
         const [a, b] = [own[i], other[i]].map(aggregate);
-        return channelConstraint(a, b, kernels.get(layer)!, labels, confusing);
+        const value = channelConstraint(a, b, kernels.get(layer)!, labels, confusing);
+        // The second 1/B is of the step's images, of which these may be a part.
+        return mul(value, share);
       });
     },
   },

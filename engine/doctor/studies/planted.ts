@@ -16,6 +16,7 @@ import { examine } from "../examine.ts";
 import { evidenceOf } from "../findings/evidence.ts";
 import { FINDINGS, type FindingsFile, findingsOf } from "../findings/findings.ts";
 import { type Fault, FAULTS, faulty, type Make } from "./faults.ts";
+import { imagesAtATime } from "../treatment.ts";
 
 export const PLANTED_VERSION = 1;
 
@@ -98,10 +99,10 @@ export async function plantedCase(
     const spoilt = fault.spoilWeights(network, await stateDict(network, runtime));
     loadStateDict(network, spoilt, runtime, "a planted fault");
   }
-  const { batch } = options;
+  const batch = imagesAtATime(options);
   const { signal } = watch;
   const found = await examine(runtime, network, set, split.train, {
-    ...{ ...options, layers: [featureLayer], noise: 0, noiseCopies: 1, seed, signal },
+    ...{ ...options, batch, layers: [featureLayer], noise: 0, noiseCopies: 1, seed, signal },
   });
   const patient = { runtime, network, set, batch, seed };
   const file = findingsOf(
