@@ -4,12 +4,14 @@ import { join } from "node:path";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { makeFolder } from "../engine/io/files.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
+import { placeFlags } from "./cells/flags.ts";
+import { fillElsewhere } from "./cells/place.ts";
+import { cellAt, type CellWork, readBy } from "./cells/work.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
-import { cellOf, tableCells } from "./table/cells.ts";
-import { fillHere } from "./table/fill.ts";
+import { withoutFlags } from "./framework/flags.ts";
+import { isFinished, type TableCell, tableCells } from "./table/cells.ts";
+import { completeCell, fillHere } from "./table/fill.ts";
 import { type TableArgs, tableFlags } from "./table/flags.ts";
-import { fillOnSlurm } from "./table/slurm.ts";
-import { spread } from "./table/spread.ts";
 import { writeTable } from "./table/write.ts";
 
 export const command = defineCommand({
@@ -20,7 +22,8 @@ export const command = defineCommand({
     "table.csv and table.json of all cells in the folder, after each cell. Stopped, the same " +
     "command goes on where it was. With --on local, --jobs cells are done at a time; what each " +
     "prints lies in the folder logs. With --on slurm a job array of Slurm does them, one task a cell, " +
-    "in a folder that all nodes share. The same command may run several times on one folder: each " +
+    "in a folder that all nodes share. With --on kubernetes the manifest of an Indexed Job is written, " +
+    "whose pods do them. The same command may run several times on one folder: each " +
     "cell is done by one of them. A table fills up over several machines: each does some models, " +
     "data sets or seeds; copy their folders into one and run --only-write there.",
   flags: tableFlags,
@@ -31,6 +34,10 @@ export const command = defineCommand({
     {
       args: "--seeds 10 --on slurm --gres gpu:1 --time 2:00:00 --out /shared/table",
       does: "ten cells on a cluster",
+    },
+    {
+      args: "--seeds 10 --on kubernetes --claim lab --limits nvidia.com/gpu=1 --out /shared/table",
+      does: "the manifest of a Job of ten",
     },
     { args: "--seed 3 --seeds 2 --out /shared/table", does: "two more seeds, on another machine" },
     { args: "--out /shared/table --only-write", does: "the table of everybody's cells" },
@@ -56,7 +63,7 @@ export const command = defineCommand({
 async function fill(args: TableArgs, context: Context): Promise<number | undefined> {
   const { out, cell, on } = args;
   const cells = await tableCells(args);
-  const asked = cell === undefined ? cells : [cellOf(cells, cell)];
+  const asked = cell === undefined ? cells : [cellAt(cells, cell)];
   if (await RunFolder.isAt(out)) {
     throw new UserError(
       `the folder ${out} holds a run, and no table`,
@@ -65,9 +72,18 @@ async function fill(args: TableArgs, context: Context): Promise<number | undefin
     );
   }
   await makeFolder(out);
-  const filled = async () => {
+  if (on !== undefined) return await fillElsewhere(workOf(cells, args), args, context);
+  return await fillHere(asked, args, context, async () => {
     if (cell === undefined) await writeTable(out);
-  };
-  const way = on === "slurm" ? fillOnSlurm : on === "local" ? spread : fillHere;
-  return await way(asked, args, context, filled);
+  });
 }
+
+/** The cells as other processes do them. */
+const workOf = (cells: readonly TableCell[], args: TableArgs): CellWork => ({
+  ...{ name: "table", out: args.out, cells },
+  command: withoutFlags(Deno.args, placeFlags),
+  files: readBy(tableFlags, args),
+  isFinished: (index) => isFinished(cells[index]),
+  complete: (index) => completeCell(cells[index], args),
+  filled: () => writeTable(args.out),
+});

@@ -131,7 +131,7 @@ Deno.test("table --on local: stopped, twice at once, and still what one process 
     // A scheduler's job array gives the index.
     const again = await succeed(...run("--out", one, "--cell", "1"));
     assert.match(again, /^cell 1 of 1: small on mnist, seed 1\n {2}finished before$/m);
-    await fail(ExitCode.usage, /--cell 2: the table has 2 cells/, ...run("--cell", "2"));
+    await fail(ExitCode.usage, /--cell 2: there are 2 cells/, ...run("--cell", "2"));
     await fail(ExitCode.usage, /--jobs has no effect without --on/, ...run("--jobs", "2"));
     const two = run("--on", "local", "--devices", "0,1", "--jobs", "1");
     await fail(ExitCode.usage, /--devices names 2 devices, more than the 1 of --jobs/, ...two);

@@ -8,11 +8,11 @@ import {
   arrayNotation,
   notePath,
   piecesOf,
-  quoted,
   scriptPath,
   scriptText,
   type Work,
 } from "../engine/cluster/slurm/script.ts";
+import { quoted } from "../engine/cluster/shell.ts";
 import { cellStates } from "../engine/cluster/slurm/status.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { fileExists } from "../engine/io/files.ts";

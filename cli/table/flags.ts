@@ -1,9 +1,9 @@
 /** The flags of `table`. */
 
 import { dataSetNames } from "../../engine/data/registry.ts";
+import { placeFlags } from "../cells/flags.ts";
 import { modelChoices, seedsFlag } from "../common.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
-import { placeFlags } from "../place_flags.ts";
 import { treatFlags } from "../treat_flags.ts";
 
 // What a table decides, or has no use for, is no flag of it.

@@ -42,10 +42,14 @@ export interface PoolOptions {
 
 /** The same the next time, for every cell: nothing is gained by beginning another one. */
 const FOR_ALL: readonly number[] = [ExitCode.usage, ExitCode.noAdapter];
-/** The same the next time, for this cell. */
-const FOR_GOOD: readonly number[] = [
-  ...[...FOR_ALL, ExitCode.data, ExitCode.weights, ExitCode.method, ExitCode.diverged],
+/** Exit codes of what is the same the next time, for this cell at least. */
+export const FOR_GOOD: readonly number[] = [
+  ...FOR_ALL,
+  ...[ExitCode.data, ExitCode.weights, ExitCode.diverged, ExitCode.method],
 ];
+
+/** Whether what one cell ended with awaits every other one too. */
+export const isForAll = (code: number): boolean => FOR_ALL.includes(code);
 
 /** Whether a cell that ended so ends so again. */
 export const isForGood = (code: number): boolean => FOR_GOOD.includes(code);
@@ -119,7 +123,7 @@ class Pool {
     const again = !isForGood(code) && tries <= retries;
     if (again) this.waiting.push(index);
     else this.failures.set(index, code);
-    this.isHopeless ||= FOR_ALL.includes(code);
+    this.isHopeless ||= isForAll(code);
     failed(index, code, again);
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { join } from "node:path";
+import { quoted } from "../shell.ts";
 
 /** Cells that job arrays do. */
 export interface Work {
@@ -73,10 +74,6 @@ echo "$job ended $code" >> "$note"
 exit "$code"
 `;
 }
-
-/** As a shell reads it. */
-export const quoted = (text: string): string =>
-  /^[\w.,/:+@%=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** One job array. */
 export interface Piece {

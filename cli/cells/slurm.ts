@@ -1,45 +1,48 @@
-/** Does the cells of a table by job arrays of Slurm. */
+/** Does cells by job arrays of Slurm. */
 
 import { fillBySlurm, submitToSlurm } from "../../engine/cluster/slurm/fill.ts";
 import type { Counts, FillOptions } from "../../engine/cluster/slurm/fill.ts";
 import { type Ending, Scheduler } from "../../engine/cluster/slurm/scheduler.ts";
 import {
   logPath,
-  quoted,
   scriptPath,
   scriptText,
   submission,
   type Work,
 } from "../../engine/cluster/slurm/script.ts";
+import { quoted } from "../../engine/cluster/shell.ts";
 import { cellStates } from "../../engine/cluster/slurm/status.ts";
-import { fingerprint } from "../../engine/doctor/table.ts";
 import { ExitCode } from "../../engine/errors.ts";
 import type { Context } from "../framework/command.ts";
-import { withoutFlags } from "../framework/flags.ts";
-import { placeFlags } from "../place_flags.ts";
-import { asCells, type TableCell, titleOf } from "./cells.ts";
-import type { TableArgs } from "./flags.ts";
-import { complete, divergedOf } from "./others.ts";
+import type { PlaceArgs } from "./flags.ts";
+import {
+  cellsOf,
+  type CellWork,
+  complete,
+  divergedOf,
+  inWords,
+  titleOf,
+  workName,
+} from "./work.ts";
 
 /**
  * Does those of the cells that are not finished, and waits for them.
- * @param filled is called after some are
  * @returns how many diverged; nothing where it did not wait
  * @throws UserError where others could not be done, with the code of the first of them
  */
-export async function fillOnSlurm(
-  cells: readonly TableCell[],
-  args: TableArgs,
+export async function onSlurm(
+  work: CellWork,
+  args: PlaceArgs,
   context: Context,
-  filled: () => Promise<unknown>,
 ): Promise<number | undefined> {
   const { print } = context;
-  const scheduler = await Scheduler.open(await workOf(cells, args), cells.length);
-  if (args.dryRun) return await dryRun(scheduler, cells, print);
-  if (args.status) return await status(scheduler, cells, print);
+  const total = work.cells.length;
+  const scheduler = await Scheduler.open(await arraysOf(work, args), total);
+  if (args.dryRun) return await dryRun(scheduler, work, print);
+  if (args.status) return await status(scheduler, work, print);
   context.working();
   let jobs: readonly number[] = [];
-  const told = fillOptions(scheduler, cells, args, context, filled);
+  const told = fillOptions(scheduler, work, args, context);
   const options: FillOptions = {
     ...told,
     submitted: (job, of) => {
@@ -52,36 +55,28 @@ export async function fillOnSlurm(
     },
   };
   if (args.detach) {
-    await submitToSlurm(asCells(cells), scheduler, options);
+    await submitToSlurm(cellsOf(work), scheduler, options);
     print("\nnot waited for: the same command waits, and submits again what ended early;");
     print("with --status in place of --detach it says how far the cells are");
     return;
   }
-  const failures = await fillBySlurm(asCells(cells), scheduler, options).catch((error) => {
+  const failures = await fillBySlurm(cellsOf(work), scheduler, options).catch((error) => {
     if (jobs.length > 0) {
       print("\nstopped waiting; the jobs go on, and the same command waits for them again");
       print(`to cancel them: scancel ${jobs.join(" ")}`);
     }
     throw error;
   });
-  return divergedOf(new Map([...failures].map(([i, ending]) => [i, codeOf(ending)])), cells.length);
+  return divergedOf(new Map([...failures].map(([i, ending]) => [i, codeOf(ending)])), total);
 }
 
 /** What job arrays are to do. */
-async function workOf(cells: readonly TableCell[], args: TableArgs): Promise<Work> {
+async function arraysOf(work: CellWork, args: PlaceArgs): Promise<Work> {
   const { partition, time, gres, sbatch } = args;
-  const folder = await Deno.realPath(args.out);
-  const names = cells.map(({ name }) => name);
   return {
-    name: `table-${await fingerprint({ folder, names })}`,
-    ...{ folder, directory: Deno.cwd(), atOnce: args.jobs },
-    command: [
-      Deno.execPath(),
-      "run",
-      "-A",
-      Deno.mainModule,
-      ...withoutFlags(Deno.args, placeFlags),
-    ],
+    ...{ name: await workName(work), folder: await Deno.realPath(work.out) },
+    ...{ directory: Deno.cwd(), atOnce: args.jobs },
+    command: [Deno.execPath(), "run", "-A", Deno.mainModule, ...work.command],
     options: [
       ...Object.entries({ partition, time, gres })
         .flatMap(([key, value]) => value === undefined ? [] : [`--${key}=${value}`]),
@@ -92,11 +87,11 @@ async function workOf(cells: readonly TableCell[], args: TableArgs): Promise<Wor
 
 function fillOptions(
   scheduler: Scheduler,
-  cells: readonly TableCell[],
-  args: TableArgs,
+  work: CellWork,
+  args: PlaceArgs,
   { print, signal }: Context,
-  filled: () => Promise<unknown>,
 ): FillOptions {
+  const total = work.cells.length;
   let [done, isFirst] = [0, true];
   /** What stays the same is said once. */
   const last = { counted: "", refused: "" };
@@ -109,17 +104,17 @@ function fillOptions(
     submitted: (job, of) => print(`job ${job}: ${inWords(of.length)} submitted`),
     finished: async (indices) => {
       for (const index of indices) {
-        await complete(cells[index], args);
+        await complete(work, index);
         done++;
         if (isFirst) continue;
-        print(`${titleOf(cells, index)}: finished (${done} of ${cells.length})`);
+        print(`${titleOf(work, index)}: finished (${done} of ${total})`);
       }
-      if (isFirst) print(`${inWords(done)} of ${cells.length} finished before`);
-      await filled();
+      if (isFirst) print(`${inWords(done)} of ${total} finished before`);
+      await work.filled();
     },
     failed: (index, { words }, again) =>
       print(
-        `${titleOf(cells, index)}: ${words}${again ? "; it is submitted again" : ""}\n` +
+        `${titleOf(work, index)}: ${words}${again ? "; it is submitted again" : ""}\n` +
           `  what it printed: ${logPath(scheduler.work, index, scheduler.firstOf(index))}`,
       ),
     counted: (counts) => {
@@ -139,36 +134,34 @@ function countsInWords({ running, waiting, reasons }: Counts, done: number): str
 
 async function dryRun(
   scheduler: Scheduler,
-  cells: readonly TableCell[],
+  work: CellWork,
   print: Context["print"],
 ): Promise<undefined> {
-  const { work } = scheduler;
-  print(`# ${scriptPath(work)}\n`);
-  print(scriptText(work));
-  const states = await cellStates(asCells(cells), scheduler);
+  const arrays = scheduler.work;
+  print(`# ${scriptPath(arrays)}\n`);
+  print(scriptText(arrays));
+  const states = await cellStates(cellsOf(work), scheduler);
   const due = states.flatMap(({ is }, i) => is === "ended" || is === "not submitted" ? [i] : []);
-  for (const piece of scheduler.pieces(due)) print(submission(work, piece).map(quoted).join(" "));
+  for (const piece of scheduler.pieces(due)) print(submission(arrays, piece).map(quoted).join(" "));
   if (due.length === 0) print("# every cell is finished or in the queue: nothing to submit");
 }
 
 async function status(
   scheduler: Scheduler,
-  cells: readonly TableCell[],
+  work: CellWork,
   print: Context["print"],
 ): Promise<undefined> {
-  const states = await cellStates(asCells(cells), scheduler);
+  const states = await cellStates(cellsOf(work), scheduler);
   const of = Map.groupBy(states, ({ is }) => is);
   for (const [index, state] of states.entries()) {
     if (state.is !== "ended") continue;
-    print(`${titleOf(cells, index)}: ${state.ending.words}`);
+    print(`${titleOf(work, index)}: ${state.ending.words}`);
     print(`  what it printed: ${logPath(scheduler.work, index, scheduler.firstOf(index))}`);
   }
   const counts = STATES.map((is) => `${of.get(is)?.length ?? 0} ${is}`);
-  print(`${inWords(cells.length)}: ${counts.join(", ")}`);
+  print(`${inWords(work.cells.length)}: ${counts.join(", ")}`);
 }
 const STATES = ["finished", "running", "waiting", "ended", "not submitted"] as const;
-
-const inWords = (count: number): string => count === 1 ? "1 cell" : `${count} cells`;
 
 /** As the process that was killed or cancelled would have left; its 0 without a result is none. */
 const codeOf = ({ code, isCancelled }: Ending): number =>

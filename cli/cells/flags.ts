@@ -1,20 +1,27 @@
 /** Where a command's cells are done: in its own process, by several at a time, or by a cluster. */
 
-import type { AllValues, Need } from "../engine/options.ts";
-import { flagTable } from "./framework/flags.ts";
-import { needs } from "./framework/rules.ts";
+import type { AllValues, Need } from "../../engine/options.ts";
+import { flagTable, type Values } from "../framework/flags.ts";
+import { needs } from "../framework/rules.ts";
 
 /** Places that cells are done at, besides the command's own process. */
-const PLACES = ["local", "slurm"] as const;
+const PLACES = ["local", "slurm", "kubernetes"] as const;
 
 const elsewhere = needs.anyOf("on");
 const bySlurm = needs.oneOf("on", "slurm");
+const byKubernetes = needs.oneOf("on", "kubernetes");
+const byCluster = needs.oneOf("on", "slurm", "kubernetes");
 
 /** With these the command is over at once. */
 const ALONE = ["dryRun", "detach", "status"] as const;
 const waits: Need = {
   otherwise: "where the command does not wait",
   holds: (values) => !ALONE.some((key) => values[key]),
+};
+/** A manifest says itself how often a cell is begun again. */
+const waitsOrTells: Need = {
+  ...waits,
+  holds: (values) => values.on === "kubernetes" ? !values.status : waits.holds(values),
 };
 const alone = (key: typeof ALONE[number]) => (values: AllValues) => {
   const other = ALONE.find((other) => other !== key && values[other]);
@@ -31,15 +38,20 @@ export const placeFlags = flagTable({
     choices: PLACES,
     help:
       "do each cell in a process of its own: local, on this machine, --jobs at a time; slurm, " +
-      "by job arrays of Slurm (default: one after the other, in this process)",
+      "by job arrays of Slurm; kubernetes, by an Indexed Job, whose manifest is written (default: " +
+      "one after the other, in this process)",
     need: needs.absent("cell"),
+    rule: ({ on, claim }) =>
+      on === "kubernetes" && claim === undefined
+        ? "kubernetes needs --claim, the volume that all pods share"
+        : undefined,
   },
   jobs: {
     type: "integer",
     min: 1,
     max: 1024,
     help: "processes at a time (default on this machine one for each of --devices, else one; in " +
-      "a job array of Slurm as many as it has room for)",
+      "a cluster as many as it has room for)",
     need: elsewhere,
   },
   devices: {
@@ -58,7 +70,7 @@ export const placeFlags = flagTable({
     max: 100,
     default: 2,
     help: "how often a cell goes on whose process ended early, from its last checkpoint",
-    need: [elsewhere, waits],
+    need: [elsewhere, waitsOrTells],
   },
   partition: {
     type: "string",
@@ -89,6 +101,49 @@ export const placeFlags = flagTable({
     need: bySlurm,
     check: sbatchComplaint,
   },
+  claim: {
+    type: "string",
+    value: "NAME",
+    help: "the PersistentVolumeClaim that all pods share, in which --out lies",
+    need: byKubernetes,
+    check: word,
+  },
+  mount: {
+    type: "string",
+    value: "PATH",
+    help: "where the claim lies, in the pods and on this machine (default the folder that --out " +
+      "is in)",
+    need: byKubernetes,
+  },
+  image: {
+    type: "string",
+    value: "NAME",
+    default: "model-doctor",
+    help: "the image of the pods, as made from the file Containerfile",
+    need: byKubernetes,
+    check: word,
+  },
+  namespace: {
+    type: "string",
+    value: "NAME",
+    help: "the Job's namespace (default that of kubectl)",
+    need: byKubernetes,
+    check: word,
+  },
+  limits: {
+    type: "list",
+    of: "string",
+    help: "what a pod is given: nvidia.com/gpu=1,memory=16Gi (default nothing)",
+    need: byKubernetes,
+    check: pairsComplaint,
+  },
+  nodes: {
+    type: "list",
+    of: "string",
+    help: "the labels of the nodes that pods may run on: gpu=h100 (default all nodes)",
+    need: byKubernetes,
+    check: pairsComplaint,
+  },
   poll: {
     type: "integer",
     min: 1,
@@ -99,8 +154,8 @@ export const placeFlags = flagTable({
   },
   dryRun: {
     type: "boolean",
-    help: "print what Slurm would be given, and submit nothing",
-    need: bySlurm,
+    help: "print what the cluster would be given, and do nothing",
+    need: byCluster,
     rule: alone("dryRun"),
   },
   detach: {
@@ -111,8 +166,8 @@ export const placeFlags = flagTable({
   },
   status: {
     type: "boolean",
-    help: "submit nothing; say how far each cell is",
-    need: bySlurm,
+    help: "submit nothing; say how far the cells are",
+    need: byCluster,
     rule: alone("status"),
   },
   cell: {
@@ -124,6 +179,7 @@ export const placeFlags = flagTable({
   },
 });
 
+export type PlaceArgs = Values<typeof placeFlags>;
 export type PlaceKey = keyof typeof placeFlags;
 
 /** The keys of the flags that say nothing about what a cell is. */
@@ -138,4 +194,15 @@ function sbatchComplaint(options: string): string | undefined {
   if (!/^\s*-/.test(options)) return "begins with an option of sbatch's";
   const decided = DECIDED.exec(options)?.[1];
   return decided && `can't hold ${decided}, which --on slurm sets itself`;
+}
+
+/** "nvidia.com/gpu=1" as its two sides. */
+export const pairOf = (text: string): [string, string] => {
+  const at = text.indexOf("=");
+  return [text.slice(0, at), text.slice(at + 1)];
+};
+
+function pairsComplaint(pairs: readonly string[]): string | undefined {
+  const isPair = (text: string) => /^[\w./-]+=[\w.-]+$/.test(text);
+  return pairs.every(isPair) ? undefined : "is a list of name=value";
 }

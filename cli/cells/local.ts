@@ -1,38 +1,35 @@
-/** Does the cells of a table by processes of their own, several at a time. */
+/** Does cells by processes of their own on this machine, several at a time. */
 
 import { join } from "node:path";
 import { fillCells } from "../../engine/cluster/pool.ts";
 import { startProcess } from "../../engine/cluster/process.ts";
 import { type Context, deviceFlag } from "../framework/command.ts";
 import { withoutFlags } from "../framework/flags.ts";
-import { placeFlags } from "../place_flags.ts";
-import { asCells, type TableCell, titleOf } from "./cells.ts";
-import type { TableArgs } from "./flags.ts";
-import { complete, divergedOf } from "./others.ts";
+import type { PlaceArgs } from "./flags.ts";
+import { cellsOf, type CellWork, complete, divergedOf, titleOf } from "./work.ts";
 
 /**
  * Does those of the cells that are not finished.
- * @param filled is called after each
  * @returns how many diverged
  * @throws UserError where others could not be done, with the code of the first of them
  */
-export async function spread(
-  cells: readonly TableCell[],
-  args: TableArgs,
+export async function onThisMachine(
+  work: CellWork,
+  args: PlaceArgs,
   context: Context,
-  filled: () => Promise<unknown>,
 ): Promise<number> {
   // A driver that is missing is installed here, and not by every process at once.
   await context.gpu();
   context.working();
   const { devices, jobs = devices?.length ?? 1 } = args;
-  const title = (index: number) => titleOf(cells, index);
+  const title = (index: number) => titleOf(work, index);
+  const total = work.cells.length;
   let finished = 0;
   const began = new Set<number>();
   const failures = await fillCells(
-    asCells(cells),
+    cellsOf(work),
     (index, slot) =>
-      startProcess(cellCommand(index, devices?.[slot % devices.length]), logOf(index)),
+      startProcess(commandFor(work, index, devices?.[slot % devices.length]), logOf(index)),
     {
       ...{ jobs, retries: args.retries, signal: context.signal },
       began: (index) => {
@@ -40,10 +37,10 @@ export async function spread(
         context.print(`${title(index)}: begun`);
       },
       finished: async (index) => {
-        await complete(cells[index], args);
+        await complete(work, index);
         const when = began.has(index) ? "finished" : "finished elsewhere or before";
-        context.print(`${title(index)}: ${when} (${++finished} of ${cells.length})`);
-        if (began.has(index)) await filled();
+        context.print(`${title(index)}: ${when} (${++finished} of ${total})`);
+        if (began.has(index)) await work.filled();
       },
       failed: (index, code, again) =>
         context.print(
@@ -55,19 +52,17 @@ export async function spread(
     context.print(`\nstopped; the same command goes on with the cells that are not finished`);
     throw error;
   });
-  return divergedOf(failures, cells.length);
+  return divergedOf(failures, total);
 
   function logOf(index: number): string {
-    return join(args.out, "logs", `${cells[index].name}.txt`);
+    return join(work.out, "logs", `${work.cells[index].name}.txt`);
   }
 }
 
-/** This command's line, for one cell. */
-function cellCommand(index: number, device: string | undefined): string[] {
-  const own = device === undefined ? placeFlags : { ...placeFlags, ...deviceFlag };
-  const on = device === undefined ? [] : ["--device", device];
-  return [
-    ...[Deno.execPath(), "run", "-A", Deno.mainModule],
-    ...[...withoutFlags(Deno.args, own), ...on, "--cell", `${index}`],
-  ];
+/** The command line of one cell. */
+function commandFor({ command }: CellWork, index: number, device: string | undefined): string[] {
+  const placed = device === undefined
+    ? command
+    : [...withoutFlags(command, deviceFlag), "--device", device];
+  return [Deno.execPath(), "run", "-A", Deno.mainModule, ...placed, "--cell", `${index}`];
 }

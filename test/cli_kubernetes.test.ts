@@ -1,0 +1,104 @@
+/** Cells by an Indexed Job: its manifest against Kubernetes' schema, and its command run by hand. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Job } from "kubernetes-models/batch/v1";
+import { parse } from "yaml";
+import { ExitCode } from "../engine/errors.ts";
+import { cli, fail, pathWithDeno, succeed, writeMnist } from "./support/cli.ts";
+import { inFolder } from "./support/io.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+/** Where the image has the program. */
+const IN_IMAGE = /^COPY \. (\S+)$/m.exec(await Deno.readTextFile(join(ROOT, "Containerfile")))![1];
+
+Deno.test("table --on kubernetes: a manifest that Kubernetes takes, whose command does its cell", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 60);
+    const out = join(root, "a table");
+    const table = (...more: string[]) => [
+      ...["table", "--data", "mnist", "--data-dir", root, "--batch", "32", "--epochs", "1"],
+      ...["--treat-epochs", "1", "--measures", "none", "--arms", "control,treated", ...more],
+    ];
+    const run = (...more: string[]) =>
+      succeed(...table("--seeds", "2", "--out", out, "--on", "kubernetes", ...more));
+    const claim = ["--claim", "lab"];
+    const asked = ["--limits", "nvidia.com/gpu=1,memory=16Gi", "--nodes", "gpu=h100"];
+    const shown = await run(
+      ...claim,
+      ...asked,
+      "--dry-run",
+      "--jobs",
+      "1",
+      "--namespace",
+      "vision",
+    );
+    const job = new Job(parse(shown));
+    job.validate();
+    assert.equal(job.metadata!.namespace, "vision");
+    const { template, ...spec } = job.spec!;
+    assert.deepEqual([spec.completions, spec.parallelism, spec.backoffLimitPerIndex], [2, 1, 2]);
+    // What is wrong for good is not tried again; one cell's data, or its loss, is no other's.
+    assert.deepEqual(
+      spec.podFailurePolicy!.rules.slice(1).map((
+        { action, onExitCodes: of },
+      ) => [action, of!.values]),
+      [["FailJob", [2]], ["FailIndex", [4, 5, 6, 8]]],
+    );
+    const { nodeSelector, containers: [pod] } = template.spec!;
+    assert.deepEqual(nodeSelector, { gpu: "h100" });
+    assert.deepEqual(pod.resources!.limits, { "nvidia.com/gpu": "1", memory: "16Gi" });
+    assert.deepEqual(pod.volumeMounts, [{ name: "shared", mountPath: await Deno.realPath(root) }]);
+    const wrong = new Job(parse(shown.replace("completions: 2", "completions: two")));
+    assert.throws(() => wrong.validate(), /completions must be integer/);
+
+    const written = await run(...claim);
+    const path = /^ {2}kubectl apply -f (.*)$/m.exec(written)![1];
+    const manifest = new Job(parse(await Deno.readTextFile(path)));
+    manifest.validate();
+    assert.equal(manifest.metadata!.name, job.metadata!.name);
+    const { command: [program, ...args], workingDir: cwd } = manifest.spec!.template.spec!
+      .containers[0] as { command: string[]; workingDir: string };
+    const { code, stderr } = await new Deno.Command(program, {
+      args: args.map((text) => text.replace(`${IN_IMAGE}/`, ROOT)),
+      ...{ cwd, env: { JOB_COMPLETION_INDEX: "1", PATH: pathWithDeno() } },
+    }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    const told = await run("--status", ...claim);
+    assert.match(told, /^2 cells: 1 finished, 0 begun, 1 not begun$/m);
+
+    const here = join(root, "here");
+    await succeed(...table("--seed", "1", "--seeds", "1", "--out", here));
+    const results = await Promise.all([out, here].map(async (folder) => {
+      const [{ name }] = [...Deno.readDirSync(join(folder, "cells"))];
+      const result = JSON.parse(
+        await Deno.readTextFile(join(folder, "cells", name, "result.json")),
+      );
+      return { name, models: result.models, contrasts: result.contrasts };
+    }));
+    assert.deepEqual(results[0], results[1]);
+  }));
+
+Deno.test("table --on kubernetes: what the pods would not have, and flags that are wrong", () =>
+  inFolder(async (root) => {
+    const wrong = (message: RegExp, ...flags: string[]) =>
+      fail(ExitCode.usage, message, "table", "--out", join(root, "x", "table"), ...flags);
+    const on = ["--on", "kubernetes"];
+    await wrong(/--on kubernetes needs --claim/, ...on);
+    await wrong(
+      /--limits is a list of name=value, not gpu$/m,
+      ...on,
+      "--claim",
+      "a",
+      "--limits",
+      "gpu",
+    );
+    await wrong(/--claim has no effect without --on kubernetes/, "--on", "slurm", "--claim", "a");
+    await Deno.mkdir(join(root, "y"));
+    const elsewhere = [...on, "--claim", "a", "--mount", join(root, "y")];
+    await wrong(/x\/table does not lie in .*\/y, where the pods have the claim/, ...elsewhere);
+    const out = ["--out", join(root, "table"), "--data", "mnist", "--data-dir", Deno.cwd()];
+    const { code, stdout } = await cli(["table", ...out, ...on, "--claim", "a"]);
+    assert.equal(code, 0);
+    assert.match(stdout, /^warning {2}the pods have no .*: it does not lie in /m);
+  }));
