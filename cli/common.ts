@@ -22,7 +22,7 @@ import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./
 import type { Forecast } from "./framework/forecast.ts";
 import { Progress } from "./framework/progress.ts";
 import { labelled } from "./framework/text.ts";
-import { needs } from "./framework/rules.ts";
+import { checkRules, needs } from "./framework/rules.ts";
 
 export { dataFlags, masksFlag, openData } from "./data.ts";
 
@@ -301,6 +301,13 @@ export interface Run<Args> {
   open(): Promise<RunFolder>;
 }
 
+export interface RunOptions {
+  /** Flags of each call, which the run does not keep. */
+  readonly own?: FlagTable;
+  /** Several processes work in it; the first begins it, and the same command finds it. */
+  readonly isShared?: boolean;
+}
+
 /**
  * The run that the flags ask for: a new one, or with --resume one that was begun before, with the
  * settings that it was begun with.
@@ -311,18 +318,41 @@ export async function openRun<T extends FlagTable>(
   flags: T,
   given: Values<T> & { model: string; data: string; out?: string; resume?: string },
   { given: named }: Context,
+  { own = {}, isShared = false }: RunOptions = {},
 ): Promise<Run<Values<T>>> {
-  if (given.resume !== undefined) {
-    const { folder, config } = await RunFolder.resume(given.resume);
-    const args = parseConfig(command, flags, config, folder.file("config.json"));
-    refuseContradictions(flags, named, given, args, given.resume);
-    return { args, resumed: folder, open: () => folder.enter() };
+  const isOwn = ([key]: readonly [string, unknown]) => key in own;
+  const [ofCall = [], kept = []] = [true, false].map((wanted) =>
+    Object.entries(given).filter((entry) => isOwn(entry) === wanted)
+  );
+  const begun = given.resume ?? (isShared ? await begunAt(given.out) : undefined);
+  if (begun !== undefined) {
+    const { folder, config } = await RunFolder.resume(begun);
+    const settings = parseConfig(command, flags, config, folder.file("config.json"));
+    const isSaid = (key: string) => key in own || (key === "out" && given.out === begun);
+    const said = new Set([...named].filter((key) => !isSaid(key)));
+    refuseContradictions(flags, said, given, settings, begun);
+    const args = { ...settings, ...Object.fromEntries(ofCall) };
+    checkRules(own, args, new Set([...named].filter((key) => key in own)));
+    return { args, resumed: folder, open: async () => isShared ? folder : await folder.enter() };
   }
-  const open = async () => {
-    const path = given.out ?? await freeFolder(command, given);
-    return await RunFolder.create(path, { command, ...given });
-  };
+  const config = { command, ...Object.fromEntries(kept) };
+  const open = async () =>
+    isShared
+      ? await RunFolder.share(given.out!, config)
+      : await RunFolder.create(given.out ?? await freeFolder(command, given), config);
   return { args: given, open };
+}
+
+/** The folder of a shared run, where it is begun. @throws UserError (usage) where none is named */
+async function begunAt(out: string | undefined): Promise<string | undefined> {
+  if (out === undefined) {
+    throw new UserError(
+      "several processes work in one folder, and none is named",
+      ExitCode.usage,
+      "name it with --out; --resume does for a run that is begun",
+    );
+  }
+  return await RunFolder.isAt(out) ? out : undefined;
 }
 
 /** A folder in runs/ that is not there yet. */

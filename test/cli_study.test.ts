@@ -54,28 +54,46 @@ Deno.test("study correlation and noise: tables, JSON, CSV and pictures", () =>
     assert.equal(json(noise, "noise.json").layers[0].kinds.length, 5);
   }));
 
-Deno.test("study sweep: stops, goes on, and ranks its cells", () =>
+Deno.test("study sweep: stops, goes on by several processes, and still is what one makes", () =>
   inFolder(async (root) => {
     await writeMnist(root, 60);
     const folder = join(root, "sweep");
     const data = ["--data", "mnist", "--data-dir", root, "--batch", "32"];
     const run = ["study", "sweep", ...data, "--epochs", "1", "--treat-epochs", "1"];
-    const grid = ["--alpha", "0.5,2", "--form", "paper,share", "--seeds", "2", "--out", folder];
-    const at = /^seed 0, cell 3 of 8$/m;
-    const { code, stdout } = await cli([...run, ...grid], { interrupt: { at, signal: "SIGINT" } });
+    const grid = ["--alpha", "0.5,2"];
+    const two = [...run, ...grid, "--seeds", "2", "--out", folder];
+    const at = /^cell 3 of 6: alpha 2, seed 0$/m;
+    const { code, stdout } = await cli(two, { interrupt: { at, signal: "SIGINT" } });
     assert.equal(code, ExitCode.interrupted);
     assert.match(stdout, /^stopped; continue with: deno task study sweep --resume /m);
-    const printed = await succeed("study", "sweep", "--resume", folder);
-    assert.doesNotMatch(printed, /^seed 0, cell 2 of 8$/m, "finished before");
-    assert.match(printed, /^seed 0, cell 3 of 8$/m);
+    const printed = await succeed(...two, "--on", "local", "--jobs", "2");
+    assert.match(printed, /^cell 2 of 6: .* seed 0: finished elsewhere or before \(\d of 6\)$/m);
+    assert.match(printed, /^cell 3 of 6: alpha 2, seed 0: begun$/m);
+    const [begun, done] = ["5 of 6: .*: begun", "4 of 6: baseline and .*: finished"]
+      .map((line) => printed.search(new RegExp(`^cell ${line}`, "m")));
+    assert.ok(begun > done && done > 0, "combinations wait for what they begin with");
     assert.match(printed, /treated minus control in points, on the validation split .*2 seeds/);
     const { cells, seeds, version } = json(folder, "sweep.json");
-    assert.deepEqual([cells.length, seeds, version], [4, [0, 1], 3]);
+    assert.deepEqual([cells.length, seeds, version], [2, [0, 1], 3]);
     const gains = cells.map((of: { accuracy: { mean: number } }) => of.accuracy.mean);
     assert.deepEqual(gains, [...gains].sort((a, b) => b - a));
-    assert.equal(lines(folder, "sweep.csv").length, 5);
+    assert.equal(lines(folder, "sweep.csv").length, 3);
     const files = names(folder).filter((name) => name.endsWith(".svg"));
-    assert.deepEqual(files, ["sweep.alpha.svg", "sweep.form.svg"]);
+    assert.deepEqual(files, ["sweep.alpha.svg"]);
+
+    const here = join(root, "here");
+    await succeed(...run, ...grid, "--seed", "1", "--out", here);
+    for (const { name } of Deno.readDirSync(join(here, "cells"))) {
+      const [{ seconds: _, ...one }, { seconds: __, ...other }] = [folder, here]
+        .map((of) => json(join(of, "cells", name), "cell.json"));
+      assert.deepEqual(one, other);
+    }
+    const on = ["--on", "slurm", "--status"];
+    await fail(ExitCode.usage, /no folder|none is named/, "study", "sweep", ...on);
+    const changed = ["--alpha", "3", "--out", folder, "--cell", "1"];
+    await fail(ExitCode.usage, /--alpha 3 contradicts the run in/, "study", "sweep", ...changed);
+    const none = ["--resume", folder, "--on", "kubernetes"];
+    await fail(ExitCode.usage, /--on kubernetes needs --claim/, "study", "sweep", ...none);
   }));
 
 Deno.test("study: its own list, unknown names, mistakes before anything is written", async () => {

@@ -46,6 +46,27 @@ const options = (more: Partial<PoolOptions> = {}): PoolOptions => ({
   ...more,
 });
 
+Deno.test("a cell that comes after another waits for it, and is dropped where that fails", async () => {
+  const of = folder(6, (index) => index === 3 ? ExitCode.diverged : 0);
+  const order: string[] = [];
+  const failures = await fillCells(
+    { ...of.cells, after: (index) => index % 3 === 0 ? undefined : index - index % 3 },
+    of.start,
+    options({
+      began: (index) => order.push(`began ${index}`),
+      finished: (index) => void order.push(`finished ${index}`),
+      dropped: (index, after) => order.push(`dropped ${index} after ${after}`),
+    }),
+  );
+  assert.deepEqual([...failures], [[3, 6], [4, 6], [5, 6]]);
+  for (const index of [1, 2]) {
+    assert.ok(order.indexOf("finished 0") < order.indexOf(`began ${index}`), `${order}`);
+  }
+  assert.deepEqual(order.filter((line) => line.startsWith("dropped")), [
+    ...["dropped 4 after 3", "dropped 5 after 3"],
+  ]);
+});
+
 Deno.test("5,000 cells, some of which fail, by two pools at once: each done once, none missing", async () => {
   const word = draws(7, 0);
   // One in ten attempts is killed; cells of which the third is too go on in a later run.

@@ -168,6 +168,26 @@ Deno.test("what may pass is submitted again, what does not is not, and what was 
   });
 });
 
+Deno.test("a cell that comes after another waits for it, and is dropped where that fails", () => {
+  const program = `[ "$cell" = 3 ] && exit 6; [ "$cell" = 1 ] && [ ! -e done/0 ] && exit 6
+    touch "done/$cell"`;
+  return onSlurm(1001, program, async ({ folder, slurm, work }) => {
+    const dropped: [number, number][] = [];
+    const failures = await fillBySlurm(
+      { ...cellsIn(folder, 6), after: (index) => index % 3 === 0 ? undefined : index < 3 ? 0 : 3 },
+      await Scheduler.open(work, 6),
+      options({ dropped: (...of) => void dropped.push(of) }),
+    );
+    assert.deepEqual([...failures].map(([index, { code }]) => [index, code]), [[3, 6], [4, 6], [
+      5,
+      6,
+    ]]);
+    assert.deepEqual(dropped, [[4, 3], [5, 3]]);
+    const arrays = slurm.asked("sbatch").map((line) => /--array=(\S+)/.exec(line)![1]);
+    assert.deepEqual(arrays, ["0,3", "1-2"]);
+  });
+});
+
 Deno.test("waiting ends with the signal, no job does, and Slurm may fall silent meanwhile", () =>
   onSlurm(1001, `touch "done/$cell"`, async ({ folder, slurm, work }) => {
     slurm.hold(true);

@@ -15,10 +15,17 @@ import {
   type Tried,
   triesOf,
 } from "../engine/doctor/studies/cells.ts";
-import { type CellResult, rankCells, sweepSeed } from "../engine/doctor/studies/sweep.ts";
+import {
+  beginSweep,
+  CELL,
+  type CellResult,
+  rankCells,
+  sweepCell,
+} from "../engine/doctor/studies/sweep.ts";
 import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
+import { fileExists } from "../engine/io/files.ts";
 import { train } from "../engine/train/train.ts";
 import { constraintOf } from "./support/constraint.ts";
 import { inFolder } from "./support/io.ts";
@@ -182,19 +189,22 @@ Deno.test("a sweep looks at the validation split alone and goes on where it stop
     const few = { ...grid, theta: [0.2], beta: [0], layer: ["features.0", "input"] };
     const cells = cellsOf(few, triedOf);
     const begun: string[] = [];
-    const run = (interruptAt = Infinity) => {
+    const run = async (interruptAt = Infinity) => {
       const nothing = () => {};
       const network = tinyNet(3);
       const stages = new Stages(runtime, network, set, folder, settings, {
         ...{ signal: never, stage: nothing, progress: nothing, epoch: nothing },
         ...{ note: nothing, looked: nothing },
       });
-      return sweepSeed(stages, folder, {
-        ...{ cells, seed: 3, batch: 16 },
-        begin: ({ name }: Cell) => {
-          if (begun.push(name) > interruptAt) throw new Error("stopped");
-        },
-      });
+      const beginning = await beginSweep(stages, cells, { seed: 3, batch: 16 });
+      const results: CellResult[] = [];
+      for (const cell of cells) {
+        const part = await folder.part(cell.name, {});
+        const isNew = !await fileExists(part.file(CELL));
+        if (isNew && begun.push(cell.name) > interruptAt) throw new Error("stopped");
+        results.push(await sweepCell(stages.in(part), part, cell, beginning));
+      }
+      return results;
     };
     for (const { treatment } of cells) checkTreatment(tinyNet(), tinySet, treatment);
     await assert.rejects(run(1), /stopped/);
@@ -205,8 +215,8 @@ Deno.test("a sweep looks at the validation split alone and goes on where it stop
     assert.ok(Math.abs((treated.accuracy - control.accuracy) * 15 - (c - b)) < 1e-9);
     const files = [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
     assert.deepEqual(files, [
-      ...["SHA256SUMS", "baseline.safetensors", "cells", "config.json", "control.safetensors"],
-      ...["metrics.jsonl", "tensorboard"],
+      ...["SHA256SUMS", ...cells.map(({ name }) => name), "baseline.safetensors", "config.json"],
+      ...["control.safetensors", "metrics.jsonl", "tensorboard"],
     ]);
     runtime.destroy();
   }));

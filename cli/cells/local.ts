@@ -6,7 +6,7 @@ import { startProcess } from "../../engine/cluster/process.ts";
 import { type Context, deviceFlag } from "../framework/command.ts";
 import { withoutFlags } from "../framework/flags.ts";
 import type { PlaceArgs } from "./flags.ts";
-import { cellsOf, type CellWork, complete, divergedOf, titleOf } from "./work.ts";
+import { cellsOf, type CellWork, complete, divergedOf, droppedInWords, titleOf } from "./work.ts";
 
 /**
  * Does those of the cells that are not finished.
@@ -47,6 +47,7 @@ export async function onThisMachine(
           `${title(index)}: ended with exit code ${code}${again ? "; it goes on later" : ""}\n` +
             `  what it printed: ${logOf(index)}`,
         ),
+      dropped: (index, after) => context.print(droppedInWords(work, index, after)),
     },
   ).catch((error) => {
     context.print(`\nstopped; the same command goes on with the cells that are not finished`);

@@ -20,6 +20,7 @@ import {
   type CellWork,
   complete,
   divergedOf,
+  droppedInWords,
   inWords,
   titleOf,
   workName,
@@ -57,6 +58,9 @@ export async function onSlurm(
   if (args.detach) {
     await submitToSlurm(cellsOf(work), scheduler, options);
     print("\nnot waited for: the same command waits, and submits again what ended early;");
+    if (work.after) {
+      print("cells that others come before are submitted when those are done, by it;");
+    }
     print("with --status in place of --detach it says how far the cells are");
     return;
   }
@@ -117,6 +121,7 @@ function fillOptions(
         `${titleOf(work, index)}: ${words}${again ? "; it is submitted again" : ""}\n` +
           `  what it printed: ${logPath(scheduler.work, index, scheduler.firstOf(index))}`,
       ),
+    dropped: (index, after) => print(droppedInWords(work, index, after)),
     counted: (counts) => {
       isFirst = false;
       printNew("counted", countsInWords(counts, done));

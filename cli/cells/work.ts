@@ -32,6 +32,8 @@ export interface CellWork {
   /** What the cells read besides. */
   readonly files: readonly string[];
   isFinished(index: number): Promise<boolean>;
+  /** The cell that has to be done before it, where there is one. */
+  after?(index: number): number | undefined;
   /** What a process that was killed after a cell's result left to be done. */
   complete(index: number): Promise<void>;
   /** Called after some cells were finished. */
@@ -43,6 +45,7 @@ export const cellsOf = (work: CellWork): Cells => ({
   count: work.cells.length,
   isFinished: (index) => work.isFinished(index),
   isBusy: (index) => isInUse(work.cells[index].path),
+  after: (index) => work.after?.(index),
 });
 
 /** Whether something of it is done. */
@@ -82,6 +85,10 @@ export const complete = (work: CellWork, index: number): Promise<void> =>
   inTurn(work.out, async () => {
     if (!await isInUse(work.cells[index].path)) await work.complete(index);
   });
+
+/** "cell 3 of 7: alpha 1, seed 0: not begun, since cell 1 could not be done" */
+export const droppedInWords = (work: CellWork, index: number, after: number): string =>
+  `${titleOf(work, index)}: not begun, since cell ${after + 1} could not be done`;
 
 /**
  * @param failures exit codes by index

@@ -2,103 +2,38 @@
 
 import { ACCOUNT, accountOf } from "../../engine/data/account.ts";
 import { trainingSplits } from "../../engine/data/dataset.ts";
-import {
-  armOf,
-  armOptions,
-  ARMS,
-  armsOf,
-  requireArms,
-  usualArmOptions,
-} from "../../engine/doctor/arms/arms.ts";
-import { CONTROL, TREATED } from "../../engine/doctor/contrasts.ts";
-import { OFF } from "../../engine/doctor/constraint.ts";
-import { checkTreatment, Stages } from "../../engine/doctor/stages.ts";
-import { imagesAtATime, type Treatment } from "../../engine/doctor/treatment.ts";
-import {
-  ARM_AXIS,
-  type Cell,
-  cellsOf,
-  type Grid,
-  type Tried,
-  triesOf,
-} from "../../engine/doctor/studies/cells.ts";
-import {
-  type CellResult,
-  rankCells,
-  SWEEP_VERSION,
-  type SweepFile,
-  sweepSeed,
-} from "../../engine/doctor/studies/sweep.ts";
+import type { ArmName } from "../../engine/doctor/arms/arms.ts";
+import { CONTROL } from "../../engine/doctor/contrasts.ts";
+import { BASELINE } from "../../engine/doctor/result.ts";
+import { Stages } from "../../engine/doctor/stages.ts";
+import { type Cell, triesOf } from "../../engine/doctor/studies/cells.ts";
+import { rankCells, SWEEP_VERSION, type SweepFile } from "../../engine/doctor/studies/sweep.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
-import type { Need } from "../../engine/options.ts";
 import { initialize } from "../../engine/nn/state.ts";
+import type { Runtime } from "../../engine/plan/runtime.ts";
+import { inTurn } from "../../engine/run/lock.ts";
+import type { RunFolder } from "../../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../../engine/run/stage.ts";
-import {
-  adviseResume,
-  dataFlags,
-  diagnosisFlags,
-  introduce,
-  kernelFlags,
-  masksFlag,
-  modelFlags,
-  openData,
-  openModel,
-  openRun,
-  seedsFlag,
-  StageBars,
-  trainFlags,
-} from "../common.ts";
 import { describeAccount } from "../account.ts";
-import { constraintFlags, constraintOf } from "../constraint_flags.ts";
+import { placeFlags } from "../cells/flags.ts";
+import { fillElsewhere } from "../cells/place.ts";
+import { cellAt, type CellWork, readBy, titleOf } from "../cells/work.ts";
+import { adviseResume, introduce, openRun, StageBars } from "../common.ts";
 import { openRuntime } from "../exact.ts";
-import { describeParts } from "../parts.ts";
-import { defineCommand } from "../framework/command.ts";
-import { flagTable, type Values } from "../framework/flags.ts";
-import { needs } from "../framework/rules.ts";
-import { chosen, searched } from "./searched.ts";
+import { type Context, defineCommand } from "../framework/command.ts";
+import { withoutFlags } from "../framework/flags.ts";
+import { reporter, treatForecast } from "../treatment.ts";
+import {
+  before,
+  isFinished,
+  resultsOf,
+  type SweepCell,
+  sweepCells,
+  Sweeping,
+} from "./sweep_cells.ts";
+import { type SweepArgs, sweepFlags } from "./sweep_flags.ts";
+import { checkSweep, prepareSweep, type Sweep } from "./sweep_prepare.ts";
 import { describeSweep, writeSweep } from "./sweep_tables.ts";
-import { warnOfSeen } from "../trained_with.ts";
-import { furtherFlags } from "../treat_flags.ts";
-import { requireRoomFor, treatForecast } from "../treatment.ts";
-import { fittingWeights, openWeightsFile } from "../weights.ts";
-
-/** The flags that are searched: each takes a list of values. */
-const searchable = { ...constraintFlags, ...kernelFlags };
-const lists = searched({ ...searchable, ...armOptions });
-const { noise, noiseCopies } = diagnosisFlags;
-
-/** The weights that are tried where nothing is asked for. */
-const WEIGHTS = { alpha: [0.1, 1, 10], beta: [0] };
-/** That of a weight nothing is asked for, so that a ratio can be. */
-const inPlaceOf = (weight: keyof typeof WEIGHTS): Need => ({
-  ...needs.absent(weight),
-  holds: (values) => String(values[weight]) === String(WEIGHTS[weight]),
-});
-
-const flags = flagTable({
-  ...modelFlags,
-  ...dataFlags,
-  ...masksFlag,
-  ...furtherFlags,
-  ...trainFlags,
-  ...lists,
-  alpha: { ...lists.alpha, default: WEIGHTS.alpha },
-  alphaKappa: { ...lists.alphaKappa, need: inPlaceOf("alpha") },
-  beta: { ...lists.beta, default: WEIGHTS.beta },
-  betaKappa: { ...lists.betaKappa, need: inPlaceOf("beta") },
-  arms: {
-    type: "list",
-    of: "string",
-    choices: ARMS.map(({ name }) => name).filter((name) => name !== CONTROL),
-    what: "arm",
-    default: [TREATED],
-    help: "the arms whose settings are searched, each by its own flags; all are held against the " +
-      "control (deno task treat --help tells what they are)",
-  },
-  ...{ noise, noiseCopies },
-  ...seedsFlag(1, "seeds: --seed, the next one and so on"),
-});
-type Args = Values<typeof flags>;
 
 export const command = defineCommand({
   name: "study sweep",
@@ -109,8 +44,10 @@ export const command = defineCommand({
     "constraint and of the arms are those of deno task treat, each a list of values here; several " +
     "layers together are written a+b. Where several arms are searched, each should have as many " +
     "tries; how many it has is printed. Ctrl-C stops it; --resume goes on with the first combination that is not finished. " +
-    "Writes sweep.json, sweep.csv, and a curve for each setting with several values as .svg.",
-  flags,
+    "With --on, baselines, controls and combinations are cells that processes of their own do, as " +
+    "those of deno task table: on this machine, by Slurm or Kubernetes, in the folder of --out; the " +
+    "same command goes on there. Writes sweep.json, sweep.csv, and a curve for each setting with several values as .svg.",
+  flags: sweepFlags,
   examples: [
     { args: "--alpha 0.1,1,10 --seeds 3", does: "three weights, with an interval" },
     {
@@ -121,152 +58,149 @@ export const command = defineCommand({
       args: "--arms treated,placebo,sam --alpha 0.1,1,10 --sam-rho 0.02,0.05,0.1",
       does: "three tries for each of three arms",
     },
+    {
+      args: "--alpha 0.1,1,10 --seeds 3 --on slurm --gres gpu:1 --out /shared/sweep",
+      does: "twelve cells on a cluster",
+    },
   ],
   async run(given, context) {
-    const gpu = await context.gpu();
-    const { args, resumed, open } = await openRun("study sweep", flags, given, context);
-    const opened = args.weights === undefined ? undefined : await openWeightsFile(args.weights);
-    const set = await warnOfSeen(await openData(args, context.signal, resumed?.path), args);
-    const { network, entry } = await openModel(args, set, args.seed);
-    const weights = opened && fittingWeights(opened, network, set, context.print);
-    const treatmentOf = (settings: Cell["settings"]): Treatment => {
-      const { theta, imagesPerClass, ...of } = chosen(searchable, settings);
-      const constraint = constraintOf(of, network, set, entry.featureLayer);
-      return { constraint, theta, imagesPerClass };
-    };
-    const triedOf = (settings: Cell["settings"]): Tried => {
-      const [arm] = armsOf([`${settings[ARM_AXIS]}`]).filter((name) => name !== CONTROL);
-      const options = { ...usualArmOptions, ...chosen(armOptions, settings) };
-      const treatment = armOf(arm).isConstrained ? treatmentOf(settings) : UNTREATED;
-      return { arm, treatment, options };
-    };
-    const grid = gridOf(args);
-    const cells = cellsOf(grid, triedOf);
-    if (cells.length === 0) {
-      throw new UserError(
-        "with every --alpha and --beta 0 there is nothing to compare with the control",
-        ExitCode.usage,
-        "name weights to try, such as --alpha 0.1,1",
-      );
-    }
-    const usesMasks = cells.some(({ arm, treatment: { constraint } }) =>
-      constraint.space.weight > 0 || armOf(arm).needs.includes("masks")
-    );
-    if (args.masks !== undefined && !usesMasks) {
-      throw new UserError(
-        "--masks has no effect: every weight of the space-wise constraint is 0",
-        ExitCode.usage,
-        "name weights to try, such as --beta 1",
-      );
-    }
-    const runtime = openRuntime(gpu, args);
-    const steps = new Map<string, Cell>();
-    for (const cell of cells) {
-      const { arm, treatment: { constraint } } = cell;
-      if (armOf(arm).isConstrained) checkTreatment(network, set, { constraint, weights });
-      requireArms([arm], { network, set, constraint, microBatch: args.microBatch });
-      steps.set(stepOf(cell), cell);
-    }
-    for (const { arm, treatment: { constraint } } of steps.values()) {
-      requireRoomFor({ network, set, options: { ...args, arms: [arm], constraint } }, runtime);
-    }
-    const folder = await open();
-    introduce(context.print, args.model, network, set, gpu.adapter.name, folder.path);
-    describeParts(context.print, network, args);
-    const { train: training, validation } = trainingSplits(set, args);
-    const account = accountOf(set, { training, validation });
+    const { cell: index } = given;
+    const isElsewhere = given.on !== undefined;
+    // A driver that is missing is installed before anything is printed.
+    const gpu = given.on === undefined || given.on === "local" ? await context.gpu() : undefined;
+    const run = await openRun("study sweep", sweepFlags, given, context, {
+      own: placeFlags,
+      isShared: isElsewhere || index !== undefined,
+    });
+    const { args } = run;
+    const sweep = await prepareSweep(args, context, run.resumed?.path);
+    const runtime = gpu && !isElsewhere ? openRuntime(gpu, args) : undefined;
+    checkSweep(sweep, args, runtime);
+    const folder = await run.open();
+    const { network, set, cells } = sweep;
+    const adapter = isElsewhere ? "each cell's own" : gpu!.adapter.name;
+    introduce(context.print, args.model, network, set, adapter, folder.path);
+    const account = accountOf(set, trainingSplits(set, args));
     context.print(describeAccount(account));
-    await folder.writeJson(ACCOUNT, account);
+    if (index === undefined) await folder.writeJson(ACCOUNT, account);
     const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
     context.print(
       `cells    ${cells.length}, with ${
         seeds.length === 1 ? "one seed" : `${seeds.length} seeds`
       } each${triesInWords(cells)}`,
     );
-
-    const results: CellResult[] = [];
-    const bars = new StageBars(
-      context,
-      treatForecast(
-        args,
-        ["control", ...cells.map(({ name }) => name)],
-        seeds.length,
-        (stage) => cells.find(({ name }) => name === stage)?.arm ?? stage,
-      ),
-    );
-    try {
-      for (const [i, seed] of seeds.entries()) {
-        const part = await folder.part(`seed-${seed}`, { command: "study sweep part", seed });
-        initialize(network, seed);
-        const settings = { ...args, seed, weights };
-        const stages = new Stages(runtime, network, set, part, settings, {
-          signal: context.signal,
-          stage: (name, what) => {
-            bars.stage(name, what);
-            if (!name.startsWith("diagnose")) context.print(`\n${name}: ${what}`);
-          },
-          progress: (stage, progress) => bars.progress(stage, progress),
-          epoch: (record) => bars.epoch(record),
-          looked: (stage, done, total) => bars.looked(stage, done, total),
-          note: () => {},
-        });
-        results.push(
-          ...await sweepSeed(stages, part, {
-            ...{ cells, seed, batch: imagesAtATime(args) },
-            skip: ({ name }) => bars.stage(name, FINISHED_BEFORE),
-            begin: (_, k) =>
-              context.print(
-                `\nseed ${seed}, cell ${k + 1 + i * cells.length} of ${
-                  cells.length * seeds.length
-                }`,
-              ),
-          }),
+    const all = sweepCells(folder, cells, seeds);
+    const write = () => writeFinished(folder, { ...sweep, seeds }, all, args);
+    if (runtime) {
+      await fillHere(index === undefined ? all : [cellAt(all, index)], all, {
+        ...{ args, context, folder, runtime, sweep },
+      });
+      if (index !== undefined) return;
+    } else {
+      const work = workOf(folder, all, args, write);
+      const diverged = await fillElsewhere(work, args, context);
+      if (diverged === undefined) return;
+      if (diverged > 0) {
+        await write();
+        throw new UserError(
+          `the loss of ${diverged} cells diverged; the others are done`,
+          ExitCode.diverged,
+          "a lower --lr or --treat-lr often helps",
         );
-        await part.leave();
-        runtime.destroy();
       }
-    } catch (error) {
-      bars.abandon();
-      adviseResume("study sweep", folder, context, error);
-      throw error;
     }
-    const file: SweepFile = {
-      version: SWEEP_VERSION,
-      ...{ model: args.model, data: set.name, seeds, grid },
-      cells: rankCells(cells, results),
-    };
-    await writeSweep(folder, file);
-    context.print(`\n${describeSweep(file)}`);
+    const file = await write();
+    context.print(`\n${describeSweep(file!)}`);
     context.print(`\nwritten to ${folder.file("sweep.json")}`);
   },
 });
 
-/** What tells the plans of two cells' steps apart, as far as memory goes. */
-const stepOf = ({ arm, treatment: { constraint: { channel, space } } }: Cell): string =>
-  JSON.stringify([
-    arm,
-    ...[channel, space].map(({ form, layers, weight }) => weight > 0 && [form, layers]),
-  ]);
-
-/** The values of every setting that is searched; those of which none is given follow others. */
-function gridOf(args: Args): Grid {
-  const replaced = [args.alphaKappa && "alpha", args.betaKappa && "beta"];
-  const constrained = args.arms.some((arm) => armOf(arm).isConstrained)
-    ? (Object.keys(searchable) as (keyof typeof searchable)[])
-      .filter((axis) => !replaced.includes(axis))
-    : [];
-  const own = args.arms.flatMap((arm) => Object.keys(armOf(arm).options));
-  const values: Readonly<Record<string, unknown>> = args;
-  const given = [...constrained, ...own].flatMap((axis) =>
-    values[axis] === undefined ? [] : [[axis, values[axis]]]
+/** Does those cells that are not finished in this process, one after the other. */
+async function fillHere(
+  asked: readonly SweepCell[],
+  all: readonly SweepCell[],
+  { args, context, folder, runtime, sweep: { set, network, weights, cells } }: {
+    readonly args: SweepArgs;
+    readonly context: Context;
+    readonly folder: RunFolder;
+    readonly runtime: Runtime;
+    readonly sweep: Sweep;
+  },
+): Promise<void> {
+  const armOfStage = new Map<string, ArmName>(cells.map(({ name, arm }) => [name, arm]));
+  const stageOf = ({ tried }: SweepCell) => tried?.name ?? CONTROL;
+  const bars = new StageBars(
+    context,
+    treatForecast(
+      args,
+      [...new Set(asked.map(stageOf))],
+      new Set(asked.map(({ seed }) => seed)).size,
+      (stage) => armOfStage.get(stage) ?? stage,
+    ),
   );
-  return { [ARM_AXIS]: args.arms, ...Object.fromEntries(given) };
+  const report = { ...reporter(context, bars), note: () => {} };
+  const sweeping = new Sweeping({
+    ...{ cells, batch: args.batch, signal: context.signal, print: context.print },
+    stages: (seed, part) => {
+      runtime.destroy();
+      initialize(network, seed);
+      return new Stages(runtime, network, set, part, { ...args, seed, weights }, report);
+    },
+  });
+  try {
+    for (const cell of asked) {
+      const index = all.indexOf(cell);
+      context.print(`\n${titleOf({ cells: all }, index)}`);
+      if (await isFinished(cell)) {
+        context.print(`  ${FINISHED_BEFORE}`);
+        bars.stage(stageOf(cell), FINISHED_BEFORE);
+        if (cell.tried === undefined) bars.stage(BASELINE, FINISHED_BEFORE);
+      } else await sweeping.do(cell, all[before(all, index) ?? index]);
+    }
+  } catch (error) {
+    bars.abandon();
+    adviseResume("study sweep", folder, context, error);
+    throw error;
+  } finally {
+    runtime.destroy();
+  }
 }
 
-/** What an arm without the constraint is treated by. */
-const UNTREATED: Treatment = {
-  ...{ constraint: { channel: OFF, space: OFF }, theta: 0, imagesPerClass: 1 },
-};
+/** The cells as other processes do them: each finds the settings in the folder. */
+const workOf = (
+  folder: RunFolder,
+  cells: readonly SweepCell[],
+  args: SweepArgs,
+  write: () => Promise<unknown>,
+): CellWork => ({
+  ...{ name: "study-sweep", out: folder.path, cells },
+  command: [...withoutFlags(Deno.args, sweepFlags), "--resume", Deno.realPathSync(folder.path)],
+  files: readBy(sweepFlags, args),
+  isFinished: (index) => isFinished(cells[index]),
+  after: (index) => before(cells, index),
+  complete: () => Promise.resolve(),
+  filled: () => inTurn(folder.path, write),
+});
+
+/** Writes what is known of the combinations that are finished with every seed. */
+async function writeFinished(
+  folder: RunFolder,
+  { set, grid, cells, seeds }: Sweep & { readonly seeds: readonly number[] },
+  all: readonly SweepCell[],
+  { model }: SweepArgs,
+): Promise<SweepFile | undefined> {
+  const results = await resultsOf(all);
+  const of = Map.groupBy(results, ({ cell }) => cell);
+  const finished = cells.filter(({ name }) => of.get(name)?.length === seeds.length);
+  if (finished.length === 0) return undefined;
+  const file: SweepFile = {
+    version: SWEEP_VERSION,
+    ...{ model, data: set.name, seeds, grid },
+    cells: rankCells(finished, results),
+  };
+  await writeSweep(folder, file);
+  return file;
+}
 
 /** How many tries each arm has, where there are several. */
 function triesInWords(cells: readonly Cell[]): string {

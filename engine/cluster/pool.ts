@@ -13,6 +13,8 @@ export interface Cells {
   isFinished(index: number): Promise<boolean>;
   /** Whether some process, this one's or another's, is at work on it. */
   isBusy(index: number): Promise<boolean>;
+  /** The cell that has to be done before it, where there is one. */
+  after?(index: number): number | undefined;
 }
 
 /** Starts the process that does a cell. @param slot which of the processes at a time it is, from 0 */
@@ -38,6 +40,8 @@ export interface PoolOptions {
   /** A cell is finished, by whomever, or its process ended early. */
   finished(index: number): Promise<void> | void;
   failed(index: number, code: number, again: boolean): void;
+  /** It is not begun, since one before it could not be done. */
+  dropped?(index: number, after: number): void;
 }
 
 /** The same the next time, for every cell: nothing is gained by beginning another one. */
@@ -75,6 +79,7 @@ class Pool {
   readonly failures = new Map<number, number>();
   private readonly waiting: number[];
   private readonly tries = new Map<number, number>();
+  private readonly open: Set<number>;
   private isHopeless = false;
 
   constructor(
@@ -83,6 +88,7 @@ class Pool {
     private readonly options: PoolOptions,
   ) {
     this.waiting = Array.from({ length: cells.count }, (_, index) => index);
+    this.open = new Set(this.waiting);
   }
 
   /** Takes one cell after another until none is left. */
@@ -92,8 +98,10 @@ class Pool {
     while (!this.isHopeless && !signal.aborted) {
       const index = this.waiting.shift();
       if (index === undefined) return;
-      if (await cells.isFinished(index)) await this.options.finished(index);
-      else if (await cells.isBusy(index)) {
+      const before = cells.after?.(index);
+      if (await cells.isFinished(index)) await this.finish(index);
+      else if (before !== undefined && this.failures.has(before)) this.drop(index, before);
+      else if ((before !== undefined && this.open.has(before)) || await cells.isBusy(index)) {
         this.waiting.push(index);
         if (++passed < this.waiting.length) continue;
         await rest(pause, signal);
@@ -102,8 +110,23 @@ class Pool {
     }
   }
 
+  private async finish(index: number): Promise<void> {
+    await this.options.finished(index);
+    this.open.delete(index);
+  }
+
+  private giveUp(index: number, code: number): void {
+    this.failures.set(index, code);
+    this.open.delete(index);
+  }
+
+  private drop(index: number, before: number): void {
+    this.giveUp(index, this.failures.get(before)!);
+    this.options.dropped?.(index, before);
+  }
+
   private async run(index: number, slot: number): Promise<void> {
-    const { cells, options: { signal, retries, began, finished, failed } } = this;
+    const { cells, options: { signal, retries, began, failed } } = this;
     began(index);
     const running = this.start(index, slot);
     const stop = () => running.stop();
@@ -111,7 +134,7 @@ class Pool {
     if (signal.aborted) stop();
     const code = await running.ended;
     signal.removeEventListener("abort", stop);
-    if (await cells.isFinished(index)) return await finished(index);
+    if (await cells.isFinished(index)) return await this.finish(index);
     if (signal.aborted) return;
     // Another process was faster; it is seen to later.
     if (await cells.isBusy(index)) {
@@ -122,7 +145,7 @@ class Pool {
     this.tries.set(index, tries);
     const again = !isForGood(code) && tries <= retries;
     if (again) this.waiting.push(index);
-    else this.failures.set(index, code);
+    else this.giveUp(index, code);
     this.isHopeless ||= isForAll(code);
     failed(index, code, again);
   }

@@ -87,8 +87,15 @@ export class Stages {
     private readonly folder: RunFolder,
     private readonly settings: StageSettings,
     private readonly report: TreatReporter,
+    split: Stages["split"] = trainingSplits(set, settings),
   ) {
-    this.split = trainingSplits(set, settings);
+    this.split = split;
+  }
+
+  /** The same in another folder. */
+  in(folder: RunFolder): Stages {
+    const { runtime, network, set, settings, report, split } = this;
+    return new Stages(runtime, network, set, folder, settings, report, split);
   }
 
   /**

@@ -11,20 +11,27 @@ const held = new Map<string, Deno.FsFile>();
 
 /**
  * Locks a folder for this process; once more is no error.
- * @throws UserError (io) where another process works in it
+ * @param wait for a process that works in it, until this signal says no longer
+ * @throws UserError (io) where another process works in it; the signal's reason
  */
-export async function lockFolder(folder: string): Promise<void> {
+export async function lockFolder(folder: string, wait?: AbortSignal): Promise<void> {
   const place = await Deno.realPath(folder);
   if (held.has(place)) return;
   const file = await opened(place);
   if (!file) return;
-  if (await tryLock(file)) held.set(place, file);
-  else {
-    const error = await inUse(folder, file);
-    file.close();
-    throw error;
+  while (!await tryLock(file)) {
+    if (!wait || wait.aborted) {
+      const error = wait?.reason ?? await inUse(folder, file);
+      file.close();
+      throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
+  held.set(place, file);
 }
+
+/** Milliseconds between two tries. */
+const PAUSE = 500;
 
 /** @throws UserError (io) where another process works in the folder */
 export async function refuseLocked(folder: string): Promise<void> {

@@ -99,6 +99,23 @@ export class RunFolder {
     return this;
   }
 
+  /**
+   * A run whose parts are done by several processes at once, each of which may be the first: it is
+   * locked by none, and each part's folder by whoever is at it.
+   * @throws UserError (io) where the folder holds something else, or is in use
+   */
+  static async share(path: string, config: unknown): Promise<RunFolder> {
+    await makeFolder(path);
+    await refuseLocked(path);
+    const folder = new RunFolder(path);
+    if (await RunFolder.isAt(path)) return folder;
+    await refuseFull(path).catch(async (error) => {
+      if (!await RunFolder.isAt(path)) throw error;
+    });
+    await folder.writeJson(CONFIG, config);
+    return folder;
+  }
+
   /** Gives the folder back before the process ends. */
   async leave(): Promise<void> {
     await unlockFolder(this.path);
@@ -109,16 +126,23 @@ export class RunFolder {
     return fileExists(join(path, CONFIG));
   }
 
-  /** A run's folder: as an earlier process left it, or a new one. */
-  static async open(path: string, config: unknown): Promise<RunFolder> {
+  /**
+   * A run's folder: as an earlier process left it, or a new one.
+   * @param wait for a process that works in it, until this signal says no longer
+   */
+  static async open(path: string, config: unknown, wait?: AbortSignal): Promise<RunFolder> {
+    if (wait) {
+      await makeFolder(path);
+      await lockFolder(path, wait);
+    }
     return await RunFolder.isAt(path)
       ? await (await RunFolder.resume(path)).folder.enter()
       : await RunFolder.create(path, config);
   }
 
   /** The folder of a run that is a part of this one. */
-  async part(name: string, config: unknown): Promise<RunFolder> {
-    return await RunFolder.open(this.file(name), config);
+  async part(name: string, config: unknown, wait?: AbortSignal): Promise<RunFolder> {
+    return await RunFolder.open(this.file(name), config, wait);
   }
 
   /** The first of `base`, `base-2`, `base-3`, ... that does not exist. */

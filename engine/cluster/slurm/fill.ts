@@ -20,6 +20,8 @@ export interface FillOptions {
   /** These cells are finished, by whomever. */
   finished(indices: readonly number[]): Promise<void> | void;
   failed(index: number, ending: Ending, again: boolean): void;
+  /** It is not submitted, since one before it could not be done. */
+  dropped?(index: number, after: number): void;
   /** After each answer of Slurm's. */
   counted(counts: Counts): void;
   /** Slurm did not answer, or takes nothing more for now; it is asked again. */
@@ -148,7 +150,10 @@ class Filling {
     const missing: number[] = [];
     for (const index of this.open) {
       const task = this.tasks.get(index);
-      if (task && isActive(task)) this.jobs.set(index, task.job);
+      const before = this.cells.after?.(index);
+      if (before !== undefined && this.failures.has(before)) this.drop(index, before);
+      else if (before !== undefined && this.open.has(before)) continue;
+      else if (task && isActive(task)) this.jobs.set(index, task.job);
       else if (!await this.cells.isBusy(index) && await this.isDue(index, task)) {
         missing.push(index);
       }
@@ -171,11 +176,18 @@ class Filling {
     this.options.failed(index, ending, again);
     this.tries.set(index, tries + 1);
     this.jobs.set(index, NONE);
-    if (!again) {
-      this.open.delete(index);
-      this.failures.set(index, ending);
-    }
+    if (!again) this.giveUp(index, ending);
     return again;
+  }
+
+  private giveUp(index: number, ending: Ending): void {
+    this.open.delete(index);
+    this.failures.set(index, ending);
+  }
+
+  private drop(index: number, before: number): void {
+    this.giveUp(index, this.failures.get(before)!);
+    this.options.dropped?.(index, before);
   }
 
   private async submit(cells: readonly number[]): Promise<void> {

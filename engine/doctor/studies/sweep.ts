@@ -2,19 +2,13 @@
  * A search over the settings of arms, on the validation split only: the test set is never looked at,
  * so that what a search finds can still be tested. From one baseline, and beside one control, of each
  * seed a model is trained on in every cell of a grid. Where several arms are searched, each should
- * have as many cells: who tries more finds more by chance. A cell that is finished leaves a file and
- * is not done again.
+ * have as many cells: who tries more finds more by chance. Each cell of each seed has a folder, and
+ * so has what those of a seed begin with; a cell that is finished leaves a file there and is not
+ * done again.
  */
 
-import { join } from "node:path";
 import { pairingsOf } from "../../data/groups.ts";
-import {
-  fileExists,
-  makeFolder,
-  readJson,
-  removeIfThere,
-  writeFileAtomic,
-} from "../../io/files.ts";
+import { fileExists, readJson, removeIfThere } from "../../io/files.ts";
 import type { Schema } from "../../io/json.ts";
 import { loadStateDict } from "../../nn/state.ts";
 import type { RunFolder, StageResult } from "../../run/run_folder.ts";
@@ -77,77 +71,69 @@ export interface SweepFile {
   readonly cells: readonly CellSummary[];
 }
 
-export interface SweepOptions {
-  readonly cells: readonly Cell[];
+/** What the cells of a seed begin with, and are held against. */
+export interface Beginning {
   readonly seed: number;
   readonly batch: number;
-  /** Told before each cell that is yet to be done. */
-  readonly begin: (cell: Cell, index: number) => void;
-  /** Told of each cell that was finished before. */
-  readonly skip?: (cell: Cell) => void;
+  readonly baseline: StageResult;
+  readonly control: Judged;
 }
+
+/** The file of a finished cell, in its folder. */
+export const CELL = "cell.json";
+
+/** The weights in the folder of a seed whose beginning is done. */
+export const BEGINNING = ["baseline.safetensors", "control.safetensors"];
 
 /**
- * All cells of one seed.
- * @param stages those of the seed's folder
+ * Trains what the cells of a seed begin with, unless it lies in the stages' folder.
+ * @throws UserError (method) where a cell lacks masks
  */
-export async function sweepSeed(
+export async function beginSweep(
   stages: Stages,
-  folder: RunFolder,
-  options: SweepOptions,
-): Promise<CellResult[]> {
-  for (const { arm, treatment } of options.cells) {
+  cells: readonly Cell[],
+  { seed, batch }: Pick<Beginning, "seed" | "batch">,
+): Promise<Beginning> {
+  for (const { arm, treatment } of cells) {
     if (armOf(arm).isConstrained) stages.requireMasks(treatment.constraint);
   }
-  await makeFolder(folder.file("cells"));
-  const fileOf = ({ name }: Cell) => join(folder.file("cells"), `${name}.json`);
   const baseline = await stages.baseline();
-  const control = await stages.arm("control", trialOf(baseline, options.cells[0]));
-  const judge = await Judge.make(stages, options.batch);
-  try {
-    const reference = await judge.judge(control);
-    const results: CellResult[] = [];
-    for (const [index, cell] of options.cells.entries()) {
-      const file = fileOf(cell);
-      if (await fileExists(file)) {
-        options.skip?.(cell);
-      } else {
-        options.begin(cell, index);
-        const result = await sweepCell(stages, baseline, cell, options, judge, reference);
-        await writeFileAtomic(file, JSON.stringify(result, null, 2) + "\n");
-      }
-      results.push(await readJson(file, cellResultSchema as Schema<CellResult>));
-      await removeIfThere(folder.file(`${cell.name}.safetensors`));
-    }
-    return results;
-  } finally {
-    judge.destroy();
-  }
+  const control = await stages.arm("control", trialOf(baseline, cells[0]));
+  return { seed, batch, baseline, control: await judge(stages, control, batch) };
 }
 
-async function sweepCell(
+/** Does a cell, unless it is finished. @param stages those of the cell's own folder */
+export async function sweepCell(
   stages: Stages,
-  baseline: StageResult,
+  folder: RunFolder,
   cell: Cell,
-  options: SweepOptions,
-  judge: Judge,
-  control: Judged,
+  { seed, batch, baseline, control }: Beginning,
 ): Promise<CellResult> {
-  const begun = performance.now();
+  const path = folder.file(CELL);
   const { name, arm } = cell;
-  const trial = armOf(arm).isConstrained
-    ? await diagnosed(stages, baseline, cell)
-    : trialOf(baseline, cell);
-  const treated = await judge.judge(await stages.arm(arm, trial, name));
-  const [first, second] = [control, treated].map(({ predicted }) => predicted.map(isRight));
-  const test = mcnemar(first, second);
-  return {
-    ...{ cell: name, seed: options.seed, control: control.validated, treated: treated.validated },
-    mcnemar: test,
-    interval: pairedDifference(test, first.length),
-    seconds: (performance.now() - begun) / 1000,
-  };
+  if (!await fileExists(path)) {
+    const begun = performance.now();
+    const trial = armOf(arm).isConstrained
+      ? await diagnosed(stages, baseline, cell)
+      : trialOf(baseline, cell);
+    const treated = await judge(stages, await stages.arm(arm, trial, name), batch);
+    const [first, second] = [control, treated].map(({ predicted }) => predicted.map(isRight));
+    const test = mcnemar(first, second);
+    const result: CellResult = {
+      ...{ cell: name, seed, control: control.validated, treated: treated.validated },
+      mcnemar: test,
+      interval: pairedDifference(test, first.length),
+      seconds: (performance.now() - begun) / 1000,
+    };
+    await folder.writeJson(CELL, result);
+  }
+  await removeIfThere(folder.file(`${name}.safetensors`));
+  return await readCell(path);
 }
+
+/** The result of a finished cell. */
+export const readCell = (path: string): Promise<CellResult> =>
+  readJson(path, cellResultSchema as Schema<CellResult>);
 
 const trialOf = ({ state }: StageResult, { treatment, options }: Tried): Trial => ({
   ...{ baseline: state, treatment, kernels: new Map(), options },
@@ -160,38 +146,30 @@ async function diagnosed(stages: Stages, baseline: StageResult, tried: Tried): P
   return { ...trialOf(baseline, { ...tried, treatment }), kernels };
 }
 
-interface Judged {
+export interface Judged {
   readonly predicted: readonly Prediction[];
   readonly validated: Validated;
 }
 
-/** Looks at models on the validation split. */
-class Judge {
-  private constructor(private readonly stages: Stages, private readonly predictor: Predictor) {}
-
-  static async make(stages: Stages, batch: number): Promise<Judge> {
-    const { runtime, network, set, split } = stages;
-    return new Judge(
-      stages,
-      await Predictor.make(runtime, network, set, split.validation, batch),
-    );
-  }
-
-  async judge({ state, bestEpoch }: StageResult): Promise<Judged> {
-    const { runtime, network, set, split } = this.stages;
-    loadStateDict(network, state, runtime, "a finished stage");
-    const predicted = predictions(await this.predictor.predict());
+/** Looks at a model on the validation split. */
+async function judge(
+  { runtime, network, set, split: { validation } }: Stages,
+  { state, bestEpoch }: StageResult,
+  batch: number,
+): Promise<Judged> {
+  loadStateDict(network, state, runtime, "a finished stage");
+  const predictor = await Predictor.make(runtime, network, set, validation, batch);
+  try {
+    const predicted = predictions(await predictor.predict());
     const { accuracy: share, loss } = accuracy(predicted);
-    const { groups } = classMeasures(predicted, set.classes.length, pairingsOf(split.validation));
+    const { groups } = classMeasures(predicted, set.classes.length, pairingsOf(validation));
     const worst = groups?.shares[groups.worst]?.accuracy ?? undefined;
     return {
       predicted,
       validated: { accuracy: share, loss, best_epoch: bestEpoch, worst_group: worst },
     };
-  }
-
-  destroy(): void {
-    this.predictor.destroy();
+  } finally {
+    predictor.destroy();
   }
 }
 
