@@ -14,6 +14,7 @@ import {
   dataSetNames,
   figureChoices,
   folderSets,
+  imageFileSets,
   loadDataSet,
 } from "../engine/data/registry.ts";
 import { shapesDefaults } from "../engine/data/shapes.ts";
@@ -24,6 +25,7 @@ import { Progress } from "./framework/progress.ts";
 import { needs } from "./framework/rules.ts";
 import { type TrainedWith, trainedWith } from "./trained_with.ts";
 
+const inFiles = needs.oneOf("data", ...imageFileSets);
 const inFolders = needs.oneOf("data", ...folderSets);
 const madeUp = needs.oneOf("data", ...correlatedSets);
 
@@ -33,7 +35,7 @@ export const dataFlags = flagTable({
     type: "string",
     value: "DIR",
     need: needs.otherThan("data", ...computedSets),
-    help: "the folder with its files; without it they are downloaded " +
+    help: "the folder with its files, or shards (webdataset); without it they are downloaded " +
       `(not wanted by ${computedSets.join(" and ")})`,
   },
   size: {
@@ -78,7 +80,7 @@ export const dataFlags = flagTable({
   resizeMode: {
     type: "choice",
     choices: RESIZE_MODES,
-    need: inFolders,
+    need: inFiles,
     help: "image folders: how an image becomes square, stretched, its middle, or the whole with " +
       "bars (default stretch)",
   },
@@ -93,14 +95,14 @@ export const dataFlags = flagTable({
     type: "number",
     above: 0,
     below: 1,
-    need: inFolders,
+    need: inFiles,
     help: "image folders without a test part: the share of each class that is set apart for it " +
       "(default one in six)",
   },
   valFor: {
     type: "choice",
     choices: VAL_USES,
-    need: inFolders,
+    need: inFiles,
     help: "image folders with a val part and no test part: what it is for; both, half of it " +
       "chooses the epoch and half is the test (default test)",
   },
@@ -178,7 +180,7 @@ async function sizeOf(models: readonly string[]): Promise<number | undefined> {
 }
 
 async function load(args: DataArgs, signal: AbortSignal, before?: TrainedWith): Promise<DataSet> {
-  const isFolder = folderSets.includes(args.data);
+  const isInFiles = imageFileSets.includes(args.data);
   const correlations = defined({
     correlation: args.correlation,
     testCorrelation: args.testCorrelation,
@@ -188,7 +190,7 @@ async function load(args: DataArgs, signal: AbortSignal, before?: TrainedWith): 
   const set = await loadDataSet({
     name: args.data,
     dataDir: args.dataDir,
-    size: args.size ?? (isFolder ? before?.size : undefined),
+    size: args.size ?? (isInFiles ? before?.size : undefined),
     normalise: { mean: args.mean, std: args.std, scale: args.scale, colour: args.colour },
     folder: defined({
       resizeMode: args.resizeMode ?? before?.resizeMode,

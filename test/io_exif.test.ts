@@ -25,7 +25,7 @@ Deno.test("exif: the eight orientations, in PNG files of both byte orders", () =
         const text = new TextDecoder().decode(data.filter((_, at) => at % 3 === 0));
         assert.equal(text.match(new RegExp(`.{${width}}`, "g"))!.join("/"), wanted, `${i + 1}`);
         await Deno.writeFile(path, file);
-        assert.deepEqual(await imageHeader(path), {
+        assert.deepEqual(await imageHeader({ path }), {
           size: { height, width },
           isTurned: i > 0,
           pictures: 1,

@@ -55,6 +55,8 @@ export const NO_MASK = 0xffffffff;
 
 /** Images that are read when a batch wants them, such as those in files. */
 export interface ImageSource {
+  /** The archive that each image lies in, by number, where they lie in archives. */
+  readonly archives?: Uint32Array;
   /** The images at `indices`, one after the other: (n, H, W, C). @throws UserError (data) */
   read(indices: Uint32Array): Promise<Uint8Array<ArrayBuffer>>;
   /** The source of the images at `indices`, in that order. */

@@ -6,11 +6,11 @@ import type { DecodeAnswer, DecodeRequest } from "./decoders.ts";
 import { fitted, framed } from "./fit.ts";
 import { resizeBilinear } from "./resize.ts";
 
-parentPort!.on("message", async ({ id, path, size, mode }: DecodeRequest) => {
+parentPort!.on("message", async ({ id, file, size, mode }: DecodeRequest) => {
   let answer: DecodeAnswer;
   try {
-    const { data, ...from } = await decodeImage(await imageBytes(path), path);
-    const fit = fitted(mode, from, size, path);
+    const { data, ...from } = await decodeImage(await imageBytes(file), file.path);
+    const fit = fitted(mode, from, size, file.path);
     const fits = from.height === fit.scaled.height && from.width === fit.scaled.width;
     // What goes back is a buffer of its own.
     const scaled = fits ? data.slice() : resizeBilinear(data, from, fit.scaled, 3);

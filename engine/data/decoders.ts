@@ -5,12 +5,13 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { type ExitCode, UserError } from "../errors.ts";
+import type { FilePart } from "../io/file_part.ts";
 import type { Size } from "./dataset.ts";
 import type { ResizeMode } from "./fit.ts";
 
 export interface DecodeRequest {
   readonly id: number;
-  readonly path: string;
+  readonly file: FilePart;
   readonly size: Size;
   readonly mode: ResizeMode;
 }
@@ -43,8 +44,8 @@ class Decoder {
     return this.waiting.size;
   }
 
-  async decode(path: string, size: Size, mode: ResizeMode): Promise<Uint8Array> {
-    const request: DecodeRequest = { id: this.nextId++, path, size, mode };
+  async decode(file: FilePart, size: Size, mode: ResizeMode): Promise<Uint8Array> {
+    const request: DecodeRequest = { id: this.nextId++, file, size, mode };
     const answer = await new Promise<DecodeAnswer>((resolve) => {
       this.waiting.set(request.id, resolve);
       this.worker.ref();
@@ -62,11 +63,11 @@ const decoders: Decoder[] = [];
  * The image in a file (H, W, 3), resized.
  * @throws UserError (data) that names the file and what is wrong with it
  */
-export function decode(path: string, size: Size, mode: ResizeMode): Promise<Uint8Array> {
+export function decode(file: FilePart, size: Size, mode: ResizeMode): Promise<Uint8Array> {
   let idlest = decoders.find(({ load }) => load === 0);
   if (!idlest && decoders.length < Math.min(MOST_WORKERS, availableParallelism())) {
     decoders.push(idlest = new Decoder());
   }
   idlest ??= decoders.reduce((a, b) => b.load < a.load ? b : a);
-  return idlest.decode(path, size, mode);
+  return idlest.decode(file, size, mode);
 }

@@ -4,7 +4,8 @@
  */
 import { hash } from "node:crypto";
 import { ExitCode } from "../errors.ts";
-import { fileError, readBytes } from "../io/files.ts";
+import { fileError } from "../io/files.ts";
+import { imageBytes } from "../io/image.ts";
 import { Turns } from "../io/turns.ts";
 import type { DataSet, Split } from "./dataset.ts";
 import { ImageFiles } from "./image_files.ts";
@@ -17,8 +18,21 @@ interface Place {
   readonly name: string;
 }
 
+/** The most images in files that are compared: each has to be asked for its size at least. */
+const MOST_FILES = 100_000;
+
 /** Warns of images that are in two parts, and of those that have two classes. */
 export async function warnOfDuplicates(set: DataSet, notes: Notes): Promise<void> {
+  const splits = [set.train, set.validation, set.test].filter((split) => split !== undefined);
+  const inFiles = splits.filter(({ images }) => images instanceof ImageFiles);
+  const files = inFiles.reduce((sum, { labels }) => sum + labels.length, 0);
+  if (files > MOST_FILES) {
+    notes.warn(
+      `nobody looked for images that are there twice: of ${files}, more than ${MOST_FILES}, it ` +
+        "would take too long",
+    );
+    return;
+  }
   const groups = await equalImages(set);
   for (const part of ["test", "validation"] as const) {
     const both = groups.flatMap((group) => {
@@ -49,7 +63,7 @@ async function equalImages(set: DataSet): Promise<Place[][]> {
   const parts = [["training", set.train], ["validation", set.validation], ["test", set.test]];
   const all: Image[] = [];
   for (const [name, split] of parts as [Place["split"], Split | undefined][]) {
-    if (split) all.push(...await imagesOf(name, split));
+    if (split) { for (const image of await imagesOf(name, split)) all.push(image); }
   }
   const turns = new Turns();
   const digests = new Map<Image, string>();
@@ -104,11 +118,16 @@ async function imagesOf(part: Place["split"], split: Split): Promise<Image[]> {
   }
   if (!(images instanceof ImageFiles)) return [];
   return await Promise.all(places.map(async (place, i) => {
-    const path = images.files[i].path;
-    const info = await Deno.stat(path).catch((error) => {
-      throw fileError("read", path, error, ExitCode.data);
-    });
-    const digest = async () => hash("sha256", await readBytes(path, ExitCode.data));
-    return { place, bytes: info.size, digest };
+    const file = images.files[i];
+    const digest = async () => hash("sha256", await imageBytes(file));
+    return { place, bytes: file.within?.bytes ?? await bytesOf(file.path), digest };
   }));
+}
+
+async function bytesOf(path: string): Promise<number> {
+  try {
+    return (await Deno.stat(path)).size;
+  } catch (error) {
+    throw fileError("read", path, error, ExitCode.data);
+  }
 }

@@ -67,7 +67,9 @@ async function fromFolders(
     const inner = join(folder, name);
     const found = await entries(inner, notes);
     await passOver(inner, found, notes);
-    listed.push(...await inClasses(inner, found.folders, layout, notes, part));
+    for (const image of await inClasses(inner, found.folders, layout, notes, part)) {
+      listed.push(image);
+    }
   }
   return listed;
 }
@@ -156,16 +158,20 @@ const isKindOfFiles = (name: string) => KINDS_OF_FILES.includes(name.toLowerCase
 
 /** How an image is spoken of: its path in the folder, without its ending. */
 export function imageName(folder: string, path: string): string {
-  const inside = relative(folder, path).replaceAll("\\", "/").replace(/^(?:\.\.\/)+/, "");
-  return inside.slice(0, inside.length - extname(inside).length);
+  // Most lie in it, and a name that is a slice of its path takes little memory.
+  const isPlain = path.startsWith(`${folder}/`) && !path.includes("\\");
+  const inside = isPlain
+    ? path
+    : relative(folder, path).replaceAll("\\", "/").replace(/^(?:\.\.\/)+/, "");
+  return inside.slice(isPlain ? folder.length + 1 : 0, inside.length - extname(inside).length);
 }
 
 /** The names of images; where two would be called the same, with their endings, then numbers. */
-export function imageNames(folder: string, paths: readonly string[]): string[] {
-  const long = distinct(
-    paths.map((path) => imageName(folder, path)),
-    (name, i) => name + extname(paths[i]),
-  );
+export function imageNames(folder: string, paths: Iterable<string>): readonly string[] {
+  const all = [...paths];
+  const short = all.map((path) => imageName(folder, path));
+  if (new Set(short).size === short.length) return short;
+  const long = distinct(short, (name, i) => name + extname(all[i]));
   return distinct(long, (name, i) => `${name}-${i}`);
 }
 

@@ -34,7 +34,8 @@ export async function fromTables(
 ): Promise<Listed[]> {
   const listed: Listed[] = [];
   for (const { file, part } of chooseTables(folder, tables, notes)) {
-    listed.push(...await new Table(folder, join(folder, file), outside, notes).read(part));
+    const table = new Table(folder, join(folder, file), outside, notes);
+    for (const image of await table.read(part)) listed.push(image);
   }
   const used = withoutRepeats(listed, notes);
   const named = new Set(used.map(({ path }) => resolve(path)));

@@ -4,15 +4,15 @@
  */
 import { extname, join } from "node:path";
 import { ExitCode } from "../errors.ts";
+import type { FilePart } from "../io/file_part.ts";
 import { fileError, fileExists, readText } from "../io/files.ts";
 import { CONFIG } from "../run/config_schema.ts";
 import { IMAGE_ENDINGS } from "../io/image.ts";
 import type { Notes } from "./notes.ts";
 import type { Part } from "./part_names.ts";
 
-/** An image of a folder. */
-export interface Listed {
-  readonly path: string;
+/** An image that was found. */
+export interface Listed extends FilePart {
   /** The class's name. */
   readonly label: string;
   /** undefined where the folder doesn't tell parts apart. */

@@ -2,6 +2,7 @@
  * Images that stay in their files until a batch wants them: decoded by workers, resized to one
  * size, and kept decoded as far as memory allows, so that a small folder is decoded once.
  */
+import type { FilePart } from "../io/file_part.ts";
 import { decode } from "./decoders.ts";
 import type { ImageSource, Size } from "./dataset.ts";
 import type { ResizeMode } from "./fit.ts";
@@ -26,11 +27,10 @@ class Kept {
   }
 }
 
-/** An image's file. */
-export interface ImageFile {
-  readonly path: string;
-  /** Of the upright image in it. */
-  readonly size: Size;
+/** An image's file, or where it lies in one. */
+export interface ImageFile extends FilePart {
+  /** Of the upright image in it; absent where nobody has looked. */
+  readonly size?: Size;
 }
 
 export class ImageFiles implements ImageSource {
@@ -50,6 +50,17 @@ export class ImageFiles implements ImageSource {
     this.imageBytes = 3 * size.height * size.width;
   }
 
+  get archives(): Uint32Array | undefined {
+    const numbers = new Map<string, number>();
+    const of = this.files.map(({ within }) => {
+      if (!within) return undefined;
+      const known = numbers.get(within.archive) ?? numbers.size;
+      numbers.set(within.archive, known);
+      return known;
+    });
+    return of.includes(undefined) ? undefined : Uint32Array.from(of as number[]);
+  }
+
   subset(indices: Uint32Array): ImageFiles {
     const files = Array.from(indices, (i) => this.files[i]);
     return new ImageFiles(files, this.size, this.mode, this.kept);
@@ -62,15 +73,15 @@ export class ImageFiles implements ImageSource {
   async read(indices: Uint32Array): Promise<Uint8Array<ArrayBuffer>> {
     const out = new Uint8Array(indices.length * this.imageBytes);
     await Promise.all(Array.from(indices, async (index, i) => {
-      out.set(await this.image(this.files[index].path), i * this.imageBytes);
+      out.set(await this.image(this.files[index]), i * this.imageBytes);
     }));
     return out;
   }
 
-  private async image(path: string): Promise<Uint8Array> {
+  private async image({ path, within }: ImageFile): Promise<Uint8Array> {
     let image = this.kept.get(path);
     if (!image) {
-      image = await decode(path, this.size, this.mode);
+      image = await decode({ path, within }, this.size, this.mode);
       this.kept.add(path, image);
     }
     return image;

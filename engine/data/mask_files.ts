@@ -6,12 +6,13 @@
 import { basename, dirname, extname, join, relative } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readBytes, readText } from "../io/files.ts";
+import { imageHeader } from "../io/image.ts";
 import { LIMITS } from "../io/limits.ts";
 import { didYouMean } from "../nearest.ts";
 import { type DataSet, type Masks, NO_MASK, type Size, type Split, storedSize } from "./dataset.ts";
 import { fitted, framed } from "./fit.ts";
 import { filesUnder, MANIFEST } from "./folder_walk.ts";
-import { ImageFiles } from "./image_files.ts";
+import { type ImageFile, ImageFiles } from "./image_files.ts";
 import { type Drawing, FIGURE_LABEL, pictureShape, readLabelMe } from "./labelme.ts";
 import { ImageNames } from "./mask_names.ts";
 import { Notes, some } from "./notes.ts";
@@ -89,7 +90,7 @@ async function coverageOf(
 ): Promise<Uint8Array> {
   const stored = storedSize(set);
   const isFile = images instanceof ImageFiles;
-  const own = isFile ? images.files[index].size : stored;
+  const own = isFile ? await upright(images.files[index]) : stored;
   checkProportions(size, own, path, isFile);
   const fit = fitted(isFile ? images.mode : "stretch", own, stored, path);
   const coverage = await rasterise(shape, size, fit.scaled);
@@ -98,6 +99,8 @@ async function coverageOf(
   }
   return framed(coverage, fit, stored);
 }
+
+const upright = async (file: ImageFile) => file.size ?? (await imageHeader(file)).size;
 
 /** What shapes are called that are no class, or another class than their image's. */
 class LabelCheck {

@@ -19,14 +19,9 @@ import { colourMnist } from "./colour_mnist.ts";
 import { type DataSet, type MemorySplit, type Split, storedSize } from "./dataset.ts";
 import { decoy } from "./decoy.ts";
 import { warnOfDuplicates } from "./duplicates.ts";
-import {
-  type FolderOptions,
-  type FolderSet,
-  imageFolder,
-  miniImageNet,
-  readFolder,
-} from "./folder.ts";
+import { type FolderOptions, imageFolder, miniImageNet, readFolder } from "./folder.ts";
 import { halfDecoy } from "./half_decoy.ts";
+import type { ImageSet } from "./image_set.ts";
 import { NORMALISE_FLAGS, normalised, type NormaliseOptions } from "./normalise.ts";
 import { Notes } from "./notes.ts";
 import { fashionMnist, type IdxSet, mnist, readIdxSet } from "./idx.ts";
@@ -35,12 +30,15 @@ import { makeShortcut, type Shortcut, type ShortcutOptions } from "./shortcut.ts
 import { FetchOptions, fetchSource, type Source } from "./sources.ts";
 import { readStl10, stl10Source } from "./stl10.ts";
 import { readSvhn, svhnSource } from "./svhn.ts";
+import { readWebDataset } from "./webdataset.ts";
 
 /** A data set that comes in files. */
 interface Stored<Set extends DataSet = DataSet> {
   readonly name: string;
   /** Where the files are published; without it the folder has to be given. */
   readonly source?: Source;
+  /** Whether what is read may be no folder. */
+  readonly isPlace?: boolean;
   read(folder: string, options?: FolderOptions): Promise<Set>;
 }
 
@@ -60,13 +58,14 @@ const idx = (set: IdxSet): InMemory => ({ ...set, read: (folder) => readIdxSet(s
 const cifar = (set: CifarSet): InMemory => (
   { name: set.name, source: cifarSource(set), read: (folder) => readCifar(set, folder) }
 );
-const images = (set: FolderSet): Stored => (
+const images = (set: ImageSet): Stored => (
   { name: set.name, read: (folder, options) => readFolder(set, folder, options) }
 );
 
 /** Those that `composite` can be made from. */
 const parts: readonly InMemory[] = [...[mnist, fashionMnist].map(idx), cifar(cifar10)];
-const folders: readonly Stored[] = [miniImageNet, imageFolder].map(images);
+const shards: Stored = { name: "webdataset", isPlace: true, read: readWebDataset };
+const inFiles: readonly Stored[] = [...[miniImageNet, imageFolder].map(images), shards];
 
 /** The data sets that come in files. */
 const stored: readonly Stored[] = [
@@ -74,7 +73,7 @@ const stored: readonly Stored[] = [
   ...[cifar100, cifar100Coarse].map(cifar),
   { name: "svhn", source: svhnSource, read: readSvhn },
   { name: "stl10", source: stl10Source, read: readStl10 },
-  ...folders,
+  ...inFiles,
 ];
 
 /** The data sets that are computed. */
@@ -101,8 +100,14 @@ export const figureChoices: readonly string[] = namesOf(
   made.filter(({ figures = [] }) => figures.length > 1),
 );
 
-/** Those that are folders of images. */
-export const folderSets: readonly string[] = namesOf(folders);
+/** Those whose images lie in files of their own form and size. */
+export const imageFileSets: readonly string[] = namesOf(inFiles);
+
+/** Those of them that are folders, not archives. */
+export const folderSets: readonly string[] = namesOf(inFiles.filter((set) => !set.isPlace));
+
+/** Those of which nothing is known but that they are images; ImageNet's values stand in. */
+const ownPhotographs: ReadonlySet<string> = new Set(["folder", "webdataset"]);
 
 export interface LoadOptions extends FetchOptions {
   readonly name: string;
@@ -133,7 +138,7 @@ export interface LoadOptions extends FetchOptions {
 export async function loadDataSet(options: LoadOptions): Promise<DataSet> {
   const { normalise = {}, size, name } = options;
   const set = named(resized(await load(options), size));
-  if (name === "folder" && !normalise.mean && !normalise.scale) {
+  if (ownPhotographs.has(name) && !normalise.mean && !normalise.scale) {
     set.notes!.guess("mean and std are those of ImageNet", NORMALISE_FLAGS);
   }
   return normalised(set, normalise);
@@ -185,13 +190,14 @@ async function partOf(part: string, options: LoadOptions): Promise<DataSet<Memor
 }
 
 /** The folder with a set's files: the one given, or that of the downloads. */
-async function folderOf({ name, source }: Stored, options: LoadOptions): Promise<string> {
-  if (options.dataDir !== undefined) return await chooseFolder(options.dataDir, name);
+async function folderOf({ name, source, isPlace }: Stored, options: LoadOptions): Promise<string> {
+  const { dataDir } = options;
+  if (dataDir !== undefined) return isPlace ? dataDir : await chooseFolder(dataDir, name);
   if (source) return await fetchSource(source, options);
   throw new UserError(
     `${name} can't be downloaded`,
     ExitCode.usage,
-    name === "folder"
+    name === "folder" || isPlace
       ? "Name the folder with --data-dir."
       : "Its images may be had by those who accept ImageNet's terms: name their folder with " +
         "--data-dir.",

@@ -11,9 +11,9 @@ import { ImageFiles } from "../data/image_files.ts";
 import { BACKGROUND_LABEL, FIGURE_LABEL } from "../data/labelme.ts";
 import { PICTURES } from "../data/mask_files.ts";
 import { ExitCode, UserError } from "../errors.ts";
-import { makeFolder, readBytes, readText, writeFileAtomic } from "../io/files.ts";
+import { makeFolder, readText, writeFileAtomic } from "../io/files.ts";
 import { inside } from "../io/inside.ts";
-import { encodePng, imageEnding, shownPixels } from "../io/image.ts";
+import { encodePng, imageBytes, imageEnding, shownPixels } from "../io/image.ts";
 import { fraction, parseJson, type Schema } from "../io/json.ts";
 import type { Prediction } from "../train/predictions.ts";
 import type { Sifted } from "./sift.ts";
@@ -83,7 +83,7 @@ async function exportPicture(
 ): Promise<string> {
   const isFile = images instanceof ImageFiles;
   const bytes = isFile
-    ? await readBytes(images.files[index].path, ExitCode.data)
+    ? await imageBytes(images.files[index])
     : magnified(await pixelsOf(images, index, labels.length), storedSize(set), set.channels);
   const ending = isFile ? await endingOf(images.files[index].path, bytes) : ".png";
   const file = join(PICTURES, `${names![index]}${ending}`);

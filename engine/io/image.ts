@@ -11,7 +11,7 @@ import { Buffer } from "node:buffer";
 import { encode } from "fast-png";
 import sharp from "sharp";
 import { ExitCode, UserError } from "../errors.ts";
-import { readBytes } from "./files.ts";
+import { type FilePart, readPart } from "./file_part.ts";
 import { LIMITS } from "./limits.ts";
 
 /** Height and width in pixels. */
@@ -82,17 +82,20 @@ export async function decodePixels(bytes: Uint8Array, name: string): Promise<Pix
  * @throws UserError (data) that names the file: not there, no image, or too large
  */
 export async function imageSize(path: string): Promise<ImageSize> {
-  return (await imageHeader(path)).size;
+  return (await imageHeader({ path })).size;
 }
 
-/** The same, and whether the image is turned. */
-export async function imageHeader(path: string): Promise<ImageHeader> {
-  const found = await sharp(path, ofHeaders).metadata().catch(() => undefined);
+/** The same of a file or a part of one, and whether the image is turned. */
+export async function imageHeader(file: FilePart): Promise<ImageHeader> {
+  const { path } = file;
+  const found = file.within
+    ? undefined
+    : await sharp(path, ofHeaders).metadata().catch(() => undefined);
   // What is wrong with a file is told by its bytes.
-  const metadata = found ?? await metadataOf(await imageBytes(path), path);
+  const metadata = found ?? await metadataOf(await imageBytes(file), path);
   const size = uprightSize(metadata);
   checkHeader(path, metadata);
-  if (isScanned(metadata)) checkScans(path, size, await imageBytes(path));
+  if (isScanned(metadata)) checkScans(path, size, await imageBytes(file));
   return { size, isTurned: (metadata.orientation ?? 1) > 1, pictures: metadata.pages ?? 1 };
 }
 
@@ -103,8 +106,8 @@ export async function imageEnding(bytes: Uint8Array, name: string): Promise<stri
 }
 
 /** The bytes of a file with an image. @throws UserError (data) */
-export const imageBytes = (path: string): Promise<Uint8Array> =>
-  readBytes(path, ExitCode.data, LIMITS.imageFile);
+export const imageBytes = (file: FilePart): Promise<Uint8Array> =>
+  readPart(file, ExitCode.data, LIMITS.imageFile);
 
 /** A PNG file of an image. */
 export function encodePng({ height, width, channels, data }: Pixels): Uint8Array<ArrayBuffer> {

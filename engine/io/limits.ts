@@ -12,6 +12,8 @@ export const LIMITS = {
   file: 4 * GiB,
   /** Bytes of a file of text: JSON, tables. */
   text: 64 * MiB,
+  /** Bytes of what says a sample's class in an archive. */
+  sampleText: MiB,
   /** Bytes of a file with an image. */
   imageFile: 256 * MiB,
 

@@ -1,15 +1,26 @@
 /**
- * The regular files of a tar archive, read as a stream, so that an archive may be larger than
- * memory: 512-byte headers, each followed by the file's bytes padded to a multiple of 512.
- * Source: POSIX ustar; extended headers (long names) are passed over.
+ * The regular files of a tar archive: 512-byte headers, each followed by the file's bytes padded to a
+ * multiple of 512. An archive is gone through as a stream, or in its file, where what isn't read of it
+ * is jumped over; so it may be larger than memory, and a file's members are found by their headers
+ * alone. Headers are read by the package `tar`: ustar, GNU's and pax's long names.
  */
+import { Buffer } from "node:buffer";
+import { Header, Pax } from "tar";
 import { ExitCode, UserError } from "../errors.ts";
+import { fileError } from "./files.ts";
 
-const block = 512;
+const BLOCK = 512;
+/** Bytes of a header that names a member: a path, times, owners. */
+const LONGEST_NAME = 1 << 20;
+/** Types of members that are files: plain ones, old ones, and contiguous ones. */
+const FILES = new Set(["File", "OldFile", "ContiguousFile"]);
 
 /** A file of the archive. What isn't read of it is passed over. */
 export interface TarFile {
   readonly path: string;
+  /** Where its bytes begin in the archive, and how many they are. */
+  readonly offset: number;
+  readonly bytes: number;
   /** Its bytes, piece by piece; to be read before the next file is asked for. */
   chunks(): AsyncGenerator<Uint8Array>;
 }
@@ -23,45 +34,100 @@ export async function* readTar(
   stream: ReadableStream<Uint8Array>,
   name: string,
 ): AsyncGenerator<TarFile> {
-  const source = new Pieces(stream);
+  const source = new Streamed(stream);
   try {
-    for (let at = 0;;) {
-      const header = await source.exactly(block);
-      // An archive ends with empty blocks; one that merely stops between files is complete too.
-      if (!header || header[0] === 0) return;
-      const path = text(header, 0, 100);
-      if (octal(header, 148, 8) !== checksum(header)) {
-        throw new UserError(`${name}: corrupt: bad tar header at byte ${at}`, ExitCode.data);
-      }
-      const size = octal(header, 124, 12);
-      let left = size;
-      const take = async function* () {
-        while (left > 0) {
-          const piece = await source.some(left);
-          if (!piece) {
-            throw new UserError(
-              `${name}: truncated: it ends in the middle of ${path}`,
-              ExitCode.data,
-            );
-          }
-          left -= piece.length;
-          yield piece;
-        }
-      };
-      const type = text(header, 156, 1);
-      if (type === "" || type === "0") yield { path, chunks: take };
-      for await (const _ of take());
-      const padding = (block - size % block) % block;
-      await source.exactly(padding);
-      at += block + size + padding;
-    }
+    yield* filesOf(source, name);
   } finally {
     await source.cancel();
   }
 }
 
-/** A stream cut into pieces of the lengths that are asked for. */
-class Pieces {
+/** The files of the archive that is the file `path`. @throws UserError (data) as `readTar` */
+export async function* listTar(path: string): AsyncGenerator<TarFile> {
+  try {
+    using file = await Deno.open(path);
+    yield* filesOf(new Filed(file, (await file.stat()).size), path);
+  } catch (error) {
+    throw fileError("read", path, error, ExitCode.data);
+  }
+}
+
+/** An archive that is read forwards. */
+interface Tape {
+  /** The next bytes, `most` of them or fewer; undefined at the end. */
+  some(most: number): Promise<Uint8Array | undefined>;
+  /** Goes on behind the next `length` bytes; false where there are fewer. */
+  skip(length: number): Promise<boolean>;
+}
+
+async function* filesOf(tape: Tape, name: string): AsyncGenerator<TarFile> {
+  let own: Pax | undefined, all: Pax | undefined, long: string | undefined;
+  for (let at = 0;;) {
+    const block = await exactly(tape, BLOCK);
+    // An archive ends with empty blocks; one that merely stops between files is complete too.
+    if (!block || block[0] === 0) return;
+    const header = headerOf(block, own, all);
+    if (!header?.cksumValid) {
+      throw new UserError(`${name}: corrupt: bad tar header at byte ${at}`, ExitCode.data);
+    }
+    const { size: bytes = 0, type } = header;
+    const path = long ?? header.path ?? "";
+    const cutOff = () =>
+      new UserError(`${name}: truncated: it ends in the middle of ${path}`, ExitCode.data);
+    let left = bytes;
+    const chunks = async function* () {
+      while (left > 0) {
+        const piece = await tape.some(left);
+        if (!piece) throw cutOff();
+        left -= piece.length;
+        yield piece;
+      }
+    };
+    const text = async () => {
+      if (bytes > LONGEST_NAME) {
+        throw new UserError(
+          `${name}: corrupt: a name of ${bytes} bytes at byte ${at}`,
+          ExitCode.data,
+        );
+      }
+      return Buffer.concat(await Array.fromAsync(chunks())).toString("utf8");
+    };
+    if (type === "ExtendedHeader") own = Pax.parse(await text(), own, false);
+    else if (type === "GlobalExtendedHeader") all = Pax.parse(await text(), all, true);
+    else if (type === "NextFileHasLongPath") long = (await text()).replace(/\0[^]*$/, "");
+    else {
+      if (FILES.has(type)) yield { path, offset: at + BLOCK, bytes, chunks };
+      own = long = undefined;
+    }
+    if (!await tape.skip(left)) throw cutOff();
+    const padding = (BLOCK - bytes % BLOCK) % BLOCK;
+    await tape.skip(padding);
+    at += BLOCK + bytes + padding;
+  }
+}
+
+/** undefined for bytes that are no header. */
+function headerOf(block: Uint8Array, own?: Pax, all?: Pax): Header | undefined {
+  try {
+    return new Header(Buffer.from(block), 0, own, all);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The next `length` bytes; undefined where the archive ends before. */
+async function exactly(tape: Tape, length: number): Promise<Uint8Array | undefined> {
+  const out = new Uint8Array(length);
+  for (let have = 0; have < length;) {
+    const piece = await tape.some(length - have);
+    if (!piece) return undefined;
+    out.set(piece, have);
+    have += piece.length;
+  }
+  return out;
+}
+
+class Streamed implements Tape {
   private readonly reader: ReadableStreamDefaultReader<Uint8Array>;
   private rest: Uint8Array = new Uint8Array();
 
@@ -69,7 +135,6 @@ class Pieces {
     this.reader = stream.getReader();
   }
 
-  /** The next bytes, `most` of them or fewer; undefined at the end. */
   async some(most: number): Promise<Uint8Array | undefined> {
     while (this.rest.length === 0) {
       const { done, value } = await this.reader.read();
@@ -81,16 +146,13 @@ class Pieces {
     return piece;
   }
 
-  /** The next `length` bytes; undefined where the stream ends before. */
-  async exactly(length: number): Promise<Uint8Array | undefined> {
-    const out = new Uint8Array(length);
-    for (let have = 0; have < length;) {
-      const piece = await this.some(length - have);
-      if (!piece) return undefined;
-      out.set(piece, have);
-      have += piece.length;
+  async skip(length: number): Promise<boolean> {
+    for (let left = length; left > 0;) {
+      const piece = await this.some(left);
+      if (!piece) return false;
+      left -= piece.length;
     }
-    return out;
+    return true;
   }
 
   async cancel(): Promise<void> {
@@ -98,17 +160,32 @@ class Pieces {
   }
 }
 
-/** The sum of the header's bytes, its own field counted as spaces. */
-function checksum(header: Uint8Array): number {
-  return header.reduce((sum, byte, i) => sum + (i >= 148 && i < 156 ? 0x20 : byte), 0);
-}
+/** Bytes that are read at a time: small members, such as labels, follow each other closely. */
+const WINDOW = 16 * BLOCK;
 
-function text(header: Uint8Array, start: number, length: number): string {
-  const field = header.subarray(start, start + length);
-  const end = field.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
-}
+/** Read without waiting in turns: a header's 8 KiB are there sooner than another turn would be. */
+class Filed implements Tape {
+  private at = 0;
+  private readonly window = new Uint8Array(WINDOW);
+  private begin = 0;
+  private end = 0;
 
-function octal(header: Uint8Array, start: number, length: number): number {
-  return parseInt(text(header, start, length).trim() || "0", 8);
+  constructor(private readonly file: Deno.FsFile, private readonly size: number) {}
+
+  some(most: number): Promise<Uint8Array | undefined> {
+    if (this.at < this.begin || this.at >= this.end) {
+      this.file.seekSync(this.at, Deno.SeekMode.Start);
+      this.begin = this.at;
+      this.end = this.at + (this.file.readSync(this.window) ?? 0);
+    }
+    const from = this.at - this.begin;
+    const piece = this.window.subarray(from, Math.min(this.end - this.begin, from + most));
+    this.at += piece.length;
+    return Promise.resolve(piece.length > 0 ? piece.slice() : undefined);
+  }
+
+  skip(length: number): Promise<boolean> {
+    this.at += length;
+    return Promise.resolve(this.at <= this.size);
+  }
 }

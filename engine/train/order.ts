@@ -4,6 +4,7 @@
  * many images as the split has: an epoch is as long whatever is drawn in it.
  */
 
+import type { Split } from "../data/dataset.ts";
 import { below, draws, permutation, streamId } from "../random.ts";
 
 /**
@@ -16,6 +17,35 @@ export type Order = (images: number, seed: number, epoch: number) => Uint32Array
 /** Every image once, in another order in each epoch. */
 export const shuffled: Order = (images, seed, epoch) =>
   permutation(images, seed, streamId(`order of epoch ${epoch}`));
+
+/** Images that wait at a time to be drawn from, where they come from archives one after the other. */
+const WAITING = 8192;
+
+/**
+ * Every image once, so that each archive is read about once: the archives in another order in each
+ * epoch, and their images drawn from those of some archives that wait together.
+ * @param of the archive of each image, by number
+ */
+export function byArchives(of: ArrayLike<number>): Order {
+  const archives = [...Map.groupBy(Array.from(of).keys(), (i) => of[i]).values()];
+  return (images, seed, epoch) => {
+    const first = permutation(archives.length, seed, streamId(`archives of epoch ${epoch}`));
+    const draw = draws(seed, streamId(`images of archives of epoch ${epoch}`));
+    const coming = Array.from(first).flatMap((k) => archives[k]);
+    const waiting = coming.slice(0, WAITING);
+    return Uint32Array.from({ length: images }, (_, i) => {
+      const at = below(draw(i), waiting.length);
+      const image = waiting[at];
+      const next = coming[WAITING + i] ?? waiting.pop()!;
+      if (at < waiting.length) waiting[at] = next;
+      return image;
+    });
+  };
+}
+
+/** The order in which a split's images are best seen, where nothing else is asked for. */
+export const usualOrder = (images: Split["images"]): Order =>
+  images instanceof Uint8Array || !images.archives ? shuffled : byArchives(images.archives);
 
 /**
  * Images drawn with replacement so that every group is as likely, and within a group every image.

@@ -17,7 +17,7 @@ import type { Variable } from "../tensor/tensor.ts";
 import { WeightAverage } from "./average.ts";
 import type { Checkpoint, EpochRecord } from "./checkpoint.ts";
 import { type TrainOptions, type TrainResult, trainSettings } from "./options.ts";
-import { shuffled } from "./order.ts";
+import { usualOrder } from "./order.ts";
 import { predictions } from "./predictions.ts";
 import { type Arisen, placeOf, Watch } from "./nonfinite.ts";
 import { Predictor } from "./predict.ts";
@@ -142,7 +142,7 @@ class Loop {
 
   /** The order in which the epoch under way sees the images. */
   private order(): Uint32Array<ArrayBuffer> {
-    const { options: { train, seed, order = shuffled }, epoch } = this;
+    const { options: { train, seed, order = usualOrder(train.images) }, epoch } = this;
     return order(train.labels.length, seed, epoch);
   }
 
