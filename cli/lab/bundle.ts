@@ -37,28 +37,38 @@ const host: esbuild.Plugin = {
 };
 
 /** @throws Error where a chapter doesn't compile: it is a defect of the program, named with its line */
-export async function bundle(): Promise<Files> {
+export const bundle = (): Promise<Files> =>
+  bundleFolder(page, { entryPoints: ["main.ts", "style.css"], minify: true, plugins: [host] });
+
+/**
+ * A folder's programs as modules for a browser, each entry under its own name, with the folder's
+ * `index.html`. Shaders are imported as text.
+ * @throws Error where one doesn't compile
+ */
+export async function bundleFolder(
+  folder: string,
+  { plugins = [], ...options }: esbuild.BuildOptions,
+): Promise<Files> {
   try {
     const { outputFiles } = await esbuild.build({
-      absWorkingDir: page,
-      entryPoints: ["main.ts", "style.css"],
-      outdir: page,
+      ...options,
+      absWorkingDir: folder,
+      outdir: folder,
       write: false,
       bundle: true,
       splitting: true,
       format: "esm",
       target: "es2024",
-      minify: true,
       charset: "utf8",
       chunkNames: "parts/[name]-[hash]",
       loader: { ".wgsl": "text" },
       logLevel: "silent",
-      plugins: [packages, host],
+      plugins: [packages, ...plugins],
     });
-    const files = outputFiles.map(({ path, contents }) =>
-      [relative(page, path).replaceAll("\\", "/"), new Uint8Array(contents)] as const
+    const files = outputFiles!.map(({ path, contents }) =>
+      [relative(folder, path).replaceAll("\\", "/"), new Uint8Array(contents)] as const
     );
-    return new Map([["index.html", await Deno.readFile(join(page, "index.html"))], ...files]);
+    return new Map([["index.html", await Deno.readFile(join(folder, "index.html"))], ...files]);
   } finally {
     // Its process would keep this one alive.
     await esbuild.stop();

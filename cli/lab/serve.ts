@@ -16,14 +16,17 @@ export interface LabServer {
   stop(): Promise<void>;
 }
 
-/** @throws UserError (usage) where the port is taken */
-export function serve(port: number): LabServer {
+/**
+ * @param make bundles what is served
+ * @throws UserError (usage) where the port is taken
+ */
+export function serve(port: number, make: () => Promise<Files> = bundle): LabServer {
   let files: Promise<Files> | undefined;
   const answer = async ({ url }: Request): Promise<Response> => {
     const path = decodeURIComponent(new URL(url).pathname.slice(1)) || "index.html";
     if (path === "index.html") files = undefined;
     try {
-      return respond(path, await (files ??= bundle()));
+      return respond(path, await (files ??= make()));
     } catch (error) {
       return new Response(String(error), { status: 500 });
     }
