@@ -47,7 +47,7 @@ const flags = flagTable({
     type: "choice",
     choices: ["table", "csv", "json"],
     default: "table",
-    help: "how it is printed",
+    help: "how it is printed; json has the logits of all classes besides",
   },
 });
 type Args = Values<typeof flags>;
@@ -58,7 +58,8 @@ export const command = defineCommand({
   description:
     "For every image the likeliest class, the next one and their probabilities, and the ninth of the " +
     "image that has the largest share in the gradient of the predicted class. Images are prepared " +
-    "as the run did that the weights are from.",
+    "as the run did that the weights are from. A network of one's own, from here or elsewhere, is " +
+    "--model FILE.onnx; it needs no --weights.",
   flags,
   examples: [
     { args: "a.jpg b.jpg --weights runs/train-small-folder/model.safetensors", does: "two images" },
@@ -152,7 +153,10 @@ function shown(
     looks: rest.field,
     share: rest.share,
   }));
-  if (format === "json") return JSON.stringify(named, null, 2);
+  if (format === "json") {
+    const all = named.map((row, i) => ({ ...row, logits: [...found[i].logits] }));
+    return JSON.stringify(all, null, 2);
+  }
   if (format === "csv") {
     return encodeCsv(Object.keys(named[0]), named.map((row) => Object.values(row))).trimEnd();
   }

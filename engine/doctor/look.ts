@@ -20,6 +20,7 @@ export const FIELDS = ["top left", "top", "top right", "left", "middle", "right"
   .concat(["bottom left", "bottom", "bottom right"]);
 
 export interface Look {
+  readonly logits: Float32Array;
   /** The likeliest class and the next, with their softmax probabilities. */
   readonly predicted: number;
   readonly confidence: number;
@@ -64,6 +65,7 @@ function lookOf(logits: Float32Array, fields: Float32Array): Look {
   const probability = (k: number) => Math.exp(logits[k] - logits[order[0]]) / total;
   const largest = fields.indexOf(Math.max(...fields));
   return {
+    logits,
     predicted,
     confidence: probability(predicted),
     runnerUp,

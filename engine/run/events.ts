@@ -8,9 +8,9 @@
  * summary 5; Summary: value 1; Value: tag 1, simple_value 2).
  */
 
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { join } from "node:path";
 import { appendFile, fileExists, makeFolder, readBytes, writeFileAtomic } from "../io/files.ts";
-import { type Bytes, bytes, double, float, message, varint } from "../io/protobuf.ts";
 import { decodeRecords, encodeRecord } from "../io/tfrecord.ts";
 import type { EpochRecord } from "../train/checkpoint.ts";
 
@@ -38,20 +38,21 @@ export async function syncEvents(folder: string, records: readonly EpochRecord[]
   if (missing.length > 0) await appendFile(path, Uint8Array.from(missing.flatMap((r) => [...r])));
 }
 
-/** An event without its time, with which each begins. */
-const timed = (event: Bytes, seconds: number) =>
-  Uint8Array.from(message(double(1, seconds), event));
+/** An event, which is written here without its time, with the time at its beginning. */
+const timed = (event: Uint8Array, seconds: number) =>
+  new BinaryWriter().tag(1, WireType.Bit64).double(seconds).raw(event).finish();
 
-const TIME_BYTES = double(1, 0).length;
+const TIME_BYTES = timed(new Uint8Array(), 0).length;
 
-function isEvent(data: Uint8Array, event: Bytes): boolean {
+function isEvent(data: Uint8Array, event: Uint8Array): boolean {
   return data.length === TIME_BYTES + event.length &&
     event.every((byte, i) => byte === data[TIME_BYTES + i]);
 }
 
-const version = (): Bytes => bytes(3, "brain.Event:2");
+const version = (): Uint8Array =>
+  new BinaryWriter().tag(3, WireType.LengthDelimited).string("brain.Event:2").finish();
 
-function epochEvent({ epoch, lr, train, validation }: EpochRecord): Bytes {
+function epochEvent({ epoch, lr, train, validation }: EpochRecord): Uint8Array {
   const scalars: Record<string, number> = {
     ...Object.fromEntries(Object.entries(train).map(([name, value]) => [`train/${name}`, value])),
     "validation/loss": validation.loss,
@@ -59,8 +60,13 @@ function epochEvent({ epoch, lr, train, validation }: EpochRecord): Bytes {
     ...validation.worst_class !== undefined && { "validation/worst class": validation.worst_class },
     "learning rate": lr,
   };
-  const values = Object.entries(scalars).map(([tag, value]) =>
-    bytes(1, message(bytes(1, tag), float(2, value)))
-  );
-  return message(varint(2, epoch), bytes(5, message(...values)));
+  const event = new BinaryWriter().tag(2, WireType.Varint).int64(epoch);
+  const summary = event.tag(5, WireType.LengthDelimited).fork();
+  for (const [tag, value] of Object.entries(scalars)) {
+    summary.tag(1, WireType.LengthDelimited).fork()
+      .tag(1, WireType.LengthDelimited).string(tag)
+      .tag(2, WireType.Bit32).float(Math.fround(value))
+      .join();
+  }
+  return summary.join().finish();
 }
