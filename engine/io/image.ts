@@ -1,6 +1,7 @@
 /**
- * Image files as pixels, by libvips (the package `sharp`): JPEG, PNG, WebP, GIF and TIFF. What a
- * file is follows from its bytes and not from its name. Decoding runs on threads of its own, and
+ * Image files as pixels, by libvips (the package `sharp`): JPEG, PNG, WebP, GIF and TIFF. Usual JPEG
+ * files have a faster decoder (jpeg.ts), which enlarges chroma a little differently. What a file is
+ * follows from its bytes and not from its name. Decoding runs on threads of its own, or is short, and
  * what is larger than limits.ts allows is refused by its header.
  *
  * Images are upright: how a camera was held (EXIF's orientation) is followed, as all viewers do and
@@ -12,13 +13,11 @@ import { encode } from "fast-png";
 import sharp from "sharp";
 import { ExitCode, UserError } from "../errors.ts";
 import { type FilePart, readPart } from "./file_part.ts";
+import { decodePlainJpeg } from "./jpeg.ts";
 import { LIMITS } from "./limits.ts";
+import type { ImageSize, RgbImage } from "./rgb_image.ts";
 
-/** Height and width in pixels. */
-export interface ImageSize {
-  readonly height: number;
-  readonly width: number;
-}
+export type { ImageSize, RgbImage };
 
 /** What a file says of its image. */
 export interface ImageHeader {
@@ -28,11 +27,6 @@ export interface ImageHeader {
   readonly isTurned: boolean;
   /** Those in the file, of which the first is decoded. */
   readonly pictures: number;
-}
-
-/** An image of bytes (H, W, 3): red, green, blue. */
-export interface RgbImage extends ImageSize {
-  readonly data: Uint8Array<ArrayBuffer>;
 }
 
 /** An image of bytes (H, W, C): grey, grey and alpha, colour, colour and alpha. */
@@ -67,6 +61,8 @@ sharp.cache(false);
  * @throws UserError (data) that names the file: no image, truncated, corrupt, or too large
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbImage> {
+  const plain = await decodePlainJpeg(bytes);
+  if (plain) return plain;
   const image = await open(bytes, name);
   const { height, width, data } = await pixelsOf(image.removeAlpha(), name);
   return { height, width, data };
