@@ -438,6 +438,9 @@ export function introduce(
 
 export const percent = (share: number, digits = 2) => `${(100 * share).toFixed(digits)} %`;
 
+/** The share of an epoch's time that is told if images were waited for in it. */
+const WORTH_TELLING = 0.05;
+
 /** What goes on in a stage, as a progress bar that ends as a line: an epoch, a look at images. */
 export class StageBars {
   private bar: Progress | undefined;
@@ -469,8 +472,12 @@ export class StageBars {
   }
 
   /** Ends an epoch's line with what the validation says. */
-  epoch({ stage, seconds, validation: { accuracy, loss } }: EpochRecord): void {
-    this.bar?.finish({ ...this.metrics, "val loss": loss, "val acc": percent(accuracy, 1) });
+  epoch({ stage, seconds, waited = 0, validation: { accuracy, loss } }: EpochRecord): void {
+    this.bar?.finish({
+      ...this.metrics,
+      ...{ "val loss": loss, "val acc": percent(accuracy, 1) },
+      ...waited > WORTH_TELLING * seconds && { "waited for images": percent(waited / seconds, 0) },
+    });
     this.forecast?.took(stage, 1000 * seconds);
     this.bar = undefined;
   }

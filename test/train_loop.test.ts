@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import type { ImageSource, Split } from "../engine/data/dataset.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { fileExists } from "../engine/io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../engine/io/safetensors.ts";
@@ -67,6 +68,36 @@ Deno.test("the best epoch's weights are kept", () =>
     assert.equal(validation.total, tinyValidation.labels.length);
     predictor.destroy();
     runtime.destroy();
+  }));
+
+Deno.test("an epoch's record tells how long its images were waited for", () =>
+  inFolder(async (folder) => {
+    const bytes = tinySet.train.images as Uint8Array<ArrayBuffer>;
+    const each = bytes.length / tinySet.train.labels.length;
+    /** Images that take a while to come. */
+    const slow: ImageSource = {
+      read: async (indices) => {
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        const images = Array.from(indices, (i) => bytes.subarray(i * each, (i + 1) * each));
+        return Uint8Array.from(images.flatMap((image) => [...image]));
+      },
+      subset: () => slow,
+    };
+    const run = async (images: Split["images"], name: string) => {
+      const options = tinyOptions(join(folder, name));
+      await Deno.mkdir(join(folder, name));
+      const runtime = await freshRuntime();
+      const part = { ...tinySet.train, images };
+      const { history } = await train(runtime, tinyNet(7), { ...options, train: part });
+      runtime.destroy();
+      return history;
+    };
+    const [there, awaited] = [await run(bytes, "there"), await run(slow, "slow")];
+    const steps = Math.floor(tinySet.train.labels.length / 16);
+    for (const { waited, seconds } of awaited) {
+      assert.ok(waited! >= 0.05 * steps && waited! <= seconds, `${waited} of ${seconds} s`);
+    }
+    assert.deepEqual(awaited.map(withoutTime), there.map(withoutTime), "the same bits");
   }));
 
 Deno.test("stopped anywhere and resumed, a run gives the same bits", () =>

@@ -10,4 +10,5 @@ export const epochSchema = v.object({
   train: v.objectWithRest({ loss: finite, accuracy: fraction }, finite),
   validation: v.looseObject({ accuracy: fraction, loss: finite, correct: count, total: count }),
   seconds: v.pipe(finite, v.minValue(0)),
+  waited: v.optional(v.pipe(finite, v.minValue(0))),
 }) satisfies Schema<EpochRecord>;

@@ -19,6 +19,8 @@ export interface EpochRecord {
   readonly validation: Validation;
   /** Wall-clock time, without pauses between a stop and its resumption. */
   readonly seconds: number;
+  /** How much of it the next step's images were waited for, since the run was last taken up. */
+  readonly waited?: number;
 }
 
 export interface Position {

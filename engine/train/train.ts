@@ -72,6 +72,8 @@ class Loop {
   /** Seconds spent on this epoch before `begun`. */
   private spent = 0;
   private begun = 0;
+  /** Seconds of the epoch under way in which images were waited for. */
+  private waited = 0;
   private history: EpochRecord[] = [];
   private bestEpoch = 0;
   private best: StateDict = new Map();
@@ -122,7 +124,7 @@ class Loop {
       const begun = performance.now();
       const end = Math.min(this.done + ahead, steps);
       while (this.done < end) {
-        this.step.submit(await this.runs(order));
+        this.step.submit(await this.awaited(this.runs(order)));
         this.done++;
         this.average?.take(this.epoch * steps + this.done, options.epochs * steps);
       }
@@ -155,6 +157,14 @@ class Loop {
     return this.step.runs(images(done), epoch * steps + done, this.lr(), strength, next);
   }
 
+  /** What the next step is fed; the time that it takes to come is noted. */
+  private async awaited<T>(coming: Promise<T>): Promise<T> {
+    const begun = performance.now();
+    const there = await coming;
+    this.waited += (performance.now() - begun) / 1000;
+    return there;
+  }
+
   private async finishEpoch(means: Record<string, number>): Promise<void> {
     const { options } = this;
     const { signal, select = "accuracy" } = options;
@@ -169,6 +179,7 @@ class Loop {
       train: means,
       validation,
       seconds: this.seconds(),
+      waited: this.waited,
     };
     const best = this.history[this.bestEpoch - 1]?.validation;
     if (!best || isAverage || isBetter(validation, best, select)) {
@@ -179,6 +190,7 @@ class Loop {
     this.epoch++;
     this.done = 0;
     this.spent = 0;
+    this.waited = 0;
     this.begun = performance.now();
     await this.save();
     await options.onEpoch?.(record);

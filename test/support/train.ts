@@ -233,4 +233,6 @@ export const differs = (a: StateDict, b: StateDict): boolean =>
   [...a].some(([name, { data }]) => data.some((value, i) => value !== b.get(name)!.data[i]));
 
 /** A record but for the time that it took. */
-export const withoutTime = <T extends { seconds: unknown }>({ seconds: _, ...rest }: T) => rest;
+export const withoutTime = <T extends { seconds: unknown; waited?: unknown }>(
+  { seconds: _, waited: __, ...rest }: T,
+) => rest;
