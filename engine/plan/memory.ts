@@ -30,32 +30,60 @@ export function bytesTogether(lifetimes: readonly Lifetime[]): number {
   return lifetimes.reduce((sum, { bytes }) => sum + rounded(bytes), 0);
 }
 
-/** Places values in few bytes, greedily: the tightest free buffer, else a new one. */
+/** How many buffers are asked for a place. */
+const MAX_ASKED = 256;
+
+/** A buffer, and when it is in use: by values one after the other. */
+interface Block {
+  readonly size: number;
+  readonly spans: Lifetime[];
+}
+
+/**
+ * Places values in few bytes, greedily, the largest first: in the tightest buffer that is free for as
+ * long as the value lives, of equal ones in that which was given up first, else in a new one. (Pisarchyk
+ * and Lee, 2020, "Greedy by Size": no buffer has to hold more than the value that it was made for. Taken
+ * in the order of time, a large value would find the buffers of smaller ones and need its own.)
+ */
 export function placeValues(lifetimes: readonly Lifetime[]): Placement {
   const buffers = new Array<number>(lifetimes.length);
-  const sizes: number[] = [];
-  /** Buffers that hold nothing any more, by size, the first that was given up first. */
-  const free = new Map<number, number[]>();
-  const give = (index: number) => {
-    const alike = free.get(sizes[index]);
-    if (alike) alike.push(index);
-    else free.set(sizes[index], [index]);
-  };
-  const take = (bytes: number): number => {
-    const fitting = [...free].filter(([size, alike]) =>
-      alike.length > 0 && size >= bytes && size <= MAX_WASTE * bytes
-    );
-    if (fitting.length === 0) return sizes.push(bytes) - 1;
-    const [, tightest] = fitting.reduce((a, b) => (b[0] < a[0] ? b : a));
-    return tightest.shift()!;
-  };
-  const starts = [...lifetimes.keys()].sort((a, b) => lifetimes[a].from - lifetimes[b].from);
-  const ends = [...starts].sort((a, b) => lifetimes[a].to - lifetimes[b].to);
-  let ended = 0;
-  for (const k of starts) {
-    const { from, bytes } = lifetimes[k];
-    for (; lifetimes[ends[ended]].to < from; ended++) give(buffers[ends[ended]]);
-    buffers[k] = take(rounded(bytes));
+  const blocks: Block[] = [];
+  const bytesOf = (k: number) => rounded(lifetimes[k].bytes);
+  const order = [...lifetimes.keys()].sort((a, b) =>
+    bytesOf(b) - bytesOf(a) || lifetimes[a].from - lifetimes[b].from
+  );
+  for (const k of order) {
+    buffers[k] = tightest(blocks, lifetimes[k], bytesOf(k)) ??
+      blocks.push({ size: bytesOf(k), spans: [] }) - 1;
+    const { spans } = blocks[buffers[k]];
+    spans.splice(placeIn(spans, lifetimes[k]), 0, lifetimes[k]);
   }
-  return { buffers, sizes };
+  return { buffers, sizes: blocks.map(({ size }) => size) };
+}
+
+/** The number of the block for a value. @param blocks the largest first */
+function tightest(blocks: readonly Block[], value: Lifetime, bytes: number): number | undefined {
+  let found: number | undefined;
+  let given = Infinity;
+  const last = Math.max(0, blocks.length - MAX_ASKED);
+  for (let at = blocks.length - 1; at >= last; at--) {
+    const { size, spans } = blocks[at];
+    if (size > MAX_WASTE * bytes || (found !== undefined && size > blocks[found].size)) break;
+    const before = spans[placeIn(spans, value) - 1];
+    if (before && before.to >= value.from) continue;
+    const end = before?.to ?? -1;
+    if (end < given) [found, given] = [at, end];
+  }
+  return found;
+}
+
+/** How many of the spans, which don't overlap, begin before the value's life ends. */
+function placeIn(spans: readonly Lifetime[], { to }: Lifetime): number {
+  let [low, high] = [0, spans.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (spans[middle].from <= to) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
