@@ -15,7 +15,7 @@ import { FINISHED_BEFORE } from "../engine/run/stage.ts";
 import { type ClassifierEntry, createClassifier } from "../models/classifier.ts";
 import { classifierOrFile, isModelFile, isOnnx, modelFileName } from "./model_file.ts";
 import { classifiers } from "../models/registry.ts";
-import { exactFlag } from "./exact.ts";
+import { activationsFlag, exactFlag } from "./exact.ts";
 import { microBatchFlag } from "./parts.ts";
 import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
@@ -194,6 +194,7 @@ export const trainFlags = flagTable({
     help: "training images to use (default all)",
   },
   ...exactFlag,
+  ...activationsFlag,
   out: {
     type: "string",
     value: "DIR",

@@ -1,6 +1,7 @@
-/** How convolutions are computed, which decides the last bits of what a network gives and learns. */
+/** How exactly a network is computed, which decides the last bits of what it gives and learns. */
+
 import type { Gpu } from "../engine/gpu/adapter.ts";
-import { exact, type Target, targetFor } from "../engine/gpu/kernels/target.ts";
+import { exact, halved, type Target, targetFor } from "../engine/gpu/kernels/target.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 
@@ -11,11 +12,24 @@ export const exactFlag = flagTable({
   },
 });
 
+/** Of the commands that take steps. */
+export const activationsFlag = flagTable({
+  activations: {
+    type: "choice",
+    choices: ["f32", "f16"],
+    default: "f32",
+    help:
+      "as what activations wait for the gradients: f16 takes down to half of the memory and moves " +
+      "gradients by some 1e-4 of their size; all arithmetic stays in f32",
+  },
+});
+
 /** A runtime with the kernels that are asked for. @param target as the device wants it by default */
 export function openRuntime(
   gpu: Gpu,
-  args: Values<typeof exactFlag>,
+  args: Values<typeof exactFlag> & Partial<Values<typeof activationsFlag>>,
   target: Target = targetFor(gpu),
 ): Runtime {
-  return new Runtime(gpu, args.exact ? exact(target) : target);
+  const rounded = args.exact ? exact(target) : target;
+  return new Runtime(gpu, args.activations === "f16" ? halved(rounded) : rounded);
 }

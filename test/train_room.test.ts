@@ -3,7 +3,11 @@
 import assert from "node:assert/strict";
 import { checkConstraint, undiagnosed } from "../engine/doctor/penalty.ts";
 import { ExitCode, TooLarge, UserError } from "../engine/errors.ts";
+import { stageArgs } from "../cli/certify/steps.ts";
+import { openMadeUp } from "../cli/profile/stage.ts";
 import type { Gpu } from "../engine/gpu/adapter.ts";
+import { halved, PLAIN } from "../engine/gpu/kernels/target.ts";
+import { bytesInAll } from "../engine/plan/allocate.ts";
 import { createBuffer } from "../engine/plan/buffers.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import type { SamOptions } from "../engine/train/optimizers/sam.ts";
@@ -98,4 +102,24 @@ Deno.test("a batch that has no room is refused with the largest power of its hal
   assert.match(binding.message, /needs a buffer of .* and this adapter allows/);
   assert.match(binding.hint!, /--batch (24|12|6|3) has room$/);
   assert.throws(() => createBuffer({ ...gpu, limits } as Gpu, "x", 40_000), TooLarge);
+});
+
+Deno.test("where activations as halves have room, that is the first thing to do", async () => {
+  const { gpu } = await freshRuntime();
+  const { set, network } = await openMadeUp(
+    stageArgs("resnet34", "train", { batch: 16, width: 0.25 }),
+  );
+  const options = { ...rest, batch: 16 };
+  const bytes = [PLAIN, halved(PLAIN)].map((target) => {
+    const runtime = new Runtime(gpu, target);
+    return bytesInAll(TrainingStep.weigh(runtime, network, set, set.train, options));
+  });
+  assert.ok(bytes[1] < bytes[0]);
+  const runtime = new Runtime({ ...gpu, facts: { memory: bytes[1] } }, PLAIN);
+  assert.throws(
+    () => requireRoom(runtime, network, set, set.train, options),
+    ({ hint }: UserError) => /^--activations f16 has room; .*--batch 8 has room$/.test(hint!),
+  );
+  const halves = new Runtime({ ...gpu, facts: { memory: bytes[1] } }, halved(PLAIN));
+  requireRoom(halves, network, set, set.train, options);
 });

@@ -35,6 +35,7 @@ const ABOUT = [
   "classes",
   "target",
   "exact",
+  "activations",
 ];
 
 /** @param top kernels to show */

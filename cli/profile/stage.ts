@@ -20,7 +20,7 @@ import {
 } from "../../models/classifier.ts";
 import { batchFlag, buildModel, MAX_WEIGHT, modelFlags } from "../common.ts";
 import { termFlags } from "../constraint_flags.ts";
-import { exactFlag } from "../exact.ts";
+import { activationsFlag, exactFlag } from "../exact.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { needs } from "../framework/rules.ts";
 import { classifierOrFile } from "../model_file.ts";
@@ -45,6 +45,7 @@ export const stageFlags = flagTable({
   },
   ...batchFlag,
   ...exactFlag,
+  activations: { ...activationsFlag.activations, need: needs.otherThan("stage", "eval") },
   size: {
     type: "integer",
     min: 1,

@@ -13,7 +13,6 @@ import {
 import { FINDINGS, FINDINGS_FILE } from "../../engine/doctor/findings/findings.ts";
 import type { RunFolder } from "../../engine/run/run_folder.ts";
 import type { TrainProgress } from "../../engine/train/options.ts";
-import { Runtime } from "../../engine/plan/runtime.ts";
 import {
   adviseResume,
   kernelFlags,
@@ -28,6 +27,7 @@ import {
   trainFlags,
 } from "../common.ts";
 import { defineCommand } from "../framework/command.ts";
+import { openRuntime } from "../exact.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
 import { WIDTH, wrap } from "../framework/text.ts";
@@ -85,7 +85,7 @@ export const command = defineCommand({
     try {
       for (const [fault, seed] of casesOf(args)) {
         if (cases.some((of) => of.fault === fault.name && of.seed === seed)) continue;
-        const runtime = new Runtime(gpu);
+        const runtime = openRuntime(gpu, args);
         const { file, ...found } = await plantedCase(
           runtime,
           fault,

@@ -8,6 +8,7 @@
  *     pairs       a wanted value with its only reader        items -> items
  *     twins       two sums of one operand                    items -> items
  *     epilogues   a chain behind a kernel                    items -> items
+ *     halves      activations as f16, if asked for           items -> items
  *     updates     new values as soon as they can be          items -> items
  *     in place    new values right into their variables      items -> items
  *     bundles     small chains that may run at one time      items -> items
@@ -21,6 +22,7 @@ import { bundle } from "./bundles.ts";
 import type { Dispatch, Storage } from "./dispatch.ts";
 import { joinEpilogues } from "./epilogues.ts";
 import { storedNodes } from "./fuse.ts";
+import { keepAsHalves } from "./halves.ts";
 import { writeInPlace } from "./in_place.ts";
 import { sourceOf } from "./item.ts";
 import { itemsOf, stepsOf } from "./lower.ts";
@@ -54,7 +56,8 @@ export function schedule(
   const paired = joinPairs(separate);
   const joined = joinEpilogues(joinTwins(paired), wanted, target);
   const assigned = assign.map(([variable, value]) => [variable, graph.of(value)] as const);
-  const early = updateEarly(joined, assigned);
+  const held = target.halves ? keepAsHalves(joined, wanted) : joined;
+  const early = updateEarly(held, assigned);
   const { items, storageOf } = writeInPlace(early, assigned);
   const kept = new Set([...assign.map(([variable]) => variable), ...[...wanted].map(storageOf)]);
   const bundled = bundle(items, kept, target);

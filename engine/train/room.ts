@@ -5,10 +5,11 @@
 
 import type { DataSet, Split } from "../data/dataset.ts";
 import { ExitCode, OutOfMemory, TooLarge, UserError } from "../errors.ts";
+import { halved } from "../gpu/kernels/target.ts";
 import type { Module } from "../nn/module.ts";
 import { bytesInAll } from "../plan/allocate.ts";
 import { showBytes } from "../plan/buffers.ts";
-import type { Runtime } from "../plan/runtime.ts";
+import { Runtime } from "../plan/runtime.ts";
 import { type StepSize, stepSize } from "./parts.ts";
 import { type StepOptions, TrainingStep } from "./step.ts";
 
@@ -23,8 +24,8 @@ export function requireRoom(
   split: Split,
   options: RoomOptions,
 ): void {
-  const lacking = (size: StepSize) => {
-    const of = [runtime, network, set, split, { ...options, ...size }] as const;
+  const lacking = (size: StepSize, on = runtime) => {
+    const of = [on, network, set, split, { ...options, ...size }] as const;
     return whatLacks(runtime.gpu.facts.memory, ...of);
   };
   const size = stepSize(options, split.labels.length);
@@ -33,7 +34,7 @@ export function requireRoom(
   throw new UserError(
     `a step on ${inWords(size)} has no room: ${reason}`,
     ExitCode.usage,
-    adviceFor(size, (smaller) => lacking(smaller) === undefined),
+    adviceFor(runtime, size, (...other) => lacking(...other) === undefined),
   );
 }
 
@@ -55,26 +56,33 @@ export async function makeStep(
     if (!(error instanceof OutOfMemory && error.room)) throw error;
     const [runtime, network, set, split, options] = of;
     const { available } = error.room;
-    const hasRoom = (size: StepSize) =>
-      !whatLacks(available, runtime, network, set, split, { ...options, ...size });
-    const hint = adviceFor(stepSize(options, options.batch), hasRoom);
+    const hasRoom = (size: StepSize, on = runtime) =>
+      !whatLacks(available, on, network, set, split, { ...options, ...size });
+    const hint = adviceFor(runtime, stepSize(options, options.batch), hasRoom);
     throw new OutOfMemory(error.message, hint, error.room, { cause: error });
   }
 }
 
-/** The largest of a batch's halves that has room, as something to do: as a part of it, and alone. */
+/**
+ * What has room, as something to do: activations as halves, the largest of the batch's halves as a
+ * part of it, and alone.
+ */
 function adviceFor(
+  { gpu, target }: Runtime,
   { batch, microBatch }: Required<StepSize>,
-  hasRoom: (size: StepSize) => boolean,
+  hasRoom: (size: StepSize, on?: Runtime) => boolean,
 ): string {
+  const inHalves = !target.halves &&
+    hasRoom({ batch, microBatch }, new Runtime(gpu, halved(target)));
   const part = halvesOf(microBatch)
     .find((size) => size > 1 && batch % size === 0 && hasRoom({ batch, microBatch: size }));
   const smaller = halvesOf(microBatch).find((size) => hasRoom({ batch: size }));
-  if (smaller === undefined) return "use a smaller model, or smaller images (--size)";
-  const alone = `--batch ${smaller} has room`;
-  return part === undefined
-    ? alone
-    : `--micro-batch ${part} has room, with the same batch; ${alone}`;
+  const advice = [
+    inHalves && "--activations f16 has room",
+    part !== undefined && `--micro-batch ${part} has room, with the same batch`,
+    smaller !== undefined && `--batch ${smaller} has room`,
+  ].filter(Boolean);
+  return advice.join("; ") || "use a smaller model, or smaller images (--size)";
 }
 
 /** Half of it, half of that, and so on down to 1. */

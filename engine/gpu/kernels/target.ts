@@ -53,6 +53,8 @@ export interface Target {
    * Winograd's way, which saves these and moves more; infinite where they may not.
    */
   readonly moveCost: number;
+  /** Whether plans keep activations for their gradients as halves (f16); see plan/halves.ts. */
+  readonly halves?: boolean;
   /** The fastest variants that were measured on this adapter, by shape class; see variant.ts. */
   readonly tuning?: ReadonlyMap<string, string>;
 }
@@ -122,6 +124,11 @@ export function cpuTarget(lanes: number, gathers = false): Target {
 /** The target without Winograd's way: every sum is of the products that its formula names. */
 export function exact(target: Target): Target {
   return { ...target, moveCost: Infinity };
+}
+
+/** The target with activations kept as halves between the forward pass and their gradients. */
+export function halved(target: Target): Target {
+  return { ...target, halves: true };
 }
 
 /** The target that suits the device, or that is asked for by name. */
