@@ -32,8 +32,8 @@ export const cubic = (a = -0.75) => (place: number): Shares => {
   });
 };
 
-/** Shares in a matrix; the images of a classifier need some thousands. */
-const MOST_SHARES = 2 ** 26;
+/** Shares in a matrix: as many as 4,096 pixels have of 4,096. */
+const MOST_SHARES = 2 ** 24;
 
 /**
  * Resizes an axis, of which every new element is a sum of old ones; places beyond the image are

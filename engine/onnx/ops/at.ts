@@ -82,5 +82,12 @@ export function shortestDecimal(value: number): number {
   return nearest;
 }
 
-/** A negative axis counts from the end. */
-export const axisOf = (axis: number, rank: number): number => axis < 0 ? axis + rank : axis;
+/**
+ * A negative axis counts from the end.
+ * @throws UserError (weights) where there is no such axis
+ */
+export function axisOf(axis: number, rank: number): number {
+  const d = axis < 0 ? axis + rank : axis;
+  if (Number.isInteger(d) && d >= 0 && d < rank) return d;
+  throw new UserError(`takes axis ${axis} of ${rank}`, ExitCode.weights);
+}

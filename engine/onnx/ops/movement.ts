@@ -48,7 +48,8 @@ function reshapedTo(at: At, shape: readonly number[]): Value {
 
 function flatten(at: At): Value {
   const shape = shapeOf(at.x);
-  const axis = axisOf(at.int("axis", 1), shape.length);
+  const [given, rank] = [at.int("axis", 1), shape.length];
+  const axis = given === rank ? rank : axisOf(given, rank);
   return reshapedTo(at, [t.numel(shape.slice(0, axis)), t.numel(shape.slice(axis))]);
 }
 
@@ -92,7 +93,7 @@ function tile(at: At): Value {
 
 function concat(at: At): Value {
   const parts = at.inputs.map((_, i) => at.input(i));
-  return joined(parts, axisOf(at.int("axis", 1), shapeOf(parts[0]).length), at);
+  return joined(parts, axisOf(at.int("axis", 1), shapeOf(at.x).length), at);
 }
 
 function joined(parts: readonly Value[], axis: number, at: At): Value {
@@ -174,7 +175,7 @@ function gather(at: At): Value {
   const shape = shapeOf(at.x);
   const { values, shape: wanted } = at.known(1);
   const axis = axisOf(at.int("axis", 0), shape.length);
-  const places = values.map((index) => axisOf(index, shape[axis]));
+  const places = values.map((index) => index < 0 ? index + shape[axis] : index);
   if (wanted.length > 1) at.refuse("gathers by indices of several axes");
   if (!places.every((i) => i >= 0 && i < shape[axis])) at.refuse(`gathers beyond ${shape[axis]}`);
   if (isKnown(at.x)) {

@@ -48,10 +48,9 @@ function layerNormalization(at: At): Value {
   // Weights are of the last axes as ONNX means them; they are brought to how the value lies.
   const own = (i: number) => {
     const value = at.input(i);
-    const raised = reshaped(value, [
-      ...Array(shape.length - shapeOf(value).length).fill(1),
-      ...shapeOf(value),
-    ]);
+    const more = shape.length - shapeOf(value).length;
+    if (more < 0) at.refuse("has weights of more axes than what it normalises");
+    const raised = reshaped(value, [...Array(more).fill(1), ...shapeOf(value)]);
     return inOrder(raised, order);
   };
   const bias = at.has(2) ? own(2) : undefined;
@@ -76,6 +75,7 @@ function groupNormalization(at: At): Value {
 /** x / (bias + alpha / size sum of squares over channels nearby)^beta */
 function localResponse(at: At): Value {
   const size = at.int("size", 1);
+  if (size < 1) at.refuse(`is over ${size} channels`);
   const order = channelsLast(shapeOf(at.x).length);
   const options = {
     ...{ alpha: at.float("alpha", 1e-4), beta: at.float("beta", 0.75), k: at.float("bias", 1) },

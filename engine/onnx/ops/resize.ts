@@ -35,10 +35,13 @@ function sharesOf(at: At, old: number, now: number, scale: number): (i: number) 
   const isOld = at.node.op === "Upsample" || at.opset < 11;
   const transform = isOld ? "asymmetric" : at.text("coordinate_transformation_mode", "half_pixel");
   const place = sourceOf(transform, at);
-  const rounding = isOld ? "floor" : at.text("nearest_mode", "round_prefer_floor");
+  const named = isOld ? "floor" : at.text("nearest_mode", "round_prefer_floor");
+  const rounding = Object.hasOwn(ROUNDINGS, named)
+    ? ROUNDINGS[named]
+    : at.refuse(`takes the nearest pixel by ${named}`);
   const excludes = at.int("exclude_outside", 0) === 1;
   const taps = {
-    nearest: (x: number): Shares => [[ROUNDINGS[rounding](x), 1]],
+    nearest: (x: number): Shares => [[rounding(x), 1]],
     linear,
     cubic: cubic(at.float("cubic_coeff_a", -0.75)),
   }[at.text("mode", "nearest") as "nearest" | "linear" | "cubic"];

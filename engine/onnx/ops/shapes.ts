@@ -12,7 +12,8 @@ const MOST_KNOWN = 2 ** 20;
 /** Repeats what is one number; constants of more are not expanded by exporters. */
 export function filled({ values, isWhole }: Known, shape: readonly number[], at: At): Known {
   if (values.length !== 1) at.refuse("repeats a list of constants");
-  if (!(numel(shape) <= MOST_KNOWN)) at.refuse(`makes a constant of [${shape.join(", ")}]`);
+  const isShape = shape.every((extent) => Number.isInteger(extent) && extent >= 0);
+  if (!isShape || numel(shape) > MOST_KNOWN) at.refuse(`makes a constant of [${shape.join(", ")}]`);
   return known(Array(numel(shape)).fill(values[0]), shape, isWhole);
 }
 
