@@ -1,7 +1,7 @@
 /** Shows where the time of a step goes: by operation, by kernel and by layer. */
 
 import { namedTargets, type Target } from "../engine/gpu/kernels/target.ts";
-import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
+import { writeFileAtomic } from "../engine/io/files.ts";
 import { parameterCount } from "../engine/nn/state.ts";
 import { timesBy } from "../engine/profile/against.ts";
 import { traceOf } from "../engine/profile/trace.ts";
@@ -14,7 +14,8 @@ import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 import { wrap } from "./framework/text.ts";
 import { describeAgainst, readProfile } from "./profile/against.ts";
-import { profile, profiledSteps, shadersOf } from "./profile/profile.ts";
+import { dumpShaders } from "./profile/dump.ts";
+import { profile, profiledSteps } from "./profile/profile.ts";
 import { openMadeUp, openStage, stageFlags } from "./profile/stage.ts";
 import { describe } from "./profile/tables.ts";
 
@@ -63,7 +64,7 @@ const flags = flagTable({
   dumpWgsl: {
     type: "string",
     value: "DIR",
-    help: "write the expanded shaders there",
+    help: "write the shaders as they are run there, in the place of an earlier dump",
     writes: { what: "folder" },
   },
 });
@@ -133,12 +134,7 @@ export const command = defineCommand({
       const trace = traceOf(subject.plan.dispatches, found.steps);
       await writeFileAtomic(args.trace, JSON.stringify(trace));
     }
-    if (args.dumpWgsl !== undefined) {
-      await makeFolder(args.dumpWgsl);
-      for (const { name, text } of shadersOf(subject.plan)) {
-        await writeFileAtomic(`${args.dumpWgsl}/${name}`, text);
-      }
-    }
+    if (args.dumpWgsl !== undefined) await dumpShaders(args.dumpWgsl, subject.plan.dispatches);
     const written = [args.json, args.roofline, args.trace, args.dumpWgsl].filter(Boolean);
     if (written.length > 0) context.print(`\nwritten to ${written.join(", ")}`);
   },

@@ -183,6 +183,10 @@ Deno.test("the command and its files", () =>
   inFolder(async (folder) => {
     const [json, trace, wgsl, roof] = ["p.json", "t.json", "wgsl", "roof.svg"]
       .map((name) => join(folder, name));
+    await Deno.mkdir(wgsl);
+    for (const name of ["001-of-an-earlier-dump.wgsl", "notes.txt"]) {
+      await Deno.writeTextFile(join(wgsl, name), "");
+    }
     const output = await succeed(
       ...["profile", "--batch", "2", "--size", "16", "--channels", "1", "--steps", "1"],
       ...["--stage", "eval", "--top", "3", "--json", json, "--trace", trace, "--dump-wgsl", wgsl],
@@ -213,10 +217,13 @@ Deno.test("the command and its files", () =>
     assert.match(again, /with other settings: batch 2, now 1$/m);
     assert.match(again, /^ *[\d.]+ +[\d.]+ +[\d.]+ x +.* within the noise +features\.8$/m);
     const files = Array.from(Deno.readDirSync(wgsl), ({ name }) => name);
-    assert.equal(files.length, numbers.pipelines.count);
-    for (const file of files) {
+    assert.equal(files.length, 1 + numbers.pipelines.count);
+    assert.ok(!files.includes("001-of-an-earlier-dump.wgsl") && files.includes("notes.txt"));
+    for (const file of files.filter((name) => name !== "notes.txt")) {
       const text = await Deno.readTextFile(join(wgsl, file));
-      assert.match(text, /^\/\/ \S.*\n\n[^]*@compute/);
+      assert.match(text, /^\/\/ \S.*\n\/\/ shaders\/\w+\/\w+\.wgsl[^]*\n\n[^]*@compute/);
+      assert.match(text, /^\/\/ \d+ workgroups, /m);
+      assert.match(text, /^fn main.* \/\/ shaders\/\w+\/\w+\.wgsl:\d+$/m);
       assert.doesNotMatch(text, /@unroll|@registers/);
     }
     interface Event {

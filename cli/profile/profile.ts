@@ -1,6 +1,5 @@
 /** Profiles a step: runs it, and brings together what was measured. */
 
-import { expand } from "../../engine/gpu/expand.ts";
 import { render } from "../../engine/gpu/render.ts";
 import { better, measureRoofline, type Roofline } from "../../engine/gpu/roofline.ts";
 import type { MemoryUse } from "../../engine/plan/allocate.ts";
@@ -140,14 +139,4 @@ function pipelinesOf({ compileTimes }: Runtime, { dispatches }: Plan): Profile["
   const texts = [...new Set(dispatches.map(({ kernel }) => render(kernel)))];
   const ms = texts.reduce((sum, text) => sum + (compileTimes.get(text) ?? 0), 0);
   return { count: texts.length, ms };
-}
-
-/** The plan's shaders as the driver gets them, each with a file name of its own. */
-export function shadersOf({ dispatches }: Plan): { name: string; text: string }[] {
-  const kernels = new Map(dispatches.map(({ kernel }) => [render(kernel), kernel]));
-  return [...kernels].map(([text, { label }], k) => {
-    const title = label.replaceAll("->", "to").replace(/[^\w.]+/g, "-").slice(0, 80);
-    const number = String(k + 1).padStart(3, "0");
-    return { name: `${number}-${title}.wgsl`, text: `// ${label}\n\n${expand(text)}` };
-  });
 }

@@ -7,6 +7,7 @@ import { ExitCode, UserError } from "../errors.ts";
 import { type AdapterFacts, type AdapterName, computesOnCpu, nameOf } from "./adapter_name.ts";
 import { gpuError, lostError, messageOf } from "./gpu_errors.ts";
 import { guardDevice, nextTurn } from "./guard.ts";
+import type { KernelLog } from "./kernel_log.ts";
 import type { TargetName } from "./kernels/target.ts";
 
 export interface Gpu {
@@ -33,6 +34,8 @@ export interface Gpu {
   readonly target?: TargetName;
   /** What the machine tells of the adapter, where it tells anything. */
   readonly facts: AdapterFacts;
+  /** Who is told of kernels as they are made and run, if anybody. */
+  readonly log?: KernelLog;
   /**
    * Throws the first error that the device reported outside of a scope, or its loss. Call it
    * where results are read: errors arrive on a later turn of the event loop than their cause.
@@ -104,6 +107,8 @@ export interface GpuOptions {
   readonly facts?: (adapter: AdapterName, isCpu: boolean) => AdapterFacts;
   /** `Gpu.target` */
   readonly target?: TargetName;
+  /** `Gpu.log` */
+  readonly log?: KernelLog;
   /** `Gpu.tuning` of an adapter; without it rules choose the variants. */
   readonly tuning?: (
     adapter: AdapterName,
@@ -182,6 +187,7 @@ class OpenGpu implements Gpu {
   readonly limits: Readonly<Record<LimitName, number>>;
   readonly gathers: boolean;
   readonly target?: TargetName;
+  readonly log?: KernelLog;
   readonly subgroupSize: number;
   readonly failure: Promise<UserError>;
   #lost: UserError | undefined;
@@ -195,12 +201,13 @@ class OpenGpu implements Gpu {
     readonly isCpu: boolean,
     readonly facts: AdapterFacts,
     readonly tuning: ReadonlyMap<string, string>,
-    { gathers = false, target }: GpuOptions,
+    { gathers = false, target, log }: GpuOptions,
     readonly device: GPUDevice,
     readonly directives: string,
   ) {
     this.gathers = isCpu && gathers;
     this.target = target;
+    this.log = log;
     this.features = new Set(device.features);
     this.limits = readLimits(device.limits);
     const uniform = this.features.has("subgroups") && info.subgroupMinSize === info.subgroupMaxSize;

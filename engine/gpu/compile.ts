@@ -17,11 +17,14 @@ export async function compile(gpu: Gpu, kernel: Kernel): Promise<GPUComputePipel
   const code = directives + lines.map(({ text }) => text).join("\n") + "\n";
   let module: GPUShaderModule | undefined;
   try {
-    return await gpu.scoped(label, () => {
+    const begun = performance.now();
+    const pipeline = await gpu.scoped(label, () => {
       module = device.createShaderModule({ label, code });
       const compute = { module, entryPoint: "main" };
       return device.createComputePipeline({ label, layout: "auto", compute });
     });
+    gpu.log?.made(kernel, performance.now() - begun);
+    return pipeline;
   } catch (error) {
     const skipped = directives.split("\n").length - 1;
     throw (module && await shaderError(label, module, lines, skipped)) ?? error;

@@ -22,7 +22,7 @@ export interface Line {
   readonly place: string;
 }
 
-type Constants = ReadonlyMap<string, string>;
+export type Constants = ReadonlyMap<string, string>;
 
 const UNROLL = /^\s*\/\/ @unroll\s*$/;
 const REGISTERS = /^\s*\/\/ @registers\s*$/;
@@ -65,7 +65,7 @@ function stripComments(source: string, places?: readonly string[]): Line[] {
 }
 
 /** The initialisers of all module constants; only those that are used get evaluated. */
-function moduleConstants(lines: readonly Line[]): Constants {
+export function moduleConstants(lines: readonly Line[]): Constants {
   const constants = new Map<string, string>();
   for (const { text } of lines) {
     const match = /^const (\w+)(?:: \w+)? = ([^;]+);/.exec(text);
@@ -199,12 +199,12 @@ function enclosingBrace(lines: readonly Line[], at: number): number {
   return fail(lines[at], "@registers belongs inside a function");
 }
 
-function braces(text: string): number {
+export function braces(text: string): number {
   return text.split("{").length - text.split("}").length;
 }
 
 /** The value of a constant integer expression: the usual precedence, recursive descent. */
-function evaluate(expression: string, constants: Constants, line: Line): number {
+export function evaluate(expression: string, constants: Constants, line: Line): number {
   const tokens = expression.match(/\d+|\w+|\S/g) ?? [];
   let at = 0;
   const value = sum();

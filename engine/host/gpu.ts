@@ -5,7 +5,7 @@
  *
  * MODEL_DOCTOR_DEVICE names the device, where the program does not; MODEL_DOCTOR_TARGET=gpu or plain
  * takes the kernels for GPUs, or those for any device, whatever the adapter is; `adapter` lets it
- * decide, as does an unset variable.
+ * decide, as does an unset variable. MODEL_DOCTOR_DEBUG prints kernels: kernel_log.ts.
  */
 import { ExitCode, UserError } from "../errors.ts";
 import { type Gpu, type GpuOptions, requestGpu } from "../gpu/adapter.ts";
@@ -16,6 +16,7 @@ import { printable } from "../printable.ts";
 import { backendVariables } from "./backend.ts";
 import { CPU, requireFirst } from "./device.ts";
 import { type Diagnosis, loadingError, Unanswered, whyUnanswered } from "./drivers.ts";
+import { debugLevel, kernelLog } from "./kernel_log.ts";
 import { type HardwareGpu, hardwareGpus, isContainer } from "./hardware.ts";
 import { gathersQuickly, softwareVariables, thisProcessor } from "./processor.ts";
 import { adapterHint, driverChoice, thisSystem } from "./software.ts";
@@ -30,7 +31,7 @@ import { type VulkanDevice, vulkanDevices } from "./vulkan.ts";
  * @throws UserError (noAdapter) with what to install on the system at hand; Unanswered (noAdapter)
  * where there is a GPU whose driver does not answer, and none was named; OtherEnvironment (noAdapter)
  * where the device is to be had by another process; (gpu) where the adapter refuses a device; (usage)
- * where there is no such device, or MODEL_DOCTOR_TARGET names no kernels
+ * where there is no such device, or a variable has a value that means nothing
  */
 export async function openGpu(
   named: string | undefined = Deno.env.get("MODEL_DOCTOR_DEVICE"),
@@ -45,6 +46,7 @@ export async function openGpu(
       backend: Deno.env.get("DENO_WEBGPU_BACKEND"),
       gathers: gathersQuickly(thisProcessor()),
       target,
+      log: kernelLog(debugLevel(Deno.env.get("MODEL_DOCTOR_DEBUG"))),
     },
     tuning: tunedVariants,
     facts: ({ name }, isCpu) =>

@@ -114,6 +114,7 @@ export class Plan<Name extends string = string> {
       const { buffer, bytes } = this.outputs.get(output)!;
       encoder.copyBufferToBuffer(buffer, 0, to, byteOffset, bytes);
     }
+    this.gpu.log?.ran(this.dispatches);
     return encoder.finish();
   }
 
