@@ -24,12 +24,14 @@ export const activationsFlag = flagTable({
   },
 });
 
-/** A runtime with the kernels that are asked for. @param target as the device wants it by default */
-export function openRuntime(
-  gpu: Gpu,
-  args: Values<typeof exactFlag> & Partial<Values<typeof activationsFlag>>,
-  target: Target = targetFor(gpu),
-): Runtime {
+type Args = Values<typeof exactFlag> & Partial<Values<typeof activationsFlag>>;
+
+/** A target with the kernels that are asked for. */
+export function askedTarget(args: Args, target: Target): Target {
   const rounded = args.exact ? exact(target) : target;
-  return new Runtime(gpu, args.activations === "f16" ? halved(rounded) : rounded);
+  return args.activations === "f16" ? halved(rounded) : rounded;
 }
+
+/** A runtime with the kernels that are asked for. @param target as the device wants it by default */
+export const openRuntime = (gpu: Gpu, args: Args, target: Target = targetFor(gpu)): Runtime =>
+  new Runtime(gpu, askedTarget(args, target));

@@ -18,6 +18,7 @@ export const commands: Commands = {
   models: () => import("./models.ts"),
   "models describe": () => import("./models/describe.ts"),
   verify: () => import("./verify.ts"),
+  plan: () => import("./plan.ts"),
   tune: () => import("./tune.ts"),
   profile: () => import("./profile.ts"),
   bench: () => import("./bench.ts"),

@@ -26,7 +26,7 @@ Deno.test("a step weighs what its plan then occupies, and weighing makes nothing
   for (const penalty of [undefined, undiagnosed(network, tinySet.classes.length, constraint)]) {
     const options = { ...rest, batch: 12, penalty };
     const { counts, restore } = await countBuffers();
-    const weighed = TrainingStep.weigh(runtime, network, tinySet, tinySet.train, options);
+    const weighed = TrainingStep.draft(runtime, network, tinySet, tinySet.train, options).memory;
     restore();
     assert.equal(counts.made, 0);
     if (penalty) continue;
@@ -41,10 +41,10 @@ Deno.test("a batch that has no room is refused with the largest power of its hal
   const network = tinyNet(0);
   const penalty = undiagnosed(network, tinySet.classes.length, constraint);
   const weigh = (batch: number, of?: typeof penalty) => {
-    const { values, textures, inputs, variables } = TrainingStep.weigh(
+    const { values, textures, inputs, variables } = TrainingStep.draft(
       ...[new Runtime(gpu, target), network, tinySet, tinySet.train] as const,
       { ...rest, batch, penalty: of },
-    );
+    ).memory;
     return values.bytes + textures.bytes + inputs + variables;
   };
   const check = (
@@ -112,7 +112,7 @@ Deno.test("where activations as halves have room, that is the first thing to do"
   const options = { ...rest, batch: 16 };
   const bytes = [PLAIN, halved(PLAIN)].map((target) => {
     const runtime = new Runtime(gpu, target);
-    return bytesInAll(TrainingStep.weigh(runtime, network, set, set.train, options));
+    return bytesInAll(TrainingStep.draft(runtime, network, set, set.train, options).memory);
   });
   assert.ok(bytes[1] < bytes[0]);
   const runtime = new Runtime({ ...gpu, facts: { memory: bytes[1] } }, PLAIN);

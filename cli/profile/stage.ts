@@ -7,12 +7,13 @@ import { constraintPenalty } from "../../engine/doctor/penalty.ts";
 import { type Module, run } from "../../engine/nn/module.ts";
 import { observe } from "../../engine/nn/observe.ts";
 import type { Feed, Plan } from "../../engine/plan/plan.ts";
+import type { Site } from "../../engine/plan/resources.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
 import type { Option } from "../../engine/options.ts";
 import { Input, Variable } from "../../engine/tensor/tensor.ts";
 import { RowCollector } from "../../engine/train/collect.ts";
 import type { Penalty } from "../../engine/train/loss.ts";
-import { TrainingStep } from "../../engine/train/step.ts";
+import { type StepDraft, TrainingStep } from "../../engine/train/step.ts";
 import {
   type ClassifierEntry,
   type ClassifierOptions,
@@ -25,8 +26,8 @@ import { flagTable, type Values } from "../framework/flags.ts";
 import { needs } from "../framework/rules.ts";
 import { classifierOrFile } from "../model_file.ts";
 
-const stages = ["train", "treat", "eval"] as const;
-export type Stage = typeof stages[number];
+export const STAGES = ["train", "treat", "eval"] as const;
+export type Stage = typeof STAGES[number];
 
 const ofTreat = needs.oneOf("stage", "treat");
 
@@ -39,7 +40,7 @@ export const stageFlags = flagTable({
   ...modelFlags,
   stage: {
     type: "choice",
-    choices: stages,
+    choices: STAGES,
     default: "train",
     help: "a training step, one with the constraint, or the evaluation of a batch",
   },
@@ -146,6 +147,32 @@ export function syntheticData({ size, channels, classes, batch }: ImageOptions):
   };
 }
 
+const scoresOf = (network: Module) => ({ images }: Batches) =>
+  run(network, images, { training: false }).output;
+
+const stepOptions = (stage: Stage, network: Module, set: DataSet, constraint: Constraint) => ({
+  ...{ batch: set.train.labels.length, seed: 0, momentum: 0.9, weightDecay: 5e-4 },
+  penalty: stage === "treat" ? madeUpPenalty(network, set, constraint) : undefined,
+});
+
+/** A step before it is made, on any device or none. Throws as `draft` and `constraintPenalty` do. */
+export function draftStage(
+  stage: Stage,
+  site: Site,
+  network: Module,
+  set: DataSet,
+  constraint: Constraint,
+): StepDraft {
+  if (stage === "eval") {
+    const batch = set.test.labels.length;
+    return { ...RowCollector.draft(site, set, set.test, batch, scoresOf(network)), ...ONE_RUN };
+  }
+  const options = stepOptions(stage, network, set, constraint);
+  return TrainingStep.draft(site, network, set, set.train, options);
+}
+
+const ONE_RUN = { runs: [1], state: [] };
+
 /** @throws UserError (usage, method) where the constraint can't be had; see `constraintPenalty` */
 export async function openStage(
   stage: Stage,
@@ -157,22 +184,15 @@ export async function openStage(
   const batch = set.train.labels.length;
   const modules = [...network.namedModules()].map(([name]) => name);
   if (stage === "eval") {
-    const logits = ({ images }: Batches) => run(network, images, { training: false }).output;
-    const rows = await RowCollector.make(runtime, set, set.test, batch, logits);
+    const rows = await RowCollector.make(runtime, set, set.test, batch, scoresOf(network));
     return {
       ...{ plan: rows.plan, modules },
       feeds: (step) => rows.feeds(0, step),
       read: () => rows.plan.read("rows").then(([scores]) => scores),
     };
   }
-  const penalty = stage === "treat" ? madeUpPenalty(network, set, constraint) : undefined;
-  const step = await TrainingStep.make(runtime, network, set, set.train, {
-    batch,
-    seed: 0,
-    momentum: 0.9,
-    weightDecay: 5e-4,
-    penalty,
-  });
+  const options = stepOptions(stage, network, set, constraint);
+  const step = await TrainingStep.make(runtime, network, set, set.train, options);
   const indices = Uint32Array.from({ length: batch }, (_, i) => i);
   // At a learning rate of 0 the same work is done, and nothing diverges.
   return {

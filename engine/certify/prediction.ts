@@ -21,11 +21,15 @@ export interface Machine extends Roofline {
  */
 export const CONVOLUTION_SHARE = 0.58;
 
-/** A dispatch, or several copies: what it does, and how long it took. */
-interface Timed extends Work {
+/** A dispatch, or several copies: what it does. */
+interface Kernel extends Work {
   readonly calls: number;
   /** The operation's name. */
   readonly operation: string;
+}
+
+/** And how long it took. */
+interface Timed extends Kernel {
   readonly ms: number;
 }
 
@@ -48,10 +52,14 @@ export function predictedShares(kernels: readonly Timed[], machine: Machine): Sh
   }).sort((a, b) => b.predictedMs - a.predictedMs);
 }
 
+/** Milliseconds of kernels one after the other. */
+export const predictedTime = (kernels: readonly Kernel[], machine: Machine): number =>
+  kernels.reduce((sum, kernel) => sum + predict(kernel, machine).ms, 0);
+
 export const predictedMs = (shares: readonly Pick<Share, "predictedMs">[]): number =>
   shares.reduce((sum, { predictedMs }) => sum + predictedMs, 0);
 
-function predict({ operation, calls, ...work }: Timed, machine: Machine) {
+function predict({ operation, calls, ...work }: Kernel, machine: Machine) {
   const isConvolution = operation.startsWith("conv2d");
   const reached = isConvolution ? CONVOLUTION_SHARE * machine.gflops : machine.gflops;
   const { ms } = leastTime({ ...machine, gflops: reached }, work);

@@ -7,6 +7,7 @@
 
 import { batchKernel, type BatchShape } from "../gpu/kernels/batch.ts";
 import type { Feed } from "../plan/plan.ts";
+import type { Site } from "../plan/resources.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { takeRows } from "../tensor/indexing.ts";
 import { div, sub } from "../tensor/pointwise.ts";
@@ -82,7 +83,7 @@ export class Batches {
   /** What of this lies on the device beside the plans. */
   private readonly variables: Variable[] = [];
 
-  constructor(runtime: Runtime, set: DataSet, split: Split, options: BatchOptions) {
+  constructor(site: Site, set: DataSet, split: Split, options: BatchOptions) {
     const { batch, key, augmentation = NO_AUGMENTATION } = options;
     const { height, width, channels } = set;
     const from = storedSize(set);
@@ -104,7 +105,7 @@ export class Batches {
       rows?: Uint32Array,
     ) => {
       const imageBytes = from.height * from.width * channels;
-      const store = new Store(runtime, source, imageBytes, batch, label, rows);
+      const store = new Store(site, source, imageBytes, batch, label, rows);
       this.stores.push(store);
       if (store.bytes instanceof Variable) keep(store.bytes);
       const reversed = channels > 1 && set.colour === "bgr" ? { reversed: true } : {};
@@ -143,7 +144,7 @@ export class Batches {
 }
 
 /** What of a split may lie on the device, which has to hold the network too. */
-const RESIDENT_BYTES = 2 ** 30;
+export const RESIDENT_BYTES = 2 ** 30;
 
 /** The bytes of a split's images: a variable on the device, or an input of one batch's bytes. */
 class Store {
@@ -154,14 +155,14 @@ class Store {
 
   /** @param rows for each of the split's images the row in `source`, where that is another */
   constructor(
-    runtime: Runtime,
+    site: Site,
     private readonly source: Split["images"],
     private readonly imageBytes: number,
     batch: number,
     label: string,
     private readonly rows?: Uint32Array,
   ) {
-    const most = Math.min(RESIDENT_BYTES, runtime.gpu.limits.maxStorageBufferBindingSize);
+    const most = Math.min(RESIDENT_BYTES, site.gpu.limits.maxStorageBufferBindingSize);
     this.places = new Input(`places of ${label}`, [batch], "u32");
     this.bytes = source instanceof Uint8Array && source.length <= most
       ? new Variable(label, [Math.ceil(source.length / 4)], asWords(source))

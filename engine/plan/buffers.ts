@@ -2,6 +2,7 @@
 
 import { ExitCode, TooLarge } from "../errors.ts";
 import type { Gpu } from "../gpu/adapter.ts";
+import type { Site } from "./resources.ts";
 import type { DType, HostArray } from "../tensor/tensor.ts";
 
 const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
@@ -11,7 +12,7 @@ const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.
  * @throws TooLarge (gpu) naming `label` where the device can't bind a buffer of so many bytes
  */
 export function requireBindable(
-  { limits }: Gpu,
+  { limits }: Site["gpu"],
   label: string,
   bytes: number,
   hint = "use a smaller --batch or --limit",

@@ -12,11 +12,13 @@ import {
   type HostArray,
   Input,
   type Tensor,
+  type Variable,
 } from "../tensor/tensor.ts";
 import { allocate, layOut, type MemoryUse, together } from "./allocate.ts";
 import { type Readable, readBuffers, requireBindable } from "./buffers.ts";
 import { type Command, prepare, recordDispatch } from "./record.ts";
-import type { Resources } from "./resources.ts";
+import type { Dispatch, Storage } from "./dispatch.ts";
+import type { Resources, Site } from "./resources.ts";
 import { schedule } from "./schedule.ts";
 import { recordCopy } from "./textures.ts";
 
@@ -151,20 +153,39 @@ export function trace<Name extends string>(
   return { dispatches, kept, named, storageOf };
 }
 
+/** Plans that are there at one time, before any of them is made. */
+export interface Draft {
+  /** Each has memory of its own, but variables are all plans'. */
+  readonly memory: MemoryUse;
+  readonly variables: readonly Variable[];
+  /** Of each plan. */
+  readonly plans: readonly {
+    readonly dispatches: readonly Dispatch[];
+    /** What is copied to textures. */
+    readonly copies: readonly { readonly storage: Storage }[];
+  }[];
+}
+
 /**
- * What plans would occupy that are there at one time; nothing is compiled or made. Each has memory of
- * its own, but variables are all plans'.
+ * What plans would do and occupy; nothing is compiled or made.
  * @throws TooLarge (gpu) that names a value the device has no buffer for
  */
-export function weigh({ gpu, target }: Resources, specs: readonly PlanSpec[]): MemoryUse {
-  const layouts = specs.map((spec) => {
+export function draft({ gpu, target }: Site, specs: readonly PlanSpec[]): Draft {
+  const drafted = specs.map((spec) => {
     const { dispatches, kept } = trace(spec, target);
-    return layOut(dispatches, kept);
+    return { dispatches, layout: layOut(dispatches, kept) };
   });
+  const layouts = drafted.map(({ layout }) => layout);
   for (const { label, bytes } of layouts.flatMap(({ buffers }) => buffers)) {
     requireBindable(gpu, label, bytes);
   }
-  return together(layouts);
+  return {
+    memory: together(layouts),
+    variables: [...new Set(layouts.flatMap(({ variables }) => variables))],
+    plans: drafted.map(({ dispatches, layout: { textures: { copies } } }) => ({
+      ...{ dispatches, copies },
+    })),
+  };
 }
 
 function scalar(value: number, dtype: DType): HostArray {

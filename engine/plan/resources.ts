@@ -5,9 +5,14 @@ import type { Kernel } from "../gpu/kernel.ts";
 import type { Target } from "../gpu/kernels/target.ts";
 import type { Variable } from "../tensor/tensor.ts";
 
-export interface Resources {
-  readonly gpu: Gpu;
+/** What a plan can be drafted for, where nothing is made: a device's limits, and its kernels. */
+export interface Site {
+  readonly gpu: { readonly limits: Pick<Gpu["limits"], "maxStorageBufferBindingSize"> };
   readonly target: Target;
+}
+
+export interface Resources extends Site {
+  readonly gpu: Gpu;
   /**
    * The variable's memory, made where there is none yet.
    * @throws TooLarge (gpu) where there is no room for it

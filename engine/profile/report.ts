@@ -7,11 +7,12 @@ import { leastTime, type Roofline, type Work } from "../gpu/roofline.ts";
 import type { Span } from "../gpu/timestamps.ts";
 import { median } from "../averages.ts";
 import { bytesOf } from "../plan/allocate.ts";
+import type { Dispatch, Storage } from "../plan/dispatch.ts";
 import { type TimedDispatch, type TimedStep } from "./profiler.ts";
 import type { Command } from "../plan/record.ts";
 
-/** What one dispatch, or the copies before it, took and did. */
-export interface Entry extends Work {
+/** What one dispatch does, or the copies before it. */
+export interface Task extends Work {
   /** 1, or the number of copies. */
   readonly calls: number;
   /** The kernel's label. */
@@ -21,6 +22,9 @@ export interface Entry extends Work {
   readonly layer: string;
   /** 0 forward, 1 gradient, 2 gradient of a gradient. */
   readonly order: number;
+}
+
+export interface Entry extends Task {
   /** Milliseconds, the median over the steps. */
   readonly ms: number;
 }
@@ -56,27 +60,29 @@ export function entriesOf(
   steps: readonly TimedStep[],
 ): Entry[] {
   return dispatches.flatMap(({ kernel, node, copies }, at) => {
-    const { layer, order } = node.origin;
     const msOf = (part: (timed: TimedDispatch) => Span) =>
       median(steps.map((step) => part(step.dispatches[at])).map(({ begin, end }) => end - begin));
-    const { flops, bytes, label } = kernel;
-    const operation = node.operation.kind === "kernels" || node.operation.kind === "reduce"
-      ? node.operation.name
-      : "pointwise";
-    const ms = msOf((timed) => timed.kernel);
-    const own = { calls: 1, kernel: label, operation, layer, order, flops, bytes, ms };
+    const own = { ...taskOf({ kernel, node }), ms: msOf((timed) => timed.kernel) };
     if (copies.length === 0) return [own];
-    const copied = copies.reduce((sum, { storage }) => sum + 2 * bytesOf(storage), 0);
-    const all = {
-      calls: copies.length,
-      kernel: COPIES,
-      operation: COPIES,
-      flops: 0,
-      bytes: copied,
-    };
-    return [{ ...own, ...all, ms: msOf((timed) => timed.copies!) }, own];
+    return [{ ...own, ...copiesTask(copies), ms: msOf((timed) => timed.copies!) }, own];
   });
 }
+
+/** What a dispatch does. */
+export function taskOf({ kernel, node }: Pick<Dispatch, "kernel" | "node">): Task {
+  const { layer, order } = node.origin;
+  const { flops, bytes, label } = kernel;
+  const operation = node.operation.kind === "kernels" || node.operation.kind === "reduce"
+    ? node.operation.name
+    : "pointwise";
+  return { calls: 1, kernel: label, operation, layer, order, flops, bytes };
+}
+
+/** What copies to textures do, together. */
+export const copiesTask = (copies: readonly { readonly storage: Storage }[]) => ({
+  ...{ calls: copies.length, kernel: COPIES, operation: COPIES, flops: 0 },
+  bytes: copies.reduce((sum, { storage }) => sum + 2 * bytesOf(storage), 0),
+});
 
 /**
  * Sums by a name, the slowest first.

@@ -4,7 +4,8 @@ import { Batches } from "../data/batch.ts";
 import type { DataSet, Split } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/adapter.ts";
 import { readBuffers } from "../plan/buffers.ts";
-import type { Feed, Plan, PlanSpec } from "../plan/plan.ts";
+import { type Draft, draft, type Feed, type Plan, type PlanSpec } from "../plan/plan.ts";
+import type { Site } from "../plan/resources.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { inLayer } from "../tensor/origin.ts";
 import { Input, type Tensor } from "../tensor/tensor.ts";
@@ -14,6 +15,9 @@ import type { Observer } from "./observer.ts";
 /** Batches between two turns of the event loop. */
 const TURN_EVERY = 16;
 const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+/** From a batch's images and labels the rows [B, width] to be collected. */
+type Rows = (batches: Batches, key: Tensor) => Tensor;
 
 export class RowCollector {
   private constructor(
@@ -27,24 +31,19 @@ export class RowCollector {
     private readonly width: number,
   ) {}
 
-  /**
-   * @param build from a batch's images and labels the rows [B, width] to be collected
-   */
+  /** What a look at a batch would do and occupy; nothing is made. Throws as `draft` does. */
+  static draft(site: Site, set: DataSet, split: Split, batch: number, build: Rows): Draft {
+    return draft(site, [traceRows(site, set, split, batch, build).spec]);
+  }
+
   static async make(
     runtime: Runtime,
     set: DataSet,
     split: Split,
     batch: number,
-    build: (batches: Batches, key: Tensor) => Tensor,
+    build: Rows,
   ): Promise<RowCollector> {
-    const size = Math.min(batch, split.labels.length);
-    const key = new Input("key", [2], "u32");
-    const batches = inLayer(
-      "(batch)",
-      () => new Batches(runtime, set, split, { batch: size, key }),
-    );
-    const rows = build(batches, key);
-    const spec = { purpose: `a look at ${size} images`, outputs: { rows } };
+    const { size, key, batches, rows, spec } = traceRows(runtime, set, split, batch, build);
     const plan = await runtime.plan(spec);
     return new RowCollector(
       ...[runtime, spec, plan, batches, key] as const,
@@ -160,4 +159,13 @@ class RowBuffers {
   destroy(): void {
     for (const buffer of this.buffers) buffer.destroy();
   }
+}
+
+function traceRows(site: Site, set: DataSet, split: Split, batch: number, build: Rows) {
+  const size = Math.min(batch, split.labels.length);
+  const key = new Input("key", [2], "u32");
+  const batches = inLayer("(batch)", () => new Batches(site, set, split, { batch: size, key }));
+  const rows = build(batches, key);
+  const spec = { purpose: `a look at ${size} images`, outputs: { rows } };
+  return { size, key, batches, rows, spec };
 }

@@ -103,7 +103,7 @@ function whatLacks(
   const rest = { seed: 0, momentum: 0.9, weightDecay: 1e-4 };
   try {
     const of = [runtime, network, set, split, { ...rest, ...options }] as const;
-    const bytes = bytesInAll(TrainingStep.weigh(...of));
+    const bytes = bytesInAll(TrainingStep.draft(...of).memory);
     return bytes > (free ?? Infinity)
       ? `it takes ${showBytes(bytes)} of memory, and ${showBytes(free!)} are free`
       : undefined;

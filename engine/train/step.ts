@@ -8,8 +8,8 @@
 import { Batches } from "../data/batch.ts";
 import type { DataSet, Split } from "../data/dataset.ts";
 import type { Module } from "../nn/module.ts";
-import type { MemoryUse } from "../plan/allocate.ts";
-import { type Feed, type Plan, type PlanSpec, weigh } from "../plan/plan.ts";
+import { type Draft, draft, type Feed, type Plan, type PlanSpec } from "../plan/plan.ts";
+import type { Site } from "../plan/resources.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { gradOrZeros } from "../tensor/autograd.ts";
 import { argmax } from "../tensor/indexing.ts";
@@ -58,6 +58,14 @@ export interface PassRun {
   readonly feeds: readonly Feed[];
 }
 
+/** A step before it is made. */
+export interface StepDraft extends Draft {
+  /** How often each plan runs in a step. */
+  readonly runs: readonly number[];
+  /** What training remembers from step to step beside the network. */
+  readonly state: readonly Variable[];
+}
+
 export class TrainingStep {
   private constructor(
     private readonly runtime: Runtime,
@@ -98,20 +106,25 @@ export class TrainingStep {
     );
   }
 
-  /** What a step would occupy of the device's memory; nothing is made. Throws as `weigh` does. */
-  static weigh(
-    runtime: Runtime,
+  /** What a step would do and occupy; nothing is made. Throws as `draft` does. */
+  static draft(
+    site: Site,
     network: Module,
     set: DataSet,
     split: Split,
     options: StepOptions,
-  ): MemoryUse {
-    const { passes } = TrainingStep.trace(runtime, network, set, split, options);
-    return weigh(runtime, passes);
+  ): StepDraft {
+    const { passes, size, state, sums } = TrainingStep.trace(site, network, set, split, options);
+    const parts = Math.ceil(size.batch / size.microBatch);
+    return {
+      ...draft(site, passes),
+      runs: passes.map(({ perPart }) => perPart ? parts : 1),
+      state: [...state.values(), ...sums],
+    };
   }
 
   private static trace(
-    runtime: Runtime,
+    site: Site,
     network: Module,
     set: DataSet,
     split: Split,
@@ -130,7 +143,7 @@ export class TrainingStep {
     const { augmentation } = set;
     const [batches, shown] = inLayer("(batch)", (): [Batches, Batch] => {
       const { key } = inputs;
-      const own = new Batches(runtime, set, split, { batch: microBatch, augmentation, key });
+      const own = new Batches(site, set, split, { batch: microBatch, augmentation, key });
       const { images, labels, background, indices } = own;
       const plain = { images, labels, background, indices, share };
       return [own, transform?.(plain, inputs.key) ?? plain];

@@ -136,7 +136,7 @@ export function gpuKind({ vendor, architecture, name }: Looks): GpuKind {
 
 /** Of their peaks, what kernels come to: of operations, and of bytes. */
 const OPERATIONS_SHARE = 2 / 3;
-const BYTES_SHARE = 4 / 5;
+export const BYTES_SHARE = 4 / 5;
 
 /** What it costs to write a value and to read it again, in multiply-adds. */
 export function moveCost({ teraflops, terabytes }: GpuKind): number {
