@@ -77,6 +77,17 @@ Deno.test("in training it has batch statistics and dropout, whatever it was expo
   );
 });
 
+Deno.test("the convolutions that an export folded batch normalisation into are named", async () => {
+  const [old, now] = ["stem.weight", "onnx::Conv_1"];
+  const { [old]: weight, ...tensors } = smallTensors;
+  const nodes = smallModel.nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map((name) => name === old ? now : name),
+  }));
+  const of = await network(changed({ nodes, tensors: { ...tensors, [now]: weight } }));
+  assert.match(of.notes().join("\n"), /into 1 convolution by the export \(stem/);
+});
+
 Deno.test("images keep their channels last from end to end: nothing is permuted for them", async () => {
   const { output } = run(await network(), new Input("images", [4, 32, 32, 3]), { training: true });
   assert.ok(ancestors(output).every(({ operation }) => operation.name !== "permute"));

@@ -93,7 +93,7 @@ export class OnnxNetwork extends Module {
   }
 
   override notes(): string[] {
-    return notesOf(this.model);
+    return notesOf(this.model, (node) => this.layers.get(node)?.[0] ?? node.name);
   }
 
   /** Tensors that lie beside the model's file stay beside it, in a folder of their own. */

@@ -1,13 +1,20 @@
 /** What a graph does not say, or what its export took from it: told before anything is trained. */
 
+import { printable } from "../printable.ts";
 import { ending } from "./ending.ts";
-import type { OnnxModel } from "./model.ts";
+import type { OnnxModel, OnnxNode } from "./model.ts";
 import { rolesOf } from "./roles.ts";
 
 const several = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`;
 
+/** The first of many nodes, by the names of their layers. */
+function first(nodes: readonly OnnxNode[], nameOf: (node: OnnxNode) => string): string {
+  const names = nodes.slice(0, 3).map((node) => printable(nameOf(node))).join(", ");
+  return nodes.length > 3 ? `${names} and ${nodes.length - 3} more` : names;
+}
+
 /** A line for each thing that a user should know. */
-export function notesOf(model: OnnxModel): string[] {
+export function notesOf(model: OnnxModel, nameOf: (node: OnnxNode) => string): string[] {
   const { nodes, producer, opset, path, tensors } = model;
   const of = (op: string) => nodes.filter((node) => node.op === op);
   const written = producer === "" ? "" : ` written by ${producer},`;
@@ -23,8 +30,11 @@ export function notesOf(model: OnnxModel): string[] {
   );
   if (folded.length > 0) {
     notes.push(
-      `${several(folded.length, "convolution")} had a batch normalisation folded into it by the ` +
-        "export, and is trained without; export with training=TrainingMode.PRESERVE to keep it",
+      `batch normalisation was folded into ${
+        several(folded.length, "convolution")
+      } by the export ` +
+        `(${first(folded, nameOf)}), which train without it; export with ` +
+        "training=TrainingMode.PRESERVE to keep it",
     );
   }
   const shared = of("Identity").filter(({ inputs }) => tensors.has(inputs[0]));

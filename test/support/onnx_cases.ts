@@ -126,6 +126,29 @@ export const cases: Readonly<Record<string, TestModel>> = {
     w: floats([3, 4, 3, 2], 1),
     b: floats([4], 2),
   }),
+  "ConvTranspose SAME_UPPER": one("ConvTranspose", { auto_pad: "SAME_UPPER", strides: [2, 3] }, {
+    w: floats([3, 4, 3, 4], 1),
+  }),
+  "ConvTranspose SAME_LOWER": one("ConvTranspose", { auto_pad: "SAME_LOWER", strides: [2, 1] }, {
+    w: floats([3, 4, 3, 4], 1),
+  }),
+  "ConvTranspose to a size": one("ConvTranspose", { output_shape: [12, 18], strides: [2, 2] }, {
+    w: floats([3, 4, 3, 4], 1),
+    b: floats([4], 2),
+  }),
+  "ConvTranspose to an odd size": one(
+    "ConvTranspose",
+    { output_shape: [11, 15], strides: [2, 2] },
+    {
+      w: floats([3, 4, 2, 2], 1),
+    },
+  ),
+  "ConvTranspose SAME_UPPER with gaps": one("ConvTranspose", {
+    auto_pad: "SAME_UPPER",
+    strides: [4, 5],
+  }, {
+    w: floats([3, 4, 3, 3], 1),
+  }),
   "ConvTranspose by groups": one("ConvTranspose", { group: 3, dilations: [2, 1] }, {
     w: floats([3, 2, 2, 3], 1),
   }),
@@ -243,6 +266,7 @@ export const cases: Readonly<Record<string, TestModel>> = {
   Min: one("Min", {}, { b: scalar(0.2) }),
   Max: one("Max", {}, { b: floats([1, 3, 1, 1], 1) }),
   Sum: one("Sum", {}, { a: scalar(1), b: floats([8], 1) }),
+  Mean: one("Mean", {}, { a: scalar(1), b: floats([8], 1) }),
   "Pow of 2": one("Pow", {}, { p: scalar(2) }),
   "Pow of 3": one("Pow", {}, { p: scalar(3) }),
   "Sqrt, Log, Reciprocal and Pow": chain([

@@ -120,23 +120,44 @@ function biased(y: Tensor, at: At): Value {
 function convTranspose(at: At): Value {
   const weight = asImages(at.input(1));
   const [x, w] = [images(at.x), inOrder(weight, WEIGHTS_ORDER)];
-  const [batch, rows, columns] = x.shape;
-  const kernel = [w.shape[0], w.shape[1]] as const;
+  const extents = [x.shape[1], x.shape[2]] as const;
   const groups = at.int("group", 1);
-  if ((at.text("auto_pad", "NOTSET") !== "NOTSET") || at.ints("output_shape")) {
-    at.refuse("states its padding by auto_pad or output_shape; export it with pads");
-  }
-  const { stride, dilation, before, after } = windowsOf(at, kernel, [rows, columns]);
+  const windows = windowsOf(at, [w.shape[0], w.shape[1]], extents);
+  const { stride, dilation } = windows;
   const more = pairOf(at, "output_padding", 0);
   // Of the whole result the padding is cut off, and output_padding is what is added at the end.
-  const whole = [rows, columns].map((extent, d) =>
-    (extent - 1) * stride[d] + dilation[d] * (kernel[d] - 1) + 1 + more[d]
+  const whole = extents.map((extent, d) =>
+    (extent - 1) * stride[d] + dilation[d] * (w.shape[d] - 1) + 1 + more[d]
   );
   const channels = w.shape[2] * groups;
   const options = { stride, dilation, groups };
-  const full = conv2dInputGrad(x, w, [batch, whole[0], whole[1], channels], options);
-  const extents = whole.map((extent, d) => extent - before[d] - after[d]);
-  return biased(window(full, [0, ...before, 0], [batch, extents[0], extents[1], channels]), at);
+  const full = conv2dInputGrad(x, w, [x.shape[0], ...whole, channels], options);
+  const { before, result } = cutOf(at, whole, windows, extents);
+  return biased(window(full, [0, ...before, 0], [x.shape[0], ...result, channels]), at);
+}
+
+/** Which part of a whole result is wanted: by the padding, or by the result's size. */
+function cutOf(
+  at: At,
+  whole: readonly number[],
+  { stride, before, after }: Windows,
+  extents: Pair,
+): { before: readonly number[]; result: readonly number[] } {
+  const auto = at.text("auto_pad", "NOTSET");
+  const isSame = auto.startsWith("SAME");
+  const given = at.ints("output_shape") && pairOf(at, "output_shape", 0);
+  if (!given && !isSame) {
+    return { before, result: whole.map((extent, d) => extent - before[d] - after[d]) };
+  }
+  if (given?.some((extent, d) => extent > whole[d])) {
+    at.refuse("states a result larger than it makes");
+  }
+  const wanted = given ?? extents.map((extent, d) => extent * stride[d]);
+  const cut = whole.map((extent, d) => Math.max(extent - wanted[d], 0));
+  return {
+    before: cut.map((total) => auto === "SAME_UPPER" ? total >> 1 : (total + 1) >> 1),
+    result: whole.map((extent, d) => extent - cut[d]),
+  };
 }
 
 export const convolutions: Readonly<Record<string, Operator>> = {

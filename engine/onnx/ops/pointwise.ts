@@ -68,6 +68,8 @@ const binary = (device: OnTensors, host: Scalar): Operator => (at) =>
 const variadic = (device: OnTensors, host: Scalar): Operator => (at) =>
   at.inputs.map((_, i) => at.input(i)).reduce((a, b) => combine([a, b], host, device));
 
+const sum = variadic(t.add, (a, b) => a + b) as (at: At) => Value;
+
 const not = (x: t.Tensor) => t.equal(x, 0);
 const truth = (f: (a: number, b: number) => boolean): Scalar => (a, b) => Number(f(a, b));
 
@@ -166,7 +168,8 @@ export const pointwise: Readonly<Record<string, Operator>> = {
   Reciprocal: unary((x) => t.div(1, x), (x) => 1 / x),
   Min: variadic(t.minimum, Math.min),
   Max: variadic(t.maximum, Math.max),
-  Sum: variadic(t.add, (a, b) => a + b),
+  Sum: sum,
+  Mean: (at) => combine([sum(at), known([at.inputs.length], [], false)], (a, n) => a / n, t.div),
   Where: (at) => combine([0, 1, 2].map((i) => at.input(i)), (c, a, b) => c ? a : b, t.where),
   Greater: binary(t.greater, truth((a, b) => a > b)),
   Less: binary((a, b) => t.greater(b, a), truth((a, b) => a < b)),
