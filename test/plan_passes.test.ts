@@ -18,7 +18,7 @@ import { random, relativeError, testRuntime } from "./support/check.ts";
 /** The first list of items for a graph without simplifications, frozen, and what it is made of. */
 function listOf(...wanted: t.Tensor[]) {
   const nodes = t.ancestors(...wanted);
-  const stored = storedNodes(nodes, new Set(wanted));
+  const stored = storedNodes(nodes, new Set(wanted), PLAIN);
   const items = itemsOf(nodes, stored, PLAIN);
   for (const item of items) {
     for (const part of [item, item.reads, item.writes]) Object.freeze(part);
@@ -49,17 +49,17 @@ Deno.test("pairs: a wanted value and its only reader become one item where the r
   const next = t.sub(w, velocity);
   const { items } = listOf(velocity, next);
   deepEqual(writes(items), [[velocity], [next]]);
-  const joined = joinPairs(items);
+  const joined = joinPairs(items, PLAIN);
   deepEqual(writes(joined), [[velocity, next]]);
   deepEqual(joined[0].reads, [v, g, w]);
   deepEqual(writes(items), [[velocity], [next]], "the list that it was given is as it was");
 
   const other = t.exp(velocity);
   const twice = listOf(velocity, next, other);
-  deepEqual(joinPairs(twice.items), twice.items, "read by two");
+  deepEqual(joinPairs(twice.items, PLAIN), twice.items, "read by two");
   const wide = Array.from({ length: 6 }, () => random([8])).reduce<t.Tensor>(t.add, velocity);
   const many = listOf(velocity, wide);
-  deepEqual(joinPairs(many.items), many.items, "more operands than a kernel binds");
+  deepEqual(joinPairs(many.items, PLAIN), many.items, "more operands than a kernel binds");
 });
 
 Deno.test("pairs, epilogues: what a chain reads repeated too has to be in memory first", async () => {
@@ -72,7 +72,7 @@ Deno.test("pairs, epilogues: what a chain reads repeated too has to be in memory
     const z = t.mul(y, t.broadcastTo(t.reshape(y, [4]), y.shape));
     for (const wanted of [[z], [y, z]]) {
       const { items, wanted: kept } = listOf(...wanted);
-      deepEqual(joinPairs(items), items, what);
+      deepEqual(joinPairs(items, PLAIN), items, what);
       deepEqual(joinEpilogues(items, kept, PLAIN), items, what);
       const found = await (await testRuntime()).evaluate(wanted);
       const error = relativeError(found.at(-1)!, interpret([z])[0]);
@@ -87,7 +87,7 @@ Deno.test("twins: sums that read a large operand in common are one kernel, side 
   const flat = sumOf(g);
   const weighted = sumOf(t.mul(g, t.sub(x, t.broadcastTo(mean, x.shape))));
   const { items } = listOf(flat, weighted);
-  const joined = joinTwins(items);
+  const joined = joinTwins(items, PLAIN);
   deepEqual(writes(joined), [[flat, weighted]]);
   deepEqual(joined[0].reads.map(sourceOf), [g, x, mean], "g once");
   const found = await (await testRuntime()).evaluate([flat, weighted]);
@@ -100,9 +100,9 @@ Deno.test("twins: sums that read a large operand in common are one kernel, side 
   const center = t.broadcastTo(t.reshape(flat, [8]), g.shape);
   const variance = sumOf(t.square(t.sub(g, center)));
   const after = listOf(flat, variance);
-  deepEqual(joinTwins(after.items), after.items);
+  deepEqual(joinTwins(after.items, PLAIN), after.items);
   const others = listOf(flat, sumOf(t.square(x)));
-  deepEqual(joinTwins(others.items), others.items);
+  deepEqual(joinTwins(others.items, PLAIN), others.items);
 });
 
 Deno.test("updates: a new value is computed once it can be, behind what reads the old one", () => {

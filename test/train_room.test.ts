@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { checkConstraint, undiagnosed } from "../engine/doctor/penalty.ts";
-import { ExitCode, TooLarge, UserError } from "../engine/errors.ts";
+import { ExitCode, type OutOfMemory, TooLarge, UserError } from "../engine/errors.ts";
 import { stageArgs } from "../cli/certify/steps.ts";
 import { openMadeUp } from "../cli/profile/stage.ts";
 import type { Gpu } from "../engine/gpu/adapter.ts";
@@ -12,7 +12,9 @@ import { createBuffer } from "../engine/plan/buffers.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import type { SamOptions } from "../engine/train/optimizers/sam.ts";
 import { requireRoom } from "../engine/train/room.ts";
+import { Predictor } from "../engine/train/predict.ts";
 import { TrainingStep } from "../engine/train/step.ts";
+import { userError } from "./support/io.ts";
 import { constraintOf } from "./support/constraint.ts";
 import { countBuffers, freshRuntime, tinyNet, tinySet } from "./support/train.ts";
 
@@ -122,4 +124,35 @@ Deno.test("where activations as halves have room, that is the first thing to do"
   );
   const halves = new Runtime({ ...gpu, facts: { memory: bytes[1] } }, halved(PLAIN));
   requireRoom(halves, network, set, set.train, options);
+});
+
+Deno.test("a look at images that has no room says so before anything is made, and which batch has", async () => {
+  const { gpu } = await freshRuntime();
+  const network = tinyNet(0);
+  const looked = (memory: number, batch: number) => {
+    const runtime = new Runtime({ ...gpu, facts: { memory } } as Gpu, PLAIN);
+    return Predictor.make(runtime, network, tinySet, tinySet.test, batch);
+  };
+  const { counts, restore } = await countBuffers();
+  try {
+    const none = await userError(looked(1, 24), ExitCode.gpu, /no memory/);
+    assert.match(none.hint!, /smaller model/);
+    const memory = Math.ceil(0.7 * (none as OutOfMemory).room!.needed);
+    const refused = looked(memory, 24);
+    const error = await userError(
+      refused,
+      ExitCode.gpu,
+      /for a look at 24 images: it needs .* and/,
+    );
+    const [, batch] = /^--batch (12|6|3) has room$/.exec(error.hint!)!;
+    assert.equal(counts.made, 0);
+    (await looked(memory, Number(batch))).destroy();
+    await userError(looked(memory, 2 * Number(batch)), ExitCode.gpu, /no memory/);
+    assert.match(
+      (await userError(looked(1, 24), ExitCode.gpu, /no memory/)).hint!,
+      /smaller model/,
+    );
+  } finally {
+    restore();
+  }
 });

@@ -67,7 +67,8 @@ export function stagesOf(subject: Subject, count: number, target: Target): Stage
   const graph = simplify(outputs);
   const titles = titlesAfter(graph, results);
   const simplified = shownOf(graph.nodes).map((node) => show(node, titles));
-  const stored = storedNodes(graph.nodes, new Set(outputs.map((t) => sourceOf(graph.of(t)))));
+  const kept = new Set(outputs.map((t) => sourceOf(graph.of(t))));
+  const stored = storedNodes(graph.nodes, kept, target);
   const hasMemory = (node: Tensor) => node.inputs.length === 0 || stored.has(sourceOf(node));
   return {
     ...{ written, simplified },

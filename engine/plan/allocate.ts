@@ -94,7 +94,8 @@ export function layOut(dispatches: readonly Dispatch[], kept: ReadonlySet<Storag
 }
 
 /**
- * Makes what is laid out, all of it or nothing.
+ * Makes what is laid out, all of it or nothing; nothing at all where the device tells how much memory is
+ * free and that is too little.
  * @param what it is for, in words
  * @throws OutOfMemory (gpu) with the room that it needs; TooLarge (gpu) that names a value the
  * device has no buffer for
@@ -107,6 +108,9 @@ export async function allocate(
   const { gpu } = resources;
   const place = new Map<Storage, GPUBuffer>();
   const buffers: GPUBuffer[] = [], textures: GPUTexture[] = [];
+  const needed = bytesInAll(layout.use);
+  const free = gpu.facts.memory ?? Infinity;
+  if (needed > free) throw noRoom(what, { needed, available: free });
   let available = 0;
   try {
     for (const variable of layout.variables) {
@@ -126,7 +130,7 @@ export async function allocate(
   } catch (error) {
     for (const memory of [...buffers, ...textures]) memory.destroy();
     if (!(error instanceof OutOfMemory)) throw error;
-    throw noRoom(what, { needed: bytesInAll(layout.use), available }, error);
+    throw noRoom(what, { needed, available }, error);
   }
   const copies = layout.textures.copies.map((copy) => ({
     ...copy,
@@ -157,10 +161,12 @@ export function together(layouts: readonly Layout[]): MemoryUse {
 export const bytesInAll = ({ values, textures, inputs, variables }: MemoryUse): number =>
   values.bytes + textures.bytes + inputs + variables;
 
-function noRoom(what: string, room: Room, cause: OutOfMemory): OutOfMemory {
+function noRoom(what: string, room: Room, cause?: OutOfMemory): OutOfMemory {
   const message = `the GPU has no memory left for ${what}: it needs ${showBytes(room.needed)}, ` +
     `and ${showBytes(room.available)} were to be had`;
-  return new OutOfMemory(message, cause.hint!, room, { cause });
+  return new OutOfMemory(message, cause?.hint ?? "a smaller --batch needs less memory", room, {
+    cause,
+  });
 }
 
 /** From which dispatch to which each storage is in use; `kept` ones are never given up. */

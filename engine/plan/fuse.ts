@@ -8,10 +8,9 @@
  * unless a kernel of its own kind wants the repeated tensor.
  */
 
+import type { Target } from "../gpu/kernels/target.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** Operands of one kernel, so that with the output eight bindings, WebGPU's default, suffice. */
-export const MAX_LEAVES = 7;
 /**
  * Operations of one chain. So many take longer than the store and the load that a cut costs, and
  * shader compilers take their time for long texts. No network here comes near: the longest chain
@@ -33,10 +32,12 @@ const FREE: Cost = { reads: new Set(), values: new Set() };
  * The nodes whose values lie in memory.
  * @param nodes all nodes, inputs before results
  * @param wanted nodes whose value must be in memory: outputs and assigned values
+ * @param bindings most buffers of a kernel, of which one is for its result
  */
 export function storedNodes(
   nodes: readonly Tensor[],
   wanted: ReadonlySet<Tensor>,
+  { bindings }: Pick<Target, "bindings">,
 ): ReadonlySet<Tensor> {
   const stored = new Set<Tensor>();
   const consumers = consumersOf(nodes);
@@ -56,8 +57,8 @@ export function storedNodes(
       const inputs = node.inputs.map(costOf);
       const reads = union(inputs.map((input) => input.reads));
       const values = union(inputs.map((input) => input.values)).add(node);
-      if (reads.size <= MAX_LEAVES && values.size <= MAX_VALUES) return { reads, values };
-      const what = reads.size > MAX_LEAVES ? "reads" : "values";
+      if (reads.size < bindings && values.size <= MAX_VALUES) return { reads, values };
+      const what = reads.size >= bindings ? "reads" : "values";
       const sizes = inputs.map((input) => input[what].size);
       stored.add(node.inputs[sizes.indexOf(Math.max(...sizes))]);
     }

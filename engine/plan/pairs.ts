@@ -4,12 +4,13 @@
  */
 
 import { sameShape } from "../tensor/shape.ts";
+import type { Target } from "../gpu/kernels/target.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { MAX_LEAVES, MAX_VALUES } from "./fuse.ts";
+import { MAX_VALUES } from "./fuse.ts";
 import { type ChainItem, type Item, readersOf, readsOnce } from "./item.ts";
 import { joined } from "./join.ts";
 
-export function joinPairs(items: readonly Item[]): Item[] {
+export function joinPairs(items: readonly Item[], { bindings }: Target): Item[] {
   const readers = readersOf(items);
   /** The pointwise nodes so far that are computed alone, and their items. */
   const single = new Map<Tensor, ChainItem>();
@@ -22,7 +23,9 @@ export function joinPairs(items: readonly Item[]): Item[] {
       tensor.dtype === node.dtype && sameShape(tensor.shape, node.shape)
     );
     const both = before && joined(single.get(before)!, item);
-    if (both && both.leaves.length < MAX_LEAVES && both.chain.values.length <= MAX_VALUES) {
+    const fits = both && both.leaves.length + both.writes.length <= bindings &&
+      both.chain.values.length <= MAX_VALUES;
+    if (fits) {
       gone.add(single.get(before)!);
       return both;
     }

@@ -50,11 +50,11 @@ export function schedule(
   const values = [...outputs, ...assign.map(([, value]) => value)];
   const graph = simplify(values);
   const wanted = new Set(values.map((value) => sourceOf(graph.of(value))));
-  const stored = storedNodes(graph.nodes, wanted);
+  const stored = storedNodes(graph.nodes, wanted, target);
 
   const separate = itemsOf(graph.nodes, stored, target);
-  const paired = joinPairs(separate);
-  const joined = joinEpilogues(joinTwins(paired), wanted, target);
+  const paired = joinPairs(separate, target);
+  const joined = joinEpilogues(joinTwins(paired, target), wanted, target);
   const assigned = assign.map(([variable, value]) => [variable, graph.of(value)] as const);
   const held = target.halves ? keepAsHalves(joined, wanted) : joined;
   const early = updateEarly(held, assigned);

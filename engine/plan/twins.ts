@@ -5,19 +5,22 @@
  */
 
 import { MAX_SUMS } from "../gpu/kernels/reduce.ts";
+import type { Target } from "../gpu/kernels/target.ts";
 import type { Shape } from "../tensor/shape.ts";
-import { MAX_LEAVES, MAX_VALUES } from "./fuse.ts";
+import { MAX_VALUES } from "./fuse.ts";
 import { type Item, type ReduceItem, sourceOf } from "./item.ts";
 import { isWhole, sideBySide, spaceOf } from "./join.ts";
 
-export function joinTwins(items: readonly Item[]): Item[] {
+export function joinTwins(items: readonly Item[], target: Target): Item[] {
   const joined = [...items];
   const gone = new Set<number>();
   for (const [at, item] of items.entries()) {
     const first = joined[at];
     if (item.kind !== "reduce" || first.kind !== "reduce") continue;
     const twin = twinOf(item, items, at);
-    const both = twin && first.writes.length < MAX_SUMS ? bothOf(first, twin.item) : undefined;
+    const both = twin && first.writes.length < MAX_SUMS
+      ? bothOf(first, twin.item, target)
+      : undefined;
     if (!both) continue;
     joined[twin!.at] = both;
     gone.add(at);
@@ -45,11 +48,15 @@ function areTwins(a: ReduceItem, b: ReduceItem): boolean {
 }
 
 /** Both side by side; undefined where their elements are seen in two ways, or there is too much. */
-function bothOf(first: ReduceItem, second: ReduceItem): ReduceItem | undefined {
+function bothOf(
+  first: ReduceItem,
+  second: ReduceItem,
+  { bindings }: Target,
+): ReduceItem | undefined {
   const [a, b] = [seenAs(first, second.chain.shape), seenAs(second, first.chain.shape)];
   const both = a ? sideBySide(a, second) : b ? sideBySide(first, b) : undefined;
   // The results take bindings of their own.
-  const fits = both && both.leaves.length + both.writes.length <= MAX_LEAVES + 1 &&
+  const fits = both && both.leaves.length + both.writes.length <= bindings &&
     both.chain.values.length <= MAX_VALUES;
   return fits ? both : undefined;
 }

@@ -5,6 +5,7 @@ import type { DataSet, Split } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/adapter.ts";
 import { readBuffers } from "../plan/buffers.ts";
 import { type Draft, draft, type Feed, type Plan, type PlanSpec } from "../plan/plan.ts";
+import { withSmallerBatch } from "../plan/room.ts";
 import type { Site } from "../plan/resources.ts";
 import type { Runtime } from "../plan/runtime.ts";
 import { inLayer } from "../tensor/origin.ts";
@@ -44,7 +45,11 @@ export class RowCollector {
     build: Rows,
   ): Promise<RowCollector> {
     const { size, key, batches, rows, spec } = traceRows(runtime, set, split, batch, build);
-    const plan = await runtime.plan(spec);
+    const plan = await runtime.plan(spec).catch((error) => {
+      const weighed = (smaller: number) =>
+        RowCollector.draft(runtime, set, split, smaller, build).memory;
+      throw withSmallerBatch(error, size, weighed);
+    });
     return new RowCollector(
       ...[runtime, spec, plan, batches, key] as const,
       ...[split.labels.length, size, rows.size / size] as const,

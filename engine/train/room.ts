@@ -4,11 +4,10 @@
  */
 
 import type { DataSet, Split } from "../data/dataset.ts";
-import { ExitCode, OutOfMemory, TooLarge, UserError } from "../errors.ts";
+import { ExitCode, OutOfMemory, UserError } from "../errors.ts";
 import { halved } from "../gpu/kernels/target.ts";
 import type { Module } from "../nn/module.ts";
-import { bytesInAll } from "../plan/allocate.ts";
-import { showBytes } from "../plan/buffers.ts";
+import { halvesOf, lackOfRoom, SMALLER } from "../plan/room.ts";
 import { Runtime } from "../plan/runtime.ts";
 import { type StepSize, stepSize } from "./parts.ts";
 import { type StepOptions, TrainingStep } from "./step.ts";
@@ -82,13 +81,7 @@ function adviceFor(
     part !== undefined && `--micro-batch ${part} has room, with the same batch`,
     smaller !== undefined && `--batch ${smaller} has room`,
   ].filter(Boolean);
-  return advice.join("; ") || "use a smaller model, or smaller images (--size)";
-}
-
-/** Half of it, half of that, and so on down to 1. */
-function halvesOf(size: number): number[] {
-  const half = Math.floor(size / 2);
-  return half > 0 ? [half, ...halvesOf(half)] : [];
+  return advice.join("; ") || SMALLER;
 }
 
 /** What there is too little of for a step, in words, where so many bytes are free. */
@@ -101,14 +94,6 @@ function whatLacks(
   options: RoomOptions,
 ): string | undefined {
   const rest = { seed: 0, momentum: 0.9, weightDecay: 1e-4 };
-  try {
-    const of = [runtime, network, set, split, { ...rest, ...options }] as const;
-    const bytes = bytesInAll(TrainingStep.draft(...of).memory);
-    return bytes > (free ?? Infinity)
-      ? `it takes ${showBytes(bytes)} of memory, and ${showBytes(free!)} are free`
-      : undefined;
-  } catch (error) {
-    if (error instanceof TooLarge) return error.message;
-    throw error;
-  }
+  const of = [runtime, network, set, split, { ...rest, ...options }] as const;
+  return lackOfRoom(free, () => TrainingStep.draft(...of).memory);
 }

@@ -29,8 +29,11 @@ import { makeStep } from "./room.ts";
 import { stepSize } from "./parts.ts";
 import type { PassRun, TrainingStep } from "./step.ts";
 
-/** About how often the host waits for the device and looks at the metrics, in milliseconds. */
-const METRICS_INTERVAL = 300;
+/**
+ * About how often the host waits for the device and looks at the metrics, in milliseconds. The device
+ * waits meanwhile, some 10 ms: WebGPU's implementation sleeps so long.
+ */
+const METRICS_INTERVAL = 1000;
 /** How often the state is saved within an epoch, in milliseconds. */
 const CHECKPOINT_INTERVAL = 120_000;
 

@@ -13,9 +13,6 @@ import { type Chain, chainBytes, chainText, types } from "./chain.ts";
 import { product } from "./extents.ts";
 import type { Target } from "./target.ts";
 
-/** Storage buffers that WebGPU promises to a shader stage. */
-const MAX_BINDINGS = 8;
-
 /**
  * The kernel with a chain at its end, or undefined where it takes none or not this one.
  * Operands: the kernel's inputs, the chain's other leaves in order, the chain's result.
@@ -28,7 +25,9 @@ export function withEpilogue(
   target: Target,
 ): Kernel | undefined {
   const inputs = kernel.operands.slice(0, -1);
-  if (!kernel.takesEpilogue || inputs.length + chain.leaves.length > MAX_BINDINGS) return undefined;
+  if (!kernel.takesEpilogue || inputs.length + chain.leaves.length > target.bindings) {
+    return undefined;
+  }
   const channels = chain.shape.at(-1)!;
   const computed = new Map([[own, "value"]]);
   const layout = { row: channels, textures: textureInputs(kernel).length, computed };
