@@ -2,18 +2,18 @@
 
 import { fileURLToPath } from "node:url";
 import { measureRoofline, type Roofline } from "../engine/gpu/roofline.ts";
+import { writeFileAtomic } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { compareWith, readReport, requirePairs } from "./bench/compare.ts";
-import { benchFaces, judgeFaces } from "./bench/faces.ts";
+import { benchFaces } from "./bench/faces.ts";
 import { benchPeers, openPeers } from "./bench/peers.ts";
-import type { Judgement, Report, Result } from "./bench/result.ts";
+import type { Report, Result, Summary } from "./bench/result.ts";
 import { tracedShapes } from "./bench/shapes.ts";
 import { benchSteps } from "./bench/steps.ts";
-import { comparisonTable, facesTable, judgementsTable, resultsTable } from "./bench/tables.ts";
+import { comparisonTable, facesTable, resultsTable, summariesTable } from "./bench/tables.ts";
 import { modelChoices } from "./common.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
-import { stderr, stdout } from "./framework/output.ts";
 import { Progress } from "./framework/progress.ts";
 import { needs } from "./framework/rules.ts";
 
@@ -78,7 +78,12 @@ const flags = flagTable({
     value: "FILE.json",
     help: "set beside the results in a file: of cli/bench/pytorch.py, or an earlier --json",
   },
-  json: { type: "boolean", help: "print one JSON object" },
+  json: {
+    type: "string",
+    value: "FILE",
+    help: "write all numbers there, every round's too",
+    writes: { what: "file" },
+  },
 });
 type Args = Values<typeof flags>;
 
@@ -92,7 +97,8 @@ export const command = defineCommand({
     "Every face of the convolutions of four classifiers at 32 x 32 is set against what the adapter " +
     "could reach, by the peaks of arithmetic and bandwidth that are measured in the same run. " +
     "With --peers the same work is done by other engines on the same adapter, in turns. Nothing " +
-    "is timed before its result was checked. Leave the machine alone meanwhile. " +
+    "is timed before its result was checked. Times are medians of rounds in turns, with the least " +
+    "and the most; a ratio whose rounds lie on both sides of 1 is within the noise. " +
     "cli/bench/pytorch.py does the work of a --json file in PyTorch.",
   flags,
   examples: [
@@ -108,19 +114,18 @@ export const command = defineCommand({
     const other = args.compare === undefined ? undefined : await readReport(args.compare);
     const runtime = new Runtime(await context.gpu());
     const report = await measure(args, runtime, context);
-    const comparison = other && compareWith(report, other, runtime.gpu.isCpu);
-    const judgements = [...report.judgements, ...comparison?.judgements ?? []];
-    if (args.json) {
-      const all = { ...report, judgements, comparison: comparison?.pairs };
-      context.print(JSON.stringify(all, null, 2));
-    } else {
-      const parts = [
-        facesTable(report.results, report.roofline),
-        resultsTable(report.results),
-        comparison && comparisonTable(comparison),
-        judgementsTable(judgements),
-      ];
-      context.print(parts.filter((part) => part).join("\n\n"));
+    const comparison = other && compareWith(report, other);
+    const parts = [
+      facesTable(report.results, report.roofline),
+      resultsTable(report.results),
+      summariesTable(report.summaries),
+      comparison && comparisonTable(comparison, args.compare!),
+    ];
+    context.print(parts.filter((part) => part).join("\n\n"));
+    if (args.json !== undefined) {
+      const all = { ...report, comparison: comparison?.pairs };
+      await writeFileAtomic(args.json, JSON.stringify(all, null, 2));
+      context.print(`\nwritten to ${args.json}`);
     }
     if (comparison) requirePairs(comparison, args.compare!);
   },
@@ -134,14 +139,13 @@ async function measure(args: Args, runtime: Runtime, context: Context): Promise<
   const { signal } = context;
   const turns = { rounds, window, signal };
   const results: Result[] = [];
-  const judgements: Judgement[] = [];
+  const summaries: Summary[] = [];
   let roofline: Roofline | undefined;
   if (args.faces || !(args.steps || args.peers)) {
     const shapes = await tracedShapes(args.models ?? SHAPES_OF, batch);
     roofline = await measureRoofline(runtime.gpu);
     const found = await withProgress(
       "faces",
-      args,
       (onFace) =>
         benchFaces(runtime, roofline!, shapes, {
           ...turns,
@@ -150,30 +154,27 @@ async function measure(args: Args, runtime: Runtime, context: Context): Promise<
         }),
     );
     results.push(...found);
-    judgements.push(...judgeFaces(found, runtime.gpu.isCpu));
   }
   if (args.steps) {
     const models = args.models ?? STEPS_OF;
     const found = await withProgress(
       "steps",
-      args,
       (onModel) => benchSteps(runtime, { ...turns, models, batch: stepBatch, onModel }),
     );
     results.push(...found.results);
-    judgements.push(...found.judgements);
+    summaries.push(...found.summaries);
   }
   if (args.peers) {
     const peers = await openPeers();
     const found = await withProgress(
       "peers",
-      args,
       (onWork) => benchPeers(runtime, peers, { ...turns, batch, stepBatch, onWork }),
     );
     results.push(...found.results);
-    judgements.push(...found.judgements);
+    summaries.push(...found.summaries);
   }
   runtime.destroy();
-  return { adapter: runtime.gpu.adapter.name, system, roofline, results, judgements };
+  return { adapter: runtime.gpu.adapter.name, system, roofline, results, summaries };
 }
 
 const system = `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}, ` +
@@ -181,13 +182,12 @@ const system = `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}, 
 
 async function withProgress<T>(
   label: string,
-  { json }: Args,
   work: (onProgress: (done: number, total: number) => void) => Promise<T>,
 ): Promise<T> {
   let bar: Progress | undefined;
   try {
     const found = await work((done, total) => {
-      bar ??= new Progress({ label, total, output: json ? stderr : stdout });
+      bar ??= new Progress({ label, total });
       bar.update(done, {});
     });
     bar?.finish();

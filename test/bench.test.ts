@@ -6,7 +6,14 @@ import { benchPeers } from "../cli/bench/peers.ts";
 import type { Engine } from "../cli/bench/peers/engine.ts";
 import { ours } from "../cli/bench/peers/ours.ts";
 import { channelsFirstShape, fromChannelsFirst, toChannelsFirst } from "../cli/bench/peers/work.ts";
-import { holds, type Result, type WorkSpec } from "../cli/bench/result.ts";
+import {
+  meanRatio,
+  ratioApart,
+  ratioInTurns,
+  type Result,
+  verdictOf,
+  type WorkSpec,
+} from "../cli/bench/result.ts";
 import { tracedShapes } from "../cli/bench/shapes.ts";
 import { type Contender, inTurns, repeatsFor } from "../cli/bench/turns.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
@@ -127,7 +134,7 @@ Deno.test("bench: peers are checked, then timed, and the better one counts", asy
   });
   const options = { batch: 1, stepBatch: 2, rounds: 1, window: 1, signal };
   const peers = [twin("jax-js"), twin("tfjs")];
-  const { results, judgements } = await benchPeers(runtime, peers, options);
+  const { results, summaries } = await benchPeers(runtime, peers, options);
   assert.equal(results.length, 8 * 3);
   for (const { engine, error } of results) {
     assert.equal(error, engine === "this engine" ? undefined : 0);
@@ -136,8 +143,13 @@ Deno.test("bench: peers are checked, then timed, and the better one counts", asy
   const leads = [0, 3, 6].map((i) =>
     Math.min(forward[i + 1].seconds, forward[i + 2].seconds) / forward[i].seconds
   );
-  assert.equal(judgements[0].measured, geometricMean(leads));
-  assert.deepEqual(judgements.map(({ required }) => required), [3.5, 3, 12, 3]);
+  assert.equal(summaries[0].ratio, geometricMean(leads));
+  assert.deepEqual(summaries.map(({ what }) => what), [
+    "convolution forward: the better peer over this engine",
+    "forward + both gradients: jax-js over this engine",
+    "forward + both gradients: tfjs over this engine",
+    "training step: the better peer over this engine",
+  ]);
 
   const wrong = [twin("wrong", (value) => 1.01 * value)];
   await assert.rejects(benchPeers(runtime, wrong, options), (error: UserError) => {
@@ -165,12 +177,27 @@ Deno.test("bench: results of a file are set beside those of the same work", () =
       result(strict, step(128, false), 1),
     ],
   };
-  const { means, judgements } = compareWith(own, other, false);
+  const { means } = compareWith(own, other);
   assert.deepEqual(means.map(({ works, ratio }) => [works, ratio]), [[1, 2.5], [1, 1.5]]);
-  assert.deepEqual(judgements.map(({ measured, required }) => [measured, required]), [[2.5, 2]]);
-  assert.ok(holds(judgements[0]));
-  assert.deepEqual(compareWith(own, other, true).judgements, [], "a CPU is held to nothing");
-  const nothing = compareWith(own, { results: other.results.slice(2) }, false);
+  const nothing = compareWith(own, { results: other.results.slice(2) });
   assert.deepEqual(nothing.pairs, []);
   assert.throws(() => requirePairs(nothing, "other.json"), /nothing .* is in other\.json/);
+});
+
+Deno.test("bench: a ratio is told with its rounds, and within them it is noise", () => {
+  const timed = (...rounds: number[]) => ({ seconds: rounds[1], rounds });
+  const [first, second] = [timed(1, 2, 4), timed(1.5, 2.5, 6)];
+  // What slowed a round down slowed both: in turns the second is slower, apart nobody knows.
+  const inTurns = ratioInTurns(first, second);
+  assert.deepEqual(inTurns, { ratio: 1.25, low: 1.25, high: 1.5, rounds: 3 });
+  assert.equal(verdictOf(inTurns), "takes longer");
+  assert.equal(verdictOf(ratioInTurns(second, first)), "is faster");
+  const apart = ratioApart(first, second);
+  assert.deepEqual(apart, { ratio: 1.25, low: 1.5 / 4, high: 6, rounds: 3 });
+  assert.equal(verdictOf(apart), "within the noise");
+  assert.equal(verdictOf(ratioInTurns(first, first)), "within the noise");
+  assert.equal(verdictOf(ratioApart(timed(1, 1), timed(9, 9))), "too few rounds to tell");
+  const mean = meanRatio([inTurns, { ratio: 5, low: 5, high: 6, rounds: 7 }]);
+  const ends = [mean.ratio, mean.low, mean.high].map((value) => value.toFixed(9));
+  assert.deepEqual([...ends, mean.rounds], ["2.500000000", "2.500000000", "3.000000000", 3]);
 });

@@ -4,32 +4,29 @@ import * as v from "valibot";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { readText } from "../../engine/io/files.ts";
 import { finite, parseJson } from "../../engine/io/json.ts";
-import { geometricMean } from "../../engine/averages.ts";
-import type { Judgement, Report, Result } from "./result.ts";
+import { meanRatio, type Ratio, ratioApart, type Report, type Result } from "./result.ts";
 
 export interface ComparisonResult {
   /** The same work here and there. */
-  readonly pairs: readonly { readonly own: Result; readonly other: Result }[];
+  readonly pairs: readonly (Ratio & { readonly own: Result; readonly other: Result })[];
   /** Geometric means of how many times as long the other engine takes. */
-  readonly means: readonly {
+  readonly means: readonly (Ratio & {
     readonly group: string;
     readonly engine: string;
     readonly works: number;
-    readonly ratio: number;
-  }[];
-  readonly judgements: readonly Judgement[];
+  })[];
 }
-
-/** What a GPU has to reach against PyTorch with float32 as strict as here. */
-const REQUIRED: Readonly<Record<string, number>> = { "plain step": 1, "treat step": 2 };
-const isStrictPyTorch = (engine: string) => /pytorch.*strict/i.test(engine);
 
 /** @throws UserError (io) where there is no such file, or no results in it */
 export async function readReport(path: string): Promise<Pick<Report, "results">> {
   const hint = "make it with deno task bench --json, or with cli/bench/pytorch.py";
   const { results } = parseJson(await readText(path), reportSchema, { name: path, hint });
   // Work that this program doesn't know equals none of its own.
-  return { results: results as unknown as Result[] };
+  return {
+    results: results.map((result) =>
+      ({ rounds: [result.seconds], ...result }) as unknown as Result
+    ),
+  };
 }
 
 /** What is compared of a report, whoever wrote it. */
@@ -39,46 +36,30 @@ const reportSchema = v.object({
     name: v.string(),
     engine: v.string(),
     seconds: v.pipe(finite, v.gtValue(0)),
+    rounds: v.optional(v.pipe(v.array(v.pipe(finite, v.gtValue(0))), v.minLength(1))),
     work: v.record(v.string(), v.unknown()),
   })),
 });
 
-/**
- * The results of the same work, here and there; there may be none.
- * @param isCpu without a GPU nothing is required against PyTorch
- */
+/** The results of the same work, here and there; there may be none. */
 export function compareWith(
   { results }: Pick<Report, "results">,
   other: Pick<Report, "results">,
-  isCpu: boolean,
 ): ComparisonResult {
   const own = results.filter(({ engine }) => engine === "this engine");
   const pairs = own.flatMap((result) =>
     other.results
       .filter(({ work }) => sameWork(work, result.work))
-      .map((other) => ({ own: result, other }))
+      .map((other) => ({ own: result, other, ...ratioApart(result, other) }))
   );
   const kinds = Map.groupBy(pairs, ({ own, other }) => `${own.group}\n${other.engine}`);
   const means = [...kinds.values()].map((of) => ({
     group: of[0].own.group,
     engine: of[0].other.engine,
     works: of.length,
-    ratio: geometricMean(of.map(({ own, other }) => other.seconds / own.seconds)),
+    ...meanRatio(of),
   }));
-  const judged = isCpu
-    ? []
-    : means.filter(({ group, engine }) => group in REQUIRED && isStrictPyTorch(engine));
-  return {
-    pairs,
-    means,
-    judgements: judged.map(({ group, engine, ratio }) => ({
-      what: `${group}, over ${engine}`,
-      measured: ratio,
-      bound: "at least",
-      required: REQUIRED[group],
-      unit: "x",
-    })),
-  };
+  return { pairs, means };
 }
 
 /** @throws UserError (usage) where no work was the same */

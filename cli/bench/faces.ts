@@ -23,7 +23,7 @@ import { numel, type Shape } from "../../engine/tensor/shape.ts";
 import { splitSum } from "../../engine/tensor/split.ts";
 import { Tensor, Variable } from "../../engine/tensor/tensor.ts";
 import { geometricMean, median } from "../../engine/averages.ts";
-import type { Judgement, Result } from "./result.ts";
+import type { Result } from "./result.ts";
 import type { ShapeClass, TracedShape } from "./shapes.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { uniformValues } from "./values.ts";
@@ -183,18 +183,15 @@ function graphOf(shape: ConvShape, face: Face) {
 const random = (name: string, shape: Shape) =>
   new Variable(name, shape, uniformValues(name, numel(shape)));
 
-/** Each face over the 3 x 3 convolutions that have channels enough to be bound by arithmetic. */
-export function judgeFaces(results: readonly FaceResult[], isCpu: boolean): Judgement[] {
+/** For each face, the mean share of the peak over the 3 x 3 convolutions that arithmetic bounds. */
+export function sharesOfPeak(results: readonly FaceResult[]): { face: Face; share: number }[] {
   const wide = results.filter(({ class: kind, work }) =>
     kind === "3x3" && work.kind === "face" &&
     Math.min(work.shape.inChannels, work.shape.outChannels) >= 64
   );
   if (wide.length === 0) return [];
   return FACES.map((face) => ({
-    what: `${face} 3x3, 64 channels or more: share of the multiply-add peak`,
-    measured: 100 * geometricMean(wide.filter((r) => r.face === face).map((r) => r.ofPeak)),
-    bound: "at least",
-    required: isCpu ? 40 : 60,
-    unit: "%",
+    face,
+    share: geometricMean(wide.filter((r) => r.face === face).map((r) => r.ofPeak)),
   }));
 }

@@ -9,7 +9,7 @@ import { geometricMean, median, relativeError } from "../../engine/averages.ts";
 import type { Engine, Prepared, Values } from "./peers/engine.ts";
 import { ours } from "./peers/ours.ts";
 import { type Work, type WorkGroup, workGroups } from "./peers/work.ts";
-import type { Judgement, Result } from "./result.ts";
+import { meanRatio, type Ratio, ratioInTurns, type Result, type Summary } from "./result.ts";
 import { inTurns, type TurnOptions } from "./turns.ts";
 
 /** Rounding, and after a step a ReLU that is open in one engine and shut in the other. */
@@ -23,7 +23,7 @@ export interface PeerOptions extends TurnOptions {
 
 export interface Comparison {
   readonly results: readonly Result[];
-  readonly judgements: readonly Judgement[];
+  readonly summaries: readonly Summary[];
 }
 
 /** jax-js and TensorFlow.js. @throws UserError (noAdapter) where one of them finds no adapter */
@@ -53,7 +53,7 @@ export async function benchPeers(
     }
   }
   options.onWork?.(total, total);
-  return { results, judgements: judge(results, peers.map(({ name }) => name)) };
+  return { results, summaries: summarise(results, peers.map(({ name }) => name)) };
 }
 
 async function benchWork(
@@ -110,33 +110,30 @@ function check(engine: string, work: Work, values: Values, reference: Values): n
   return Math.max(...errors);
 }
 
-/** How many times as long as this engine one of others takes, for each work of a group. */
-function leads(results: readonly Result[], group: WorkGroup["name"], others: readonly string[]) {
+/** How many times as long as this engine the best of others takes, for each work of a group. */
+function leads(
+  results: readonly Result[],
+  group: WorkGroup["name"],
+  others: readonly string[],
+): Ratio[] {
   const works = new Set(results.filter((r) => r.group === group).map(({ name }) => name));
   return [...works].map((name) => {
     const [own, ...rest] = results.filter((r) => r.group === group && r.name === name);
-    const times = rest.filter(({ engine }) => others.includes(engine)).map((r) => r.seconds);
-    return Math.min(...times) / own.seconds;
+    const best = rest.filter(({ engine }) => others.includes(engine))
+      .reduce((a, b) => b.seconds < a.seconds ? b : a);
+    return ratioInTurns(own, best);
   });
 }
 
-function judge(results: readonly Result[], [jax, tf]: readonly string[]): Judgement[] {
-  const lead = (
-    group: WorkGroup["name"],
-    over: string,
-    others: readonly string[],
-    required: number,
-  ): Judgement => ({
-    what: `${group}, over ${over}`,
-    measured: geometricMean(leads(results, group, others)),
-    bound: "at least",
-    required,
-    unit: "x",
+function summarise(results: readonly Result[], [jax, tf]: readonly string[]): Summary[] {
+  const lead = (group: WorkGroup["name"], of: string, others: readonly string[]): Summary => ({
+    what: `${group}: ${of} over this engine`,
+    ...meanRatio(leads(results, group, others)),
   });
   return [
-    lead("convolution forward", "the better peer", [jax, tf], 3.5),
-    lead("forward + both gradients", "jax-js", [jax], 3),
-    lead("forward + both gradients", "tfjs", [tf], 12),
-    lead("training step", "the better peer", [jax, tf], 3),
+    lead("convolution forward", "the better peer", [jax, tf]),
+    lead("forward + both gradients", "jax-js", [jax]),
+    lead("forward + both gradients", "tfjs", [tf]),
+    lead("training step", "the better peer", [jax, tf]),
   ];
 }

@@ -1,6 +1,6 @@
 """Does the work of a benchmark of this engine in PyTorch, for machines that have it.
 
-    deno task bench --faces --steps --json > ours.json
+    deno task bench --faces --steps --json ours.json
     python3 cli/bench/pytorch.py ours.json > pytorch.json
     deno task bench --faces --steps --compare pytorch.json
 

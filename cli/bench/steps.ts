@@ -20,7 +20,7 @@ import { median } from "../../engine/averages.ts";
 import type { ClassifierEntry } from "../../models/classifier.ts";
 import { classifierOrFile } from "../model_file.ts";
 import { madeUpFor } from "../profile/stage.ts";
-import type { Judgement, Result } from "./result.ts";
+import { ratioInTurns, type Result, type Summary } from "./result.ts";
 import { type Contender, inTurns, type TurnOptions } from "./turns.ts";
 
 /** Settings of the method's authors. */
@@ -43,26 +43,21 @@ export interface StepsOptions extends TurnOptions {
 export async function benchSteps(
   runtime: Runtime,
   options: StepsOptions,
-): Promise<{ results: Result[]; judgements: Judgement[] }> {
+): Promise<{ results: Result[]; summaries: Summary[] }> {
   const { models, batch, onModel } = options;
   const results: Result[] = [];
-  const judgements: Judgement[] = [];
+  const summaries: Summary[] = [];
   for (const [i, model] of models.entries()) {
     onModel?.(i, models.length);
     const entry = await classifierOrFile(model);
     const set = { ...madeUpFor(entry, { batch }), augmentation: { cropPadding: 0, flip: false } };
     const [plain, treated] = await benchModel(runtime, entry, set, options);
     results.push(plain, treated);
-    judgements.push({
-      what: `${model}: treat step over plain training step`,
-      measured: treated.seconds / plain.seconds,
-      bound: "at most",
-      required: 1.3,
-      unit: "x",
-    });
+    const what = `${model}: treat step over plain training step`;
+    summaries.push({ what, ...ratioInTurns(plain, treated) });
   }
   onModel?.(models.length, models.length);
-  return { results, judgements };
+  return { results, summaries };
 }
 
 async function benchModel(

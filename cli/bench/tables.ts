@@ -5,8 +5,18 @@ import { geometricMean, median } from "../../engine/averages.ts";
 import { table } from "../framework/table.ts";
 import type { ComparisonResult } from "./compare.ts";
 import { type FaceResult, FACES } from "./faces.ts";
-import { gflops, holds, type Judgement, type Result } from "./result.ts";
+import {
+  gflops,
+  type Ratio,
+  ratioInTurns,
+  type Result,
+  type Summary,
+  verdictOf,
+} from "./result.ts";
 import { CLASSES_OF_SHAPES } from "./shapes.ts";
+
+/** Columns that a table may have. */
+const WIDTH = 100;
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 const milliseconds = (seconds: number) => (1000 * seconds).toPrecision(4);
@@ -28,7 +38,7 @@ export function facesTable(
     of.map((face) => [
       kind,
       face.name,
-      milliseconds(face.seconds),
+      spreadOf(face),
       oneDecimal(face.gflops),
       oneDecimal(face.gbPerSecond),
       percent(face.ofAchievable),
@@ -54,8 +64,18 @@ export function facesTable(
     `roofline: ${oneDecimal(roofline.gflops)} GFLOP/s of multiply-adds, ` +
     `${oneDecimal(roofline.gbPerSecond)} GB/s of copying`,
     table(
-      ["class", "convolution", "ms", "GFLOP/s", "GB/s", "of achievable", "of peak", "direct"],
+      [
+        "class",
+        "convolution",
+        "ms (of rounds)",
+        "GFLOP/s",
+        "GB/s",
+        "of achievable",
+        "of peak",
+        "direct",
+      ],
       rows,
+      { width: WIDTH },
     ),
     faces.some(({ gains }) => gains) && DIRECT,
     "geometric means",
@@ -73,62 +93,73 @@ function spread(ratios: readonly number[]): string {
   return `${times(median(ratios))} (${least.toFixed(2)} to ${most.toFixed(2)})`;
 }
 
+/** "3.51 (3.40 to 3.88)" of milliseconds */
+const spreadOf = ({ seconds, rounds }: Result) =>
+  `${milliseconds(seconds)} (${milliseconds(Math.min(...rounds))} to ` +
+  `${milliseconds(Math.max(...rounds))})`;
+
+/** "1.44 x", "1.31 to 1.52", "takes longer" */
+const ratioCells = (ratio: Ratio) => [
+  times(ratio.ratio),
+  `${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)}`,
+  verdictOf(ratio),
+];
+
 /** Everything but faces, each engine beside the first one of the same work. */
 export function resultsTable(results: readonly Result[]): string | undefined {
   const shown = results.filter((result) => !isFace(result));
   if (shown.length === 0) return undefined;
   const rows = shown.map((result) => {
-    const { group, name, engine, seconds, flops, error } = result;
+    const { group, name, engine, flops, error } = result;
     const first = shown.find((r) => r.group === group && r.name === name)!;
     return [
       group,
       name,
       engine,
-      milliseconds(seconds),
+      spreadOf(result),
       flops === undefined ? "" : oneDecimal(gflops(result)),
-      first === result ? "" : times(seconds / first.seconds),
+      first === result ? "" : times(ratioInTurns(first, result).ratio),
       error === undefined ? "" : error.toExponential(0),
     ];
   });
-  const header = ["group", "work", "engine", "ms", "GFLOP/s", "times ours", "relative error"];
-  return table(header, rows);
+  const header = ["group", "work", "engine", "ms (of rounds)", "GFLOP/s", "times", "error"];
+  return table(header, rows, { width: WIDTH });
 }
 
 /** The same work here and elsewhere; undefined where there is none. */
-export function comparisonTable({ pairs, means }: ComparisonResult): string | undefined {
+export function comparisonTable(
+  { pairs, means }: ComparisonResult,
+  path: string,
+): string | undefined {
   if (pairs.length === 0) return undefined;
-  const rows = pairs.map(({ own, other }) => [
+  const rows = pairs.map(({ own, other, ...ratio }) => [
     own.group,
     own.name,
     milliseconds(own.seconds),
     milliseconds(other.seconds),
-    times(other.seconds / own.seconds),
+    ...ratioCells(ratio),
     other.engine,
   ]);
-  const meanRows = means.map(({ group, engine, ratio, works }) => [
+  const meanRows = means.map(({ group, engine, works, ...ratio }) => [
     group,
     String(works),
-    times(ratio),
+    ...ratioCells(ratio),
     engine,
   ]);
+  const ratio = ["there / here", "of rounds", "there it"];
   return [
-    table(["group", "work", "ours, ms", "theirs, ms", "times ours", "engine"], rows),
+    `there is ${path}, here is this run`,
+    table(["group", "work", "here ms", "there ms", ...ratio, "engine there"], rows, {
+      width: WIDTH,
+    }),
     "geometric means",
-    table(["group", "works", "times ours", "engine"], meanRows),
+    table(["group", "works", ...ratio, "engine there"], meanRows, { width: WIDTH }),
   ].join("\n\n");
 }
 
-/** What is required beside what was measured. */
-export function judgementsTable(judgements: readonly Judgement[]): string | undefined {
-  if (judgements.length === 0) return undefined;
-  const rows = judgements.map((judgement) => {
-    const { what, measured, bound, required, unit } = judgement;
-    return [
-      what,
-      `${measured.toFixed(2)} ${unit}`,
-      `${bound} ${required} ${unit}`,
-      holds(judgement) ? "reached" : "missed",
-    ];
-  });
-  return table(["what", "measured", "required", ""], rows);
+/** Ratios over several results, their two sides by name. */
+export function summariesTable(summaries: readonly Summary[]): string | undefined {
+  if (summaries.length === 0) return undefined;
+  const rows = summaries.map(({ what, ...ratio }) => [what, ...ratioCells(ratio)]);
+  return table(["what", "ratio", "of rounds", "the first"], rows, { width: WIDTH });
 }
