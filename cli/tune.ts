@@ -20,8 +20,9 @@ export const command = defineCommand({
   summary: "Measure variants of a step's kernels, and keep the fastest for this adapter",
   description:
     "Kernels come in variants that compute the same, bit by bit, and differ in speed. Each variant " +
-    "for each size in the step is checked, then timed in turns with the others; later runs take " +
-    "the fastest. The choices are kept in the user's cache folder, a file an adapter and driver. " +
+    "for each size in the step is checked, then timed in turns with the others; the fastest is timed " +
+    "anew beside the one that a rule chooses, and kept where it wins again. Later runs take " +
+    "what was kept. The choices are kept in the user's cache folder, a file an adapter and driver. " +
     "MODEL_DOCTOR_TUNING names another folder, or is off: then nothing is kept or read.",
   flags,
   examples: [
@@ -69,28 +70,48 @@ const milliseconds = (ms: number) => ms.toFixed(3);
 function describe(found: readonly Tuned[]): string {
   const total = (of: (tuned: Tuned) => number) =>
     found.reduce((sum, tuned) => sum + tuned.calls * of(tuned), 0);
-  const row = (name: string, calls: number, untuned: number, ms: number, flops: number) => [
+  const row = (
+    ...[name, calls, untuned, ms, flops, gain]: [string, number, number, number, number, string]
+  ) => [
     `${calls}`,
     milliseconds(untuned),
     milliseconds(ms),
-    `${(untuned / ms).toFixed(2)} x`,
+    gain,
     (flops / ms / 1e6).toFixed(0),
     name,
   ];
-  const rows = found.map(({ label, calls, choice, flops }) =>
-    row(`${label}: ${choice.variant}`, calls, choice.untunedMs, choice.ms, flops)
-  );
+  const rows = found.map((tuned) => {
+    const { label, calls, choice, flops } = tuned;
+    const name = `${label}: ${choice.variant}`;
+    return row(name, calls, choice.untunedMs, choice.ms, flops, gainOf(tuned));
+  });
   const all = row(
     "all, by calls",
     total(() => 1),
     total(({ choice }) => choice.untunedMs),
     total(({ choice }) => choice.ms),
     total(({ flops }) => flops),
+    `${(total(({ choice }) => choice.untunedMs) / total(({ choice }) => choice.ms)).toFixed(2)} x`,
   );
-  return table(
-    ["calls", "untuned ms", "tuned ms", "gain", "GFLOP/s", "kernel: variant"],
-    [...rows, all],
-  );
+  const header = [
+    "calls",
+    "rule's ms",
+    "kept ms",
+    "gain (surely)",
+    "GFLOP/s",
+    "kernel: kept variant",
+  ];
+  return table(header, [...rows, all], { width: 100 });
+}
+
+/** What the fastest variant gained over the rule's, timed anew; what is not sure is not kept. */
+function gainOf({ measured, untuned }: Tuned): string {
+  const gain = measured.find((variant) => variant.gain)?.gain;
+  if (!gain) {
+    return measured.some(({ name, ms }) => name === untuned && ms) ? "none" : "the rule's fails";
+  }
+  const spread = `${gain.ratio.toFixed(2)} x (${gain.low.toFixed(2)} to ${gain.high.toFixed(2)})`;
+  return gain.isStable ? spread : `${spread}, noise`;
 }
 
 /** Every variant of a class, the fastest first. */

@@ -17,7 +17,7 @@ Deno.test("tune: prints every variant, keeps the fastest; off is refused", async
     const [file] = [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`);
     assert.ok(stdout.endsWith(`kept in ${file}\n`));
     const { choices } = JSON.parse(await Deno.readTextFile(file));
-    const rows = stdout.split("\n").filter((line) => / x {2,}\d/.test(line));
+    const rows = stdout.split("\n").filter((line) => /^ *\d+ +\d+\.\d{3} +\d+\.\d{3} /.test(line));
     assert.equal(rows.length, Object.keys(choices).length + 1);
 
     Deno.env.set("MODEL_DOCTOR_TUNING", "off");

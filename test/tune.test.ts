@@ -14,6 +14,8 @@ import { Runtime } from "../engine/plan/runtime.ts";
 import type { Dispatch } from "../engine/plan/dispatch.ts";
 import { schedule } from "../engine/plan/schedule.ts";
 import { conv2d, grad, square, sum, Variable } from "../engine/tensor/mod.ts";
+import { draws, uniform } from "../engine/random.ts";
+import { gainOf, ROUNDS } from "../engine/tune/gain.ts";
 import { tryVariants } from "../engine/tune/trial.ts";
 import { tunableClasses, tune } from "../engine/tune/tune.ts";
 import { TrainingStep } from "../engine/train/step.ts";
@@ -251,4 +253,24 @@ Deno.test("tune: a first variant that is wrong is an error, not a choice", async
     tryVariants(runtime, dispatch),
     (error) => error instanceof UserError && /is off by/.test(error.message),
   );
+});
+
+Deno.test("gainOf: on a busy machine a gain of 10 % is nearly always kept, and luck hardly ever", () => {
+  const times = (seed: number, ms: number) => {
+    const draw = draws(seed, 1);
+    return Array.from({ length: ROUNDS }, (_, k) => {
+      const [jitter, disturbed, by] = [0, 1, 2].map((part) => uniform(draw(3 * k + part)));
+      return ms * (1 + 0.03 * jitter) * (disturbed < 0.1 ? 1 + 3 * by : 1);
+    });
+  };
+  let lucky = 0, kept = 0;
+  for (let seed = 0; seed < 400; seed += 2) {
+    const untuned = times(seed, 1);
+    if (gainOf(untuned, times(seed + 1, 0.9)).isStable) kept++;
+    if (gainOf(untuned, times(seed + 1, 1)).isStable) lucky++;
+  }
+  assert.ok(kept >= 180, `${kept} of 200`);
+  assert.ok(lucky <= 4, `${lucky} of 200`);
+  const wild = gainOf(times(1, 1), times(1, 1));
+  assert.deepEqual([wild.ratio, wild.low, wild.high, wild.isStable], [1, 1, 1, false]);
 });

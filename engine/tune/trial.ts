@@ -15,6 +15,7 @@ import type { Dispatch } from "../plan/dispatch.ts";
 import { recordCopy } from "../plan/textures.ts";
 import { draws, uniform } from "../random.ts";
 import { median, relativeError } from "../averages.ts";
+import { type Gain, gainOf, ROUNDS as GAIN_ROUNDS } from "./gain.ts";
 import { numel } from "../tensor/shape.ts";
 import { Input, type Step } from "../tensor/tensor.ts";
 
@@ -24,6 +25,8 @@ export interface Measured {
   /** Milliseconds of one dispatch. */
   readonly ms?: number;
   readonly refused?: string;
+  /** Of the fastest, where that is not the first: what it gains over the first, timed anew. */
+  readonly gain?: Gain;
 }
 
 /** Relative L2 error of float32 sums of any length that a kernel here makes. */
@@ -50,8 +53,12 @@ export async function tryVariants(runtime: Runtime, dispatch: Dispatch): Promise
     const wrong = await trial.check();
     const right = compiled.map((_, k) => k).filter((k) => !wrong.has(k));
     const times = await trial.time(right);
+    const [best] = [...times].reduce((a, b) => (b[1] < a[1] ? b : a));
+    const gain = times.has(0) && best !== 0 ? await trial.gain(best) : undefined;
     const measured = compiled.map(({ name }, k): Measured =>
-      times.has(k) ? { name, ms: times.get(k) } : { name, refused: wrong.get(k) ?? "slow" }
+      times.has(k)
+        ? { name, ms: times.get(k), ...k === best && gain && { gain } }
+        : { name, refused: wrong.get(k) ?? "slow" }
     );
     return [...measured, ...refused];
   } finally {
@@ -82,6 +89,9 @@ async function compile(runtime: Runtime, variants: Tunable["variants"]) {
 }
 
 class Trial {
+  /** Dispatches that are timed at once. */
+  private repeats = 1;
+
   private constructor(
     private readonly runtime: Runtime,
     private readonly commands: readonly Command[],
@@ -180,13 +190,25 @@ class Trial {
     const least = (k: number) => Math.min(...looks.map((look) => look.get(k)!));
     const best = Math.min(...variants.map(least));
     const hopeful = variants.filter((k) => k === 0 || least(k) <= HOPELESS * best);
-    const repeats = Math.max(1, Math.min(MAX_REPEATS, Math.ceil(ENOUGH / best)));
-    const times = new Map(hopeful.map((k) => [k, [] as number[]]));
-    for (let round = 0; round < ROUNDS; round++) {
-      const order = hopeful.map((_, i) => hopeful[(i + round) % hopeful.length]);
-      for (const [k, ms] of await this.round(order, repeats)) times.get(k)!.push(ms);
-    }
+    this.repeats = Math.max(1, Math.min(MAX_REPEATS, Math.ceil(ENOUGH / best)));
+    const times = await this.inTurns(hopeful, ROUNDS);
     return new Map([...times].map(([k, all]) => [k, median(all)]));
+  }
+
+  /** What a variant gains over the first. */
+  async gain(of: number): Promise<Gain> {
+    const times = await this.inTurns([0, of], GAIN_ROUNDS);
+    return gainOf(times.get(0)!, times.get(of)!);
+  }
+
+  /** Milliseconds of a dispatch of each, round by round; each has its turn in every place. */
+  private async inTurns(variants: readonly number[], rounds: number) {
+    const times = new Map(variants.map((k) => [k, [] as number[]]));
+    for (let round = 0; round < rounds; round++) {
+      const order = variants.map((_, i) => variants[(i + round) % variants.length]);
+      for (const [k, ms] of await this.round(order, this.repeats)) times.get(k)!.push(ms);
+    }
+    return times;
   }
 
   /** One pass for each variant, in order, in one submission. */

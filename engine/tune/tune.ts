@@ -38,9 +38,6 @@ export function tunableClasses(
   return [...classes.values()];
 }
 
-/** A variant that is faster by less than this is not preferred: measurements differ by as much. */
-const MARGIN = 0.02;
-
 /**
  * Tunes one class after the other.
  * @throws UserError (gpu) where the adapter has no clock, or a kernel computes something wrong
@@ -57,7 +54,8 @@ export async function* tune(
     const timed = measured.filter((m): m is Measured & { ms: number } => m.ms !== undefined);
     const best = timed.reduce((a, b) => (b.ms < a.ms ? b : a));
     const untunedMs = untuned.ms ?? best.ms;
-    const keep = untuned.ms !== undefined && best.ms > (1 - MARGIN) * untuned.ms;
+    // What does not run at all can't be kept; what is faster must be so in both looks at it.
+    const keep = untuned.ms !== undefined && !(best.gain?.isStable ?? false);
     const choice = { variant: keep ? untuned.name : best.name, ms: keep ? untunedMs : best.ms };
     yield {
       ...{ shapeClass, calls, measured },
