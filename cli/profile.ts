@@ -1,11 +1,13 @@
 /** Shows where the time of a step goes: by operation, by kernel and by layer. */
 
+import { accountOf } from "../engine/data/account.ts";
 import { namedTargets, type Target } from "../engine/gpu/kernels/target.ts";
 import { writeFileAtomic } from "../engine/io/files.ts";
 import { parameterCount } from "../engine/nn/state.ts";
 import { timesBy } from "../engine/profile/against.ts";
 import { traceOf } from "../engine/profile/trace.ts";
 import { rooflinePlot } from "../engine/report/roofline_plot.ts";
+import { describeAccount } from "./account.ts";
 import { seedFlag } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
 import { openRuntime } from "./exact.ts";
@@ -14,15 +16,16 @@ import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
 import { wrap } from "./framework/text.ts";
 import { describeAgainst, readProfile } from "./profile/against.ts";
+import { openOnData, stageOnDataFlags } from "./profile/data.ts";
 import { dumpShaders } from "./profile/dump.ts";
 import { profile, profiledSteps } from "./profile/profile.ts";
-import { openMadeUp, openStage, stageFlags } from "./profile/stage.ts";
+import { openMadeUp, openStage } from "./profile/stage.ts";
 import { describe } from "./profile/tables.ts";
 
 const targets: Readonly<Record<string, Target>> = namedTargets;
 
 const flags = flagTable({
-  ...stageFlags,
+  ...stageOnDataFlags,
   target: {
     type: "choice",
     choices: ["adapter", ...Object.keys(targets)],
@@ -73,7 +76,7 @@ export const command = defineCommand({
   name: "profile",
   summary: "Show where the time of a step goes, by operation, kernel and layer",
   description:
-    "Runs a step on made-up images a few times as it is, and a few times with every kernel in a " +
+    "Runs a step on made-up images, or on those of a data set, a few times as it is, and a few times with every kernel in a " +
     "pass of its own between two timestamps of the device. Each kernel's time is set against the " +
     "roofline: the time that its operations need at the adapter's peak, or its bytes (every " +
     "operand once) at the adapter's copy bandwidth, whichever is longer. Both are measured in the " +
@@ -84,6 +87,10 @@ export const command = defineCommand({
     { args: "--model resnet34 --batch 16 --trace trace.json", does: "with a trace for Perfetto" },
     { args: "--stage treat --layer last --json profile.json", does: "with the constraint" },
     {
+      args: "--data folder --data-dir photos",
+      does: "on the images there: does the device wait for them",
+    },
+    {
       args: "--stage treat --layer last --against profile.json",
       does: "after a change: what became slower or faster",
     },
@@ -91,13 +98,20 @@ export const command = defineCommand({
   async run(args, context) {
     const before = args.against === undefined ? undefined : await readProfile(args.against);
     const gpu = await context.gpu();
-    const { set, network, entry } = await openMadeUp(args, args.seed);
+    const { data, seed } = args;
+    const { set, network, entry } = data === undefined
+      ? await openMadeUp(args, seed)
+      : await openOnData({ ...args, data }, seed, context.signal);
     const runtime = openRuntime(gpu, args, targets[args.target]);
     const constraint = constraintOf(args, network, set, entry.featureLayer);
-    const subject = await openStage(args.stage, runtime, network, set, constraint);
+    const subject = await openStage(args.stage, runtime, network, set, constraint, args.batch);
+    if (data !== undefined) {
+      const used = args.stage === "eval" ? { test: subject.split } : { training: subject.split };
+      context.print(`${describeAccount(accountOf(set, used))}\n`);
+    }
     context.print(wrap(
       `${args.model}, ${parameterCount(network).toLocaleString("en")} parameters; ` +
-        `${args.stage}, ${args.batch} images of ${set.height} x ${set.width} x ${set.channels}; ` +
+        `${args.stage}, ${subject.batch} images of ${set.height} x ${set.width} x ${set.channels}; ` +
         `${gpu.adapter.name}\n`,
     ));
     const bar = new Progress({ label: "profile", total: profiledSteps(args.steps), unit: "steps" });

@@ -4,13 +4,15 @@ import { compareTimes } from "../engine/profile/against.ts";
 import { rooflinePlot } from "../engine/report/roofline_plot.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { readingRate } from "../cli/profile/data.ts";
 import { profile } from "../cli/profile/profile.ts";
 import { openStage } from "../cli/profile/stage.ts";
-import { limit } from "../engine/data/dataset.ts";
+import { type ImageSource, limit, type Split } from "../engine/data/dataset.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { leastTime } from "../engine/gpu/roofline.ts";
 import { PLAIN } from "../engine/gpu/kernels/target.ts";
 import { run } from "../engine/nn/module.ts";
+import { waitedFor } from "../engine/profile/in_turn.ts";
 import { entriesOf, layerRows, rowsBy, totalRow } from "../engine/profile/report.ts";
 import { schedule } from "../engine/plan/schedule.ts";
 import { traceOf } from "../engine/profile/trace.ts";
@@ -18,6 +20,7 @@ import * as t from "../engine/tensor/mod.ts";
 import { inLayer } from "../engine/tensor/origin.ts";
 import { constraintOf } from "./support/constraint.ts";
 import { fail, succeed } from "./support/cli.ts";
+import { encodePng } from "../engine/io/image.ts";
 import { inFolder } from "./support/io.ts";
 import { freshRuntime, tinyNet, tinySet } from "./support/train.ts";
 
@@ -97,7 +100,7 @@ Deno.test("a step with the constraint, measured", async () => {
   const subject = await openStage("treat", runtime, tinyNet(), set, constraint);
   const { dispatches } = subject.plan;
   const steps: number[] = [];
-  const found = await profile(runtime, subject, { steps: 2, batch }, (done) => steps.push(done));
+  const found = await profile(runtime, subject, { steps: 2 }, (done) => steps.push(done));
   assert.deepEqual(steps, [1, 3, 4, 5, 6, 7, 8]);
 
   const { total, operations, kernels, layers, roofline, host, step, memory, counts } = found;
@@ -138,6 +141,89 @@ Deno.test("a step with the constraint, measured", async () => {
   assert.equal(kernelEvents.length, 2 * (counts.dispatches + counts.interruptions));
   runtime.destroy();
 });
+
+Deno.test("what the device waits for images is what it stands still while they are asked for", () => {
+  const span = (begin: number, end = begin) => ({ begin, end });
+  // Each step: when its images are asked for and there, when it begins and ends on the device.
+  const steps = [
+    { images: span(0, 5), marks: [span(5), span(20)] },
+    // There while the device is busy with the step before.
+    { images: span(6, 15), marks: [span(20), span(30)] },
+    // Asked for before it is done, there 10 ms after; handing over takes 2 ms more.
+    { images: span(16, 40), marks: [span(42), span(50)] },
+    // Asked for 4 ms after it is done.
+    { images: span(54, 60), marks: [span(61), span(70)] },
+  ];
+  const waited = waitedFor(steps.map(({ images }) => images), steps.flatMap(({ marks }) => marks));
+  assert.deepEqual(waited, { ms: (0 + 10 + 6) / 3, share: 16 / 50 });
+  assert.deepEqual(waitedFor([span(0, 5)], [span(5), span(20)]), { ms: 0, share: 0 });
+});
+
+/** The same images, which take so long to come. */
+function slow({ images, labels }: Split & { images: Uint8Array<ArrayBuffer> }, ms: number) {
+  const each = images.length / labels.length;
+  const source: ImageSource = {
+    async read(indices) {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      const rows = Array.from(indices, (i) => [...images.subarray(i * each, (i + 1) * each)]);
+      return Uint8Array.from(rows.flat());
+    },
+    subset: () => source,
+  };
+  return source;
+}
+
+Deno.test("a step on images that come late: the device waits, and for those in memory it doesn't", async () => {
+  const runtime = await freshRuntime();
+  const constraint = constraintOf({});
+  const ms = 150;
+  const waits = [];
+  for (const images of [tinySet.test.images, slow(tinySet.test, ms)]) {
+    const set = { ...tinySet, test: { ...tinySet.test, images } };
+    const subject = await openStage("eval", runtime, tinyNet(), set, constraint, 4);
+    assert.equal(subject.batch, 4);
+    const { data } = await profile(runtime, subject, { steps: 4 }, () => {});
+    assert(data.waited.share >= 0 && data.waited.share <= 1);
+    assert.equal(data.imagesPerSecond, undefined, "too few for a rate");
+    waits.push(data.waited.ms);
+  }
+  assert(waits[0] < ms / 4 && waits[1] > ms / 4, waits.join());
+  runtime.destroy();
+});
+
+Deno.test("the rate of reading is that of images that nobody has read", async () => {
+  const asked: number[] = [];
+  const images: ImageSource = {
+    read: (indices) => (asked.push(...indices), Promise.resolve(new Uint8Array())),
+    subset: () => images,
+  };
+  const split = { images, labels: new Uint16Array(300) };
+  assert(await readingRate(split, 44) as number > 0);
+  assert.deepEqual(asked, Array.from({ length: 256 }, (_, i) => 44 + i));
+  assert.equal(await readingRate(split, 45), undefined);
+  assert.equal(await readingRate({ ...split, images: new Uint8Array(300) }, 0), undefined);
+});
+
+Deno.test("the command on a folder of images", () =>
+  inFolder(async (folder) => {
+    for (const name of ["a", "b"]) {
+      await Deno.mkdir(join(folder, name));
+      for (let i = 0; i < 6; i++) {
+        const data = new Uint8Array(16 * 16 * 3).fill(20 * i);
+        const file = encodePng({ height: 16, width: 16, channels: 3, data });
+        await Deno.writeFile(join(folder, name, `${i}.png`), file);
+      }
+    }
+    const of = ["profile", "--data", "folder", "--data-dir", folder];
+    const output = await succeed(
+      ...[...of, "--stage", "eval", "--batch", "2", "--steps", "1", "--width", "0.125"],
+    );
+    assert.match(output, /^used +2 classes; 2 test images, 1 of a class$/m);
+    assert.match(output, /; eval, 2 images of 16 x 16 x 3; /);
+    assert.match(output, /^data +the device waited [\d.]+ ms of a step for images \([\d.]+ %\)$/m);
+    await fail(ExitCode.usage, /--data-dir has no effect without --data/, "profile", of[3], of[4]);
+    await fail(ExitCode.usage, /--classes has no effect with --data/, ...of, "--classes", "3");
+  }));
 
 Deno.test("compareTimes: what all steps agree on, told apart from noise", () => {
   const before = { a: [1, 1.1, 1.05], b: [2, 2.1, 2.05], c: [1, 3, 2], d: [5, 5, 5], e: [1] };

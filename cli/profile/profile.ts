@@ -4,6 +4,7 @@ import { render } from "../../engine/gpu/render.ts";
 import { better, measureRoofline, type Roofline } from "../../engine/gpu/roofline.ts";
 import type { MemoryUse } from "../../engine/plan/allocate.ts";
 import type { Plan } from "../../engine/plan/plan.ts";
+import { runInTurn, type Waited } from "../../engine/profile/in_turn.ts";
 import { type HostSpans, PlanProfiler, type TimedStep } from "../../engine/profile/profiler.ts";
 import {
   entriesOf,
@@ -16,6 +17,7 @@ import {
 } from "../../engine/profile/report.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
 import { median } from "../../engine/averages.ts";
+import { readingRate } from "./data.ts";
 import type { Subject } from "./stage.ts";
 
 /** Times are in milliseconds and, but for the first step's, medians or means over the steps. */
@@ -25,6 +27,12 @@ export interface Profile {
     readonly firstMs: number;
     readonly ms: number;
     readonly imagesPerSecond: number;
+  };
+  readonly data: {
+    /** How long the device had nothing to do as the images weren't there. */
+    readonly waited: Waited;
+    /** Read with nothing else to do; absent where they are in memory, or too few. */
+    readonly imagesPerSecond?: number;
   };
   readonly roofline: Roofline;
   readonly host: Readonly<Record<keyof HostSpans | "encodingAlone", number>>;
@@ -47,7 +55,6 @@ export interface Profile {
 
 export interface ProfileOptions {
   readonly steps: number;
-  readonly batch: number;
   /** Parts of a module's path by which layers are told apart; all of them where absent. */
   readonly depth?: number;
 }
@@ -65,21 +72,19 @@ export const profiledSteps = (steps: number) => 1 + 2 * steps + HOST_STEPS;
  */
 export async function profile(
   runtime: Runtime,
-  { plan, feeds, modules }: Subject,
-  { steps, batch, depth }: ProfileOptions,
+  { plan, feeds, modules, split, batch }: Subject,
+  { steps, depth }: ProfileOptions,
   onStep: (done: number) => void,
 ): Promise<Profile> {
   const before = await measureRoofline(runtime.gpu);
   const profiler = await PlanProfiler.make(runtime.gpu, plan);
   try {
-    const inTurn = async (count: number) => {
-      const begun = performance.now();
-      for (let k = 0; k < count; k++) profiler.run(await feeds(k));
-      return (await profiler.finish() - begun) / count;
-    };
-    const firstMs = await inTurn(1);
+    let step = 0;
+    const next = () => feeds(step++);
+    const inTurn = (count: number) => runInTurn(runtime.gpu, profiler, count, next);
+    const { ms: firstMs } = await inTurn(1);
     onStep(1);
-    const ms = await inTurn(steps);
+    const { ms, waited } = await inTurn(steps);
     onStep(1 + steps);
 
     // A submission waits for the ones before where they are many; the host's own time is seen on
@@ -87,21 +92,24 @@ export async function profile(
     const hosts: HostSpans[] = [];
     const encodingAlone = profiler.timeEncoding();
     for (let k = 0; k < HOST_STEPS; k++) {
-      hosts.push(profiler.run(await feeds(k)));
+      hosts.push(profiler.run(await next()));
       await profiler.finish();
       onStep(steps + k + 2);
     }
 
     const timed: TimedStep[] = [];
     for (let k = 0; k < steps; k++) {
-      timed.push(await profiler.time(await feeds(k)));
+      timed.push(await profiler.time(await next()));
       onStep(steps + HOST_STEPS + k + 2);
     }
+    // The images of the step to come were read ahead.
+    const imagesPerSecond = await readingRate(split, (step + 1) * batch);
     const roofline = better(before, await measureRoofline(runtime.gpu));
     runtime.gpu.check();
     const entries = entriesOf(plan.dispatches, timed);
     return {
       step: { firstMs, ms, imagesPerSecond: 1000 * batch / ms },
+      data: { waited, imagesPerSecond },
       roofline,
       host: { ...medianHost(hosts), encodingAlone },
       counts: countsOf(plan),

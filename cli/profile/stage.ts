@@ -1,7 +1,7 @@
 /** The steps that can be profiled, as plans on images made up for the purpose. */
 
 import type { Batches } from "../../engine/data/batch.ts";
-import { type DataSet, masksOfAll } from "../../engine/data/dataset.ts";
+import { type DataSet, masksOfAll, type Split } from "../../engine/data/dataset.ts";
 import type { Constraint } from "../../engine/doctor/constraint.ts";
 import { constraintPenalty } from "../../engine/doctor/penalty.ts";
 import { type Module, run } from "../../engine/nn/module.ts";
@@ -89,7 +89,11 @@ export interface Subject {
   readonly plan: Plan;
   /** The paths of the network's modules, in order. */
   readonly modules: readonly string[];
-  /** What the plan is fed in step `step`. */
+  /** Whose images the steps have, one batch after the other, and from the first again. */
+  readonly split: Split;
+  /** Images in a step. */
+  readonly batch: number;
+  /** What the plan is fed in step `step`; the images of the one after it are read ahead. */
   feeds(step: number): Promise<readonly Feed[]>;
   /** What the runs left: the sums of a training step's losses, or the scores of a batch. */
   read(): Promise<ArrayLike<number>>;
@@ -150,8 +154,14 @@ export function syntheticData({ size, channels, classes, batch }: ImageOptions):
 const scoresOf = (network: Module) => ({ images }: Batches) =>
   run(network, images, { training: false }).output;
 
-const stepOptions = (stage: Stage, network: Module, set: DataSet, constraint: Constraint) => ({
-  ...{ batch: set.train.labels.length, seed: 0, momentum: 0.9, weightDecay: 5e-4 },
+const stepOptions = (
+  stage: Stage,
+  network: Module,
+  set: DataSet,
+  constraint: Constraint,
+  batch = set.train.labels.length,
+) => ({
+  ...{ batch, seed: 0, momentum: 0.9, weightDecay: 5e-4 },
   penalty: stage === "treat" ? madeUpPenalty(network, set, constraint) : undefined,
 });
 
@@ -173,31 +183,40 @@ export function draftStage(
 
 const ONE_RUN = { runs: [1], state: [] };
 
-/** @throws UserError (usage, method) where the constraint can't be had; see `constraintPenalty` */
+/**
+ * @param most images in a step, where the set has so many; all of them if absent
+ * @throws UserError (usage, method) where the constraint can't be had; see `constraintPenalty`
+ */
 export async function openStage(
   stage: Stage,
   runtime: Runtime,
   network: Module,
   set: DataSet,
   constraint: Constraint,
+  most = Infinity,
 ): Promise<Subject> {
-  const batch = set.train.labels.length;
+  const split = stage === "eval" ? set.test : set.train;
+  const images = split.labels.length;
+  const batch = Math.min(most, images);
   const modules = [...network.namedModules()].map(([name]) => name);
   if (stage === "eval") {
-    const rows = await RowCollector.make(runtime, set, set.test, batch, scoresOf(network));
+    const rows = await RowCollector.make(runtime, set, split, batch, scoresOf(network));
+    const rounds = Math.ceil(images / batch);
     return {
-      ...{ plan: rows.plan, modules },
-      feeds: (step) => rows.feeds(0, step),
+      ...{ plan: rows.plan, modules, split, batch },
+      feeds: (step) => rows.feeds(0, step % rounds),
       read: () => rows.plan.read("rows").then(([scores]) => scores),
     };
   }
-  const options = stepOptions(stage, network, set, constraint);
-  const step = await TrainingStep.make(runtime, network, set, set.train, options);
-  const indices = Uint32Array.from({ length: batch }, (_, i) => i);
+  const options = stepOptions(stage, network, set, constraint, batch);
+  const step = await TrainingStep.make(runtime, network, set, split, options);
+  const indices = (k: number) =>
+    Uint32Array.from({ length: batch }, (_, i) => (k * batch + i) % images);
+  const full = () => 1;
   // At a learning rate of 0 the same work is done, and nothing diverges.
   return {
-    ...{ plan: step.plans[0], modules },
-    feeds: async (k) => (await step.runs(indices, k, 0))[0].feeds,
+    ...{ plan: step.plans[0], modules, split, batch },
+    feeds: async (k) => (await step.runs(indices(k), k, 0, full, indices(k + 1)))[0].feeds,
     read: () => step.readMetrics().then((sums) => Object.values(sums)),
   };
 }

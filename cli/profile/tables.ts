@@ -18,11 +18,19 @@ export function describe(profile: Profile, top: number): string {
   ].join("\n");
 }
 
-function facts({ step, host, counts, pipelines, memory, roofline, total }: Profile): string {
+function facts({ step, data, host, counts, pipelines, memory, roofline, total }: Profile): string {
   const perDispatch = (ms: number) => `${(1000 * ms / counts.dispatches).toFixed(2)} us a dispatch`;
   const rows = [
     ["step", `${time(step.ms)}, ${fixed(step.imagesPerSecond)} images/s`],
     ["first step", `${time(step.firstMs)}: drivers compile when a kernel first runs`],
+    [
+      "data",
+      `the device waited ${time(data.waited.ms)} of a step for images ` +
+      `(${percent(data.waited.share, 1)})`,
+    ],
+    ...(data.imagesPerSecond === undefined ? [] : [
+      ["", `read at ${fixed(data.imagesPerSecond)} images/s where nothing else is done`],
+    ]),
     [
       "kernels",
       `${time(total.ms)} with each in a pass of its own: ${fixed(total.gflops)} GFLOP/s, ` +
