@@ -30,7 +30,7 @@ export async function completeReport(folder: string): Promise<void> {
   if (!await fileExists(join(folder, REPORT))) await writeReport(folder);
 }
 
-const REPORT = "report.html";
+export const REPORT = "report.html";
 
 /** Where results go is no part of what is asked for. */
 const PLACES = ["out", "resume"];

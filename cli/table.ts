@@ -10,9 +10,9 @@ import { cellAt, type CellWork, readBy } from "./cells/work.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { withoutFlags } from "./framework/flags.ts";
 import { isFinished, type TableCell, tableCells } from "./table/cells.ts";
-import { completeCell, fillHere } from "./table/fill.ts";
+import { completeInTurn, fillHere } from "./table/fill.ts";
 import { type TableArgs, tableFlags } from "./table/flags.ts";
-import { writeTable } from "./table/write.ts";
+import { TableWriter } from "./table/write.ts";
 
 export const command = defineCommand({
   name: "table",
@@ -43,10 +43,11 @@ export const command = defineCommand({
     { args: "--out /shared/table --only-write", does: "the table of everybody's cells" },
   ],
   async run(args, context) {
-    const failed = args.onlyWrite ? 0 : await fill(args, context);
+    const writer = new TableWriter(args.out);
+    const failed = args.onlyWrite ? 0 : await fill(args, context, writer);
     if (failed === undefined) return;
     if (args.cell === undefined) {
-      context.print(`\n${await writeTable(args.out)}`);
+      context.print(`\n${await writer.write()}`);
       context.print(`written to ${join(args.out, "table.md")}`);
     }
     if (failed > 0) {
@@ -60,7 +61,11 @@ export const command = defineCommand({
 });
 
 /** Does the cells that are asked for. @returns how many diverged; nothing where it did not wait */
-async function fill(args: TableArgs, context: Context): Promise<number | undefined> {
+async function fill(
+  args: TableArgs,
+  context: Context,
+  writer: TableWriter,
+): Promise<number | undefined> {
   const { out, cell, on } = args;
   const cells = await tableCells(args);
   const asked = cell === undefined ? cells : [cellAt(cells, cell)];
@@ -72,18 +77,22 @@ async function fill(args: TableArgs, context: Context): Promise<number | undefin
     );
   }
   await makeFolder(out);
-  if (on !== undefined) return await fillElsewhere(workOf(cells, args), args, context);
+  if (on !== undefined) return await fillElsewhere(workOf(cells, args, writer), args, context);
   return await fillHere(asked, args, context, async () => {
-    if (cell === undefined) await writeTable(out);
+    if (cell === undefined) await writer.keepUp();
   });
 }
 
 /** The cells as other processes do them. */
-const workOf = (cells: readonly TableCell[], args: TableArgs): CellWork => ({
+const workOf = (
+  cells: readonly TableCell[],
+  args: TableArgs,
+  writer: TableWriter,
+): CellWork => ({
   ...{ name: "table", out: args.out, cells },
   command: withoutFlags(Deno.args, placeFlags),
   files: readBy(tableFlags, args),
   isFinished: (index) => isFinished(cells[index]),
-  complete: (index) => completeCell(cells[index], args),
-  filled: () => writeTable(args.out),
+  complete: (index) => completeInTurn(cells[index], args),
+  filled: () => writer.keepUp(),
 });

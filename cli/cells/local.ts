@@ -6,7 +6,7 @@ import { startProcess } from "../../engine/cluster/process.ts";
 import { type Context, deviceFlag } from "../framework/command.ts";
 import { withoutFlags } from "../framework/flags.ts";
 import type { PlaceArgs } from "./flags.ts";
-import { cellsOf, type CellWork, complete, divergedOf, droppedInWords, titleOf } from "./work.ts";
+import { cellsOf, type CellWork, divergedOf, droppedInWords, titleOf } from "./work.ts";
 
 /**
  * Does those of the cells that are not finished.
@@ -37,7 +37,7 @@ export async function onThisMachine(
         context.print(`${title(index)}: begun`);
       },
       finished: async (index) => {
-        await complete(work, index);
+        await work.complete(index);
         const when = began.has(index) ? "finished" : "finished elsewhere or before";
         context.print(`${title(index)}: ${when} (${++finished} of ${total})`);
         if (began.has(index)) await work.filled();

@@ -18,7 +18,6 @@ import type { PlaceArgs } from "./flags.ts";
 import {
   cellsOf,
   type CellWork,
-  complete,
   divergedOf,
   droppedInWords,
   inWords,
@@ -108,7 +107,7 @@ function fillOptions(
     submitted: (job, of) => print(`job ${job}: ${inWords(of.length)} submitted`),
     finished: async (indices) => {
       for (const index of indices) {
-        await complete(work, index);
+        await work.complete(index);
         done++;
         if (isFirst) continue;
         print(`${titleOf(work, index)}: finished (${done} of ${total})`);

@@ -8,7 +8,7 @@ import type { Cells } from "../../engine/cluster/pool.ts";
 import { fingerprint } from "../../engine/doctor/table.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { fileExists } from "../../engine/io/files.ts";
-import { inTurn, isInUse } from "../../engine/run/lock.ts";
+import { isInUse } from "../../engine/run/lock.ts";
 import type { AllValues } from "../../engine/options.ts";
 import type { FlagTable } from "../framework/flags.ts";
 
@@ -34,7 +34,7 @@ export interface CellWork {
   isFinished(index: number): Promise<boolean>;
   /** The cell that has to be done before it, where there is one. */
   after?(index: number): number | undefined;
-  /** What a process that was killed after a cell's result left to be done. */
+  /** What a process that was killed after a cell's result left to be done; several may see to it. */
   complete(index: number): Promise<void>;
   /** Called after some cells were finished. */
   filled(): Promise<unknown>;
@@ -79,12 +79,6 @@ export const readBy = (flags: FlagTable, values: AllValues): string[] =>
   Object.entries(flags)
     .filter(([key, { value, writes }]) => /^(FILE|DIR)/.test(value ?? "") && !writes && values[key])
     .flatMap(([key]) => values[key] as string | string[]);
-
-/** Completes a cell that another process did, as one of those that watch it. */
-export const complete = (work: CellWork, index: number): Promise<void> =>
-  inTurn(work.out, async () => {
-    if (!await isInUse(work.cells[index].path)) await work.complete(index);
-  });
 
 /** "cell 3 of 7: alpha 1, seed 0: not begun, since cell 1 could not be done" */
 export const droppedInWords = (work: CellWork, index: number, after: number): string =>

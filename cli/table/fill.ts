@@ -1,5 +1,6 @@
 /** Does cells of a table in this process, one after the other. */
 
+import { join } from "node:path";
 import { ACCOUNT } from "../../engine/data/account.ts";
 import type { DataSet } from "../../engine/data/dataset.ts";
 import { armsOf } from "../../engine/doctor/arms/arms.ts";
@@ -7,8 +8,9 @@ import { constraintInWords } from "../../engine/doctor/constraint.ts";
 import { BASELINE } from "../../engine/doctor/result.ts";
 import { treatAccount } from "../../engine/doctor/treat.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
-import { removeIfThere } from "../../engine/io/files.ts";
+import { fileExists, removeIfThere } from "../../engine/io/files.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
+import { inTurn, isInUse } from "../../engine/run/lock.ts";
 import { RunFolder } from "../../engine/run/run_folder.ts";
 import { describeAccount } from "../account.ts";
 import { openData } from "../common.ts";
@@ -16,7 +18,7 @@ import { openRuntime } from "../exact.ts";
 import type { Context } from "../framework/command.ts";
 import type { Forecast } from "../framework/forecast.ts";
 import { WIDTH, wrap } from "../framework/text.ts";
-import { completeReport } from "../report_file.ts";
+import { completeReport, REPORT } from "../report_file.ts";
 import { prepare, requireRoomFor, treatForecast, treatOnce } from "../treatment.ts";
 import { type CellSettings, isFinished, type TableCell } from "./cells.ts";
 import type { TableArgs } from "./flags.ts";
@@ -54,17 +56,36 @@ export async function fillHere(
 }
 
 /** What a process that was killed after a cell's result left to be done. */
-export async function completeCell({ path }: TableCell, args: TableArgs): Promise<void> {
+export async function completeCell(cell: TableCell, args: TableArgs): Promise<void> {
+  const { path } = cell;
+  if (await isComplete(cell, args)) return;
   const { folder } = await RunFolder.resume(path);
   await folder.enter();
   await completeReport(path);
   await finishCell(folder, args);
 }
 
-async function finishCell(folder: RunFolder, { keepWeights, arms }: TableArgs): Promise<void> {
-  for (const stage of keepWeights ? [] : [BASELINE, ...armsOf(arms)]) {
-    await removeIfThere(folder.file(`${stage}.safetensors`));
-  }
+/** The same where several processes may see to it, of which one at a time does. */
+export async function completeInTurn(cell: TableCell, args: TableArgs): Promise<void> {
+  // Of thousands that are finished nearly all are complete, and locks take longer than a look.
+  if (await isComplete(cell, args)) return;
+  await inTurn(args.out, async () => {
+    if (!await isInUse(cell.path)) await completeCell(cell, args);
+  });
+}
+
+async function isComplete({ path }: TableCell, args: TableArgs): Promise<boolean> {
+  if (!await fileExists(join(path, REPORT))) return false;
+  for (const name of superfluous(args)) if (await fileExists(join(path, name))) return false;
+  return true;
+}
+
+/** The weights that are not kept. */
+const superfluous = ({ keepWeights, arms }: TableArgs): string[] =>
+  keepWeights ? [] : [BASELINE, ...armsOf(arms)].map((stage) => `${stage}.safetensors`);
+
+async function finishCell(folder: RunFolder, args: TableArgs): Promise<void> {
+  for (const name of superfluous(args)) await removeIfThere(folder.file(name));
   await folder.leave();
 }
 

@@ -22,39 +22,67 @@ import { tableMarkdown } from "../../engine/report/paper_table.ts";
 import { configSchema } from "../../engine/run/config_schema.ts";
 import { inTurn } from "../../engine/run/lock.ts";
 
-/**
- * Writes the table of all finished cells in a folder, which several processes may be filling.
- * @returns it in Markdown
- */
-export const writeTable = (folder: string): Promise<string> =>
-  inTurn(folder, () => writeAll(folder));
+/** A writer may take this share of the time in which a table fills. */
+const SHARE = 0.05;
 
-async function writeAll(folder: string): Promise<string> {
-  const cells: TableCell[] = [];
-  const place = join(folder, "cells");
-  const names = await namesIn(place);
-  for (const name of names.sort()) {
-    const result = join(place, name, "result.json");
-    if (!await fileExists(result)) continue;
-    const config = await readJson(join(place, name, "config.json"), configSchema);
-    const { command: _, ...settings } = config;
-    cells.push({
-      fingerprint: await fingerprint(settings),
-      settings,
-      result: await readResult(result),
+/** Writes the table of a folder, which several processes may be filling; reads each cell once. */
+export class TableWriter {
+  private readonly known = new Map<string, TableCell>();
+  private due = -Infinity;
+
+  constructor(private readonly folder: string) {}
+
+  /** Writes what is finished, unless it was written so lately that writing would slow the work. */
+  async keepUp(): Promise<void> {
+    if (performance.now() >= this.due) await this.write();
+  }
+
+  /**
+   * Writes all that is finished.
+   * @returns the table in Markdown
+   * @throws UserError (io) where nothing is
+   */
+  async write(): Promise<string> {
+    const { folder } = this;
+    return await inTurn(folder, async () => {
+      const begun = performance.now();
+      const file = tableOf(await this.cells());
+      const text = tableMarkdown(file);
+      await removePartials(folder, { deep: false });
+      const write = (name: string, content: string) => writeFileAtomic(join(folder, name), content);
+      await write("table.json", JSON.stringify(file, null, 2) + "\n");
+      await write("table.csv", encodeCsv(TABLE_HEADER, file.rows.flatMap(tableValues)));
+      await write("table.md", text);
+      const now = performance.now();
+      this.due = now + (now - begun) / SHARE;
+      return text;
     });
   }
-  if (cells.length === 0) {
+
+  /** Those that are finished. */
+  private async cells(): Promise<TableCell[]> {
+    const place = join(this.folder, "cells");
+    const cells: TableCell[] = [];
+    for (const name of (await namesIn(place)).sort()) {
+      const cell = this.known.get(name) ?? await readCell(join(place, name));
+      if (cell === undefined) continue;
+      this.known.set(name, cell);
+      cells.push(cell);
+    }
+    if (cells.length > 0) return cells;
     throw new UserError(`${place} holds no finished cell`, ExitCode.io);
   }
-  const file = tableOf(cells);
-  const text = tableMarkdown(file);
-  await removePartials(folder, { deep: false });
-  const write = (name: string, content: string) => writeFileAtomic(join(folder, name), content);
-  await write("table.json", JSON.stringify(file, null, 2) + "\n");
-  await write("table.csv", encodeCsv(TABLE_HEADER, file.rows.flatMap(tableValues)));
-  await write("table.md", text);
-  return text;
+}
+
+/** A cell from its folder; nothing where it is not finished. */
+async function readCell(path: string): Promise<TableCell | undefined> {
+  const result = join(path, "result.json");
+  if (!await fileExists(result)) return undefined;
+  const { command: _, ...settings } = await readJson(join(path, "config.json"), configSchema);
+  return {
+    ...{ fingerprint: await fingerprint(settings), settings },
+    result: await readResult(result),
+  };
 }
 
 /** The names in a folder; none where there is no such folder. */

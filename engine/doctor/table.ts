@@ -58,12 +58,10 @@ const relevant = (settings: CellSettings): CellSettings =>
 
 /** The rows that the cells make, in any order. */
 export function tableOf(cells: readonly TableCell[]): TableFile {
-  const groups = new Map<string, TableCell[]>();
-  for (const cell of cells) {
-    const { fingerprint: print, result: { model, data } } = cell;
-    const key = JSON.stringify([data, model, print]);
-    groups.set(key, [...groups.get(key) ?? [], cell]);
-  }
+  const groups = Map.groupBy(
+    cells,
+    ({ fingerprint, result: { model, data } }) => JSON.stringify([data, model, fingerprint]),
+  );
   const keys = [...groups.keys()].sort();
   return { version: TABLE_VERSION, rows: keys.map((key) => rowOf(groups.get(key)!)) };
 }
