@@ -18,6 +18,7 @@ import { Browser, chromium, type Page, type View } from "./chromium/browser.ts";
 import { fail, succeed } from "./support/cli.ts";
 import { testGpu } from "./support/gpu.ts";
 import { inFolder } from "./support/io.ts";
+import { MOVE_ALL, READY } from "./support/lab_page.ts";
 import { npmFile } from "./support/npm_file.ts";
 
 const folder = await chromium();
@@ -28,9 +29,6 @@ const axe = folder && await npmFile({
 });
 const ignore = axe === undefined;
 const want = ignore ? " (skipped: Chromium's package is for Linux on x86_64, from npm)" : "";
-
-const READY = `document.querySelector("main").dataset.state === "ready" &&
-  [...document.querySelectorAll("figure")].every(({dataset}) => dataset.state !== "computing")`;
 
 /** What is said of a page that has a chapter open. */
 type Check = readonly [says: string, check: (page: Page) => Promise<void>];
@@ -79,42 +77,6 @@ const byTab: Check = ["nodes are pointed at by the tab key", async (page) => {
 }];
 
 // Figures are moved.
-
-/** Sets every control of every figure to its ends, or to each of its choices; what failed. */
-const MOVE_ALL = `(async () => {
-  const failed = [];
-  const settled = async (figure, what) => {
-    await new Promise(requestAnimationFrame);
-    while (figure.dataset.state === "computing") await new Promise((r) => setTimeout(r, 20));
-    if (figure.dataset.state !== "ready") failed.push(figure.id + " " + what + ": " + figure.innerText);
-  };
-  for (const figure of document.querySelectorAll("figure")) {
-    const all = (selector) => [...figure.querySelectorAll(selector)];
-    for (const i of all("input[type=range]").keys()) {
-      for (const end of ["max", "min"]) {
-        const input = all("input[type=range]")[i];
-        input.value = input[end];
-        input.dispatchEvent(new Event("input"));
-        await settled(figure, "slider " + i + " at its " + end);
-      }
-    }
-    for (const i of all("select").keys()) {
-      for (const { value } of all("select")[i].options) {
-        const select = all("select")[i];
-        select.value = value;
-        select.dispatchEvent(new Event("change"));
-        await settled(figure, value);
-      }
-    }
-    for (const i of all("input[type=checkbox]").keys()) {
-      for (let twice = 0; twice < 2; twice++) {
-        all("input[type=checkbox]")[i].click();
-        await settled(figure, "box " + i);
-      }
-    }
-  }
-  return failed;
-})()`;
 
 const moves: Check = ["every control moves its figure", async (page) => {
   assert.deepEqual(await page.value(MOVE_ALL), []);

@@ -6,68 +6,11 @@
 import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import { patient, shapes } from "../cli/lab/page/figures/shapes.ts";
-import { serve } from "../cli/lab/serve.ts";
 import { BLOCKS } from "../engine/gpu/kernels/target.ts";
 import { Looker, normalised, onGround } from "../engine/lab/look.ts";
 import { machineOf, stepGraph } from "../engine/lab/machine.ts";
 import { classifier, createClassifier } from "../models/mod.ts";
-import { Browser, chromium, type Page } from "./chromium/browser.ts";
-
-const folder = await chromium();
-const ignore = folder === undefined;
-const want = ignore ? " (skipped: Chromium's package is for Linux on x86_64, from npm)" : "";
-
-const READY = `document.querySelector("main").dataset.state === "ready" &&
-  [...document.querySelectorAll("figure")].every(({dataset}) => dataset.state !== "computing")`;
-
-/** A test with a chapter open. */
-function onChapter(name: string, id: string, test: (page: Page) => Promise<void>) {
-  Deno.test({
-    name: `lab page: ${name}${want}`,
-    ignore,
-    fn: async () => {
-      const server = serve(0);
-      try {
-        await using browser = await Browser.start(folder!);
-        await using page = await browser.open(`${server.address}#${id}`);
-        await page.until(READY, 180);
-        await test(page);
-        assert.deepEqual(page.complaints, []);
-      } finally {
-        await server.stop();
-      }
-    },
-  });
-}
-
-/** Does something to the first element that matches, and waits for what follows. */
-async function act(page: Page, selector: string, action: string): Promise<void> {
-  await page.value(`(() => {
-    const element = document.querySelector(${JSON.stringify(selector)});
-    ${action}
-  })()`);
-  await page.until(READY, 180);
-}
-
-/** Gives the n-th control of a kind in a figure another value. */
-const setTo = (page: Page, figure: string, kind: string, n: number, value: string | number) =>
-  act(
-    page,
-    `#${figure}`,
-    `const control = element.querySelectorAll("${kind}")[${n}];
-    control.value = "${value}";
-    control.dispatchEvent(new Event(control.type === "range" ? "input" : "change"));`,
-  );
-
-const press = (page: Page, figure: string, name: string) =>
-  act(
-    page,
-    `#${figure}`,
-    `[...element.querySelectorAll("button")].find((b) => b.innerText === "${name}").click();`,
-  );
-
-const status = (page: Page, figure: string) =>
-  page.value<string>(`document.querySelector("#${figure} [role=status]").innerText`);
+import { act, onChapter, press, setTo, status } from "./support/lab_page.ts";
 
 onChapter("the ladder runs, and its figures follow", "ladder", async (page) => {
   await press(page, "ladder", "Check all eight");
