@@ -6,6 +6,7 @@ import { writeFileAtomic } from "../engine/io/files.ts";
 import { parameterCount } from "../engine/nn/state.ts";
 import { timesBy } from "../engine/profile/against.ts";
 import { traceOf } from "../engine/profile/trace.ts";
+import { profilePage } from "../engine/report/profile.ts";
 import { rooflinePlot } from "../engine/report/roofline_plot.ts";
 import { describeAccount } from "./account.ts";
 import { seedFlag } from "./common.ts";
@@ -56,6 +57,12 @@ const flags = flagTable({
     type: "string",
     value: "FILE.svg",
     help: "draw every kernel under the roofline there",
+    writes: { what: "file" },
+  },
+  report: {
+    type: "string",
+    value: "FILE.html",
+    help: "write a page there: the roofline plot, operations, layers and kernels",
     writes: { what: "file" },
   },
   trace: {
@@ -144,12 +151,28 @@ export const command = defineCommand({
       const title = `${args.model}, ${args.stage}: kernels under the roofline`;
       await writeFileAtomic(args.roofline, rooflinePlot(title, found.roofline, found.kernels));
     }
+    if (args.report !== undefined) {
+      await writeFileAtomic(
+        args.report,
+        profilePage({
+          ...found,
+          title: `${args.model}, ${args.stage}`,
+          about: [
+            ["Adapter", gpu.adapter.name],
+            ["Images of a step", `${args.batch} of ${set.height} x ${set.width} x ${set.channels}`],
+            ["A step", `${found.step.ms.toFixed(2)} ms, the mean of ${args.steps}`],
+          ],
+        }),
+      );
+    }
     if (args.trace !== undefined) {
       const trace = traceOf(subject.plan.dispatches, found.steps);
       await writeFileAtomic(args.trace, JSON.stringify(trace));
     }
     if (args.dumpWgsl !== undefined) await dumpShaders(args.dumpWgsl, subject.plan.dispatches);
-    const written = [args.json, args.roofline, args.trace, args.dumpWgsl].filter(Boolean);
+    const written = [args.json, args.roofline, args.report, args.trace, args.dumpWgsl].filter(
+      Boolean,
+    );
     if (written.length > 0) context.print(`\nwritten to ${written.join(", ")}`);
   },
 });

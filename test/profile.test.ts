@@ -265,9 +265,13 @@ Deno.test("rooflinePlot: dots lie at or below the roof that they have, larger wi
   assert.match(picture, /bound &lt;by&gt; memory: 5\.00 GFLOP\/s/);
 });
 
+/** Kernels that have a place under the roof. */
+const plotted = (kernels: readonly { flops: number; bytes: number; ms: number }[]) =>
+  kernels.filter(({ flops, bytes, ms }) => flops > 0 && bytes > 0 && ms > 0).length;
+
 Deno.test("the command and its files", () =>
   inFolder(async (folder) => {
-    const [json, trace, wgsl, roof] = ["p.json", "t.json", "wgsl", "roof.svg"]
+    const [json, trace, wgsl, roof, report] = ["p.json", "t.json", "wgsl", "roof.svg", "p.html"]
       .map((name) => join(folder, name));
     await Deno.mkdir(wgsl);
     for (const name of ["001-of-an-earlier-dump.wgsl", "notes.txt"]) {
@@ -276,7 +280,7 @@ Deno.test("the command and its files", () =>
     const output = await succeed(
       ...["profile", "--batch", "2", "--size", "16", "--channels", "1", "--steps", "1"],
       ...["--stage", "eval", "--top", "3", "--json", json, "--trace", trace, "--dump-wgsl", wgsl],
-      ...["--roofline", roof],
+      ...["--roofline", roof, "--report", report],
     );
     for (
       const line of [
@@ -295,6 +299,9 @@ Deno.test("the command and its files", () =>
     assert.equal(numbers.stage, "eval");
     assert.equal(numbers.dispatches.length >= numbers.counts.dispatches, true);
     assert.match(await Deno.readTextFile(roof), /^<svg[^]*conv 3x3/);
+    const shown = await Deno.readTextFile(report);
+    assert.match(shown, /^<!DOCTYPE html>[^]*<svg[^]*<h2 id="layers-title">Layers<\/h2>/);
+    assert.equal(shown.split("<circle").length - 1, plotted(numbers.kernels));
     const again = await succeed(
       ...["profile", "--batch", "1", "--size", "16", "--channels", "1", "--steps", "1"],
       ...["--stage", "eval", "--top", "3", "--against", json],
