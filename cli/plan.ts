@@ -2,7 +2,7 @@
 
 import { armOf, ARMS, armsOf, USUAL_ARMS } from "../engine/doctor/arms/arms.ts";
 import { showBytes } from "../engine/plan/buffers.ts";
-import { buildModel, MAX_EPOCHS, MAX_IMAGES, modelChoices, seedsFlag } from "./common.ts";
+import { buildModel, MAX_EPOCHS, MAX_IMAGES, modelChoices, seedFlag, seedsFlag } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
 import { askedTarget } from "./exact.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
@@ -74,7 +74,7 @@ const flags = flagTable({
     help: "of a whole treatment, what is trained on from the baseline",
   },
   ...seedsFlag(1, "treatments of each model"),
-  seed: { type: "integer", default: 0, help: "the first of them" },
+  seed: { ...seedFlag.seed, help: "the first of them" },
   gpu: {
     type: "string",
     value: "NAME",
