@@ -177,12 +177,12 @@ Deno.test("judge: 10 % slower is slower each time in 20, and the same is within 
   }
 });
 
-Deno.test("duel: twice the work is slower, the same code is not", async () => {
-  const runtime = new Runtime(await testGpu(), PLAIN);
+/** Rigs of a kernel that does so many rounds of multiply-adds each. */
+async function rigs(runtime: Runtime, ...works: readonly number[]): Promise<Rig[]> {
   const node = sigmoid(input("y", [64 * 64]));
   const operand = input("x", [2]);
   const values = new Map([[operand, Float32Array.of(0.999, 0.001)]]);
-  const rig = (rounds: number) => {
+  return await Promise.all(works.map((rounds) => {
     const kernel = { ...base, constants: { ...base.constants, ROUNDS: rounds } };
     const unit: Unit = {
       dispatches: [{ kernel, buffers: [operand, node], node }],
@@ -190,8 +190,12 @@ Deno.test("duel: twice the work is slower, the same code is not", async () => {
       writes: [node],
     };
     return Rig.make(runtime, unit, values);
-  };
-  const [first, twice] = [await rig(60), await rig(120)];
+  }));
+}
+
+Deno.test("duel: twice the work is slower, the same code is not", async () => {
+  const runtime = new Runtime(await testGpu(), PLAIN);
+  const [first, twice] = await rigs(runtime, 60, 120);
   try {
     const [used] = first.commands;
     const slower = await duel(runtime.gpu, used, twice.commands[0], 5);
@@ -202,4 +206,26 @@ Deno.test("duel: twice the work is slower, the same code is not", async () => {
     first.destroy();
     twice.destroy();
   }
+});
+
+const slow = Deno.env.get("MODEL_DOCTOR_SLOW") === "1";
+
+Deno.test({
+  name: `duel: a tenth more work is slower each time in 20${
+    slow ? "" : " (skipped: set MODEL_DOCTOR_SLOW=1)"
+  }`,
+  ignore: !slow,
+  fn: async () => {
+    const runtime = new Runtime(await testGpu(), PLAIN);
+    const [first, more] = await rigs(runtime, 200, 220);
+    try {
+      for (let time = 0; time < 20; time++) {
+        const found = await duel(runtime.gpu, first.commands[0], more.commands[0]);
+        assert.equal(found.verdict, "slower", `${time}: ${JSON.stringify(found)}`);
+      }
+    } finally {
+      first.destroy();
+      more.destroy();
+    }
+  },
 });
