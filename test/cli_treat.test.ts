@@ -10,6 +10,7 @@ import { ExitCode } from "../engine/errors.ts";
 import { decodeNpy } from "../engine/io/npy.ts";
 import { decodeSafetensors } from "../engine/io/safetensors.ts";
 import { cli, fail, succeed, writeMnist } from "./support/cli.ts";
+import { canMount, mount, unmount } from "./support/mount.ts";
 import { inFolder } from "./support/io.ts";
 
 const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
@@ -378,24 +379,6 @@ Deno.test("a loss that is no number ends a run with its code and no weights", ()
     assert.ok(!names(folder).includes("baseline.safetensors"));
   }));
 
-/** Mounts a file system of a size at a folder; false where that is not allowed here. */
-function mount(folder: string, options: string): boolean {
-  const args = ["-t", "tmpfs", "-o", options, "tmpfs", folder];
-  try {
-    return new Deno.Command("mount", { args, stderr: "null" }).outputSync().success;
-  } catch {
-    return false;
-  }
-}
-const unmount = (folder: string) => new Deno.Command("umount", { args: [folder] }).outputSync();
-
-const canMount = (() => {
-  const folder = Deno.makeTempDirSync();
-  const mounted = mount(folder, "size=1m");
-  if (mounted) unmount(folder);
-  Deno.removeSync(folder);
-  return mounted;
-})();
 const mountNote = canMount ? "" : " (skipped: file systems can't be mounted here)";
 
 Deno.test(`a full disk stops a run, which goes on when there is room${mountNote}`, {

@@ -8,6 +8,7 @@ import { Scheduler } from "../engine/cluster/slurm/scheduler.ts";
 import { cellStates } from "../engine/cluster/slurm/status.ts";
 import { fileExists } from "../engine/io/files.ts";
 import { inFolder } from "./support/io.ts";
+import { canMount, mount, unmount } from "./support/mount.ts";
 import { type Cluster, hasSlurm, startCluster, until } from "./support/real_slurm.ts";
 
 /** What the programs say that is so at a cell's first attempt alone. */
@@ -31,6 +32,12 @@ case "$cell" in
   0) first && exec sleep 1000 ;;
   1) first && until_told ;;
 esac
+${DONE}`;
+
+/** Each node has a disk of its own. */
+const FULL = `cell=$2
+head -c 1000 /dev/zero > "scratch-$SLURMD_NODENAME/$cell" || exit 7
+sleep 0.5
 ${DONE}`;
 
 Deno.test({
@@ -71,6 +78,57 @@ Deno.test({
       assert.equal((await fillBySlurm(cells, scheduler, own)).size, 1);
       assert.ok(await fileExists(join(folder, "done", "3")));
     }),
+});
+
+Deno.test({
+  name: "Slurm itself: a node whose disk is full is avoided, and every cell is done by the other",
+  ignore: !await hasSlurm() || !canMount,
+  fn: () =>
+    onCluster(FULL, 8, ["--time=5:00"], async ({ folder, cells, scheduler }) => {
+      const disk = join(folder, "scratch-one");
+      for (const name of ["scratch-one", "scratch-two"]) await Deno.mkdir(join(folder, name));
+      assert.ok(mount(disk, "size=1m"));
+      try {
+        await Deno.writeFile(join(disk, "full"), new Uint8Array(1 << 20)).catch(() => {});
+        const failed: string[] = [];
+        const failures = await fillBySlurm(cells, scheduler, {
+          ...{ ...options, retries: 1 },
+          failed: (index, { words, node }, again) =>
+            failed.push(`${index} ${node} ${words} ${again}`),
+        });
+        assert.equal(failures.size, 0, failed.join("\n"));
+        assert.ok(failed.length > 0);
+        for (const line of failed) assert.match(line, /^\d one ended with exit code 7 true$/);
+        for (let index = 0; index < 8; index++) {
+          assert.equal(await Deno.readTextFile(join(folder, "done", `${index}`)), "x\n");
+        }
+      } finally {
+        unmount(disk);
+      }
+    }),
+});
+
+Deno.test({
+  name: "Slurm itself: what a node can't start, as its disk is full, is done by the other",
+  // Slurm waits for two minutes before it starts such a task elsewhere.
+  ignore: !await hasSlurm() || !canMount || Deno.env.get("MODEL_DOCTOR_SLOW") !== "1",
+  fn: () =>
+    onCluster(FULL, 8, ["--time=5:00"], async ({ folder, cells, scheduler, cluster }) => {
+      for (const name of ["scratch-one", "scratch-two"]) await Deno.mkdir(join(folder, name));
+      await Deno.writeFile(join(cluster.spool("one"), "full"), new Uint8Array(1 << 20))
+        .catch(() => {});
+      const failed: string[] = [];
+      const failures = await fillBySlurm(cells, scheduler, {
+        ...options,
+        failed: (index, { words }, again) => failed.push(`${index} ${words} ${again}`),
+      });
+      assert.equal(failures.size, 0, failed.join("\n"));
+      assert.ok(failed.length > 0);
+      for (const line of failed) assert.match(line, /^\d could not be started by its node true$/);
+      for (let index = 0; index < 8; index++) {
+        assert.equal(await Deno.readTextFile(join(folder, "done", `${index}`)), "x\n");
+      }
+    }, "size=200k"),
 });
 
 Deno.test({
@@ -117,12 +175,14 @@ const onCluster = (
   count: number,
   flags: readonly string[],
   test: (at: Place) => Promise<void>,
+  /** That of a disk of its own for Slurm's files on the node one. */
+  diskSize?: string,
 ) =>
   inFolder(async (root) => {
     const folder = join(root, "shared table");
     await Deno.mkdir(join(folder, "done"), { recursive: true });
     await Deno.writeTextFile(join(folder, "do.sh"), program);
-    const cluster = await startCluster(await Deno.makeTempDir({ dir: root }));
+    const cluster = await startCluster(await Deno.makeTempDir({ dir: root }), diskSize);
     Deno.env.set("SLURM_CONF", cluster.env.SLURM_CONF);
     try {
       const cells = {
@@ -136,6 +196,7 @@ const onCluster = (
     } finally {
       Deno.env.delete("SLURM_CONF");
       await cluster.stop();
+      if (diskSize !== undefined) unmount(cluster.spool("one"));
     }
   });
 

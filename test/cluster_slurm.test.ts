@@ -228,7 +228,9 @@ Deno.test("the script passes SIGTERM on, and waits until the program has saved",
     assert.match(text, /^#SBATCH --signal=B:TERM@60$/m);
     assert.match(text, /^#SBATCH --output=".*the 50%% 'table'\/logs\/%x-%a\.txt"$/m);
     assert.match(text, /^#SBATCH --time=1:00$/m);
-    const env = { SLURM_ARRAY_JOB_ID: "7", SLURM_ARRAY_TASK_ID: "2" };
+    const env = {
+      ...{ SLURM_ARRAY_JOB_ID: "7", SLURM_ARRAY_TASK_ID: "2", SLURMD_NODENAME: "n1" },
+    };
     const task = new Deno.Command("bash", { args: [scriptPath(work), "10"], env }).spawn();
     while (!await fileExists(join(folder, "begun"))) await new Promise((r) => setTimeout(r, 20));
     task.kill("SIGTERM");
@@ -236,6 +238,6 @@ Deno.test("the script passes SIGTERM on, and waits until the program has saved",
     assert.equal(await Deno.readTextFile(join(folder, "saved")), "saved\n");
     const note = await Deno.readTextFile(notePath(work, 12));
     assert.match(note, /^7 begun \S+\n7 ended 130\n$/);
-    assert.deepEqual(await scheduler.note(12), { job: 7, code: 130 });
+    assert.deepEqual(await scheduler.note(12), { job: 7, code: 130, node: "n1" });
   });
 });

@@ -5,7 +5,7 @@
 
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
-import { geometricMean, median, relativeError } from "../../engine/averages.ts";
+import { median, relativeError } from "../../engine/averages.ts";
 import type { Engine, Prepared, Values } from "./peers/engine.ts";
 import { ours } from "./peers/ours.ts";
 import { type Work, type WorkGroup, workGroups } from "./peers/work.ts";

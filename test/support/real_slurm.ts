@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { fileExists } from "../../engine/io/files.ts";
+import { mount } from "./mount.ts";
 
 const PROGRAMS = ["/usr/sbin/munged", "/usr/sbin/slurmctld", "/usr/sbin/slurmd"] as const;
 const [MUNGED, SLURMCTLD, SLURMD] = PROGRAMS;
@@ -15,15 +16,23 @@ export interface Cluster {
   readonly env: Readonly<Record<string, string>>;
   /** What a command of Slurm's prints. */
   ask(program: string, ...args: string[]): Promise<string>;
+  /** The disk of a node: a folder for Slurm's own files of it. */
+  spool(node: string): string;
   /** A node's daemon is killed, as where the node is. */
   killNode(name: string): void;
   stop(): Promise<void>;
 }
 
-export async function startCluster(root: string): Promise<Cluster> {
+/** @param diskSize of a file system for Slurm's own files on the node one, where it is to have one */
+export async function startCluster(
+  root: string,
+  diskSize?: string,
+): Promise<Cluster> {
   // The daemons refuse a folder that others could write to.
   await Deno.chmod(root, 0o755);
   for (const folder of ["munge", "state", "spool"]) await Deno.mkdir(join(root, folder));
+  for (const node of NODES) await Deno.mkdir(join(root, "spool", node));
+  if (diskSize !== undefined) mount(join(root, "spool", "one"), diskSize);
   const env = { SLURM_CONF: join(root, "slurm.conf") };
   await Deno.writeFile(
     join(root, "munge", "key"),
@@ -56,6 +65,7 @@ export async function startCluster(root: string): Promise<Cluster> {
   };
   const cluster: Cluster = {
     ...{ env, ask },
+    spool: (node) => join(root, "spool", node),
     killNode: (name) => kill(name, "SIGKILL"),
     stop: async () => {
       for (const name of [...NODES, "controller", "munge"]) {

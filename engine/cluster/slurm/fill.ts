@@ -7,7 +7,14 @@ import { ExitCode, UserError } from "../../errors.ts";
 import { inTurn } from "../../run/lock.ts";
 import { type Cells, isForGood, rest } from "../pool.ts";
 import { folderOf } from "./script.ts";
-import { type Ending, isActive, isWaiting, type Scheduler, type Task } from "./scheduler.ts";
+import {
+  type Ending,
+  isActive,
+  isHeld,
+  isWaiting,
+  type Scheduler,
+  type Task,
+} from "./scheduler.ts";
 
 export interface FillOptions {
   /** How often a cell is submitted again whose task ended for a reason that may pass. */
@@ -88,6 +95,8 @@ class Filling {
   /** The job that does a cell, or did it last. */
   private readonly jobs = new Map<number, number>();
   private readonly tries = new Map<number, number>();
+  /** The node at which a cell ended for what may be the node's fault. */
+  private readonly faulty = new Map<number, string>();
   private tasks: ReadonlyMap<number, Task> = new Map();
 
   constructor(
@@ -130,6 +139,7 @@ class Filling {
       await this.look();
       const missing = await this.missing();
       await this.asked(() => this.submit(missing));
+      await this.asked(() => this.scheduler.release(this.held()));
       this.options.counted(this.counts());
     });
   }
@@ -161,22 +171,37 @@ class Filling {
     return missing;
   }
 
+  /** Tasks that no node runs until they are released; each is so often, and then left as it is. */
+  private held(): Map<number, Task> {
+    const held = [...this.tasks].filter(([index, task]) => this.open.has(index) && isHeld(task));
+    return new Map(held.filter(([index]) => this.isToTry(index, NOT_STARTED)));
+  }
+
+  /** Whether a cell goes on that ended for a reason that may pass. */
+  private isToTry(index: number, ending: Ending, passes = true): boolean {
+    const tries = this.tries.get(index) ?? 0;
+    const again = passes && tries < this.options.retries;
+    this.options.failed(index, ending, again);
+    this.tries.set(index, tries + 1);
+    if (!again) this.giveUp(index, ending);
+    return again;
+  }
+
   /** Whether a cell that no task is at is to be submitted. */
   private async isDue(index: number, task: Task | undefined): Promise<boolean> {
     const job = this.jobs.get(index);
     if (job === undefined) return true;
     // It was to be submitted before, and Slurm took nothing.
     if (job === NONE) return true;
-    const tries = this.tries.get(index) ?? 0;
     const ending = await this.scheduler.ending(index, job, task);
     const { code, isCancelled } = ending;
     // Without an adapter on one node there may be one on the next.
     const passes = code === undefined || code === ExitCode.noAdapter || !isForGood(code);
-    const again = !isCancelled && passes && tries < this.options.retries;
-    this.options.failed(index, ending, again);
-    this.tries.set(index, tries + 1);
+    const again = this.isToTry(index, ending, !isCancelled && passes);
     this.jobs.set(index, NONE);
-    if (!again) this.giveUp(index, ending);
+    if (again && ending.node !== undefined && code !== undefined && OF_NODE.includes(code)) {
+      this.faulty.set(index, ending.node);
+    }
     return again;
   }
 
@@ -192,7 +217,8 @@ class Filling {
 
   private async submit(cells: readonly number[]): Promise<void> {
     for (const piece of this.scheduler.pieces(cells)) {
-      const job = await this.scheduler.submit(piece);
+      const nodes = piece.cells.flatMap((cell) => this.faulty.get(cell) ?? []);
+      const job = await this.scheduler.submit(piece, mostFrequent(nodes));
       for (const index of piece.cells) this.jobs.set(index, job);
       this.options.submitted(job, piece.cells);
     }
@@ -211,5 +237,18 @@ class Filling {
   }
 }
 
+const NOT_STARTED: Ending = { isCancelled: false, words: "could not be started by its node" };
+
 /** No job does it. */
 const NONE = 0;
+
+/**
+ * Exit codes of what may be a node's fault: its disk is full, its driver is gone. Such a node is free
+ * again at once, and would take cell after cell.
+ */
+const OF_NODE: readonly number[] = [ExitCode.noAdapter, ExitCode.io, ExitCode.gpu];
+
+function mostFrequent(names: readonly string[]): string | undefined {
+  const groups = [...Map.groupBy(names, (name) => name)];
+  return groups.sort(([, a], [, b]) => b.length - a.length)[0]?.[0];
+}

@@ -36,10 +36,23 @@ export const isActive = ({ state }: Task): boolean => !OVER.includes(state);
 
 export const isWaiting = ({ state }: Task): boolean => WAITING.includes(state);
 
+/** What a task notes about itself. */
+interface Note {
+  readonly job: number;
+  /** The program's exit code, where it has ended. */
+  readonly code?: number;
+  readonly node?: string;
+}
+
+/** Its node could not even start it, as one with a full disk; Slurm holds it until it is released. */
+export const isHeld = ({ reason }: Task): boolean => reason === "launch failed requeued held";
+
 /** How a task ended. */
 export interface Ending {
   /** The program's exit code; none where it was killed or never began. */
   readonly code?: number;
+  /** Where it ran. */
+  readonly node?: string;
   /** Somebody took it out of the queue. */
   readonly isCancelled: boolean;
   /** "ended with exit code 6" */
@@ -82,10 +95,14 @@ export class Scheduler {
 
   /**
    * Submits an array.
+   * @param avoided a node that is not to do it, where there is another
    * @returns the number of its job
    */
-  async submit(piece: Piece): Promise<number> {
-    const printed = await ask(submission(this.work, piece));
+  async submit(piece: Piece, avoided?: string): Promise<number> {
+    const printed = await ask(submission(this.work, piece, avoided)).catch((error) => {
+      if (avoided === undefined) throw error;
+      return ask(submission(this.work, piece));
+    });
     const job = /^(\d+)(;.*)?\s*$/.exec(printed)?.[1];
     if (job === undefined) throw new UserError(`sbatch printed no job's number: ${printed}`);
     return Number(job);
@@ -113,12 +130,24 @@ export class Scheduler {
     return tasks;
   }
 
+  /** Lets tasks run that Slurm holds. */
+  async release(tasks: ReadonlyMap<number, Task>): Promise<void> {
+    const names = [...tasks].map(([cell, { job }]) => `${job}_${cell - this.firstOf(cell)}`);
+    if (names.length > 0) await ask(["scontrol", "release", names.join(",")]);
+  }
+
   /** What the last task of a cell noted about itself. */
-  async note(cell: number): Promise<{ job: number; code?: number } | undefined> {
+  async note(cell: number): Promise<Note | undefined> {
     const text = await readText(notePath(this.work, cell)).catch(() => "");
-    const last = /^(\d+) (?:begun|ended (\d+))/.exec(text.trim().split("\n").at(-1)!);
+    const lines = text.trim().split("\n");
+    const last = /^(\d+) (?:begun|ended (\d+))/.exec(lines.at(-1)!);
     if (!last) return undefined;
-    return { job: Number(last[1]), code: last[2] === undefined ? undefined : Number(last[2]) };
+    const begun = lines.findLast((line) => line.startsWith(`${last[1]} begun `));
+    return {
+      job: Number(last[1]),
+      code: last[2] === undefined ? undefined : Number(last[2]),
+      node: begun?.split(" ")[2],
+    };
   }
 
   /** How a cell's task ended that is not active. */
@@ -133,7 +162,7 @@ export class Scheduler {
       : code !== undefined
       ? `ended with exit code ${code}`
       : `was killed${state === undefined ? "" : ` (${state})`}`;
-    return { code, isCancelled, words };
+    return { code, node: note?.job === job ? note.node : undefined, isCancelled, words };
   }
 }
 

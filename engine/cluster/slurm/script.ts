@@ -61,8 +61,8 @@ ${options.map((option) => `#SBATCH ${option}`).join("\n")}
 cell=$((\${1:-0} + SLURM_ARRAY_TASK_ID))
 note=${quoted(join(folderOf(work), "tasks"))}/$cell
 job=\${SLURM_ARRAY_JOB_ID:-0}
+echo "$job begun \${SLURMD_NODENAME:-$(uname -n)}" >> "$note"
 cd ${quoted(work.directory)} || exit 7
-echo "$job begun $(uname -n)" >> "$note"
 
 ${command} --cell "$cell" &
 program=$!
@@ -104,9 +104,14 @@ export function arrayNotation(indices: readonly number[]): string {
   return runs.map(([from, to]) => from === to ? `${from}` : `${from}-${to}`).join(",");
 }
 
-/** The command line that submits an array. */
-export const submission = (work: Work, { first, indices }: Piece): string[] => [
+/** The command line that submits an array. @param avoided a node that is not to do it */
+export const submission = (
+  work: Work,
+  { first, indices }: Piece,
+  avoided?: string,
+): string[] => [
   ...["sbatch", "--parsable", `--job-name=${arrayName(work, first)}`],
+  ...avoided === undefined ? [] : [`--exclude=${avoided}`],
   `--array=${indices}${work.atOnce === undefined ? "" : `%${work.atOnce}`}`,
   ...[scriptPath(work), `${first}`],
 ];
