@@ -89,7 +89,9 @@ Deno.test({
         stderr,
         /^error: the GPU has no memory left for a training step on 800 images: it needs [\d.]+ [MG]iB, and [\d.]+ [MG]iB were to be had$/m,
       );
-      const advised = stderr.match(/^hint: --batch (\d+) has room$/m)![1];
+      const hint =
+        /^hint: --micro-batch \d+ has room, with the same batch; --batch (\d+) has room$/m;
+      const advised = stderr.match(hint)![1];
       assert.doesNotMatch(stdout, /continue with/, "the same would fail again");
       const again = await run(advised);
       assert.equal(again.code, 0, again.stderr);
