@@ -4,13 +4,14 @@
  */
 
 import assert from "node:assert/strict";
-import { gunzipSync } from "node:zlib";
+import { Buffer } from "node:buffer";
 import { patient, shapes } from "../cli/lab/page/figures/shapes.ts";
 import { BLOCKS } from "../engine/gpu/kernels/target.ts";
 import { Looker, normalised, onGround } from "../engine/lab/look.ts";
 import { machineOf, stepGraph } from "../engine/lab/machine.ts";
 import { classifier, createClassifier } from "../models/mod.ts";
 import { act, onChapter, press, setTo, status } from "./support/lab_page.ts";
+import { weightedFile } from "./support/onnx_reference.ts";
 
 onChapter("the ladder runs, and its figures follow", "ladder", async (page) => {
   await press(page, "ladder", "Check all eight");
@@ -108,8 +109,7 @@ onChapter("the patient says there what it says here", "doctor", async (page) => 
 });
 
 onChapter("a network and an image of one's own, and what is neither", "doctor", async (page) => {
-  const packed = new URL("reference/onnx/ghostnet.onnx.gz", import.meta.url);
-  const bytes = gunzipSync(await Deno.readFile(packed)).toString("base64");
+  const bytes = Buffer.from(await weightedFile("ghostnet", 0)).toString("base64");
   const give = (data: string, name: string) =>
     act(
       page,

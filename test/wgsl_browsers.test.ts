@@ -96,7 +96,7 @@ async function specOf(model: string, stage: Stage): Promise<PlanSpec> {
   const found: PlanSpec[] = [];
   const planner = {
     gpu: { limits: { maxStorageBufferBindingSize: Infinity } },
-    plan: (spec: PlanSpec) => void found.push(spec),
+    plan: (spec: PlanSpec) => Promise.resolve(void found.push(spec)),
   };
   const set = syntheticData({ size: 32, channels: 3, classes: 10, batch: 4 });
   const { create, featureLayer } = classifier(model);

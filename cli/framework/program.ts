@@ -102,9 +102,15 @@ async function run(command: AnyCommand, args: readonly string[]): Promise<ExitCo
       return Deno.exit(await runAgain({ [marker]: "1" }, flags));
     },
   };
-  const code = await command.run(values, context) ?? ExitCode.ok;
-  if (gpu) await lastErrors(await gpu);
-  return code;
+  try {
+    const code = await command.run(values, context) ?? ExitCode.ok;
+    if (gpu) await lastErrors(await gpu);
+    return code;
+  } finally {
+    // A driver that still compiles when the process ends may take it down with a code of its own.
+    const opened = await (gpu as Promise<Gpu> | undefined)?.catch(() => undefined);
+    await opened?.settle();
+  }
 }
 
 /** Nothing that the GPU reported is lost because the command never asked. */

@@ -52,6 +52,8 @@ export interface Gpu {
   scoped<T>(label: string, make: () => T): Promise<T>;
   /** Resolves with the first error, when there is one: something to race a long wait against. */
   readonly failure: Promise<UserError>;
+  /** Waits until nothing that was submitted is under way, whatever became of it. */
+  settle(): Promise<void>;
   /** Frees the device and all that it holds. */
   destroy(): void;
 }
@@ -256,6 +258,11 @@ class OpenGpu implements Gpu {
     if (!error && !threw) return made as T;
     await nextTurn();
     throw this.#cause ?? gpuError(error ?? thrown, label);
+  }
+
+  async settle(): Promise<void> {
+    if (this.#lost || this.#destroyed) return;
+    await this.device.queue.onSubmittedWorkDone().catch(() => {});
   }
 
   destroy(): void {
