@@ -11,10 +11,19 @@ import type { ResizeMode } from "./fit.ts";
 const KEPT_SHARE = 0.25;
 const KEPT_MOST = 4 * 2 ** 30;
 
+/** Of a set that is so many times as large as that nothing is kept: it would seldom be asked for. */
+const TOO_LARGE = 4;
+
 /** Decoded images by path, until no more may be kept. */
 class Kept {
   private readonly images = new Map<string, Uint8Array>();
-  private left = Math.min(KEPT_MOST, KEPT_SHARE * Deno.systemMemoryInfo().available);
+  private left: number;
+
+  /** @param whole bytes of all images of the set */
+  constructor(whole: number) {
+    const room = Math.min(KEPT_MOST, KEPT_SHARE * Deno.systemMemoryInfo().available);
+    this.left = whole > TOO_LARGE * room ? 0 : room;
+  }
 
   get(path: string): Uint8Array | undefined {
     return this.images.get(path);
@@ -36,6 +45,7 @@ export interface ImageFile extends FilePart {
 export class ImageFiles implements ImageSource {
   /** Bytes of an image. */
   private readonly imageBytes: number;
+  private readonly kept: Kept;
 
   /**
    * @param size to which an image of another size is resized
@@ -45,9 +55,10 @@ export class ImageFiles implements ImageSource {
     readonly files: readonly ImageFile[],
     readonly size: Size,
     readonly mode: ResizeMode = "stretch",
-    private readonly kept = new Kept(),
+    kept?: Kept,
   ) {
     this.imageBytes = 3 * size.height * size.width;
+    this.kept = kept ?? new Kept(files.length * this.imageBytes);
   }
 
   get archives(): Uint32Array | undefined {
