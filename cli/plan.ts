@@ -111,7 +111,7 @@ export const command = defineCommand({
   examples: [
     { args: "--models resnet34,vgg16 --batch 64,128,256", does: "memory and operations" },
     {
-      args: '--models resnet50 --size 224 --classes 100 --batch 64 --gpu "NVIDIA H100"',
+      args: '--models torchvision_resnet50 --size 224 --classes 100 --batch 64 --gpu "NVIDIA H100"',
       does: "times by the figures of such GPUs",
     },
     {

@@ -114,6 +114,31 @@ Deno.test("webdataset: what a shard lacks is said with its name and the sample's
     const whole = tar(samples(0, 8));
     await Deno.writeFile(at, whole.subarray(0, 512 + 512 + 512 + 20));
     await userError(open(at), ExitCode.data, /a\.tar: truncated: .*0000\.png/);
+    // Wherever it is cut off, it is noticed: in a header, an image, its padding, or between two files.
+    const ends = whole.length - 1024;
+    assert.ok(whole.subarray(ends).every((byte) => byte === 0), "the end's mark");
+    for (let cut = 512; cut < ends; cut += 100) {
+      await Deno.writeFile(at, whole.subarray(0, cut));
+      const found = await open(at).then(
+        (set) => set.notes!.warnings.join(),
+        (error) => error.message,
+      );
+      assert.match(found, /truncated: it ends in the middle|nothing marks the end of/, `${cut}`);
+    }
+    for (let cut = 1024; cut < ends; cut += 512) {
+      await Deno.writeFile(at, whole.subarray(0, cut));
+      const found = await open(at).then(
+        (set) => set.notes!.warnings.join(),
+        (error) => error.message,
+      );
+      assert.match(found, /truncated|nothing marks the end of|images of one class/, `${cut}`);
+    }
+    await Deno.writeFile(at, new Uint8Array());
+    await userError(open(at), ExitCode.data, /a\.tar: there are no samples in it/);
+    await refused(
+      { "a.png": picture(1), "a.cls": text("-1") },
+      /a\.png: its class is -1, which is no/,
+    );
     await Deno.writeFile(at, whole.with(3, 1));
     await userError(open(at), ExitCode.data, /corrupt: bad tar header at byte 0/);
     await Deno.writeFile(join(folder, "b.tar.gz"), Uint8Array.of(1));

@@ -43,10 +43,12 @@ export async function readWebDataset(
   const listed: ShardImage[] = [];
   const turns = new Turns();
   for (const shard of shards) {
-    for await (const sample of samplesOf(shard)) {
+    const before = listed.length;
+    for await (const sample of samplesOf(shard, notes)) {
       listed.push(imageOf(sample, shard, notes));
       await turns.pass();
     }
+    if (listed.length === before) throw wrong(`${shard.path}: there are no samples in it`);
   }
   const folder = commonFolder(shards);
   const { classes, called } = await classesOf(listed, folder, notes);
@@ -91,9 +93,10 @@ interface Sample {
   readonly files: Map<string, SampleFile>;
 }
 
-async function* samplesOf({ path: shard }: Shard): AsyncGenerator<Sample> {
+async function* samplesOf({ path: shard }: Shard, notes: Notes): AsyncGenerator<Sample> {
   let sample: Sample | undefined;
-  for await (const file of listTar(shard)) {
+  let isEnded = true;
+  for await (const file of listTar(shard, () => isEnded = false)) {
     const [, key, ending] = /^((?:[^]*\/)?[^/.]*)\.?([^/]*)$/.exec(file.path) ?? [];
     // What macOS leaves in archives, and other hidden files.
     if (key === undefined || /(^|\/)(__MACOSX(\/|$)|$)/.test(key)) continue;
@@ -106,7 +109,14 @@ async function* samplesOf({ path: shard }: Shard): AsyncGenerator<Sample> {
     const text = LABELS.includes(kind) ? await textOf(file, shard) : undefined;
     sample.files.set(kind, { path, offset, bytes, text });
   }
-  if (sample) yield sample;
+  if (!sample) return;
+  if (!isEnded) {
+    if (![...sample.files.values()].some(({ path }) => isImage(path))) {
+      throw wrong(`${shard}: truncated: it ends in the middle of the sample ${sample.key}`);
+    }
+    notes.warn(`nothing marks the end of ${shard}: it may be cut off behind ${sample.key}`);
+  }
+  yield sample;
 }
 
 async function textOf({ path, bytes, chunks }: TarFile, shard: string): Promise<string> {
@@ -177,6 +187,14 @@ function fieldOf(text: string, name: string): string {
 /** The classes in the order of their numbers, and what each is called that samples say. */
 async function classesOf(listed: readonly Listed[], folder: string, notes: Notes) {
   const labels = [...new Set(listed.map(({ label }) => label))];
+  const odd = labels.find((label) => Number.isFinite(Number(label)) && !/^\d{1,9}$/.test(label));
+  if (odd !== undefined) {
+    const { path } = listed.find(({ label }) => label === odd)!;
+    throw wrong(
+      `${path}: its class is ${odd}, which is no index from 0 on`,
+      "Take samples without a class out of the shards.",
+    );
+  }
   const isNumbered = labels.every((label) => /^\d{1,9}$/.test(label));
   if (!isNumbered) {
     return { classes: labels.sort(), called: new Map(labels.map((label) => [label, label])) };

@@ -42,11 +42,15 @@ export async function* readTar(
   }
 }
 
-/** The files of the archive that is the file `path`. @throws UserError (data) as `readTar` */
-export async function* listTar(path: string): AsyncGenerator<TarFile> {
+/**
+ * The files of the archive that is the file `path`.
+ * @param onNoEnd is called where nothing marks its end, so that it may be cut off between two files
+ * @throws UserError (data) as `readTar`
+ */
+export async function* listTar(path: string, onNoEnd?: () => void): AsyncGenerator<TarFile> {
   try {
     using file = await Deno.open(path);
-    yield* filesOf(new Filed(file, (await file.stat()).size), path);
+    yield* filesOf(new Filed(file, (await file.stat()).size), path, onNoEnd);
   } catch (error) {
     throw fileError("read", path, error, ExitCode.data);
   }
@@ -60,12 +64,23 @@ interface Tape {
   skip(length: number): Promise<boolean>;
 }
 
-async function* filesOf(tape: Tape, name: string): AsyncGenerator<TarFile> {
+async function* filesOf(
+  tape: Tape,
+  name: string,
+  onNoEnd: () => void = () => {},
+): AsyncGenerator<TarFile> {
   let own: Pax | undefined, all: Pax | undefined, long: string | undefined;
   for (let at = 0;;) {
     const block = await exactly(tape, BLOCK);
-    // An archive ends with empty blocks; one that merely stops between files is complete too.
-    if (!block || block[0] === 0) return;
+    // An archive ends with empty blocks; one that merely stops between files may be complete too.
+    if (block.length === 0) return onNoEnd();
+    if (block.length < BLOCK) {
+      throw new UserError(
+        `${name}: truncated: it ends in the middle of a header, at byte ${at + block.length}`,
+        ExitCode.data,
+      );
+    }
+    if (block[0] === 0) return;
     const header = headerOf(block, own, all);
     if (!header?.cksumValid) {
       throw new UserError(`${name}: corrupt: bad tar header at byte ${at}`, ExitCode.data);
@@ -101,7 +116,7 @@ async function* filesOf(tape: Tape, name: string): AsyncGenerator<TarFile> {
     }
     if (!await tape.skip(left)) throw cutOff();
     const padding = (BLOCK - bytes % BLOCK) % BLOCK;
-    await tape.skip(padding);
+    if (!await tape.skip(padding)) throw cutOff();
     at += BLOCK + bytes + padding;
   }
 }
@@ -115,16 +130,17 @@ function headerOf(block: Uint8Array, own?: Pax, all?: Pax): Header | undefined {
   }
 }
 
-/** The next `length` bytes; undefined where the archive ends before. */
-async function exactly(tape: Tape, length: number): Promise<Uint8Array | undefined> {
+/** The next `length` bytes, or those that are left of the archive. */
+async function exactly(tape: Tape, length: number): Promise<Uint8Array> {
   const out = new Uint8Array(length);
-  for (let have = 0; have < length;) {
+  let have = 0;
+  while (have < length) {
     const piece = await tape.some(length - have);
-    if (!piece) return undefined;
+    if (!piece) break;
     out.set(piece, have);
     have += piece.length;
   }
-  return out;
+  return out.subarray(0, have);
 }
 
 class Streamed implements Tape {
