@@ -28,8 +28,10 @@ const defaults = (term: TermName, of: (form: FormTerm) => unknown) =>
   });
 const weights = (term: TermName) =>
   defaults(term, ({ weight, relative }) => relative ? undefined : weight).join(", ");
-const ratios = (term: TermName) =>
-  defaults(term, ({ weight, relative }) => relative ? weight : undefined).join(", ");
+const usualRatios = (term: TermName) => {
+  const usual = defaults(term, ({ weight, relative }) => relative ? weight : undefined);
+  return usual.length > 0 ? ` (default ${usual.join(", ")})` : "";
+};
 
 /** Where the space-wise term is, unless its form belongs elsewhere. */
 const SPACE_LAYERS = ["last"];
@@ -93,14 +95,14 @@ const ratioFlags = flagTable({
     max: MAX_WEIGHT,
     need: needs.absent("alpha"),
     help: "in the place of --alpha: the weight by which the channel-wise constraint is so many " +
-      `times the cross entropy as the training starts (default ${ratios("channel")})`,
+      `times the cross entropy as the training starts${usualRatios("channel")}`,
   },
   betaKappa: {
     type: "number",
     min: 0,
     max: MAX_WEIGHT,
     need: needs.absent("beta"),
-    help: `the same in the place of --beta (default ${ratios("space")})`,
+    help: `the same in the place of --beta${usualRatios("space")}`,
   },
 });
 
