@@ -34,7 +34,8 @@ const DISPATCH_US = 3;
 
 /** The kernels for GPUs, and no times. */
 export const anyGpu = (): PlannedMachine => ({
-  what: "any GPU: name one with --gpu or --certificate to be told times",
+  what:
+    "a GPU that binds buffers of 2 GiB, as most do: --gpu or --certificate names one, for times",
   ...{ gpu: { limits: LIMITS }, target: { ...BLOCKS, operandBytes: OPERAND } },
   ofPredicted: () => undefined,
 });
