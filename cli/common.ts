@@ -52,6 +52,19 @@ export const modelFlags = flagTable({
   ...widthFlag,
 });
 
+/** Of the commands that take several. */
+export const modelsFlag = (help: string) =>
+  flagTable({
+    models: {
+      type: "list",
+      of: "string",
+      ...modelChoices,
+      what: "model",
+      default: ["small"],
+      help,
+    },
+  });
+
 /** Of the commands that train from what a model's file holds. */
 export const newHeadFlag = flagTable({
   newHead: {

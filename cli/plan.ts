@@ -2,7 +2,7 @@
 
 import { armOf, ARMS, armsOf, USUAL_ARMS } from "../engine/doctor/arms/arms.ts";
 import { showBytes } from "../engine/plan/buffers.ts";
-import { buildModel, MAX_EPOCHS, MAX_IMAGES, modelChoices, seedFlag, seedsFlag } from "./common.ts";
+import { buildModel, MAX_EPOCHS, MAX_IMAGES, modelsFlag, seedFlag, seedsFlag } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
 import { askedTarget } from "./exact.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
@@ -19,14 +19,7 @@ import { madeUpFor, type Stage, stageFlags, STAGES } from "./profile/stage.ts";
 const { model: _, stage: __, batch: ___, ...ofSteps } = stageFlags;
 
 const flags = flagTable({
-  models: {
-    type: "list",
-    of: "string",
-    ...modelChoices,
-    what: "model",
-    default: ["small"],
-    help: "the classifiers",
-  },
+  ...modelsFlag("the classifiers"),
   batch: {
     type: "list",
     of: "integer",

@@ -2,7 +2,7 @@
 
 import { dataSetNames } from "../../engine/data/registry.ts";
 import { placeFlags } from "../cells/flags.ts";
-import { modelChoices, seedsFlag } from "../common.ts";
+import { modelsFlag, seedsFlag } from "../common.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { treatFlags } from "../treat_flags.ts";
 
@@ -12,14 +12,7 @@ const { model: _, data: __, out: ___, resume: ____, weights: _____, newHead: ___
 const { format: _format, ...cellFlags } = others;
 
 export const tableFlags = flagTable({
-  models: {
-    type: "list",
-    of: "string",
-    ...modelChoices,
-    what: "model",
-    default: ["small"],
-    help: "the classifiers; deno task models lists them",
-  },
+  ...modelsFlag("the classifiers; deno task models lists them"),
   data: {
     type: "list",
     of: "string",
