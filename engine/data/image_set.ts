@@ -149,9 +149,9 @@ async function readHeaders(
   );
   const headers = new Map<number, ImageHeader>();
   for (let k = 0; k < looked.length; k += AT_ONCE) {
-    const some = looked.slice(k, k + AT_ONCE);
-    const read = await Promise.all(some.map((i) => imageHeader(files[i])));
-    some.forEach((i, j) => headers.set(i, read[j]));
+    const handful = looked.slice(k, k + AT_ONCE);
+    const read = await Promise.all(handful.map((i) => imageHeader(files[i])));
+    handful.forEach((i, j) => headers.set(i, read[j]));
   }
   if (step > 1) {
     notes.guess(

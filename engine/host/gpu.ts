@@ -44,7 +44,7 @@ export async function openGpu(
     ...named && { adapter: { forceFallbackAdapter: named === CPU } },
     ...{
       backend: Deno.env.get("DENO_WEBGPU_BACKEND"),
-      gathers: gathersQuickly(thisProcessor()),
+      gathers: gathersQuickly(processor()),
       target,
       log: kernelLog(debugLevel(Deno.env.get("MODEL_DOCTOR_DEBUG"))),
     },
@@ -150,10 +150,12 @@ export const describeSilent = ({ gpu, diagnosis: { missing, fix } }: SilentGpu):
 
 const warn = (message: string): void => console.warn(`warning: ${printable(message)}`);
 
+const processor = once(thisProcessor);
+
 function prepareEnvironment(): void {
   const variables = {
     ...backendVariables(Deno.build.os, environment(), warn),
-    ...softwareVariables(thisProcessor(), environment()),
+    ...softwareVariables(processor(), environment()),
   };
   for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
   // Mesa's drivers look for a display even for computing, and complain on stderr where they are

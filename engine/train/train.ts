@@ -17,7 +17,7 @@ import type { Variable } from "../tensor/tensor.ts";
 import { WeightAverage } from "./average.ts";
 import type { Checkpoint, EpochRecord } from "./checkpoint.ts";
 import { type TrainOptions, type TrainResult, trainSettings } from "./options.ts";
-import { usualOrder } from "./order.ts";
+import { type Order, usualOrder } from "./order.ts";
 import { predictions } from "./predictions.ts";
 import { type Arisen, placeOf, Watch } from "./nonfinite.ts";
 import { Predictor } from "./predict.ts";
@@ -83,6 +83,7 @@ class Loop {
   /** The state that was kept last. All its weights are numbers. */
   private kept!: Checkpoint;
   private readonly steps: number;
+  private readonly orderOf: Order;
 
   constructor(
     private readonly runtime: Runtime,
@@ -95,6 +96,7 @@ class Loop {
   ) {
     // A batch that is not full is left out; the next epoch's order is another.
     this.steps = Math.floor(options.train.labels.length / batch);
+    this.orderOf = options.order ?? usualOrder(options.train.images);
   }
 
   async run(): Promise<TrainResult> {
@@ -147,8 +149,8 @@ class Loop {
 
   /** The order in which the epoch under way sees the images. */
   private order(): Uint32Array<ArrayBuffer> {
-    const { options: { train, seed, order = usualOrder(train.images) }, epoch } = this;
-    return order(train.labels.length, seed, epoch);
+    const { options: { train, seed }, epoch } = this;
+    return this.orderOf(train.labels.length, seed, epoch);
   }
 
   /** The next step. */
