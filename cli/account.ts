@@ -3,7 +3,7 @@
 import { ACCOUNT, type Account, sizeText } from "../engine/data/account.ts";
 import { some } from "../engine/data/notes.ts";
 import { table } from "./framework/table.ts";
-import { LABEL, labelled } from "./framework/text.ts";
+import { LABEL, labelled } from "../engine/prose.ts";
 
 /** Classes of different numbers of images are listed, those with the fewest. */
 const LISTED = 20;

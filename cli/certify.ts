@@ -14,7 +14,7 @@ import { Record } from "./certify/record.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
-import { labelled, WIDTH, wrap } from "./framework/text.ts";
+import { labelled, WIDTH, wrap } from "../engine/prose.ts";
 
 /** Images and width of the networks, where they are not given: a processor has less to give. */
 const ON_GPU = { batch: 128, width: 1 }, ON_CPU = { batch: 4, width: 0.5 };

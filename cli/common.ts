@@ -21,7 +21,7 @@ import type { Context } from "./framework/command.ts";
 import { flagName, type FlagTable, flagTable, parseFlags, type Values } from "./framework/flags.ts";
 import type { Forecast } from "./framework/forecast.ts";
 import { Progress } from "./framework/progress.ts";
-import { labelled } from "./framework/text.ts";
+import { labelled } from "../engine/prose.ts";
 import { checkRules, needs } from "./framework/rules.ts";
 
 export { dataFlags, masksFlag, openData } from "./data.ts";

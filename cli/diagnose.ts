@@ -21,7 +21,7 @@ import { diagnoseFlags } from "./diagnose_flags.ts";
 import { describeFindings } from "./findings.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
-import { wrap } from "./framework/text.ts";
+import { wrap } from "../engine/prose.ts";
 import { writeReport } from "./report_file.ts";
 import { openTrained } from "./trained.ts";
 

@@ -24,7 +24,7 @@ import { exactFlag } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { needs } from "./framework/rules.ts";
 import { table } from "./framework/table.ts";
-import { wrap } from "./framework/text.ts";
+import { wrap } from "../engine/prose.ts";
 import { openTrained } from "./trained.ts";
 
 export const command = defineCommand({

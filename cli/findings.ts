@@ -7,7 +7,7 @@ import {
   othersOf,
 } from "../engine/doctor/findings/findings.ts";
 import { percent } from "./common.ts";
-import { LABEL, labelled, wrap } from "./framework/text.ts";
+import { LABEL, labelled, wrap } from "../engine/prose.ts";
 
 /** Images that are named; all of them are in the file. */
 const SHOWN = 3;

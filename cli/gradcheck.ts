@@ -1,7 +1,8 @@
 /** Checks derivatives of any order of an expression or a classifier, two ways. */
 
 import { ExitCode } from "../engine/errors.ts";
-import { type Gradcheck, gradcheck, type Row } from "../engine/lab/gradcheck.ts";
+import { type Gradcheck, gradcheck, type Row, titleOf } from "../engine/lab/gradcheck.ts";
+import { wrap } from "../engine/prose.ts";
 import { showShape } from "../engine/tensor/shape.ts";
 import { exactFlag, openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
@@ -65,29 +66,28 @@ export const command = defineCommand({
 });
 
 function describe({ rows, constantFrom, turned }: Gradcheck): string {
-  const wrong = rows.filter(({ ok }) => !ok);
-  const header = ["order", "input", "shape", "norm", "engine", "allowed", "differences", ""];
-  return [
-    table(header, rows.map(cells), { width: 100 }),
-    [
-      "norm: of the gradient in float64; engine: its relative error, and what rounding allows;",
-      "differences: how far float64 is from finite differences, 1e-6 allowed",
-    ].join("\n"),
+  const wrong = rows.filter(({ ok }) => !ok).length;
+  const remarks = [
+    "norm: of the gradient in float64; engine: its relative error, and what rounding allows; " +
+    "differences: how far float64 is from finite differences, 1e-6 allowed",
     constantFrom !== undefined &&
     `from order ${constantFrom} on everything is zero: no path leads to an input`,
     turned > 0 &&
     `${turned} elements lie so near a kink that float32 decides otherwise than float64; the engine's ` +
       "decisions were taken over",
-    wrong.length === 0
-      ? `all ${rows.length} are right`
-      : `${wrong.length} of ${rows.length} are wrong`,
-  ].filter(Boolean).join("\n\n");
+    wrong === 0 ? `all ${rows.length} are right` : `${wrong} of ${rows.length} are wrong`,
+  ];
+  const header = ["gradient", "shape", "norm", "engine", "allowed", "differences", ""];
+  return [
+    table(header, rows.map(cells)),
+    ...remarks.filter((remark) => remark !== false).map((remark) => wrap(remark)),
+  ].join("\n\n");
 }
 
-function cells({ order, input, shape, norm, engine, allowed, differences, ok }: Row): string[] {
+function cells(row: Row): string[] {
+  const { shape, norm, engine, allowed, differences, ok } = row;
   return [
-    `${order}`,
-    input ?? "(value)",
+    titleOf(row),
     showShape(shape),
     norm.toPrecision(4),
     engine.toExponential(1),

@@ -5,10 +5,11 @@ import { namedTargets, type Target, targetFor } from "../engine/gpu/kernels/targ
 import { makeFolder, writeFileAtomic } from "../engine/io/files.ts";
 import { svgOf } from "../engine/lab/dot.ts";
 import { type GraphNode, type Graphs, graphsOf, type PlanNode } from "../engine/lab/graph.ts";
+import { WIDTH, wrap } from "../engine/prose.ts";
 import { showShape } from "../engine/tensor/shape.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
-import { table } from "./framework/table.ts";
+import { table, WIDE } from "./framework/table.ts";
 import { openSubject, subjectFlags, whatFlag } from "./lab/subject.ts";
 
 const targets: Readonly<Record<string, Target>> = namedTargets;
@@ -61,7 +62,7 @@ export const command = defineCommand({
     }
     if (!args.json) {
       const paths = Object.keys(files).map((name) => join(args.svg!, name));
-      context.print(`\nwritten to ${paths.join(", ")}`);
+      context.print(wrap(`\nwritten to ${paths.join(", ")}`));
     }
   },
 });
@@ -90,7 +91,7 @@ function nodeTable(nodes: readonly GraphNode[]): string {
     results.join(", "),
     layer,
   ]);
-  return shown(["node", "operation", "shape", "of", "is", "layer"], rows);
+  return shown(["node", "operation", "shape", "of", "is", "layer"], rows, WIDTH);
 }
 
 function planTable(nodes: readonly PlanNode[]): string {
@@ -107,14 +108,19 @@ function planTable(nodes: readonly PlanNode[]): string {
   return shown(
     ["writes", "reads", "workgroups", "flop", "bytes", "is", "layer", "kernel"],
     rows,
+    WIDE,
   );
 }
 
 /** Without the columns that say nothing. */
-function shown(header: readonly string[], rows: readonly (readonly string[])[]): string {
+function shown(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  width: number,
+): string {
   const said = header.map((_, j) => j).filter((j) => rows.some((row) => row[j] !== ""));
   const kept = (cells: readonly string[]) => said.map((j) => cells[j]);
-  return table(kept(header), rows.map(kept), { width: 100 });
+  return table(kept(header), rows.map(kept), { width });
 }
 
 const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;

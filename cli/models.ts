@@ -9,7 +9,7 @@ import { classifiers } from "../models/registry.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { table } from "./framework/table.ts";
-import { wrap } from "./framework/text.ts";
+import { wrap } from "../engine/prose.ts";
 import { examine, examineFlags, LARGE, millions } from "./models/examine.ts";
 
 const flags = flagTable({

@@ -4,7 +4,7 @@ import { BatchNorm2d } from "../engine/nn/layers.ts";
 import type { Module } from "../engine/nn/module.ts";
 import { divisorOf, type StepSize } from "../engine/train/parts.ts";
 import { flagTable } from "./framework/flags.ts";
-import { labelled } from "./framework/text.ts";
+import { labelled } from "../engine/prose.ts";
 
 export const microBatchFlag = flagTable({
   microBatch: {

@@ -10,7 +10,7 @@ import { flagTable, type Values } from "./framework/flags.ts";
 import { duration } from "./framework/progress.ts";
 import { needs } from "./framework/rules.ts";
 import { table } from "./framework/table.ts";
-import { wrap } from "./framework/text.ts";
+import { wrap } from "../engine/prose.ts";
 import { classifierOrFile } from "./model_file.ts";
 import { type Estimate, estimate, type Refused } from "./plan/estimate.ts";
 import { anyGpu, certifiedGpu, namedGpu, type PlannedMachine } from "./plan/machine.ts";

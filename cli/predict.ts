@@ -19,7 +19,7 @@ import { exactFlag, openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { table } from "./framework/table.ts";
-import { labelled } from "./framework/text.ts";
+import { labelled } from "../engine/prose.ts";
 import { trainedWith } from "./trained_with.ts";
 import { fittingWeights, openWeightsFile } from "./weights.ts";
 

@@ -15,7 +15,7 @@ import { openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
-import { wrap } from "./framework/text.ts";
+import { wrap } from "../engine/prose.ts";
 import { describeAgainst, readProfile } from "./profile/against.ts";
 import { openOnData, stageOnDataFlags } from "./profile/data.ts";
 import { dumpShaders } from "./profile/dump.ts";
@@ -173,6 +173,6 @@ export const command = defineCommand({
     const written = [args.json, args.roofline, args.report, args.trace, args.dumpWgsl].filter(
       Boolean,
     );
-    if (written.length > 0) context.print(`\nwritten to ${written.join(", ")}`);
+    if (written.length > 0) context.print(wrap(`\nwritten to ${written.join(", ")}`));
   },
 });

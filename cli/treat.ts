@@ -14,7 +14,7 @@ import { openRuntime } from "./exact.ts";
 import { describeParts } from "./parts.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import type { Values } from "./framework/flags.ts";
-import { labelled } from "./framework/text.ts";
+import { labelled } from "../engine/prose.ts";
 import { completeReport, writeReport } from "./report_file.ts";
 import { warnOfSeen } from "./trained_with.ts";
 import { treatFlags } from "./treat_flags.ts";

@@ -24,7 +24,7 @@ import { MAIN_MEASURES } from "../engine/doctor/verdict.ts";
 import { inPoints } from "../engine/doctor/words.ts";
 import { percent } from "./common.ts";
 import { table } from "./framework/table.ts";
-import { WIDTH, wrap } from "./framework/text.ts";
+import { WIDTH, wrap } from "../engine/prose.ts";
 
 /** A sentence, in as many lines as it takes. */
 const paragraph = (text: string): string => wrap(text, WIDTH, "  ");

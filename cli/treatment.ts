@@ -30,7 +30,7 @@ import { describeFindings } from "./findings.ts";
 import type { Context } from "./framework/command.ts";
 import type { Values } from "./framework/flags.ts";
 import { Forecast } from "./framework/forecast.ts";
-import { WIDTH, wrap } from "./framework/text.ts";
+import { WIDTH, wrap } from "../engine/prose.ts";
 import { writeReport } from "./report_file.ts";
 import { treatFlags } from "./treat_flags.ts";
 import { describeResult } from "./treat_tables.ts";

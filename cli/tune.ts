@@ -2,12 +2,13 @@
 
 import { requireTuningFile, tuningKey, writeTuning } from "../engine/host/tuning.ts";
 import { tunableClasses, tune, type Tuned } from "../engine/tune/tune.ts";
+import { wrap } from "../engine/prose.ts";
 import { constraintOf } from "./constraint_flags.ts";
 import { openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";
-import { table } from "./framework/table.ts";
+import { table, WIDE } from "./framework/table.ts";
 import { openMadeUp, openStage, stageFlags } from "./profile/stage.ts";
 
 const flags = flagTable({
@@ -41,7 +42,9 @@ export const command = defineCommand({
     const classes = tunableClasses(plan.dispatches);
     plan.destroy();
     runtime.destroy();
-    context.print(`${args.model}, ${args.stage}, batch ${args.batch}; ${gpu.adapter.name}\n`);
+    context.print(
+      wrap(`${args.model}, ${args.stage}, batch ${args.batch}; ${gpu.adapter.name}\n`),
+    );
     if (classes.length === 0) {
       context.print("nothing to tune: no kernel of this step has variants on this adapter");
       return;
@@ -101,7 +104,7 @@ function describe(found: readonly Tuned[]): string {
     "GFLOP/s",
     "kernel: kept variant",
   ];
-  return table(header, [...rows, all], { width: 100 });
+  return table(header, [...rows, all], { width: WIDE });
 }
 
 /** What the fastest variant gained over the rule's, timed anew; what is not sure is not kept. */
@@ -122,5 +125,5 @@ function variantsOf({ label, measured, untuned }: Tuned): string {
       name,
       refused ?? (name === untuned ? "untuned" : ""),
     ]);
-  return `${label}\n${table(["ms", "variant", ""], rows)}\n`;
+  return `${wrap(label)}\n${table(["ms", "variant", ""], rows, { width: WIDE })}\n`;
 }

@@ -14,7 +14,7 @@ import { onnxDict } from "../engine/onnx/weights.ts";
 import { allFits, bestFits, type Candidate, leftOut } from "../engine/nn/fit.ts";
 import { fitted, type StateDict } from "../engine/nn/state.ts";
 import { type ClassifierEntry, createClassifier } from "../models/classifier.ts";
-import { labelled as labelLine } from "./framework/text.ts";
+import { labelled as labelLine } from "../engine/prose.ts";
 import { isOnnx } from "./model_file.ts";
 import { classifiers } from "../models/registry.ts";
 

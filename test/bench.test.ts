@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { compareWith, requirePairs } from "../cli/bench/compare.ts";
+import { type FaceResult, FACES } from "../cli/bench/faces.ts";
 import { benchPeers } from "../cli/bench/peers.ts";
 import type { Engine } from "../cli/bench/peers/engine.ts";
 import { ours } from "../cli/bench/peers/ours.ts";
@@ -18,7 +19,9 @@ import { tracedShapes } from "../cli/bench/shapes.ts";
 import { type Contender, inTurns, repeatsFor } from "../cli/bench/turns.ts";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { geometricMean, median, relativeError } from "../engine/averages.ts";
+import { comparisonTable, facesTable, resultsTable, summariesTable } from "../cli/bench/tables.ts";
 import { testRuntime } from "./support/check.ts";
+import { assertFits } from "./support/fits.ts";
 
 const { signal } = new AbortController();
 
@@ -200,4 +203,42 @@ Deno.test("bench: a ratio is told with its rounds, and within them it is noise",
   const mean = meanRatio([inTurns, { ratio: 5, low: 5, high: 6, rounds: 7 }]);
   const ends = [mean.ratio, mean.low, mean.high].map((value) => value.toFixed(9));
   assert.deepEqual([...ends, mean.rounds], ["2.500000000", "2.500000000", "3.000000000", 3]);
+});
+
+Deno.test("bench: tables fit, also with large numbers and long names", () => {
+  const engine = "PyTorch 2.11.0+cu130 on NVIDIA H200 141GB HBM3e, float32, channels last";
+  const timed = { seconds: 12.3456, rounds: [12.1, 12.3456, 99.9], error: 1e-7, flops: 9.99e15 };
+  const face = {
+    ...timed,
+    ...{ group: "convolution: weight gradient", engine: "this engine", class: "depthwise" },
+    name: "conv 11x11/4 weight gradient 1024x1024x1024x4096 -> 1024x1024x1024x4096",
+    ...{ work: { kind: "face" }, models: ["small"], face: "weight gradient" },
+    ...{ gflops: 99999.9, gbPerSecond: 99999.9 },
+    ...{ ofAchievable: 9.999, ofPeak: 9.999, gains: [99.99, 99.99, 99.99] },
+  } as unknown as FaceResult;
+  const step: Result = {
+    ...timed,
+    ...{ group: "training step of a network", engine },
+    name: "convnext_large_with_a_long_name, batch 4096, of 1000 classes and 224 x 224 pixels",
+    work: { kind: "product", size: 1 },
+  };
+  const ratio = { ratio: 999.99, low: 999.99, high: 999.99, rounds: 1 };
+  const pairs = [{ own: face, other: { ...face, engine }, ...ratio }];
+  const means = [{ group: face.group, engine, works: 1000, ...ratio }];
+  const what = `${step.name}: treat step over plain training step`;
+  for (
+    const text of [
+      facesTable(FACES.map((of) => ({ ...face, face: of })), {
+        gflops: 99999.9,
+        gbPerSecond: 9999.9,
+      }),
+      resultsTable([step, { ...step, engine: "this engine" }]),
+      comparisonTable({ pairs, means }, "theirs.json"),
+      summariesTable([{ what, ...ratio }]),
+    ]
+  ) {
+    assertFits(text!);
+    // None is cut in two: it has one rule for each header.
+    assert.doesNotMatch(text!, /\n\nms \(of rounds\) +\S+\n/);
+  }
 });

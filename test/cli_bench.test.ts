@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
 import { fail, succeed } from "./support/cli.ts";
+import { assertFits } from "./support/fits.ts";
 import { inFolder } from "./support/io.ts";
 import { pythonWithTorch, torchNote } from "./support/python.ts";
 
@@ -43,7 +44,7 @@ Deno.test("bench: faces and steps, checked and timed, beside others' figures", (
     const path = join(folder, "ours.json");
     const flags = ["--faces", "--steps", "--batch", "1", ...tiny, "--json", path];
     const shown = await succeed("bench", ...flags);
-    assert.ok(shown.split("\n").every((line) => line.length <= 100));
+    assertFits(shown);
     const report = JSON.parse(await Deno.readTextFile(path));
     const faces = report.results.filter((r: { face?: string }) => r.face);
     assert.equal(faces.length, 9);
@@ -62,17 +63,18 @@ Deno.test("bench: faces and steps, checked and timed, beside others' figures", (
     assert.equal(summary.ratio, treated.seconds / plain.seconds);
     assert.match(
       shown,
-      /^small: treat step over plain training step +[\d.]+ x +.* too few rounds/m,
+      /^ *[\d.]+ x +.* too few rounds to tell +small: treat step over plain$/m,
     );
 
     await t.step("an earlier run", async () => {
       const text = await succeed("bench", "--steps", ...tiny, "--compare", path);
+      assertFits(text);
       assert.match(text, /^there is .*ours\.json, here is this run$/m);
       assert.match(
         text,
-        /^plain step +small, batch 2 +[\d.]+ +[\d.]+ +[\d.]+ x +[\d.]+ to [\d.]+/m,
+        /^ *[\d.]+ +[\d.]+ +[\d.]+ x +[\d.]+ to [\d.]+ .* plain step, small, batch 2:$/m,
       );
-      assert.match(text, /^treat step +1 +[\d.]+ x +.* too few rounds to tell +this engine$/m);
+      assert.match(text, /^ *1 +[\d.]+ x +.* too few rounds to tell +treat step: this engine$/m);
     });
     const ignore = pythonWithTorch === undefined;
     const name = `PyTorch at the same work${torchNote}`;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { decodeNpy, encodeNpy } from "../engine/io/npy.ts";
 import { cli, fail, succeed } from "./support/cli.ts";
+import { assertFits } from "./support/fits.ts";
 
 const OF = ["--of", "x * sigmoid(x)", "--shapes", "x=8x64", "--order", "0"];
 const shader = new URL("../shaders/pointwise/map.wgsl", import.meta.url).pathname;
@@ -10,11 +11,12 @@ const shader = new URL("../shaders/pointwise/map.wgsl", import.meta.url).pathnam
 Deno.test("kernel list, show: a plan's kernels by number, shader and text", async () => {
   const list = await succeed("kernel", "list", "--of", "small", "--target", "gpu", "--batch", "2");
   assert.match(list, / conv\/weight_block +conv 3x3\/1 weight gradient/);
-  assert.ok(list.split("\n").every((line) => line.length <= 100));
+  assertFits(list);
   const show = await succeed("kernel", "show", "sigmoid", ...OF, "--target", "plain");
   assert.match(show, /shader +shaders\/pointwise\/map\.wgsl/);
   assert.match(show, /y0 +vec4<f32> +buffer +written +\[8, 64\]/);
   assert.match(show, /let v0 = F\(1\.0\)|exp\(-x0\)/);
+  assertFits(show.slice(0, show.indexOf("//")));
   const expanded = await succeed("kernel", "show", "1", "--as", "expanded", ...OF);
   assert.match(expanded, / \/\/ line \d+ of the slot chain|slot chain/);
   await fail(2, /there are 1 kernels, no 7/, "kernel", "show", "7", ...OF);
@@ -27,7 +29,9 @@ Deno.test("kernel run: given operands, results as .npy, right in float64", async
     const x = join(folder, "in.npy");
     await Deno.writeFile(x, encodeNpy({ dtype: "F32", shape: [8, 64], data }));
     const out = join(folder, "out");
-    await succeed("kernel", "run", "1", "--inputs", `x0=${x}`, "--out", out, ...OF);
+    assertFits(
+      await succeed("kernel", "run", "1", "--inputs", `x0=${x}`, "--out", out, ...OF),
+    );
     const result = decodeNpy(await Deno.readFile(join(out, "y0.npy")), "y0.npy");
     assert.deepEqual(result.shape, [8, 64]);
     data.forEach((v, i) => {
@@ -54,6 +58,7 @@ Deno.test("kernel try: the same, a wrong one, one that doesn't compile, one that
       text.replace("    // end chain", "    // end chain\n    y0[i] *= 1.01;"),
     );
     const wrong = await cli(tryIt);
+    assertFits(wrong.stdout);
     assert.equal(wrong.code, 1);
     assert.match(wrong.stdout, /WRONG +512 of 512 elements, the first at \[0, 0\]/);
     const line = text.split("\n").findIndex((line) => line.includes("let n = thread")) + 1;
@@ -71,6 +76,6 @@ Deno.test("kernel ladder: every rung right, and a shape it can't take", async ()
   const shown = await succeed("kernel", "ladder", "--seconds", "0", ...small);
   assert.match(shown, /^naive +right +same +8$/m);
   assert.match(shown, /^swizzle +right +same +0\.125 +1$/m);
-  assert.ok(shown.split("\n").every((line) => line.length <= 100));
+  assertFits(shown);
   await fail(2, /slabs of 8, and 12/, "kernel", "ladder", "--channels", "12");
 });

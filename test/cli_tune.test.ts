@@ -1,6 +1,7 @@
 /** `tune` as a command: what it prints, where it keeps its choices, and that later runs take them. */
 import assert from "node:assert/strict";
 import { cli } from "./support/cli.ts";
+import { assertFits } from "./support/fits.ts";
 
 const SMALL = ["tune", "--model", "small", "--batch", "2", "--size", "8", "--stage", "eval"];
 
@@ -12,6 +13,7 @@ Deno.test("tune: prints every variant, keeps the fastest; off is refused", async
     assert.equal(stderr, "");
     assert.equal(code, 0);
     assert.match(stdout, /^small, eval, batch 2; /);
+    assertFits(stdout);
     assert.match(stdout, /untuned\n/);
     assert.doesNotMatch(stdout, /elements differ/);
     const [file] = [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`);

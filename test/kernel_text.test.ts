@@ -13,6 +13,7 @@ import { schedule } from "../engine/plan/schedule.ts";
 import { conv2d, grad, relu, sum } from "../engine/tensor/mod.ts";
 import { complaints } from "./dawn/validator.ts";
 import { random } from "./support/check.ts";
+import { assertFits } from "./support/fits.ts";
 import { testGpu } from "./support/gpu.ts";
 
 const x = random([2, 9, 9, 8]);
@@ -111,10 +112,14 @@ Deno.test("MODEL_DOCTOR_DEBUG: each level prints what the one before does, and m
     printed.push(lines.join("\n"));
   }
   const [none, made, ran, bound, written] = printed;
+  [made, ran, bound].forEach(assertFits);
   assert.equal(none, "");
   assert.match(made, /^made {2}conv 3x3\/2 forward .*, \d+\.\d ms$/m);
   assert.doesNotMatch(made, /^run/m);
-  assert.match(ran, /^run 2: 1 kernels\n {3}1 {2}conv 3x3\/2 forward .* workgroups, .* MFLOP/m);
+  assert.match(
+    ran,
+    /^run 2: 1 kernels\n {3}1 {2}conv 3x3\/2 forward .* workgroups,\n {6}.* MFLOP/m,
+  );
   assert.match(bound, /^ {6}binding 1: joint, .* \[3, 3, 8, 12\]$/m);
   assert.match(bound, /^ {6}constants: .*\bSTRIDE_H 2/m);
   assert.match(written, /^@compute .* \/\/ shader line \d+$/m);

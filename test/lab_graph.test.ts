@@ -7,6 +7,7 @@ import { type Graphs, graphsOf } from "../engine/lab/graph.ts";
 import { type Shape, Variable } from "../engine/tensor/mod.ts";
 import { numel } from "../engine/tensor/shape.ts";
 import { fail, succeed } from "./support/cli.ts";
+import { assertFits } from "./support/fits.ts";
 
 function graphs(text: string, shapes: Readonly<Record<string, Shape>>, orders: number): Graphs {
   const inputs = Object.entries(shapes).map(([name, shape]) => ({
@@ -64,6 +65,7 @@ Deno.test("graph as a command: text, drawings, a plan without an adapter", async
   try {
     const args = ["graph", "relu(conv2d(x, w))", "--shapes", "x=1x6x6x4,w=3x3x4x8"];
     const stdout = await succeed(...args, "--target", "gpu", "--svg", folder);
+    assertFits(stdout);
     assert.match(stdout, /^value\n/);
     assert.match(stdout, /\ngradient\n/);
     assert.match(stdout, /plan: \d+ kernels/);

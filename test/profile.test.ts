@@ -20,6 +20,7 @@ import * as t from "../engine/tensor/mod.ts";
 import { inLayer } from "../engine/tensor/origin.ts";
 import { constraintOf } from "./support/constraint.ts";
 import { fail, succeed } from "./support/cli.ts";
+import { assertFits } from "./support/fits.ts";
 import { encodePng } from "../engine/io/image.ts";
 import { inFolder } from "./support/io.ts";
 import { freshRuntime, tinyNet, tinySet } from "./support/train.ts";
@@ -306,7 +307,9 @@ Deno.test("the command and its files", () =>
       ...["profile", "--batch", "1", "--size", "16", "--channels", "1", "--steps", "1"],
       ...["--stage", "eval", "--top", "3", "--against", json],
     );
-    assert.match(again, /against .*: of \d+ kernels 0 slower, 0 faster/);
+    assertFits(output);
+    assertFits(again);
+    assert.match(again.replaceAll("\n", " "), /against .*: of \d+ kernels 0 slower, 0 faster/);
     assert.match(again, /with other settings: batch 2, now 1$/m);
     assert.match(again, /^ *[\d.]+ +[\d.]+ +[\d.]+ x +.* within the noise +features\.8$/m);
     const files = Array.from(Deno.readDirSync(wgsl), ({ name }) => name);
@@ -314,6 +317,8 @@ Deno.test("the command and its files", () =>
     assert.ok(!files.includes("001-of-an-earlier-dump.wgsl") && files.includes("notes.txt"));
     for (const file of files.filter((name) => name !== "notes.txt")) {
       const text = await Deno.readTextFile(join(wgsl, file));
+      const head = text.slice(0, text.indexOf("\n\n")).split("\n");
+      assert.ok(head.every((line) => line.length <= 100));
       assert.match(text, /^\/\/ \S.*\n\/\/ shaders\/\w+\/\w+\.wgsl[^]*\n\n[^]*@compute/);
       assert.match(text, /^\/\/ \d+ workgroups, /m);
       assert.match(text, /^fn main.* \/\/ shaders\/\w+\/\w+\.wgsl:\d+$/m);

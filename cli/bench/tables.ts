@@ -1,8 +1,12 @@
-/** A benchmark's results as tables. */
+/**
+ * A benchmark's results as tables: numbers first, and last the words, which have room to go on below
+ * themselves.
+ */
 
 import type { Roofline } from "../../engine/gpu/roofline.ts";
 import { geometricMean, median } from "../../engine/averages.ts";
-import { table } from "../framework/table.ts";
+import { wrap } from "../../engine/prose.ts";
+import { table, WIDE } from "../framework/table.ts";
 import type { ComparisonResult } from "./compare.ts";
 import { type FaceResult, FACES } from "./faces.ts";
 import {
@@ -15,14 +19,16 @@ import {
 } from "./result.ts";
 import { CLASSES_OF_SHAPES } from "./shapes.ts";
 
-/** Columns that a table may have. */
-const WIDTH = 100;
-
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-const milliseconds = (seconds: number) => (1000 * seconds).toPrecision(4);
 const oneDecimal = (value: number) => value.toFixed(1);
 const times = (ratio: number) => `${ratio.toFixed(2)} x`;
 const isFace = (result: Result): result is FaceResult => result.work.kind === "face";
+
+/** Three significant digits, and no exponent. */
+function milliseconds(seconds: number): string {
+  const ms = 1000 * seconds;
+  return ms < 1000 ? ms.toPrecision(3) : ms.toFixed(0);
+}
 
 /** Every face, and the geometric means by class; undefined where there are none. */
 export function facesTable(
@@ -34,18 +40,6 @@ export function facesTable(
   const byClass = CLASSES_OF_SHAPES
     .map((kind) => ({ kind, of: faces.filter((face) => face.class === kind) }))
     .filter(({ of }) => of.length > 0);
-  const rows = byClass.flatMap(({ kind, of }) =>
-    of.map((face) => [
-      kind,
-      face.name,
-      spreadOf(face),
-      oneDecimal(face.gflops),
-      oneDecimal(face.gbPerSecond),
-      percent(face.ofAchievable),
-      percent(face.ofPeak),
-      face.gains ? spread(face.gains) : "",
-    ])
-  );
   const mean = (of: readonly FaceResult[], value: (face: FaceResult) => number) =>
     percent(geometricMean(of.map(value)));
   const means = byClass.flatMap(({ kind, of }) =>
@@ -60,32 +54,39 @@ export function facesTable(
       ];
     })
   );
+  const { gflops, gbPerSecond } = roofline;
   return [
-    `roofline: ${oneDecimal(roofline.gflops)} GFLOP/s of multiply-adds, ` +
-    `${oneDecimal(roofline.gbPerSecond)} GB/s of copying`,
-    table(
-      [
-        "class",
-        "convolution",
-        "ms (of rounds)",
-        "GFLOP/s",
-        "GB/s",
-        "of achievable",
-        "of peak",
-        "direct",
-      ],
-      rows,
-      { width: WIDTH },
+    wrap(
+      `roofline: ${oneDecimal(gflops)} GFLOP/s of multiply-adds, ` +
+        `${oneDecimal(gbPerSecond)} GB/s of copying`,
     ),
-    faces.some(({ gains }) => gains) && DIRECT,
+    ...byClass.map(({ kind, of }) => `${kind}\n\n${classTable(of)}`),
+    wrap(REMARK + (faces.some(({ gains }) => gains) ? DIRECT : "")),
     "geometric means",
-    table(["class", "face", "shapes", "of achievable", "of peak"], means),
-  ].filter((part) => part).join("\n\n");
+    table(["class", "face", "shapes", "roof", "peak"], means),
+  ].join("\n\n");
 }
 
-const DIRECT =
-  "direct: where a face goes Winograd's way, the direct way's time over its own, in\n" +
-  "turns: the median of the rounds, and the least and the most";
+function classTable(faces: readonly FaceResult[]): string {
+  const isDirect = faces.every(({ gains }) => !gains);
+  const header = ["ms (of rounds)", "GFLOP/s", "GB/s", "roof", "peak"];
+  const rows = faces.map((face) => [
+    spreadOf(face),
+    oneDecimal(face.gflops),
+    oneDecimal(face.gbPerSecond),
+    percent(face.ofAchievable),
+    percent(face.ofPeak),
+    ...(isDirect ? [] : [face.gains ? spread(face.gains) : ""]),
+    face.name,
+  ]);
+  const last = isDirect ? ["convolution"] : ["direct", "convolution"];
+  return table([...header, ...last], rows, { width: WIDE });
+}
+
+const REMARK = "roof: of what the roofline allows; peak: of the most multiply-adds";
+
+const DIRECT = "; direct: where a face goes Winograd's way, the direct way's time over its own, " +
+  "in turns: the median of the rounds, and the least and the most";
 
 /** "1.44 x (1.31 to 1.52)" */
 function spread(ratios: readonly number[]): string {
@@ -113,17 +114,14 @@ export function resultsTable(results: readonly Result[]): string | undefined {
     const { group, name, engine, flops, error } = result;
     const first = shown.find((r) => r.group === group && r.name === name)!;
     return [
-      group,
-      name,
-      engine,
       spreadOf(result),
       flops === undefined ? "" : oneDecimal(gflops(result)),
       first === result ? "" : times(ratioInTurns(first, result).ratio),
       error === undefined ? "" : error.toExponential(0),
+      `${group}, ${name}: ${engine}`,
     ];
   });
-  const header = ["group", "work", "engine", "ms (of rounds)", "GFLOP/s", "times", "error"];
-  return table(header, rows, { width: WIDTH });
+  return table(["ms (of rounds)", "GFLOP/s", "times", "error", "work and engine"], rows);
 }
 
 /** The same work here and elsewhere; undefined where there is none. */
@@ -133,33 +131,29 @@ export function comparisonTable(
 ): string | undefined {
   if (pairs.length === 0) return undefined;
   const rows = pairs.map(({ own, other, ...ratio }) => [
-    own.group,
-    own.name,
     milliseconds(own.seconds),
     milliseconds(other.seconds),
     ...ratioCells(ratio),
-    other.engine,
+    `${own.group}, ${own.name}: ${other.engine}`,
   ]);
   const meanRows = means.map(({ group, engine, works, ...ratio }) => [
-    group,
     String(works),
     ...ratioCells(ratio),
-    engine,
+    `${group}: ${engine}`,
   ]);
   const ratio = ["there / here", "of rounds", "there it"];
+  const work = "work, and the engine there";
   return [
-    `there is ${path}, here is this run`,
-    table(["group", "work", "here ms", "there ms", ...ratio, "engine there"], rows, {
-      width: WIDTH,
-    }),
+    wrap(`there is ${path}, here is this run`),
+    table(["here ms", "there ms", ...ratio, work], rows, { width: WIDE }),
     "geometric means",
-    table(["group", "works", ...ratio, "engine there"], meanRows, { width: WIDTH }),
+    table(["works", ...ratio, work], meanRows, { width: WIDE }),
   ].join("\n\n");
 }
 
 /** Ratios over several results, their two sides by name. */
 export function summariesTable(summaries: readonly Summary[]): string | undefined {
   if (summaries.length === 0) return undefined;
-  const rows = summaries.map(({ what, ...ratio }) => [what, ...ratioCells(ratio)]);
-  return table(["what", "ratio", "of rounds", "the first"], rows, { width: WIDTH });
+  const rows = summaries.map(({ what, ...ratio }) => [...ratioCells(ratio), what]);
+  return table(["ratio", "of rounds", "the first", "what"], rows);
 }

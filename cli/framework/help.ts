@@ -3,7 +3,7 @@ import project from "../../deno.json" with { type: "json" };
 import { ExitCode } from "../../engine/errors.ts";
 import { type AnyCommand, type Example, flagsOf } from "./command.ts";
 import { callable, TASK } from "./launcher.ts";
-import { WIDTH, wrap } from "./text.ts";
+import { WIDTH, wrap } from "../../engine/prose.ts";
 import { type Flag, flagName, rangeText } from "./flags.ts";
 
 const meanings: Record<keyof typeof ExitCode, string> = {

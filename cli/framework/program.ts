@@ -12,7 +12,7 @@ import { checkPlaces } from "./places.ts";
 import { checkRules } from "./rules.ts";
 import { runAgain } from "./restart.ts";
 import { keepIgnoring, listenForInterrupt } from "./signals.ts";
-import { WIDTH, wrap } from "./text.ts";
+import { WIDTH, wrap } from "../../engine/prose.ts";
 
 /**
  * Each command by name, loaded when it is asked for. A name of two words makes its command one of a

@@ -7,7 +7,7 @@
 import { styleText } from "node:util";
 import { printable, printableLines } from "../../engine/printable.ts";
 import { type Output, stdout, terminalWidth, write } from "./output.ts";
-import { WIDTH } from "./text.ts";
+import { WIDTH } from "../../engine/prose.ts";
 
 /** What is measured beside the count, in the order of importance: "loss", "acc". */
 export type Metrics = Readonly<Record<string, number | string>>;

@@ -6,7 +6,7 @@
  * with the same column and leaves out the rows that say nothing there.
  */
 import { printable } from "../../engine/printable.ts";
-import { WIDTH, wrap } from "./text.ts";
+import { WIDTH, wrap } from "../../engine/prose.ts";
 
 export interface TableOptions {
   /** What stands between two columns (default two spaces). */
@@ -14,6 +14,9 @@ export interface TableOptions {
   /** The columns of characters that there are (default 80). */
   readonly width?: number;
 }
+
+/** The columns that there are for a table of kernels: their names are long, their figures many. */
+export const WIDE = 100;
 
 /** A column of words is not made narrower than this. */
 const NARROWEST = 24;

@@ -11,10 +11,11 @@ import {
 } from "../../engine/lab/ladder.ts";
 import { type Checked, Ladder, type Timed } from "../../engine/lab/ladder_run.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
+import { wrap } from "../../engine/prose.ts";
 import { seedFlag } from "../common.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
-import { table } from "../framework/table.ts";
+import { table, WIDE } from "../framework/table.ts";
 
 const flags = flagTable({
   batch: {
@@ -112,17 +113,13 @@ function describe({ adapter, shape, roofline, rungs }: Found): string {
     rung.workgroupBytes ? `${rung.workgroupBytes}` : "",
     ...(roofline ? speedOf(rung, flops, roofline) : []),
   ]);
-  return [
-    `3 x 3 convolution ${size}x${inChannels} -> ${size}x${outChannels}; ${adapter}`,
-    work + (peak ?? ""),
-    "",
-    table(header, rows, { width: 100 }),
-    "",
-    "bits: beside the first rung's; B/madd: bytes that threads ask buffers for, a multiply-add;",
-    `shared: and workgroup memory${
-      roofline ? "; ms: undisturbed, one time in ten is shorter" : ""
-    }`,
-  ].join("\n");
+  const head = `3 x 3 convolution ${size}x${inChannels} -> ${size}x${outChannels}; ${adapter}\n` +
+    work + (peak ?? "");
+  const remark =
+    "bits: beside the first rung's; B/madd: bytes that threads ask buffers for, a multiply-add; " +
+    "shared: and workgroup memory" +
+    (roofline ? "; ms: undisturbed, one time in ten is shorter" : "");
+  return [wrap(head), table(header, rows, { width: WIDE }), wrap(remark)].join("\n\n");
 }
 
 function speedOf({ ms = NaN, median = NaN }: Partial<Timed>, flops: number, roofline: Roofline) {

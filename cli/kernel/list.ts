@@ -3,7 +3,7 @@
 import type { PlannedKernel } from "../../engine/lab/unit.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
-import { table } from "../framework/table.ts";
+import { table, WIDE } from "../framework/table.ts";
 import { kernelFlags, openKernelSubject, plannedKernels, targetOf } from "./common.ts";
 import { filesOf, readShaders, type Shaders } from "./shaders.ts";
 
@@ -53,5 +53,5 @@ function describe(found: readonly ReturnType<typeof factsOf>[]): string {
     label,
   ]);
   const header = ["", "calls", "workgroups", "MFLOP", "MB", "shader", "kernel"];
-  return table(header, rows, { width: 100 });
+  return table(header, rows, { width: WIDE });
 }

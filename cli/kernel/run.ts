@@ -10,6 +10,7 @@ import { Rig } from "../../engine/lab/rig.ts";
 import type { PlannedKernel } from "../../engine/lab/unit.ts";
 import { didYouMean } from "../../engine/nearest.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
+import { wrap } from "../../engine/prose.ts";
 import { type HostArray, sameShape, showShape, type Tensor } from "../../engine/tensor/mod.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
@@ -76,7 +77,7 @@ export const command = defineCommand({
         relativeError(results[i], exact[i]).toExponential(1),
       ]);
       const read = reads.map((tensor) => [names.get(tensor)!, showShape(tensor.shape)]);
-      context.print(planned.kernel.label + "\n");
+      context.print(wrap(planned.kernel.label) + "\n");
       context.print(table(["operand", "shape"], read) + "\n");
       context.print(table(["result", "shape", "norm", "relative error"], rows));
       if (args.out === undefined) return;

@@ -68,7 +68,7 @@ function headOf({ kernel, unit, at, calls }: PlannedKernel, shaders: Shaders): s
     showShape(unit.dispatches[at].buffers[binding].shape),
   ]);
   const header = ["binding", "operand", "element", "in a", "is", "shape"];
-  return `${table(undefined, facts, { width: 100 })}\n\n${table(header, bindings)}`;
+  return `${table(undefined, facts)}\n\n${table(header, bindings)}`;
 }
 
 /** The expanded text has the lines' places beside it, as errors name them. */

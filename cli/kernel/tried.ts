@@ -3,6 +3,7 @@
 import type { Attempt, Difference } from "../../engine/lab/attempt.ts";
 import type { Duel } from "../../engine/lab/duel.ts";
 import type { PlannedKernel } from "../../engine/lab/unit.ts";
+import { WIDTH, wrap } from "../../engine/prose.ts";
 import { positionOf } from "../../engine/reference/value.ts";
 import { type Shape, showShape } from "../../engine/tensor/shape.ts";
 import { table } from "../framework/table.ts";
@@ -17,7 +18,7 @@ export function describeAttempt({ kernel, calls }: PlannedKernel, attempt: Attem
     ...(attempt.duel ? [["time", describeDuel(attempt.duel)]] : []),
   ];
   const title = `${kernel.label}${calls > 1 ? `, ${calls} times` : ""}`;
-  return `${title}\n${table(undefined, rows.map((row) => ["", ...row]), { width: 100 })}`;
+  return `${wrap(title, WIDTH, "  ")}\n${table(undefined, rows.map((row) => ["", ...row]))}`;
 }
 
 function differenceRows(difference: Difference): string[][] {

@@ -10,6 +10,7 @@ import { attempt, replaced } from "../../engine/lab/attempt.ts";
 import type { Subject } from "../../engine/lab/gradcheck.ts";
 import type { PlannedKernel } from "../../engine/lab/unit.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
+import { wrap } from "../../engine/prose.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
 import {
@@ -88,8 +89,8 @@ export const command = defineCommand({
     const found = await kernelsMadeOf(original, name, subject, args, gpu);
     const runtime = new Runtime(gpu, found.target);
     const values = await valuesFor(runtime, found.kernels);
-    context.print(`${args.file} for shaders/${name}, in ${args.of}; ${gpu.adapter.name}`);
-    if (found.note) context.print(found.note);
+    context.print(wrap(`${args.file} for shaders/${name}, in ${args.of}; ${gpu.adapter.name}`));
+    if (found.note) context.print(wrap(found.note));
 
     const tryAll = async () => {
       const edited = await readText(args.file);

@@ -4,7 +4,7 @@ import { describeNetwork, type Stage } from "../../engine/nn/describe.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
-import { wrap } from "../framework/text.ts";
+import { wrap } from "../../engine/prose.ts";
 import { classifierOrFile } from "../model_file.ts";
 import { examine, examineFlags, millions } from "./examine.ts";
 

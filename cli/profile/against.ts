@@ -4,7 +4,8 @@ import * as v from "valibot";
 import { readText } from "../../engine/io/files.ts";
 import { finite, parseJson } from "../../engine/io/json.ts";
 import { compareTimes, type Comparison, type Times } from "../../engine/profile/against.ts";
-import { table } from "../framework/table.ts";
+import { wrap } from "../../engine/prose.ts";
+import { table, WIDE } from "../framework/table.ts";
 
 /** What is compared of a profile. */
 export interface Compared {
@@ -44,15 +45,16 @@ export function describeAgainst(before: Compared, after: Compared, path: string,
   const kernels = compareTimes(before.times.kernels, after.times.kernels);
   const layers = compareTimes(before.times.layers, after.times.layers);
   const count = (change: string) => kernels.filter((of) => of.change === change).length;
-  return [
-    `against ${path}: of ${kernels.length} kernels ${count("slower")} slower, ` +
+  const found = `against ${path}: of ${kernels.length} kernels ${count("slower")} slower, ` +
     `${count("faster")} faster, ${count("within the noise")} within the noise, ` +
-    `${count("new")} new, ${count("gone")} gone`,
-    other.length > 0 && "it was made with other settings: " + other
-        .map((key) => `${key} ${before.about[key]}, now ${after.about[key]}`).join("; "),
+    `${count("new")} new, ${count("gone")} gone`;
+  const settings = other.map((key) => `${key} ${before.about[key]}, now ${after.about[key]}`);
+  return [
+    wrap(found),
+    ...(other.length > 0 ? [wrap(`it was made with other settings: ${settings.join("; ")}`)] : []),
     `by kernel, those that changed most\n\n${changesTable(kernels.slice(0, top))}`,
     `by layer\n\n${changesTable(layers)}`,
-  ].filter(Boolean).join("\n\n");
+  ].join("\n\n");
 }
 
 function changesTable(rows: readonly Comparison[]): string {
@@ -67,6 +69,6 @@ function changesTable(rows: readonly Comparison[]): string {
       change,
       name,
     ]),
-    { width: 100 },
+    { width: WIDE },
   );
 }

@@ -4,7 +4,11 @@ import { annotated, factsOf } from "../../engine/gpu/annotate.ts";
 import { render } from "../../engine/gpu/render.ts";
 import { fileError, makeFolder, writeFileAtomic } from "../../engine/io/files.ts";
 import type { Dispatch } from "../../engine/plan/dispatch.ts";
+import { wrap } from "../../engine/prose.ts";
 import { filesOf, readShaders, type Shaders } from "../kernel/shaders.ts";
+
+/** Characters of a line. */
+const COLUMNS = 100;
 
 /** The files' names, by which those of an earlier dump are known. */
 const NAME = /^\d{3,}-[\w.-]+\.wgsl$/;
@@ -38,5 +42,6 @@ function textOf({ kernel, buffers }: Dispatch, shaders: Shaders): string {
   const files = filesOf(kernel, shaders).map((name) => `shaders/${name}`);
   const shapes = buffers.map(({ shape }) => shape);
   const head = [kernel.label, files.join(", "), ...factsOf(kernel, shapes)];
-  return `${head.map((line) => `// ${line}`).join("\n")}\n\n${annotated(kernel, files[0])}`;
+  const remarks = head.map((line) => wrap(`// ${line}`, COLUMNS, "//   ")).join("\n");
+  return `${remarks}\n\n${annotated(kernel, files[0])}`;
 }

@@ -13,7 +13,7 @@ import { diagnosisFlags, percent, StageBars } from "../common.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
-import { WIDTH, wrap } from "../framework/text.ts";
+import { WIDTH, wrap } from "../../engine/prose.ts";
 import { fileName, json, openStudy, studyFlags } from "./common.ts";
 
 const flags = flagTable({

@@ -30,7 +30,7 @@ import { defineCommand } from "../framework/command.ts";
 import { openRuntime } from "../exact.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
-import { WIDTH, wrap } from "../framework/text.ts";
+import { WIDTH, wrap } from "../../engine/prose.ts";
 
 const { limit: _, ...training } = trainFlags;
 

@@ -17,7 +17,7 @@ import { openData } from "../common.ts";
 import { openRuntime } from "../exact.ts";
 import type { Context } from "../framework/command.ts";
 import type { Forecast } from "../framework/forecast.ts";
-import { WIDTH, wrap } from "../framework/text.ts";
+import { WIDTH, wrap } from "../../engine/prose.ts";
 import { completeReport, REPORT } from "../report_file.ts";
 import { prepare, requireRoomFor, treatForecast, treatOnce } from "../treatment.ts";
 import { type CellSettings, isFinished, type TableCell } from "./cells.ts";

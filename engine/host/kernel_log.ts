@@ -8,6 +8,7 @@ import { annotated, factsOf } from "../gpu/annotate.ts";
 import type { Kernel } from "../gpu/kernel.ts";
 import type { Dispatched, KernelLog } from "../gpu/kernel_log.ts";
 import { printableLines } from "../printable.ts";
+import { labelled } from "../prose.ts";
 
 /** @throws UserError (usage) where there is no such level */
 export function debugLevel(value: string | undefined): number {
@@ -29,24 +30,27 @@ export function kernelLog(
   let runs = 0;
   return {
     made(kernel, ms) {
-      print(`made  ${kernel.label}, ${ms.toFixed(1)} ms`);
+      print(labelled("made", `${kernel.label}, ${ms.toFixed(1)} ms`, COLUMNS));
       if (level >= 4) print(annotated(kernel));
     },
     ran(dispatches) {
       if (level < 2) return;
       print(`run ${++runs}: ${dispatches.length} kernels`);
       for (const [k, dispatched] of dispatches.entries()) {
-        print(`${String(k + 1).padStart(4)}  ${cost(dispatched.kernel)}`);
+        print(labelled(String(k + 1).padStart(COLUMNS - 2), cost(dispatched.kernel), COLUMNS));
         if (level >= 3) print(details(dispatched));
       }
     },
   };
 }
 
+/** Before what is said of a kernel stands its number, or that it is made. */
+const COLUMNS = 6;
+
 const cost = ({ label, workgroups, flops, bytes }: Kernel) =>
   `${label}: ${workgroups} workgroups, ${(flops / 1e6).toPrecision(3)} MFLOP, ` +
   `${(bytes / 1e6).toPrecision(3)} MB`;
 
 const details = ({ kernel, buffers }: Dispatched) =>
-  factsOf(kernel, buffers.map(({ shape }) => shape)).slice(1).map((fact) => `      ${fact}`)
-    .join("\n");
+  factsOf(kernel, buffers.map(({ shape }) => shape)).slice(1)
+    .map((fact) => labelled("", fact, COLUMNS)).join("\n");

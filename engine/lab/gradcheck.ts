@@ -50,6 +50,10 @@ export interface Row {
   readonly ok: boolean;
 }
 
+/** "value", "order 2, x" */
+export const titleOf = ({ order, input }: Row): string =>
+  input === undefined ? "value" : `order ${order}, ${input}`;
+
 export interface Gradcheck {
   readonly rows: readonly Row[];
   /** Orders that are zero everywhere: no path leads to any input. */

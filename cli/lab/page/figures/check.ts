@@ -6,6 +6,7 @@ import {
   gradcheck,
   type Row,
   type Subject,
+  titleOf,
 } from "../../../../engine/lab/gradcheck.ts";
 import { showShape } from "../../../../engine/tensor/shape.ts";
 import { evaluator } from "../parts/evaluate.ts";
@@ -38,11 +39,11 @@ export function checkTable({ rows, isGpu, constantFrom }: Checked): TemplateResu
   }`;
 }
 
-const cells = ({ order, input, shape, engine, allowed, differences, ok }: Row) => [
-  input === undefined ? "value" : `order ${order}, ${input}`,
-  showShape(shape),
-  showError(engine),
-  showError(allowed),
-  differences === undefined ? "" : showError(differences),
-  ok ? html`<span class="right">ok</span>` : html`<span class="wrong">WRONG</span>`,
+const cells = (row: Row) => [
+  titleOf(row),
+  showShape(row.shape),
+  showError(row.engine),
+  showError(row.allowed),
+  row.differences === undefined ? "" : showError(row.differences),
+  row.ok ? html`<span class="right">ok</span>` : html`<span class="wrong">WRONG</span>`,
 ];
