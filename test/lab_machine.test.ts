@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { OFF } from "../engine/doctor/constraint.ts";
 import { BLOCKS, PLAIN } from "../engine/gpu/kernels/target.ts";
-import { machineOf, type Purpose, stepGraph } from "../engine/lab/machine.ts";
+import { aliveAt, machineOf, type Purpose, stepGraph } from "../engine/lab/machine.ts";
 import { timesOf } from "../engine/lab/machine_time.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { createClassifier } from "../models/classifier.ts";
@@ -47,6 +47,24 @@ Deno.test("machine: what is alive is at most what has memory, and less where not
   assert.ok(trained.parts.length < trained.simplified);
   // The first map and what is made of it: 4 x 16 x 16 x 8 floats, and pooled a quarter of them.
   assert.ok(peak(evaluated) >= 4 * 8192 && peak(evaluated) < peak(trained) / 2);
+});
+
+Deno.test("machine: values that share a buffer are never there at one time, and all fit", () => {
+  const { values, buffers, memory, parts } = machineOf(graphOf("train"), BLOCKS);
+  assert.equal(buffers.reduce((sum, bytes) => sum + bytes, 0), memory.values.bytes);
+  assert.ok(values.length > buffers.length);
+  values.forEach(({ bytes, from, to, buffer }, k) => {
+    assert.ok(bytes <= buffers[buffer] && from <= to && to < parts.length);
+    const next = values[k + 1];
+    assert.ok(next?.buffer !== buffer || next.from > to);
+    // Who writes it is bound to something of its size.
+    const sizes = parts[from].dispatch.buffers.map(({ shape }) => shape.reduce((a, b) => a * b, 4));
+    assert.ok(sizes.includes(bytes));
+  });
+  const most = Math.max(
+    ...parts.map((_, at) => aliveAt(values, at).reduce((sum, { bytes }) => sum + bytes, 0)),
+  );
+  assert.equal(most, Math.max(...parts.map(({ alive }) => alive)));
 });
 
 Deno.test("machine: every kernel has a time", async () => {

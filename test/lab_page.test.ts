@@ -46,10 +46,12 @@ async function findings(page: Page): Promise<string[]> {
     .map(({id, nodes}) => id + ": " + nodes.map(({html}) => html.slice(0, 200)).join(" | ")))`);
 }
 
-/** What is wider than the page, which then scrolls sideways. */
-const TOO_WIDE = `[...document.querySelectorAll("body *")]
-  .filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, .code"))
-  .map((e) => e.outerHTML.slice(0, 200))`;
+/** What is wider than the page, which then scrolls sideways, or juts out of its figure. */
+const TOO_WIDE = `[...document.querySelectorAll("body *")].filter((e) => {
+  const figure = e.closest("figure")?.getBoundingClientRect().right ?? innerWidth;
+  const end = e.getBoundingClientRect().right;
+  return end > Math.min(innerWidth, figure) + 1 && !e.closest(".scroll, .code");
+}).map((e) => e.outerHTML.slice(0, 200))`;
 
 const readable = (view: View): Check => [`is readable, ${JSON.stringify(view)}`, async (page) => {
   await page.look(view);

@@ -70,13 +70,20 @@ onChapter("the machine is the plan that is made here", "machine", async (page) =
   for (const step of ["train", "evaluate"] as const) {
     await setTo(page, "machine", "select", 1, step);
     await setTo(page, "machine", "select", 2, "8");
-    const { parts } = machineOf(stepGraph(network, shape, step), BLOCKS);
+    const { parts, values, buffers } = machineOf(stepGraph(network, shape, step), BLOCKS);
     assert.match(await status(page, "machine"), new RegExp(`\\b${parts.length} kernels run`));
     await setTo(page, "machine", "input", 0, parts.length);
     const told = await page.value<string>(
       `document.querySelectorAll("#machine [role=status]")[1].innerText`,
     );
     assert.ok(told.startsWith(`${parts.length}. ${parts.at(-1)!.dispatch.kernel.label}`), told);
+    const drawn = await page.value<string[]>(
+      `[...document.querySelectorAll("#machine svg")].map((svg) => svg.getAttribute("aria-label"))`,
+    );
+    assert.ok(
+      drawn[1].startsWith(`${values.length} values in ${buffers.length} buffers`),
+      drawn[1],
+    );
   }
   await setTo(page, "machine", "select", 1, "treat");
   const legend = await page.value<string>(`document.querySelector("#machine .legend").innerText`);

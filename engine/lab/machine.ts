@@ -7,7 +7,7 @@
 import type { Constraint } from "../doctor/constraint.ts";
 import { undiagnosed } from "../doctor/penalty.ts";
 import type { Module } from "../nn/module.ts";
-import { layOut, lifetimes, type MemoryUse } from "../plan/allocate.ts";
+import { type Layout, layOut, lifetimes, type MemoryUse } from "../plan/allocate.ts";
 import type { Dispatch } from "../plan/dispatch.ts";
 import { type PlanSpec, trace } from "../plan/plan.ts";
 import { simplify } from "../plan/simplify.ts";
@@ -15,7 +15,7 @@ import type { Target } from "../gpu/kernels/target.ts";
 import { ancestors, gradOrZeros } from "../tensor/autograd.ts";
 import { inLayer } from "../tensor/origin.ts";
 import { mul, sub } from "../tensor/pointwise.ts";
-import { type AssignmentPair, Input, type Tensor, Variable } from "../tensor/tensor.ts";
+import { type AssignmentPair, Input, type Tensor } from "../tensor/tensor.ts";
 import { forward } from "../train/graph.ts";
 import { lossOf } from "../train/loss.ts";
 import { StepState } from "../train/state.ts";
@@ -83,8 +83,22 @@ export interface Part {
   readonly alive: number;
 }
 
+/** An intermediate value that has memory. */
+export interface Value {
+  readonly bytes: number;
+  /** The kernel that writes it first, and the last that touches it. */
+  readonly from: number;
+  readonly to: number;
+  /** Which of the buffers it lies in; no other value does at that time. */
+  readonly buffer: number;
+}
+
 export interface Machine {
   readonly parts: readonly Part[];
+  /** In the order of the buffers, then of time. */
+  readonly values: readonly Value[];
+  /** Bytes of each buffer that values lie in, one after the other. */
+  readonly buffers: readonly number[];
   readonly memory: MemoryUse;
   /** Operations as they were written, and after simplifying. */
   readonly written: number;
@@ -94,15 +108,19 @@ export interface Machine {
 export function machineOf({ spec }: StepGraph, target: Target): Machine {
   const values = valuesOf(spec);
   const { dispatches, kept } = trace(spec, target);
-  const alive = aliveAt(dispatches, kept);
+  const layout = layOut(dispatches, kept);
+  const own = layout.buffers.filter(({ holds }) => !(holds[0] instanceof Input));
+  const placed = valuesIn(own, lifetimes(dispatches, kept), dispatches.length - 1);
   return {
     parts: dispatches.map((dispatch, at): Part => ({
       dispatch,
       operation: dispatch.node.operation.name,
       ...dispatch.node.origin,
-      alive: alive[at],
+      alive: aliveAt(placed, at).reduce((sum, { bytes }) => sum + bytes, 0),
     })),
-    memory: layOut(dispatches, kept).use,
+    values: placed,
+    buffers: own.map(({ bytes }) => bytes),
+    memory: layout.use,
     written: operationsOf(ancestors(...values)),
     simplified: operationsOf(simplify(values).nodes),
   };
@@ -111,16 +129,20 @@ export function machineOf({ spec }: StepGraph, target: Target): Machine {
 const operationsOf = (nodes: readonly Tensor[]): number =>
   nodes.filter(({ inputs }) => inputs.length > 0).length;
 
-/** Bytes of intermediate values in use at each dispatch. */
-function aliveAt(
-  dispatches: readonly Dispatch[],
-  kept: Parameters<typeof lifetimes>[1],
-): number[] {
-  const alive = dispatches.map(() => 0);
-  for (const [storage, { bytes, from, to }] of lifetimes(dispatches, kept)) {
-    if (storage instanceof Variable || storage instanceof Input) continue;
-    const last = Math.min(to, dispatches.length - 1);
-    for (let at = from; at <= last; at++) alive[at] += bytes;
-  }
-  return alive;
+/** The values that are in memory while a kernel runs. */
+export const aliveAt = (values: readonly Value[], at: number): Value[] =>
+  values.filter(({ from, to }) => from <= at && at <= to);
+
+/** @param last the last kernel; what is kept lives until then */
+function valuesIn(
+  buffers: Layout["buffers"],
+  spans: ReturnType<typeof lifetimes>,
+  last: number,
+): Value[] {
+  return buffers.flatMap(({ holds }, buffer) =>
+    holds.map((storage): Value => {
+      const { bytes, from, to } = spans.get(storage)!;
+      return { bytes, from, to: Math.min(to, last), buffer };
+    }).sort((a, b) => a.from - b.from)
+  );
 }

@@ -44,9 +44,11 @@ const body = () => {
     </p>
     <p>
       A value's life is from the kernel that writes it to the last that reads it. Two whose lives don't
-      meet may lie in the same buffer. The plan goes through the kernels in order and gives each new value
-      the smallest free buffer that holds it, or a new one. The difference between the two numbers above
-      the drawing is what that saves. A buffer each, and not one large one cut into pieces: WebGPU puts
+      meet may lie in the same buffer. The plan takes the largest values first, and gives
+      each the tightest buffer that is free for as long as it lives, or a new one. In the order of time a
+      large value would find only the buffers of smaller ones. The second drawing has a line for each
+      buffer, as high as it is large, and in it the values that take turns; what is empty is lost. The
+      difference between the two numbers above the drawings is what turns save. Several buffers, and not one large one cut into pieces: WebGPU puts
       what touches the same buffer one after the other, and pieces of one would all wait for each other.
     </p>
 

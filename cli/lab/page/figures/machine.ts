@@ -1,12 +1,13 @@
 /// <reference lib="dom" />
 /** The plan of a step: its kernels in order, and what lies in memory while each runs. */
 
-import { html, svg, type TemplateResult } from "lit-html";
+import { html, type TemplateResult } from "lit-html";
 import { type Constraint, constraintInWords, OFF } from "../../../../engine/doctor/constraint.ts";
 import { ExitCode, UserError } from "../../../../engine/errors.ts";
 import { render } from "../../../../engine/gpu/render.ts";
 import { BLOCKS } from "../../../../engine/gpu/kernels/target.ts";
 import {
+  aliveAt,
   type Machine,
   machineOf,
   type Part,
@@ -23,6 +24,7 @@ import { button, choice, controls, slider } from "../parts/controls.ts";
 import { device } from "../parts/device.ts";
 import { type Live, live } from "../parts/live.ts";
 import { show, table } from "../parts/numbers.ts";
+import { BARS, lifelines, ORDERS, timeline } from "./timeline.ts";
 
 /** Networks, and the layer at which a treatment holds its gradients. */
 const LAYERS = {
@@ -121,9 +123,6 @@ function view(
   `;
 }
 
-const ORDERS = ["forward", "gradient", "second derivative"];
-/** Colours that stand out as bars, on light and dark. */
-const BARS = ["var(--plus)", "light-dark(#b06500, #f0b040)", "light-dark(#b04f86, #e29bc4)"];
 const mib = (bytes: number) => `${show(bytes / 2 ** 20, 3)} MiB`;
 
 function shown(
@@ -131,7 +130,7 @@ function shown(
   set: (change: Partial<MachineState>) => void,
   { machine, parameters, constraint, times }: Found,
 ): TemplateResult {
-  const { parts, memory, written, simplified } = machine;
+  const { parts, values, memory, written, simplified } = machine;
   const at = Math.min(kernel, parts.length - 1);
   const peak = Math.max(...parts.map(({ alive }) => alive));
   return html`
@@ -154,6 +153,7 @@ function shown(
     )}</ul>
     <div class="scroll" tabindex="0" role="group" aria-label="Memory and kernels">
       ${timeline("in memory", parts, parts.map(({ alive }) => alive), mib(peak), at)}
+      ${lifelines(machine, mib(memory.values.bytes), at)}
       ${times && timeline("time", parts, times, `${show(Math.max(...times), 3)} ms`, at)}
       ${!times && timeline(
         "operations",
@@ -166,7 +166,7 @@ function shown(
     ${controls(
       slider("Kernel", at + 1, [1, parts.length], (number) => set({ kernel: number - 1 })),
     )}
-    ${told(parts[at], at, times)}
+    ${told(machine, at, times)}
     ${table(
       "By layer and by how often it was differentiated",
       ["", "kernels", "MFLOP", "MB", ...(times ? ["ms"] : [])],
@@ -195,48 +195,36 @@ function shown(
         ...(times ? [show(times[i], 3)] : []),
       ]),
     )}</details>
+    <details><summary>Every value in memory</summary>${table(
+      "Buffer by buffer: from the kernel that writes it to the last that reads it",
+      ["buffer", "written by", "layer", "MiB", "from kernel", "to"],
+      values.map(({ buffer, from, to, bytes }) => [
+        `${buffer + 1}`,
+        parts[from].dispatch.kernel.label,
+        parts[from].layer,
+        bytes / 2 ** 20,
+        `${from + 1}`,
+        `${to + 1}`,
+      ]),
+    )}</details>
   `;
 }
 
-/** A bar for each kernel in the colour of its order, the one that is looked at marked. */
-function timeline(
-  what: string,
-  parts: readonly Part[],
-  values: readonly number[],
-  most: string,
-  chosen: number,
-): TemplateResult {
-  const highest = Math.max(...values, 1e-9);
-  return html`
-    <p>${what}, at most ${most}</p>
-    <svg role="img" viewBox="0 0 ${parts.length} 100" preserveAspectRatio="none"
-      style="display: block; width: 100%; height: 6rem"
-      aria-label="${what} of each of ${parts.length} kernels, at most ${most}">
-      ${values.map((value, i) => {
-        const height = 100 * value / highest;
-        return svg`
-          <rect x=${i} y=${100 - height} width="1" height=${height}
-            style="fill: ${BARS[Math.min(2, parts[i].order)]}"></rect>
-        `;
-      })}
-      ${svg`
-        <rect x=${chosen} y="0" width="1" height="100" fill="none" stroke="var(--mark)"
-          stroke-width="2" vector-effect="non-scaling-stroke"></rect>
-      `}
-    </svg>
-  `;
-}
-
-function told({ dispatch, layer, order, alive }: Part, at: number, times?: readonly number[]) {
+function told({ parts, values }: Machine, at: number, times?: readonly number[]) {
+  const { dispatch, layer, order, alive } = parts[at];
   const { kernel } = dispatch;
   const { flops, bytes, workgroups } = kernel;
+  const held = aliveAt(values, at);
+  const done = held.filter(({ to }) => to === at).length;
   const facts = [
     `${ORDERS[Math.min(2, order)]}${layer && ` of ${layer}`}`,
     `${show(flops / 1e6, 3)} MFLOP on ${show(bytes / 1e6, 3)} MB, ${
       show(flops / bytes, 2)
     } operations a byte`,
     `${workgroups} workgroup${workgroups === 1 ? "" : "s"}`,
-    `${mib(alive)} in memory`,
+    `${held.length} value${held.length === 1 ? "" : "s"} in memory, ${
+      mib(alive)
+    }, of which ${done} ${done === 1 ? "is" : "are"} needed no more after it`,
     ...(times ? [`${show(times[at], 3)} ms, ${show(flops / times[at] / 1e6, 3)} GFLOP/s`] : []),
   ];
   return html`
