@@ -91,7 +91,10 @@ Deno.test("a tensor shows itself: what it is made of, a variable's values, its o
     inspect(x),
     "Variable values [2, 4] f32: 1, 2.5, -0.3333, 4, 5, 6, .. (8 values)",
   );
-  equal(inspect(t.mul(x, 2)), "Tensor mul [2, 4] f32; of variable [2, 4], broadcastTo [2, 4]");
+  equal(
+    inspect(t.mul(x, 2)),
+    "Tensor mul [2, 4] f32; of variable values [2, 4], broadcastTo [2, 4]",
+  );
   equal(inspect(new t.Input("rate", [])), "Input rate [] f32");
   const [gradient] = t.grad(t.sum(t.square(x)), [x]);
   match(Deno.inspect(gradient), /^Tensor mul \[2, 4\] f32; of .*; gradient of order 1$/);

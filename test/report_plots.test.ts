@@ -7,7 +7,7 @@ import { oklch, shareColour } from "../engine/report/colours.ts";
 import { dotPlot } from "../engine/report/dot_plot.ts";
 import { heatMap } from "../engine/report/heat_map.ts";
 import { linePlot } from "../engine/report/line_plot.ts";
-import { escape } from "../engine/report/svg.ts";
+import { escape, widthOf } from "../engine/report/svg.ts";
 import { tags } from "./support/markup.ts";
 
 const picture = { title: 'a < b & "c"', description: "what is seen" };
@@ -120,6 +120,24 @@ Deno.test("a heat map: every cell once, shades on either side of the threshold",
     ...{ rows: ["a"], columns: ["a"], columnLabel: "", values: [[1]] },
     ...{ threshold: 0, thresholdLabel: "" },
   }));
+});
+
+Deno.test("a heat map's scale: no number lies on another, wherever the threshold is", () => {
+  for (const threshold of [0.05, 0.1, 0.3, 0.5, 0.9, 0.95]) {
+    const of = { rows: ["a"], columnLabel: "kernels", values: [[1]], thresholdLabel: "its own" };
+    const texts = [
+      ...heatMap({ ...picture, ...of, threshold }).matchAll(
+        /<text x="([\d.]+)" y="([\d.]+)"(?: text-anchor="(\w+)")? font-size="11">([^<]*)</g,
+      ),
+    ];
+    assert.equal(texts.length, 3);
+    const spans = texts.map(([, x, , anchor, said]) => {
+      const width = widthOf(said, 11);
+      const from = Number(x) - { start: 0, middle: width / 2, end: width }[anchor ?? "start"]!;
+      return [from, from + width];
+    }).sort(([a], [b]) => a - b);
+    spans.slice(1).forEach(([from], i) => assert.ok(from > spans[i][1], `${threshold}`));
+  }
 });
 
 Deno.test("texts and tables are escaped", () => {

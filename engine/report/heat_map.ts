@@ -82,7 +82,9 @@ function colourScale(left: number, top: number, threshold: number, name: string)
     const x = number(at(i / steps));
     return `<rect x="${x}" y="${top}" width="${width / steps + 0.3}" height="10" fill="${fill}"/>`;
   });
-  const mark = (value: number, label: string) =>
-    text(label, at(value), top + 24, { anchor: "middle", size: 11 });
-  return [...parts, mark(0, "0"), mark(threshold, `${name} ${threshold}`), mark(1, "1")];
+  const mark = (value: number, label: string, anchor: "start" | "middle" | "end" = "middle") =>
+    text(label, at(value), top + 24, { anchor, size: 11 });
+  // Away from the nearer end, whose number it would lie on.
+  const side = threshold < 0.5 ? "start" : "end";
+  return [...parts, mark(0, "0"), mark(threshold, `${name} ${threshold}`, side), mark(1, "1")];
 }

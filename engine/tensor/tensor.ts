@@ -121,6 +121,10 @@ export class Variable extends Tensor {
     }
   }
 
+  override toString(): string {
+    return `variable ${this.label} ${showShape(this.shape)}`;
+  }
+
   /** With the values that it starts with. */
   override [INSPECT](): string {
     const values = [...this.initial.subarray(0, SHOWN)].map((v) => `${Number(v.toPrecision(4))}`);
@@ -137,6 +141,10 @@ export type AssignmentPair = readonly [target: Variable, value: Tensor];
 export class Input extends Tensor {
   constructor(readonly label: string, shape: Shape, dtype: DType = "f32") {
     super(INPUT, [], shape, dtype);
+  }
+
+  override toString(): string {
+    return `input ${this.label} ${showShape(this.shape)}`;
   }
 
   override [INSPECT](): string {
