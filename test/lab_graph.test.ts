@@ -3,7 +3,11 @@ import assert from "node:assert/strict";
 import { PLAIN } from "../engine/gpu/kernels/target.ts";
 import { dotOf, svgOf } from "../engine/lab/dot.ts";
 import { parseExpression } from "../engine/lab/expression.ts";
-import { type Graphs, graphsOf } from "../engine/lab/graph.ts";
+import { type Graphs, graphsOf, shownOf } from "../engine/lab/graph.ts";
+import { type Shown, stagesOf } from "../engine/lab/stages.ts";
+import { subjectOf } from "../engine/lab/subject.ts";
+import { simplify } from "../engine/plan/simplify.ts";
+import { float64 } from "../engine/reference/float64.ts";
 import { type Shape, Variable } from "../engine/tensor/mod.ts";
 import { numel } from "../engine/tensor/shape.ts";
 import { fail, succeed } from "./support/cli.ts";
@@ -45,6 +49,62 @@ Deno.test("graph: a plan's kernels read inputs and what was written before", () 
   assert.ok(plan.some(({ what }) => /^conv 3x3\/1 weight gradient/.test(what)));
   assert.ok(memory.values.bytes < memory.values.withoutReuse);
 });
+
+Deno.test("stages: merged, simplified and fused, a graph has fewer nodes and the same values", () => {
+  const cases = [
+    ["sum(sigmoid(x) * sigmoid(x))", ["x=2x3"], 2],
+    ["sum(square(x) * exp(-square(x)))", ["x=5"], 3],
+    [
+      "sum(square(relu(batchNorm(conv2d(x, w), g, b))))",
+      ["x=2x5x5x2", "w=3x3x2x4", "g=4", "b=4"],
+      2,
+    ],
+  ] as const;
+  for (const [text, shapes, order] of cases) {
+    const stages = stagesOf(subjectOf(text, { shapes: [...shapes] }), order, PLAIN);
+    const { written, merged, simplified, fused, fates } = stages;
+    assert.ok(merged.length < written.length, text);
+    assert.ok(simplified.length <= merged.length, text);
+    assert.equal(fused.length, simplified.length);
+    // As a plan has it, which does both at one go.
+    const outputs = written.filter(({ node }) => node.results.length > 0).map((of) => of.tensor);
+    assert.equal(
+      shownOf(simplify(outputs).nodes).filter(({ inputs }) => inputs.length > 0).length,
+      simplified.filter(({ node }) => node.kind === "operation").length,
+      text,
+    );
+    const values = [written, merged, simplified].map(resultsOf);
+    for (const found of values.slice(1)) {
+      assert.deepEqual([...found.keys()].sort(), [...values[0].keys()].sort());
+      for (const [name, value] of values[0]) {
+        value.forEach((v, i) =>
+          assert.ok(Math.abs(v - found.get(name)![i]) <= 1e-12 * Math.max(1, Math.abs(v)), name)
+        );
+      }
+    }
+    // Merging changes no operation, and what it names is there.
+    assert.ok(fates.merged.every(({ kind }) => kind !== "rewritten"));
+    assert.ok(fates.merged.some(({ kind }) => kind === "merged"));
+    for (const [at, all] of [[merged, fates.merged], [simplified, fates.simplified]] as const) {
+      const names = new Set(at.map(({ node }) => node.name));
+      assert.equal(names.size, at.length, "no name twice");
+      for (const { kind, name, by } of all) {
+        if (kind === "stays") assert.ok(names.has(name));
+        if (kind === "merged" || kind === "rewritten") assert.ok(names.has(by!), `${name} ${by}`);
+      }
+    }
+  }
+});
+
+/** The values of a stage's nodes that are something of the whole, in float64. */
+function resultsOf(nodes: readonly Shown[]): Map<string, Float64Array> {
+  const named = nodes.filter(({ node }) => node.results.length > 0);
+  const tensors = named.map(({ tensor }) => tensor);
+  const { values } = float64(tensors, new Map(), undefined, { simplified: false });
+  return new Map(
+    named.flatMap(({ node }, i) => node.results.map((name) => [name, values[i]] as const)),
+  );
+}
 
 Deno.test("graph: the drawing has a box for every node, an arrow for every operand", async () => {
   const { orders } = graphs("sum(sigmoid(x) * y)", { x: [2, 3], y: [3] }, 1);

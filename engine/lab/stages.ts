@@ -32,7 +32,7 @@ export interface Shown<Node extends GraphNode = GraphNode> {
   readonly order: number;
 }
 
-/** What simplifying made of a node. */
+/** What merging, or merging and simplifying, made of a node. */
 export interface Fate {
   readonly name: string;
   readonly what: string;
@@ -44,9 +44,11 @@ export interface Fate {
 export interface Stages {
   /** As it was written, gradients included. */
   readonly written: readonly Shown[];
+  /** Equal nodes once. */
+  readonly merged: readonly Shown[];
   readonly simplified: readonly Shown[];
-  /** What became of each node that was written. */
-  readonly fates: readonly Fate[];
+  /** What has become of each node that was written, at the two stages. */
+  readonly fates: { readonly merged: readonly Fate[]; readonly simplified: readonly Fate[] };
   /** The simplified nodes again, those without memory marked. */
   readonly fused: readonly Shown[];
   readonly kernels: readonly Shown<PlanNode>[];
@@ -64,15 +66,25 @@ export function stagesOf(subject: Subject, count: number, target: Target): Stage
   });
   const written = shownOf(added.flat()).map((node) => show(node, results));
   const outputs = orders.flat();
-  const graph = simplify(outputs);
-  const titles = titlesAfter(graph, results);
-  const simplified = shownOf(graph.nodes).map((node) => show(node, titles));
+  // A plan merges and simplifies at one go; one after the other the nodes keep their names.
+  const alone = simplify(outputs, { rules: false });
+  const graph = after(alone, simplify(outputs.map(alone.of)));
+  const shownAfter = (graph: SimpleGraph) => {
+    keepNames(written, graph, names);
+    const titles = titlesAfter(graph, results);
+    return shownOf(graph.nodes).map((node) => show(node, titles));
+  };
+  const merged = shownAfter(alone);
+  const simplified = shownAfter(graph);
   const kept = new Set(outputs.map((t) => sourceOf(graph.of(t))));
   const stored = storedNodes(graph.nodes, kept, target);
   const hasMemory = (node: Tensor) => node.inputs.length === 0 || stored.has(sourceOf(node));
   return {
-    ...{ written, simplified },
-    fates: written.map(({ tensor, node }) => fateOf(tensor, node, graph, names)),
+    ...{ written, merged, simplified },
+    fates: {
+      merged: fatesOf(written, alone, names),
+      simplified: fatesOf(written, graph, names),
+    },
     fused: simplified.map((shown) => ({
       ...shown,
       node: { ...shown.node, fused: !hasMemory(shown.tensor) },
@@ -80,6 +92,12 @@ export function stagesOf(subject: Subject, count: number, target: Target): Stage
     kernels: kernelsOf(outputs, results, names, target),
   };
 }
+
+/** What the second graph makes of the first one's nodes. */
+const after = (first: SimpleGraph, second: SimpleGraph): SimpleGraph => ({
+  nodes: second.nodes,
+  of: (tensor) => second.of(first.of(tensor)),
+});
 
 /** What the nodes of the simplified graph are of the whole. */
 function titlesAfter(graph: SimpleGraph, results: Results): Results {
@@ -91,14 +109,24 @@ function titlesAfter(graph: SimpleGraph, results: Results): Results {
   return titles;
 }
 
-function fateOf(tensor: Tensor, { name, what }: GraphNode, graph: SimpleGraph, names: Names): Fate {
-  const now = graph.of(tensor);
-  const literal = constantValue(now);
-  if (literal !== undefined) return { name, what, kind: "constant", by: `${literal}` };
-  if (!graph.nodes.includes(now)) return { name, what, kind: "dropped" };
-  if (now === tensor) return { name, what, kind: "stays" };
-  const kind = now.operation === tensor.operation ? "merged" : "rewritten";
-  return { name, what, kind, by: nameOf(now, names, "n") };
+/** What does the same to other operands is a node of its own, and called as the first that it stands for. */
+function keepNames(written: readonly Shown[], graph: SimpleGraph, names: Names): void {
+  for (const { tensor, node: { name } } of written) {
+    const now = graph.of(tensor);
+    if (now.operation === tensor.operation && !names.has(now)) names.set(now, name);
+  }
+}
+
+function fatesOf(written: readonly Shown[], graph: SimpleGraph, names: Names): Fate[] {
+  return written.map(({ tensor, node: { name, what } }): Fate => {
+    const now = graph.of(tensor);
+    const literal = constantValue(now);
+    if (literal !== undefined) return { name, what, kind: "constant", by: `${literal}` };
+    if (!graph.nodes.includes(now)) return { name, what, kind: "dropped" };
+    const by = nameOf(now, names, "n");
+    if (now.operation !== tensor.operation) return { name, what, kind: "rewritten", by };
+    return by === name ? { name, what, kind: "stays" } : { name, what, kind: "merged", by };
+  });
 }
 
 function kernelsOf(

@@ -28,8 +28,9 @@ export interface SimpleGraph {
   of(tensor: Tensor): Tensor;
 }
 
-export function simplify(outputs: readonly Tensor[]): SimpleGraph {
-  const simplifier = new Simplifier();
+/** @param rules false merges equal nodes and leaves everything else as it is: to be looked at */
+export function simplify(outputs: readonly Tensor[], { rules = true } = {}): SimpleGraph {
+  const simplifier = new Simplifier(rules);
   for (const tensor of ancestorsOf(outputs)) simplifier.of(tensor);
   const nodes = ancestorsOf(outputs.map((output) => simplifier.of(output)));
   return { nodes, of: (tensor) => simplifier.of(tensor) };
@@ -41,6 +42,8 @@ class Simplifier {
   /** What a rule made of a tensor, to be simplified in its turn. */
   private readonly rewritten = new Map<Tensor, Tensor>();
   private readonly byKey = new Map<string, Tensor>();
+
+  constructor(private readonly rules: boolean) {}
 
   of(tensor: Tensor): Tensor {
     // A stack of our own: one rule may lead to the next as often as the graph is long.
@@ -61,7 +64,7 @@ class Simplifier {
     if (!rewritten.has(tensor)) {
       withOrigin(tensor.origin, () => {
         const same = rebuilt(tensor, tensor.inputs.map((input) => canonical.get(input)!));
-        const simpler = rewrite(same);
+        const simpler = this.rules ? rewrite(same) : undefined;
         if (simpler) rewritten.set(tensor, simpler);
         else this.replace(tensor, this.merge(same));
       });

@@ -100,9 +100,13 @@ const body = () => {
     </p>
     <ol>
       <li>
-        <strong>Simplify.</strong> Nodes that compute the same from the same are merged. What only
-        carries a rule, such as a reshape of a reshape, goes. A factor that is constant along a sum
-        leaves the sum. The table below the drawing tells what became of every node.
+        <strong>Merge.</strong> Nodes that compute the same from the same become one. Rules need not look
+        whether a node is there already: they write it down once more.
+      </li>
+      <li>
+        <strong>Simplify.</strong> What only carries a rule, such as a reshape of a reshape, goes. A
+        factor that is constant along a sum leaves the sum. The table below the drawing tells what became
+        of every node.
       </li>
       <li>
         <strong>Fuse.</strong> A GPU computes far faster than it reads memory. So a node that is used

@@ -13,7 +13,8 @@ import { numbers, show, showError, table } from "../parts/numbers.ts";
 
 const STAGES = {
   written: "as it is written",
-  simplified: "simplified: equal nodes merged, sums made cheap",
+  merged: "merged: equal nodes once",
+  simplified: "simplified: detours gone, sums made cheap",
   fused: "fused: which nodes have memory",
   kernels: "the kernels that run",
 } as const;
@@ -80,7 +81,7 @@ function view(
           ? drawing(result.svg, node, (node) => set({ node }))
           : html`<p>${result.nodes.length} nodes: too many to be drawn.</p>`
       }${told(result, node)}${counts(result.stages)}${
-        stage === "simplified" ? fates(result.stages.fates) : ""
+        stage === "merged" || stage === "simplified" ? fates(result.stages.fates[stage]) : ""
       }${listing(result)}`
       : html`<p role="status">Computing ..</p>`
   }`;
@@ -121,13 +122,16 @@ function told({ nodes, values }: Found, name: string): TemplateResult {
   `;
 }
 
-const counts = ({ written, simplified, fused, kernels }: Stages) => {
+const counts = ({ written, merged, simplified, fused, kernels }: Stages) => {
   const memory = fused.filter(({ node }) => node.kind !== "input" && !node.fused).length;
   const inputs = (list: readonly Shown[]) =>
     list.filter(({ node }) => node.kind === "input").length;
-  return html`<p>${written.length - inputs(written)} operations are written; ${
-    simplified.length - inputs(simplified)
-  } are left after simplifying, ${memory} of them have memory, and ${kernels.length} kernels run.</p>`;
+  const operations = (list: readonly Shown[]) => list.length - inputs(list);
+  return html`<p>${operations(written)} operations are written; ${
+    operations(merged)
+  } are left after merging, ${
+    operations(simplified)
+  } after simplifying, ${memory} of them have memory, and ${kernels.length} kernels run.</p>`;
 };
 
 const WORDS: Readonly<Record<Fate["kind"], string>> = {
