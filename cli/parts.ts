@@ -16,10 +16,13 @@ export const microBatchFlag = flagTable({
       "less memory; a divisor of it (default all of them)",
     rule: ({ batch, microBatch }) => {
       if (microBatch === undefined) return undefined;
-      const whole = divisorOf(Number(batch), Number(microBatch));
-      return whole === microBatch
+      const batches = [batch].flat().map(Number);
+      const odd = batches.find((each) => divisorOf(each, Number(microBatch)) !== microBatch);
+      return odd === undefined
         ? undefined
-        : `${microBatch} does not divide --batch ${batch}; ${whole} does`;
+        : `${microBatch} does not divide --batch ${odd}; ${
+          divisorOf(odd, Number(microBatch))
+        } does`;
     },
   },
 });

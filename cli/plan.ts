@@ -1,7 +1,9 @@
 /** What trainings take of a GPU, before they are begun: memory, operations, time. */
 
 import { armOf, ARMS, armsOf, USUAL_ARMS } from "../engine/doctor/arms/arms.ts";
-import { showBytes } from "../engine/plan/buffers.ts";
+import { ExitCode } from "../engine/errors.ts";
+import { requireBindable, showBytes } from "../engine/plan/buffers.ts";
+import type { ClassifierEntry } from "../models/classifier.ts";
 import { buildModel, MAX_EPOCHS, MAX_IMAGES, modelsFlag, seedFlag, seedsFlag } from "./common.ts";
 import { constraintOf } from "./constraint_flags.ts";
 import { askedTarget } from "./exact.ts";
@@ -12,9 +14,10 @@ import { needs } from "./framework/rules.ts";
 import { table } from "./framework/table.ts";
 import { wrap } from "../engine/prose.ts";
 import { classifierOrFile } from "./model_file.ts";
+import { microBatchFlag } from "./parts.ts";
 import { type Estimate, estimate, type Refused } from "./plan/estimate.ts";
 import { anyGpu, certifiedGpu, namedGpu, type PlannedMachine } from "./plan/machine.ts";
-import { madeUpFor, type Stage, stageFlags, STAGES } from "./profile/stage.ts";
+import { imagesFor, type Stage, stageFlags, STAGES, syntheticData } from "./profile/stage.ts";
 
 const { model: _, stage: __, batch: ___, ...ofSteps } = stageFlags;
 
@@ -28,6 +31,7 @@ const flags = flagTable({
     default: [64],
     help: "images in a step; several to compare them",
   },
+  ...microBatchFlag,
   stage: {
     type: "list",
     of: "string",
@@ -85,6 +89,15 @@ const flags = flagTable({
     max: 1e6,
     help: "GiB of memory that are free on it (default what the certificate says)",
   },
+  bindingSize: {
+    type: "number",
+    above: 0,
+    max: 1024,
+    help:
+      "GiB of the largest buffer that it binds, maxStorageBufferBindingSize in deno task info " +
+      "(default 2; a certificate says its own)",
+    need: needs.absent("certificate"),
+  },
   json: { type: "boolean", help: "print JSON" },
 });
 type Args = Values<typeof flags>;
@@ -98,11 +111,13 @@ export const command = defineCommand({
     "epoch and of whole treatments, as deno task table does. Times are predictions: each kernel " +
     "takes what its operations, its bytes or its dispatch take; where the certificate has measured " +
     "steps of the model, they are scaled by what those took. Reading images, validation and tests " +
-    "are not counted. No GPU is needed.",
+    "are not counted. No GPU is needed. Where a step has no buffer or no memory, the exit code is " +
+    `${ExitCode.gpu}, as that of a command that would take it.`,
   flags,
   withoutGpu: true,
   examples: [
     { args: "--models resnet34,vgg16 --batch 64,128,256", does: "memory and operations" },
+    { args: "--batch 4096 --micro-batch 256", does: "of a step in sixteen parts" },
     {
       args: '--models torchvision_resnet50 --size 224 --classes 100 --batch 64 --gpu "NVIDIA H100"',
       does: "times by the figures of such GPUs",
@@ -121,30 +136,33 @@ export const command = defineCommand({
         ? JSON.stringify({ machine: on.what, memory: on.memory, steps: found, treatments }, null, 2)
         : describe(found, treatments, on, args),
     );
+    const isRefused = (of: Estimate | Refused) => "refused" in of || !hasRoom(of, on);
+    return found.some(isRefused) ? ExitCode.gpu : ExitCode.ok;
   },
 });
 
 async function machineOf(args: Args): Promise<PlannedMachine> {
-  const { gpu, certificate, memory } = args;
+  const { gpu, certificate, memory, bindingSize } = args;
+  const binding = bindingSize && bindingSize * GIB;
   const found = certificate !== undefined
     ? await certifiedGpu(certificate)
     : gpu === undefined
-    ? anyGpu()
-    : namedGpu(gpu);
+    ? anyGpu(binding)
+    : namedGpu(gpu, binding);
   const on = { ...found, target: askedTarget(args, found.target) };
-  return memory === undefined ? on : { ...on, memory: memory * 2 ** 30 };
+  return memory === undefined ? on : { ...on, memory: memory * GIB };
 }
+const GIB = 2 ** 30;
 
 async function estimates(args: Args, on: PlannedMachine, { signal }: Context) {
   const found: (Estimate | Refused)[] = [];
   for (const model of args.models) {
     const entry = await classifierOrFile(model);
     for (const batch of args.batch) {
-      const set = madeUpFor(entry, { ...args, size: args.size ?? entry.imageSize, batch });
+      const step = { batch, microBatch: args.microBatch };
+      const of = () => madeUp(entry, args, on, step.microBatch ?? batch);
       for (const stage of args.stage as Stage[]) {
-        const network = buildModel(entry, set, args.width, 0);
-        const constraint = constraintOf(args, network, set, entry.featureLayer);
-        found.push(estimate({ model, stage, network, set, constraint, images: args.images }, on));
+        found.push(estimate({ model, stage, step, of, images: args.images }, on));
         // Ctrl-C arrives when the event loop turns.
         await new Promise((resolve) => setTimeout(resolve));
         signal.throwIfAborted();
@@ -152,6 +170,15 @@ async function estimates(args: Args, on: PlannedMachine, { signal }: Context) {
     }
   }
   return found;
+}
+
+/** The network, with images made up for it. @throws TooLarge where the GPU can't bind these */
+function madeUp(entry: ClassifierEntry, args: Args, on: PlannedMachine, batch: number) {
+  const images = imagesFor(entry, { ...args, size: args.size ?? entry.imageSize, batch });
+  requireBindable(on.gpu, "a batch of images", 4 * batch * images.size ** 2 * images.channels);
+  const set = syntheticData(images);
+  const network = buildModel(entry, set, args.width, 0);
+  return { set, network, constraint: constraintOf(args, network, set, entry.featureLayer) };
 }
 
 /** The hours of all treatments that the flags ask for, with a batch. */
@@ -234,9 +261,13 @@ function describe(
 const hoursInWords = (hours: number): string =>
   hours < 1 ? `${(60 * hours).toFixed(1)} minutes` : `${hours.toFixed(1)} hours`;
 
-/** "resnet34 train 64" */
-const stepOf = ({ model, stage, batch }: Pick<Estimate, "model" | "stage" | "batch">): string =>
-  `${model} ${stage} ${batch}`;
+/** "resnet34 train 64", "resnet34 train 64 by 16" */
+const stepOf = (
+  { model, stage, batch, microBatch = batch }: Pick<
+    Estimate,
+    "model" | "stage" | "batch" | "microBatch"
+  >,
+): string => `${model} ${stage} ${batch}${microBatch < batch ? ` by ${microBatch}` : ""}`;
 
 const hasRoom = ({ bytes }: Estimate, { memory }: PlannedMachine): boolean =>
   memory === undefined || bytes <= memory;

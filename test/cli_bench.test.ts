@@ -32,7 +32,7 @@ Deno.test("bench: what is wrong with the flags, and with a file", () =>
     await Deno.writeTextFile(path, '{"results": [{"engine": "x", "seconds": 0}]}');
     await fail(
       io,
-      /results\.json is damaged: its results\.0\.group is missing/,
+      /results\.json is no file of results: its results\.0\.group is missing/,
       "bench",
       "--compare",
       path,

@@ -7,7 +7,7 @@ import { ExitCode } from "../engine/errors.ts";
 import { draftStage, openMadeUp, openStage, STAGES } from "../cli/profile/stage.ts";
 import { stageArgs } from "../cli/certify/steps.ts";
 import { constraintOf } from "../cli/constraint_flags.ts";
-import { fail, succeed } from "./support/cli.ts";
+import { cli, fail, succeed } from "./support/cli.ts";
 import { testGpu } from "./support/gpu.ts";
 import { inFolder } from "./support/io.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
@@ -82,6 +82,34 @@ Deno.test("plan: memory by kind, times by a GPU's figures, and of whole treatmen
   assert.ok(half > 0.4 * full && half < 0.9 * full, `${half} ${full}`);
 });
 
+Deno.test("plan: steps in parts, what has no room, and the buffers that a GPU binds", async () => {
+  const bytesOf = async (...more: string[]) => {
+    const { steps } = JSON.parse(await succeed("plan", "--json", "--batch", "256", ...more));
+    const of = (wanted: string) => (steps as Step[]).find(({ stage }) => stage === wanted)!;
+    return { train: of("train"), look: of("eval") };
+  };
+  const [whole, parts] = await Promise.all([bytesOf(), bytesOf("--micro-batch", "32")]);
+  assert.ok(parts.train.memory.activations < whole.train.memory.activations / 6);
+  assert.ok(parts.look.memory.activations < whole.look.memory.activations / 6);
+  // The sums of the gradients, as large as the velocities.
+  assert.ok(parts.train.memory.optimizer > 1.9 * whole.train.memory.optimizer);
+  // All parts count; for few images convolutions may go another way.
+  assert.ok(parts.train.gflop > 0.9 * whole.train.gflop);
+  const odd = ["plan", "--batch", "64,48", "--micro-batch", "32"];
+  await fail(ExitCode.usage, /--micro-batch 32 does not divide --batch 48; 24 does/, ...odd);
+
+  const large = ["plan", "--batch", "65536", "--stage", "eval"];
+  const refused = await cli(large);
+  assert.equal(refused.code, ExitCode.gpu, "what was asked for can't be had");
+  assert.match(refused.stdout, /^small eval 65536: values 0 needs a buffer of 8.0 GiB, and /m);
+  const larger = await cli([...large, "--models", "resnet50", "--size", "224"]);
+  assert.match(
+    larger.stdout,
+    /^resnet50 eval 65536: a batch of images needs a buffer of 36.8 GiB/m,
+  );
+  assert.match(await succeed(...large, "--binding-size", "8"), /^small eval 65536 +\d+\.\d GiB/m);
+});
+
 Deno.test("plan: a certificate's figures, what steps took there, and its memory", () =>
   inFolder(async (folder) => {
     const common = { wrong: [], remarkable: [], seconds: 1 };
@@ -119,17 +147,26 @@ Deno.test("plan: a certificate's figures, what steps took there, and its memory"
       return ["plan", "--stage", "train", "--certificate", path];
     };
     const ms = async (flags: readonly string[]) =>
-      (JSON.parse(await succeed(...flags, "--json")).steps as Step[])[0].ms;
+      (JSON.parse((await cli([...flags, "--json"])).stdout).steps as Step[])[0].ms;
     const once = await ms(await write("once.json", 1000));
     const near = (found: number, wanted: number) =>
       assert.ok(Math.abs(found / wanted - 1) < 1e-9, `${found} is not ${wanted}`);
     near(await ms(await write("twice.json", 2000)), once / 2);
     const scaled = await write("scaled.json", 1000, 3);
     near(await ms(scaled), 3 * once);
-    const told = await succeed(...scaled);
+    const { code, stdout: told } = await cli(scaled);
+    assert.equal(code, ExitCode.gpu, "it has no room");
     assert.match(told, /^scaled by what steps of these models took there: small train 3.00 x$/m);
     assert.match(told, /^small train 64 +\d+\.\d MiB \(no room\)/m);
     assert.doesNotMatch(await succeed(...scaled, "--memory", "4"), /no room/);
+    const foreign = join(folder, "foreign.json");
+    await Deno.writeTextFile(foreign, '{ "name": "app" }');
+    const { stderr } = await fail(
+      ExitCode.io,
+      /foreign\.json is no certificate: its version is missing\nhint: name the certificate\.json /,
+      ...["plan", "--certificate", foreign],
+    );
+    assert.doesNotMatch(stderr, /remove|damaged/);
     const none = await write("none.json", 0);
     await fail(ExitCode.usage, /none\.json does not say what the adapter can do/, ...none);
     await fail(

@@ -20,7 +20,11 @@ export interface ComparisonResult {
 /** @throws UserError (io) where there is no such file, or no results in it */
 export async function readReport(path: string): Promise<Pick<Report, "results">> {
   const hint = "make it with deno task bench --json, or with cli/bench/pytorch.py";
-  const { results } = parseJson(await readText(path), reportSchema, { name: path, hint });
+  const { results } = parseJson(await readText(path), reportSchema, {
+    name: path,
+    hint,
+    what: "file of results",
+  });
   // Work that this program doesn't know equals none of its own.
   return {
     results: results.map((result) =>

@@ -8,6 +8,7 @@ import { TooLarge } from "../../engine/errors.ts";
 import type { Module } from "../../engine/nn/module.ts";
 import { bytesOf } from "../../engine/plan/allocate.ts";
 import { copiesTask, taskOf } from "../../engine/profile/report.ts";
+import type { StepSize } from "../../engine/train/parts.ts";
 import type { Variable } from "../../engine/tensor/tensor.ts";
 import { draftStage, type Stage } from "../profile/stage.ts";
 import type { PlannedMachine } from "./machine.ts";
@@ -20,7 +21,7 @@ export interface Memory {
   readonly optimizer: number;
   /** Activations and gradients, which share buffers one after the other; a step's inputs. */
   readonly activations: number;
-  /** The training images that lie there, or those of a batch. */
+  /** The training images that lie there, or those that are taken at a time. */
   readonly data: number;
 }
 
@@ -28,6 +29,8 @@ export interface Estimate {
   readonly model: string;
   readonly stage: Stage;
   readonly batch: number;
+  /** Images whose gradients are taken at a time, where that is not all of them. */
+  readonly microBatch?: number;
   /** Height and width of the images. */
   readonly size: number;
   readonly memory: Memory;
@@ -46,26 +49,28 @@ export interface Estimate {
 }
 
 /** A step that the GPU has no buffer for. */
-export interface Refused extends Pick<Estimate, "model" | "stage" | "batch"> {
+export interface Refused extends Pick<Estimate, "model" | "stage" | "batch" | "microBatch"> {
   readonly refused: string;
 }
 
 export interface Planned {
   readonly model: string;
   readonly stage: Stage;
-  readonly network: Module;
-  readonly set: DataSet;
-  readonly constraint: Constraint;
+  /** Of a training step; a look takes the images that such a step takes at a time. */
+  readonly step: StepSize;
+  /** Of what the step is made, the set of as many images as are taken at a time. @throws TooLarge */
+  of(): { readonly network: Module; readonly set: DataSet; readonly constraint: Constraint };
   /** Of an epoch. */
   readonly images: number;
 }
 
 export function estimate(planned: Planned, on: PlannedMachine): Estimate | Refused {
-  const { model, stage, network, set, constraint, images } = planned;
-  const batch = set.train.labels.length;
-  const about = { model, stage, batch };
+  const { model, stage, step, images } = planned;
+  const { batch, microBatch } = step;
+  const about = { model, stage, batch, microBatch };
   try {
-    const drafted = draftStage(stage, on, network, set, constraint);
+    const { network, set, constraint } = planned.of();
+    const drafted = draftStage(stage, on, network, set, constraint, step);
     const { memory: { values, textures, inputs }, variables, state, plans, runs } = drafted;
     const own = new Set<Variable>([...network.namedState()].map(([, variable]) => variable));
     const total = (of: Iterable<Variable>) => [...of].reduce((sum, each) => sum + bytesOf(each), 0);
@@ -82,6 +87,7 @@ export function estimate(planned: Planned, on: PlannedMachine): Estimate | Refus
     const factor = on.ofPredicted(model, stage);
     const predicted = on.machine && predictedTime(kernels, on.machine);
     const ms = predicted && predicted * (factor ?? 1);
+    const ofStep = stage === "eval" ? set.test.labels.length : batch;
     return {
       ...about,
       ...{ size: set.height, memory },
@@ -90,8 +96,8 @@ export function estimate(planned: Planned, on: PlannedMachine): Estimate | Refus
       gb: kernels.reduce((sum, { bytes }) => sum + bytes, 0) / 1e9,
       dispatches: kernels.reduce((sum, { calls }) => sum + calls, 0),
       ...ms !== undefined && {
-        ...{ ms, ofPredicted: factor, imagesPerSecond: 1000 * batch / ms },
-        epochSeconds: Math.ceil(images / batch) * ms / 1000,
+        ...{ ms, ofPredicted: factor, imagesPerSecond: 1000 * ofStep / ms },
+        epochSeconds: Math.ceil(images / ofStep) * ms / 1000,
       },
     };
   } catch (error) {
@@ -100,7 +106,7 @@ export function estimate(planned: Planned, on: PlannedMachine): Estimate | Refus
   }
 }
 
-/** Of the images of an epoch: all of them where they may lie on the device, else a batch's. */
+/** Of the images of an epoch: all of them where they may lie on the device, else those at a time. */
 function dataBytes(
   { height, width, channels, train }: DataSet,
   hasMasks: boolean,

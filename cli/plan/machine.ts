@@ -5,6 +5,7 @@ import type { Machine } from "../../engine/certify/prediction.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
 import { BYTES_SHARE, GPU_KINDS, gpuKind } from "../../engine/gpu/kernels/processors.ts";
 import { BLOCKS, type TargetDevice, targetFor } from "../../engine/gpu/kernels/target.ts";
+import { showBytes } from "../../engine/plan/buffers.ts";
 import type { Site } from "../../engine/plan/resources.ts";
 import type { Stage } from "../profile/stage.ts";
 
@@ -20,7 +21,7 @@ export interface PlannedMachine extends Site {
 }
 
 /** What most GPUs allow on Vulkan, as far as kernels ask. */
-const LIMITS = {
+const USUAL = {
   maxComputeWorkgroupStorageSize: 48 << 10,
   maxComputeInvocationsPerWorkgroup: 1024,
   maxComputeWorkgroupsPerDimension: 65535,
@@ -32,17 +33,32 @@ const LIMITS = {
 /** Microseconds of a tiny kernel that waits for the one before: what recent GPUs take. */
 const DISPATCH_US = 3;
 
-/** The kernels for GPUs, and no times. */
-export const anyGpu = (): PlannedMachine => ({
-  what:
-    "a GPU that binds buffers of 2 GiB, as most do: --gpu or --certificate names one, for times",
-  ...{ gpu: { limits: LIMITS }, target: { ...BLOCKS, operandBytes: OPERAND } },
-  ofPredicted: () => undefined,
+/** Limits where those of no adapter are known. @param binding bytes that it binds, where told */
+const limitsWith = (binding: number | undefined) => ({
+  ...USUAL,
+  ...binding !== undefined && { maxStorageBufferBindingSize: binding - binding % 4 },
 });
-const OPERAND = LIMITS.maxStorageBufferBindingSize;
 
-/** @throws UserError (usage) where no kind of GPU has such a name */
-export function namedGpu(name: string): PlannedMachine {
+const bindsInWords = (binding: number | undefined): string =>
+  binding === undefined
+    ? "binds buffers of 2 GiB, as most do (--binding-size says otherwise)"
+    : `binds buffers of ${showBytes(binding)}`;
+
+/** The kernels for GPUs, and no times. @param binding bytes of a buffer that it binds */
+export function anyGpu(binding?: number): PlannedMachine {
+  const limits = limitsWith(binding);
+  return {
+    what: `a GPU that ${bindsInWords(binding)}; --gpu or --certificate names one, for times`,
+    ...{ gpu: { limits }, target: { ...BLOCKS, operandBytes: limits.maxStorageBufferBindingSize } },
+    ofPredicted: () => undefined,
+  };
+}
+
+/**
+ * @param binding bytes of a buffer that it binds
+ * @throws UserError (usage) where no kind of GPU has such a name
+ */
+export function namedGpu(name: string, binding?: number): PlannedMachine {
   const looks = { vendor: "", architecture: "", name };
   const kind = gpuKind(looks);
   if (kind === GPU_KINDS.at(-1)) {
@@ -54,10 +70,11 @@ export function namedGpu(name: string): PlannedMachine {
     );
   }
   const { teraflops, terabytes } = kind;
+  const limits = limitsWith(binding);
   return {
     what: `${name}: figures of the kind "${kind.name}" (${teraflops} TFLOP/s, ${terabytes} TB/s, ` +
-      `${DISPATCH_US} us a dispatch), not measured`,
-    ...{ gpu: { limits: LIMITS }, target: targetFor({ ...UNKNOWN, adapter: looks }) },
+      `${DISPATCH_US} us a dispatch), not measured; it ${bindsInWords(binding)}`,
+    ...{ gpu: { limits }, target: targetFor({ ...UNKNOWN, limits, adapter: looks }) },
     machine: {
       gflops: 1000 * teraflops,
       gbPerSecond: BYTES_SHARE * 1000 * terabytes,
@@ -67,14 +84,14 @@ export function namedGpu(name: string): PlannedMachine {
   };
 }
 
-const UNKNOWN: Omit<TargetDevice, "adapter"> = {
+const UNKNOWN: Omit<TargetDevice, "adapter" | "limits"> = {
   ...{ isCpu: false, gathers: false, subgroupSize: 1, tuning: new Map(), facts: {} },
-  limits: LIMITS,
 };
 
 /** @throws UserError (io) where the file is none, (usage) where its roofline was not measured */
 export async function certifiedGpu(path: string): Promise<PlannedMachine> {
-  const certificate = await readCertificate(path);
+  const hint = "name the certificate.json that deno task certify writes on the GPU's machine";
+  const certificate = await readCertificate(path, { what: "certificate", hint });
   const { subject, machine: { facts, limits: own } } = certificate;
   const [roofline] = partsOf(certificate, "roofline");
   if (roofline === undefined) {
@@ -84,7 +101,7 @@ export async function certifiedGpu(path: string): Promise<PlannedMachine> {
       "measure it with deno task certify --parts roofline,dispatch",
     );
   }
-  const limits = { ...LIMITS, ...own };
+  const limits = { ...USUAL, ...own };
   const processors = facts.processors === undefined ? undefined : Number(facts.processors);
   const { gflops, gbPerSecond } = roofline;
   const dispatchUs = partsOf(certificate, "dispatch")[0]?.deviceUs ?? DISPATCH_US;

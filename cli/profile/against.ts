@@ -19,8 +19,8 @@ const schema = v.looseObject({ times: v.object({ kernels: times, layers: times }
 
 /** @throws UserError (io) where there is no such file, or no profile in it */
 export async function readProfile(path: string): Promise<Compared> {
-  const hint = "make it with deno task profile --json FILE";
-  const found = parseJson(await readText(path), schema, { name: path, hint });
+  const hint = "name what deno task profile --json FILE wrote before the change";
+  const found = parseJson(await readText(path), schema, { name: path, hint, what: "profile" });
   return { about: found, times: found.times };
 }
 

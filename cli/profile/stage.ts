@@ -13,6 +13,7 @@ import type { Option } from "../../engine/options.ts";
 import { Input, Variable } from "../../engine/tensor/tensor.ts";
 import { RowCollector } from "../../engine/train/collect.ts";
 import type { Penalty } from "../../engine/train/loss.ts";
+import type { StepSize } from "../../engine/train/parts.ts";
 import { type StepDraft, TrainingStep } from "../../engine/train/step.ts";
 import {
   type ClassifierEntry,
@@ -114,27 +115,29 @@ export async function openMadeUp(args: Values<typeof stageFlags>, seed = 0) {
   return { set, entry, network: buildModel(entry, set, args.width, seed) };
 }
 
+type Asked = Partial<ImageOptions> & Pick<ImageOptions, "batch">;
+
 /** Images that a classifier can take. */
-export function madeUpFor(
+export const madeUpFor = (entry: ClassifierEntry, asked: Asked): DataSet =>
+  syntheticData(imagesFor(entry, asked));
+
+/** The same before they are made. */
+export function imagesFor(
   entry: ClassifierEntry,
-  { size, channels, classes, batch }: Partial<ImageOptions> & Pick<ImageOptions, "batch">,
-): DataSet {
+  { size, channels, classes, batch }: Asked,
+): ImageOptions {
   const asked = { imageSize: size, inChannels: channels, numClasses: classes };
   const { imageSize, inChannels, numClasses } = optionsFor(entry, asked, USUAL);
-  return syntheticData({ size: imageSize, channels: inChannels, classes: numClasses, batch });
+  return { size: imageSize, channels: inChannels, classes: numClasses, batch };
 }
 
 /** One batch of images, augmented as photographs are, with masks for the space-wise constraint. */
 export function syntheticData({ size, channels, classes, batch }: ImageOptions): DataSet {
   // Any bytes will do, but zeros would make every activation alike.
-  const bytes = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 40503) >> 4);
   const split = {
-    images: bytes(batch * size * size * channels),
+    images: repeated(batch * size * size * channels, 4096, (i) => (i * 40503) >> 4),
     labels: Uint16Array.from({ length: batch }, (_, i) => i % classes),
-    masks: masksOfAll(
-      Uint8Array.from({ length: batch * size * size }, (_, i) => i >> 2 & 1 ? 255 : 0),
-      batch,
-    ),
+    masks: masksOfAll(repeated(batch * size * size, 8, (i) => i >> 2 & 1 ? 255 : 0), batch),
   };
   return {
     name: "synthetic",
@@ -151,6 +154,15 @@ export function syntheticData({ size, channels, classes, batch }: ImageOptions):
   };
 }
 
+/** The bytes of a period, again and again. */
+function repeated(length: number, period: number, at: (i: number) => number) {
+  const bytes = new Uint8Array(length);
+  const first = Math.min(period, length);
+  for (let i = 0; i < first; i++) bytes[i] = at(i);
+  for (let done = first; done < length; done *= 2) bytes.copyWithin(done, 0, done);
+  return bytes;
+}
+
 const scoresOf = (network: Module) => ({ images }: Batches) =>
   run(network, images, { training: false }).output;
 
@@ -159,25 +171,32 @@ const stepOptions = (
   network: Module,
   set: DataSet,
   constraint: Constraint,
-  batch = set.train.labels.length,
+  size: StepSize,
 ) => ({
-  ...{ batch, seed: 0, momentum: 0.9, weightDecay: 5e-4 },
+  ...{ ...size, seed: 0, momentum: 0.9, weightDecay: 5e-4 },
   penalty: stage === "treat" ? madeUpPenalty(network, set, constraint) : undefined,
 });
 
-/** A step before it is made, on any device or none. Throws as `draft` and `constraintPenalty` do. */
+/**
+ * A step before it is made, on any device or none. Throws as `draft` and `constraintPenalty` do.
+ * @param size of the step; of one in parts the set has to hold the images of a part alone
+ */
 export function draftStage(
   stage: Stage,
   site: Site,
   network: Module,
   set: DataSet,
   constraint: Constraint,
+  size: StepSize = { batch: set.train.labels.length },
 ): StepDraft {
   if (stage === "eval") {
-    const batch = set.test.labels.length;
-    return { ...RowCollector.draft(site, set, set.test, batch, scoresOf(network)), ...ONE_RUN };
+    const { batch, microBatch = batch } = size;
+    return {
+      ...RowCollector.draft(site, set, set.test, microBatch, scoresOf(network)),
+      ...ONE_RUN,
+    };
   }
-  const options = stepOptions(stage, network, set, constraint);
+  const options = stepOptions(stage, network, set, constraint, size);
   return TrainingStep.draft(site, network, set, set.train, options);
 }
 
@@ -208,7 +227,7 @@ export async function openStage(
       read: () => rows.plan.read("rows").then(([scores]) => scores),
     };
   }
-  const options = stepOptions(stage, network, set, constraint, batch);
+  const options = stepOptions(stage, network, set, constraint, { batch });
   const step = await TrainingStep.make(runtime, network, set, split, options);
   const indices = (k: number) =>
     Uint32Array.from({ length: batch }, (_, i) => (k * batch + i) % images);

@@ -7,7 +7,7 @@
 import * as v from "valibot";
 import { ExitCode } from "../errors.ts";
 import { readVersioned } from "../io/files.ts";
-import { count, finite, measured } from "../io/json.ts";
+import { count, finite, type JsonSource, measured } from "../io/json.ts";
 
 export const CERTIFICATE_VERSION = 1;
 export const CERTIFICATE = "certificate.json";
@@ -189,9 +189,14 @@ export type Finding<Kind extends Part["kind"] = Part["kind"]> = Kind extends Par
   ? Omit<PartOf<Kind>, "name" | "seconds">
   : never;
 
-/** @throws UserError (io) where the file is damaged or of another version */
-export const readCertificate = (path: string): Promise<Certificate> =>
-  readVersioned(path, CERTIFICATE_VERSION, certificateSchema);
+/**
+ * @param source how to speak of a file that a person named
+ * @throws UserError (io) where the file is damaged or of another version
+ */
+export const readCertificate = (
+  path: string,
+  source?: Pick<JsonSource, "what" | "hint">,
+): Promise<Certificate> => readVersioned(path, CERTIFICATE_VERSION, certificateSchema, source);
 
 /** The parts of a kind, in their order. */
 export const partsOf = <Kind extends Part["kind"]>(

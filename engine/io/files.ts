@@ -2,10 +2,10 @@
  * Files, with errors that name them. What has a final name is complete: a file is written beside
  * it under a name of its own, which ends in `.partial`, synced, and renamed.
  */
-import { dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import * as v from "valibot";
 import { ExitCode, UserError } from "../errors.ts";
-import { checkJson, parseJson, type Schema } from "./json.ts";
+import { checkJson, type JsonSource, parseJson, type Schema } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { decodeText } from "./text.ts";
 
@@ -119,28 +119,41 @@ export async function readJsonLines<T>(path: string, schema: Schema<T>): Promise
 
 const versioned = v.looseObject({ version: v.number() });
 
+/** A file of this program's own making. */
+const OWN: Pick<JsonSource, "hint" | "what"> = { hint: "remove it to have it written anew" };
+
 /**
  * The JSON object of a file that states its version.
+ * @param source what it was to be, and how one is made, where a person named the file
  * @throws UserError (io) where it is damaged or of another version
  */
 export async function readVersioned<T extends { readonly version: number }>(
   path: string,
   version: number,
   schema: Schema<T>,
+  source = OWN,
 ): Promise<T> {
-  const hint = "remove it to have it written anew";
-  const file = parseJson(await readText(path), versioned, { name: path, hint });
-  if (file.version === version) return checkJson(file, schema, { name: path, hint });
+  const file = parseJson(await readText(path), versioned, { name: path, ...source });
+  if (file.version === version) return checkJson(file, schema, { name: path, ...source });
+  const reads = source.what === undefined ? "" : `${source.what}s of `;
   throw new UserError(
-    `${path} is of version ${file.version}, and this program reads version ${version}`,
+    `${path} is of version ${file.version}, and this program reads ${reads}version ${version}`,
     ExitCode.io,
-    hint,
+    source.hint,
   );
 }
 
 /** Whether the path is a file. */
 export async function fileExists(path: string): Promise<boolean> {
   return await Deno.stat(path).then((info) => info.isFile, () => false);
+}
+
+/** The absolute path without links, whose last parts need not be there. */
+export async function realPathOf(path: string): Promise<string> {
+  const whole = resolve(path);
+  const above = dirname(whole);
+  return await Deno.realPath(whole)
+    .catch(async () => above === whole ? whole : join(await realPathOf(above), basename(whole)));
 }
 
 /** The names in a folder, sorted. @throws UserError (io) that names it */

@@ -15,6 +15,8 @@ export interface JsonSource {
   /** io, if absent. */
   readonly exitCode?: ExitCode;
   readonly hint?: string;
+  /** What it was to be, "profile", where somebody named the file, who may have meant another. */
+  readonly what?: string;
 }
 
 /** @throws UserError that names the file: it is not JSON, or not what the schema says */
@@ -64,8 +66,12 @@ function describe(issue: v.BaseIssue<unknown>): string {
 
 const shortened = (text: string) => text.length > 60 ? `${text.slice(0, 60)}…` : text;
 
-function damaged({ name, exitCode = ExitCode.io, hint }: JsonSource, problem: string): UserError {
-  return new UserError(`${name} is damaged: ${problem}`, exitCode, hint);
+function damaged(
+  { name, exitCode = ExitCode.io, hint, what }: JsonSource,
+  problem: string,
+): UserError {
+  const is = what === undefined ? "damaged" : `no ${what}`;
+  return new UserError(`${name} is ${is}: ${problem}`, exitCode, hint);
 }
 
 // What fields often are.
