@@ -10,6 +10,7 @@ import {
   tableValues,
 } from "../../engine/doctor/table.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
+import { mapAtOnce } from "../../engine/io/at_once.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
 import {
   fileError,
@@ -62,13 +63,12 @@ export class TableWriter {
   /** Those that are finished. */
   private async cells(): Promise<TableCell[]> {
     const place = join(this.folder, "cells");
-    const cells: TableCell[] = [];
-    for (const name of (await namesIn(place)).sort()) {
+    const read = await mapAtOnce((await namesIn(place)).sort(), async (name) => {
       const cell = this.known.get(name) ?? await readCell(join(place, name));
-      if (cell === undefined) continue;
-      this.known.set(name, cell);
-      cells.push(cell);
-    }
+      if (cell !== undefined) this.known.set(name, cell);
+      return cell;
+    });
+    const cells = read.filter((cell) => cell !== undefined);
     if (cells.length > 0) return cells;
     throw new UserError(`${place} holds no finished cell`, ExitCode.io);
   }

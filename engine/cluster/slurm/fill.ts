@@ -4,6 +4,7 @@
  */
 
 import { ExitCode, UserError } from "../../errors.ts";
+import { mapAtOnce } from "../../io/at_once.ts";
 import { inTurn } from "../../run/lock.ts";
 import { type Cells, isForGood, rest } from "../pool.ts";
 import { folderOf } from "./script.ts";
@@ -113,12 +114,13 @@ class Filling {
 
   /** Collects what is finished. */
   async look(): Promise<void> {
-    const finished: number[] = [];
-    for (const index of this.open) {
-      if (!await this.cells.isFinished(index) || await this.isAtIt(index)) continue;
-      this.open.delete(index);
-      finished.push(index);
-    }
+    const open = [...this.open];
+    const isDone = await mapAtOnce(
+      open,
+      async (index) => await this.cells.isFinished(index) && !await this.isAtIt(index),
+    );
+    const finished = open.filter((_, i) => isDone[i]);
+    for (const index of finished) this.open.delete(index);
     if (finished.length > 0) await this.options.finished(finished);
   }
 

@@ -1,5 +1,6 @@
 /** How far cells are that job arrays of Slurm do, told by anyone at any time. */
 
+import { mapAtOnce } from "../../io/at_once.ts";
 import type { Cells } from "../pool.ts";
 import { type Ending, isActive, isWaiting, type Scheduler } from "./scheduler.ts";
 
@@ -19,7 +20,5 @@ export async function cellStates(cells: Cells, scheduler: Scheduler): Promise<Ce
     if (job === 0) return { is: "not submitted" };
     return { is: "ended", ending: await scheduler.ending(index, job, task) };
   };
-  const states: CellState[] = [];
-  for (let index = 0; index < cells.count; index++) states.push(await stateOf(index));
-  return states;
+  return await mapAtOnce(Array.from({ length: cells.count }, (_, index) => index), stateOf);
 }
