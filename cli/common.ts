@@ -320,6 +320,8 @@ export interface RunOptions {
   readonly own?: FlagTable;
   /** Several processes work in it; the first begins it, and the same command finds it. */
   readonly isShared?: boolean;
+  /** It is looked into alone: where there is none, none is made. */
+  readonly looksOnly?: boolean;
 }
 
 /**
@@ -332,7 +334,7 @@ export async function openRun<T extends FlagTable>(
   flags: T,
   given: Values<T> & { model: string; data: string; out?: string; resume?: string },
   { given: named }: Context,
-  { own = {}, isShared = false }: RunOptions = {},
+  { own = {}, isShared = false, looksOnly = false }: RunOptions = {},
 ): Promise<Run<Values<T>>> {
   const isOwn = ([key]: readonly [string, unknown]) => key in own;
   const [ofCall = [], kept = []] = [true, false].map((wanted) =>
@@ -351,7 +353,9 @@ export async function openRun<T extends FlagTable>(
   }
   const config = { command, ...Object.fromEntries(kept) };
   const open = async () =>
-    isShared
+    looksOnly
+      ? await RunFolder.peek(given.out!)
+      : isShared
       ? await RunFolder.share(given.out!, config)
       : await RunFolder.create(given.out ?? await freeFolder(command, given), config);
   return { args: given, open };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { makeFolder } from "../engine/io/files.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
-import { placeFlags } from "./cells/flags.ts";
+import { looksOnly, placeFlags } from "./cells/flags.ts";
 import { fillElsewhere } from "./cells/place.ts";
 import { cellAt, type CellWork, readBy } from "./cells/work.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
@@ -76,7 +76,7 @@ async function fill(
       "choose another folder with --out",
     );
   }
-  await makeFolder(out);
+  if (!looksOnly(args)) await makeFolder(out);
   if (on !== undefined) return await fillElsewhere(workOf(cells, args, writer), args, context);
   return await fillHere(asked, args, context, async () => {
     if (cell === undefined) await writer.keepUp();

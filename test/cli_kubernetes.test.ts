@@ -4,9 +4,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Job } from "kubernetes-models/batch/v1";
 import { parse } from "yaml";
+import { isLabel, isLimit, isNodeLabel, isSubdomain } from "../engine/cluster/kubernetes/names.ts";
 import { ExitCode } from "../engine/errors.ts";
-import { cli, fail, pathWithDeno, succeed, writeMnist } from "./support/cli.ts";
+import { fail, pathWithDeno, succeed, writeMnist } from "./support/cli.ts";
 import { inFolder } from "./support/io.ts";
+
+const namesIn = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** Where the image has the program. */
@@ -33,6 +36,7 @@ Deno.test("table --on kubernetes: a manifest that Kubernetes takes, whose comman
       "--namespace",
       "vision",
     );
+    assert.deepEqual(namesIn(root).filter((name) => !name.endsWith(".gz")), [], "nothing is made");
     const job = new Job(parse(shown));
     job.validate();
     assert.equal(job.metadata!.namespace, "vision");
@@ -86,7 +90,7 @@ Deno.test("table --on kubernetes: what the pods would not have, and flags that a
     const on = ["--on", "kubernetes"];
     await wrong(/--on kubernetes needs --claim/, ...on);
     await wrong(
-      /--limits is a list of name=value, not gpu$/m,
+      /--limits is a list of resource=amount, .*; "gpu" is not one/,
       ...on,
       "--claim",
       "a",
@@ -96,9 +100,45 @@ Deno.test("table --on kubernetes: what the pods would not have, and flags that a
     await wrong(/--claim has no effect without --on kubernetes/, "--on", "slurm", "--claim", "a");
     await Deno.mkdir(join(root, "y"));
     const elsewhere = [...on, "--claim", "a", "--mount", join(root, "y")];
-    await wrong(/x\/table does not lie in .*\/y, where the pods have the claim/, ...elsewhere);
-    const out = ["--out", join(root, "table"), "--data", "mnist", "--data-dir", Deno.cwd()];
-    const { code, stdout } = await cli(["table", ...out, ...on, "--claim", "a"]);
-    assert.equal(code, 0);
-    assert.match(stdout, /^warning {2}the pods have no .*: it does not lie in /m);
+    await wrong(/x\/table: it does not lie in .*\/y, where they have the claim/, ...elsewhere);
+    const data = ["--data", "mnist", "--dry-run", "--data-dir", Deno.cwd()];
+    await wrong(/^error: the pods have no .*: it does not lie in /, ...on, "--claim", "a", ...data);
+    // A link out of the claim leads nowhere in the pods.
+    await Deno.symlink(Deno.cwd(), join(root, "x", "data"));
+    const linked = ["--data", "mnist", "--dry-run", "--data-dir", join(root, "x", "data")];
+    await wrong(
+      /^error: the pods have no .*\/x\/data: it is .*, which does not lie in /,
+      ...[...on, "--claim", "a", ...linked],
+    );
+    await wrong(/^error: --claim is a name in small letters/, ...on, "--claim", "Lab_data");
   }));
+
+Deno.test("what Kubernetes takes for names and amounts", () => {
+  const each = <T>(is: (of: T) => boolean, right: readonly T[], wrong: readonly T[]) => {
+    for (const of of right) assert.ok(is(of), `${of}`);
+    for (const of of wrong) assert.ok(!is(of), `${of}`);
+  };
+  const long = "x".repeat(64);
+  each(isSubdomain, ["lab", "lab-1.data", long], [
+    "Lab",
+    "lab_data",
+    "-lab",
+    "a..b",
+    "",
+    long.repeat(4),
+  ]);
+  each(isLabel, ["lab-1"], ["lab.data", "LAB", "1-", long]);
+  each(
+    isLimit,
+    [["memory", "16Gi"], ["cpu", "500m"], ["cpu", "0.5"], ["memory", "1e9"], ["amd.com/gpu", "1"]],
+    [
+      ...[["memory", "16GB"], ["cpu", "-1"], ["cpu", ""], ["gpu", "1"], ["/gpu", "1"]] as const,
+      ...[["amd.com/gpu", "0.5"], ["amd.com/gpu", "1Gi"]] as const,
+    ],
+  );
+  each(
+    isNodeLabel,
+    [["gpu", "h100"], ["nvidia.com/gpu.product", "H100_80GB"], ["spot", ""]],
+    [["a/b/c", "1"], ["gpu", "h 100"], ["gpu", "-"], ["", "1"]],
+  );
+});

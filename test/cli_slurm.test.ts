@@ -30,6 +30,8 @@ Deno.test("table --on slurm: shown, submitted, looked at, cancelled, done", () =
     assert.match(shown, / run -A \S+main\.ts table .* --seeds 2 --out \S+ --cell "\$cell" &$/m);
     assert.match(shown, /^sbatch --parsable --job-name=table-[0-9a-f]{8}-0 --array=0-1%4 \S+ 0$/m);
     assert.throws(() => slurm.asked("sbatch"), Deno.errors.NotFound);
+    assert.match((await run(0, ["--status"])).stdout, /^2 cells: 0 finished, .* 2 not submitted$/m);
+    await assert.rejects(Deno.stat(out), Deno.errors.NotFound, "nothing is made");
 
     slurm.hold(true);
     assert.match((await run(0, ["--detach"])).stdout, /^job 100: 2 cells submitted$/m);
@@ -57,6 +59,20 @@ Deno.test("table --on slurm: what is no cluster, and flags that don't go togethe
   await inFolder(async (root) => {
     const { code, stderr } = await cli(["table", "--on", "slurm", "--out", root], elsewhere);
     assert.match(stderr, /^error: there is no scontrol on this machine: Slurm is not installed/);
+    assert.equal(code, ExitCode.failure);
+  });
+  await inFolder(async (root) => {
+    // As where Slurm is installed and not set up.
+    const scontrol = `#!/bin/sh
+      echo "scontrol: error: fetch_config: DNS SRV lookup failed" >&2
+      echo "scontrol: fatal: Could not establish a configuration source" >&2; exit 1`;
+    await Deno.writeTextFile(join(root, "scontrol"), scontrol, { mode: 0o755 });
+    const env = { PATH: [root, Deno.env.get("PATH")].join(delimiter) };
+    const out = join(root, "table");
+    const { code, stderr } = await cli(["table", "--on", "slurm", "--dry-run", "--out", out], {
+      env,
+    });
+    assert.match(stderr, /^error: no controller of Slurm answers this machine\nhint: .*\n$/);
     assert.equal(code, ExitCode.failure);
   });
   const wrong = (message: RegExp, ...flags: string[]) =>

@@ -137,6 +137,25 @@ Deno.test("table --on local: stopped, twice at once, and still what one process 
     await fail(ExitCode.usage, /--devices names 2 devices, more than the 1 of --jobs/, ...two);
   }));
 
+Deno.test("table --on local: why cells could not be done is said at once and at the end", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 60);
+    await Deno.writeTextFile(join(root, "t10k-labels-idx1-ubyte.gz"), "no labels");
+    const run = ["table", "--data", "mnist", "--data-dir", root, "--seeds", "2", "--on", "local"];
+    const { code, stdout, stderr } = await cli([...run, "--out", join(root, "table")]);
+    assert.equal(code, ExitCode.data);
+    const told =
+      /^cell 1 of 2: .*: ended with exit code 4: (.*t10k-labels.*)\n {2}what it printed: /m;
+    const reason = told.exec(stdout)?.[1];
+    assert.ok(reason, stdout);
+    assert.ok(
+      stderr.startsWith(
+        `error: 2 of 2 cells could not be done\n  cells 1-2: ${reason} (exit code 4)\nhint: `,
+      ),
+      stderr,
+    );
+  }));
+
 Deno.test("rows: by data set and model, seeds in order, names escaped", () => {
   const model = (accuracy: number) => ({
     test: { accuracy, loss: 1 },

@@ -1,5 +1,11 @@
 /** Where a command's cells are done: in its own process, by several at a time, or by a cluster. */
 
+import {
+  isLabel,
+  isLimit,
+  isNodeLabel,
+  isSubdomain,
+} from "../../engine/cluster/kubernetes/names.ts";
 import type { AllValues, Need } from "../../engine/options.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { needs } from "../framework/rules.ts";
@@ -104,9 +110,10 @@ export const placeFlags = flagTable({
   claim: {
     type: "string",
     value: "NAME",
-    help: "the PersistentVolumeClaim that all pods share, in which --out lies",
+    help: "the PersistentVolumeClaim that all pods share, in which lies --out and what cells read",
     need: byKubernetes,
-    check: word,
+    check: (name) =>
+      isSubdomain(name) ? undefined : "is a name in small letters, digits, - and ., as lab-data",
   },
   mount: {
     type: "string",
@@ -128,21 +135,21 @@ export const placeFlags = flagTable({
     value: "NAME",
     help: "the Job's namespace (default that of kubectl)",
     need: byKubernetes,
-    check: word,
+    check: (name) => isLabel(name) ? undefined : "is a name in small letters, digits and -, as lab",
   },
   limits: {
     type: "list",
     of: "string",
     help: "what a pod is given: nvidia.com/gpu=1,memory=16Gi (default nothing)",
     need: byKubernetes,
-    check: pairsComplaint,
+    check: pairsComplaint(isLimit, "resource=amount, as nvidia.com/gpu=1,memory=16Gi,cpu=4"),
   },
   nodes: {
     type: "list",
     of: "string",
     help: "the labels of the nodes that pods may run on: gpu=h100 (default all nodes)",
     need: byKubernetes,
-    check: pairsComplaint,
+    check: pairsComplaint(isNodeLabel, "label=value, as gpu=h100"),
   },
   poll: {
     type: "integer",
@@ -182,6 +189,9 @@ export const placeFlags = flagTable({
 export type PlaceArgs = Values<typeof placeFlags>;
 export type PlaceKey = keyof typeof placeFlags;
 
+/** Whether the cells are looked at alone: none is begun, and no folder is made. */
+export const looksOnly = ({ dryRun, status }: PlaceArgs): boolean => dryRun || status;
+
 /** The keys of the flags that say nothing about what a cell is. */
 export const placeKeys: readonly string[] = Object.keys(placeFlags);
 
@@ -202,7 +212,9 @@ export const pairOf = (text: string): [string, string] => {
   return [text.slice(0, at), text.slice(at + 1)];
 };
 
-function pairsComplaint(pairs: readonly string[]): string | undefined {
-  const isPair = (text: string) => /^[\w./-]+=[\w.-]+$/.test(text);
-  return pairs.every(isPair) ? undefined : "is a list of name=value";
+function pairsComplaint(isRight: (pair: [string, string]) => boolean, what: string) {
+  return (pairs: readonly string[]): string | undefined => {
+    const wrong = pairs.find((text) => !text.includes("=") || !isRight(pairOf(text)));
+    return wrong === undefined ? undefined : `is a list of ${what}; "${wrong}" is not one`;
+  };
 }

@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { stringify } from "yaml";
 import { manifestOf } from "../../engine/cluster/kubernetes/manifest.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
-import { makeFolder, writeFileAtomic } from "../../engine/io/files.ts";
+import { makeFolder, realPathOf, writeFileAtomic } from "../../engine/io/files.ts";
 import type { Context } from "../framework/command.ts";
 import { pairOf, type PlaceArgs } from "./flags.ts";
 import { type CellWork, inWords, isBegun, titleOf, workName } from "./work.ts";
@@ -19,15 +19,9 @@ export async function onKubernetes(
   { print }: Context,
 ): Promise<undefined> {
   if (args.status) return await status(work, print);
-  const out = await Deno.realPath(work.out);
-  const mount = args.mount === undefined ? dirname(out) : await realPath(args.mount);
-  if (!isIn(mount, out)) {
-    throw new UserError(
-      `--out ${out} does not lie in ${mount}, where the pods have the claim`,
-      ExitCode.usage,
-      "--mount is where the claim lies, in the pods and on this machine",
-    );
-  }
+  const out = resolve(work.out);
+  const mount = args.mount === undefined ? dirname(out) : resolve(args.mount);
+  for (const path of [out, ...work.files]) await requireInClaim(path, mount);
   const manifest = manifestOf({
     ...{ name: await workName(work), count: work.cells.length, mount },
     ...{ command: [...PROGRAM, ...work.command], directory: Deno.cwd() },
@@ -44,10 +38,6 @@ export async function onKubernetes(
   const path = join(out, "kubernetes", `${manifest.metadata.name}.yaml`);
   await makeFolder(dirname(path));
   await writeFileAtomic(path, text);
-  const elsewhere = await Promise.all(work.files.map(realPath));
-  for (const file of elsewhere.filter((file) => !isIn(mount, file))) {
-    print(`warning  the pods have no ${file}: it does not lie in ${mount}`);
-  }
   print(`the Job of ${inWords(work.cells.length)} is written; to begin it, and to begin it anew:`);
   print(`  kubectl apply -f ${path}`);
   print(`  kubectl replace --force -f ${path}`);
@@ -71,8 +61,20 @@ async function status(work: CellWork, print: Context["print"]): Promise<undefine
   if (counts.finished > 0) await work.filled();
 }
 
-/** Without links, as far as it is there. */
-const realPath = (path: string): Promise<string> => Deno.realPath(path).catch(() => resolve(path));
-
-const isIn = (folder: string, path: string): boolean =>
-  !relative(folder, path).split("/").includes("..");
+/**
+ * The pods find a path where it lies in the claim by its own name, and does so without links, too.
+ * @throws UserError (usage) where it does not
+ */
+async function requireInClaim(path: string, mount: string): Promise<void> {
+  const real = await Promise.all([mount, path].map(realPathOf));
+  for (const [folder, of] of [[mount, resolve(path)], real]) {
+    if (!relative(folder, of).split("/").includes("..")) continue;
+    const does = of === resolve(path) ? "does" : `is ${of}, which does`;
+    throw new UserError(
+      `the pods have no ${path}: it ${does} not lie in ${folder}, where they have the claim`,
+      ExitCode.usage,
+      "--mount is where the claim lies, in the pods and on this machine; what is to be read has to " +
+        "lie in it, too",
+    );
+  }
+}

@@ -6,6 +6,7 @@ import { startProcess } from "../../engine/cluster/process.ts";
 import { type Context, deviceFlag } from "../framework/command.ts";
 import { withoutFlags } from "../framework/flags.ts";
 import type { PlaceArgs } from "./flags.ts";
+import { endedInWords } from "./reason.ts";
 import { cellsOf, type CellWork, divergedOf, droppedInWords, titleOf } from "./work.ts";
 
 /**
@@ -44,8 +45,8 @@ export async function onThisMachine(
       },
       failed: (index, code, again) =>
         context.print(
-          `${title(index)}: ended with exit code ${code}${again ? "; it goes on later" : ""}\n` +
-            `  what it printed: ${logOf(index)}`,
+          `${title(index)}: ${endedInWords(code, logOf(index))}` +
+            `${again ? "; it goes on later" : ""}\n  what it printed: ${logOf(index)}`,
         ),
       dropped: (index, after) => context.print(droppedInWords(work, index, after)),
     },
@@ -53,7 +54,7 @@ export async function onThisMachine(
     context.print(`\nstopped; the same command goes on with the cells that are not finished`);
     throw error;
   });
-  return divergedOf(failures, total);
+  return divergedOf(work, failures, logOf);
 
   function logOf(index: number): string {
     return join(work.out, "logs", `${work.cells[index].name}.txt`);

@@ -13,8 +13,11 @@ import {
 import { quoted } from "../../engine/cluster/shell.ts";
 import { cellStates } from "../../engine/cluster/slurm/status.ts";
 import { ExitCode } from "../../engine/errors.ts";
+import { mapAtOnce } from "../../engine/io/at_once.ts";
+import { realPathOf } from "../../engine/io/files.ts";
 import type { Context } from "../framework/command.ts";
 import type { PlaceArgs } from "./flags.ts";
+import { endedInWords } from "./reason.ts";
 import {
   cellsOf,
   type CellWork,
@@ -36,8 +39,7 @@ export async function onSlurm(
   context: Context,
 ): Promise<number | undefined> {
   const { print } = context;
-  const total = work.cells.length;
-  const scheduler = await Scheduler.open(await arraysOf(work, args), total);
+  const scheduler = await Scheduler.open(await arraysOf(work, args), work.cells.length);
   if (args.dryRun) return await dryRun(scheduler, work, print);
   if (args.status) return await status(scheduler, work, print);
   context.working();
@@ -70,14 +72,15 @@ export async function onSlurm(
     }
     throw error;
   });
-  return divergedOf(new Map([...failures].map(([i, ending]) => [i, codeOf(ending)])), total);
+  const codes = new Map([...failures].map(([index, ending]) => [index, codeOf(ending)]));
+  return divergedOf(work, codes, (index) => logOf(scheduler, index));
 }
 
 /** What job arrays are to do. */
 async function arraysOf(work: CellWork, args: PlaceArgs): Promise<Work> {
   const { partition, time, gres, sbatch } = args;
   return {
-    ...{ name: await workName(work), folder: await Deno.realPath(work.out) },
+    ...{ name: await workName(work), folder: await realPathOf(work.out) },
     ...{ directory: Deno.cwd(), atOnce: args.jobs },
     command: [Deno.execPath(), "run", "-A", Deno.mainModule, ...work.command],
     options: [
@@ -106,20 +109,20 @@ function fillOptions(
     ...{ retries: args.retries, signal, pause: 1000 * args.poll },
     submitted: (job, of) => print(`job ${job}: ${inWords(of.length)} submitted`),
     finished: async (indices) => {
+      await mapAtOnce(indices, (index) => work.complete(index));
       for (const index of indices) {
-        await work.complete(index);
         done++;
-        if (isFirst) continue;
-        print(`${titleOf(work, index)}: finished (${done} of ${total})`);
+        if (!isFirst) print(`${titleOf(work, index)}: finished (${done} of ${total})`);
       }
       if (isFirst) print(`${inWords(done)} of ${total} finished before`);
       await work.filled();
     },
-    failed: (index, { words }, again) =>
-      print(
-        `${titleOf(work, index)}: ${words}${again ? "; it is submitted again" : ""}\n` +
-          `  what it printed: ${logPath(scheduler.work, index, scheduler.firstOf(index))}`,
-      ),
+    failed: (index, { words, code }, again) => {
+      const log = logOf(scheduler, index);
+      const how = code === undefined ? words : endedInWords(code, log);
+      const then = again ? "; it is submitted again" : "";
+      print(`${titleOf(work, index)}: ${how}${then}\n  what it printed: ${log}`);
+    },
     dropped: (index, after) => print(droppedInWords(work, index, after)),
     counted: (counts) => {
       isFirst = false;
@@ -159,12 +162,18 @@ async function status(
   const of = Map.groupBy(states, ({ is }) => is);
   for (const [index, state] of states.entries()) {
     if (state.is !== "ended") continue;
-    print(`${titleOf(work, index)}: ${state.ending.words}`);
-    print(`  what it printed: ${logPath(scheduler.work, index, scheduler.firstOf(index))}`);
+    const { words, code } = state.ending;
+    const log = logOf(scheduler, index);
+    print(`${titleOf(work, index)}: ${code === undefined ? words : endedInWords(code, log)}`);
+    print(`  what it printed: ${log}`);
   }
   const counts = STATES.map((is) => `${of.get(is)?.length ?? 0} ${is}`);
   print(`${inWords(work.cells.length)}: ${counts.join(", ")}`);
 }
+
+const logOf = (scheduler: Scheduler, index: number): string =>
+  logPath(scheduler.work, index, scheduler.firstOf(index));
+
 const STATES = ["finished", "running", "waiting", "ended", "not submitted"] as const;
 
 /** As the process that was killed or cancelled would have left; its 0 without a result is none. */

@@ -7,10 +7,11 @@
 import type { Cells } from "../../engine/cluster/pool.ts";
 import { fingerprint } from "../../engine/doctor/table.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
-import { fileExists } from "../../engine/io/files.ts";
+import { fileExists, realPathOf } from "../../engine/io/files.ts";
 import { isInUse } from "../../engine/run/lock.ts";
 import type { AllValues } from "../../engine/options.ts";
 import type { FlagTable } from "../framework/flags.ts";
+import { reasonIn, reasonsInWords } from "./reason.ts";
 
 export interface FolderCell {
   /** "small on shapes, seed 1" */
@@ -69,7 +70,7 @@ export const inWords = (count: number): string => count === 1 ? "1 cell" : `${co
 
 /** The same for the same cells in the same folder: what a cluster knows the work by. */
 export async function workName({ name, out, cells }: CellWork): Promise<string> {
-  const folder = await Deno.realPath(out);
+  const folder = await realPathOf(out);
   const names = cells.map(({ name }) => name);
   return `${name}-${await fingerprint({ folder, names })}`;
 }
@@ -86,17 +87,26 @@ export const droppedInWords = (work: CellWork, index: number, after: number): st
 
 /**
  * @param failures exit codes by index
+ * @param logOf the file with what a cell printed
  * @returns how many diverged, where no other cell failed
  * @throws UserError where others did, with the code of the first of them
  */
-export function divergedOf(failures: ReadonlyMap<number, number>, total: number): number {
+export function divergedOf(
+  work: CellWork,
+  failures: ReadonlyMap<number, number>,
+  logOf: (index: number) => string,
+): number {
   const other = [...failures].find(([, code]) => code !== ExitCode.diverged);
   if (other === undefined) return failures.size;
   const isKnown = (code: number): code is ExitCode =>
     Object.values<number>(ExitCode).includes(code);
   throw new UserError(
-    `${failures.size} of ${total} cells could not be done: ` +
-      [...failures].map(([index, code]) => `cell ${index + 1} (exit code ${code})`).join(", "),
+    `${failures.size} of ${work.cells.length} cells could not be done\n` +
+      reasonsInWords(failures, (index, code) => {
+        const before = work.after?.(index);
+        if (before !== undefined && failures.has(before)) return `cell ${before + 1} comes before`;
+        return reasonIn(logOf(index), code);
+      }),
     isKnown(other[1]) ? other[1] : ExitCode.failure,
     "what each printed lies in the folder logs; the same command goes on with them",
   );

@@ -1,5 +1,6 @@
 /** Which settings of an arm gain over the control, on the validation split. */
 
+import { resolve } from "node:path";
 import { ACCOUNT, accountOf } from "../../engine/data/account.ts";
 import { trainingSplits } from "../../engine/data/dataset.ts";
 import type { ArmName } from "../../engine/doctor/arms/arms.ts";
@@ -15,7 +16,7 @@ import { inTurn } from "../../engine/run/lock.ts";
 import type { RunFolder } from "../../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../../engine/run/stage.ts";
 import { describeAccount } from "../account.ts";
-import { placeFlags } from "../cells/flags.ts";
+import { looksOnly, placeFlags } from "../cells/flags.ts";
 import { fillElsewhere } from "../cells/place.ts";
 import { cellAt, type CellWork, readBy, titleOf } from "../cells/work.ts";
 import { adviseResume, introduce, openRun, StageBars } from "../common.ts";
@@ -71,6 +72,7 @@ export const command = defineCommand({
     const run = await openRun("study sweep", sweepFlags, given, context, {
       own: placeFlags,
       isShared: isElsewhere || index !== undefined,
+      looksOnly: looksOnly(given),
     });
     const { args } = run;
     const sweep = await prepareSweep(args, context, run.resumed?.path);
@@ -82,7 +84,7 @@ export const command = defineCommand({
     introduce(context.print, args.model, network, set, adapter, folder.path);
     const account = accountOf(set, trainingSplits(set, args));
     context.print(describeAccount(account));
-    if (index === undefined) await folder.writeJson(ACCOUNT, account);
+    if (index === undefined && !looksOnly(args)) await folder.writeJson(ACCOUNT, account);
     const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
     context.print(
       `cells    ${cells.length}, with ${
@@ -174,7 +176,7 @@ const workOf = (
   write: () => Promise<unknown>,
 ): CellWork => ({
   ...{ name: "study-sweep", out: folder.path, cells },
-  command: [...withoutFlags(Deno.args, sweepFlags), "--resume", Deno.realPathSync(folder.path)],
+  command: [...withoutFlags(Deno.args, sweepFlags), "--resume", resolve(folder.path)],
   files: readBy(sweepFlags, args),
   isFinished: (index) => isFinished(cells[index]),
   after: (index) => before(cells, index),

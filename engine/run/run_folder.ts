@@ -116,6 +116,16 @@ export class RunFolder {
     return folder;
   }
 
+  /**
+   * A run's folder to look into, which need not be there: nothing is made, and none is kept out.
+   * @throws UserError (io) where the folder holds something else
+   */
+  static async peek(path: string): Promise<RunFolder> {
+    const isThere = await Deno.stat(path).then(() => true, () => false);
+    if (isThere && !await RunFolder.isAt(path)) await refuseFull(path);
+    return new RunFolder(path);
+  }
+
   /** Gives the folder back before the process ends. */
   async leave(): Promise<void> {
     await unlockFolder(this.path);

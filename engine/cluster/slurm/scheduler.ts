@@ -177,9 +177,21 @@ async function ask([program, ...args]: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await outputOf(program, args);
   const decoder = new TextDecoder();
   if (code === 0) return decoder.decode(stdout);
-  const words = decoder.decode(stderr).trim() || "it says nothing";
-  throw new UserError(`${program} ended with exit code ${code}: ${words}`);
+  const words = decoder.decode(stderr).trim();
+  if (NO_CONTROLLER.test(words)) {
+    throw new UserError(
+      "no controller of Slurm answers this machine",
+      ExitCode.failure,
+      "--on slurm is for a machine that submits to a cluster, where sinfo lists its nodes (Slurm is " +
+        "installed here; its slurm.conf may be missing, or the controller be down)",
+    );
+  }
+  throw new UserError(`${program} ended with exit code ${code}: ${words || "it says nothing"}`);
 }
+
+/** What Slurm's programs say where they have no configuration, or nobody to ask. */
+const NO_CONTROLLER =
+  /Could not establish a configuration source|Unable to contact slurm controller|Connection refused/;
 
 async function outputOf(program: string, args: string[]): Promise<Deno.CommandOutput> {
   try {
