@@ -72,7 +72,7 @@ const POSES: Readonly<Record<string, Pose & { readonly sums: readonly string[] }
   "RDNA 3": {
     info: native(0x1002, "AMD Radeon RX 7900 XTX (RADV NAVI31)"),
     limits: { maxComputeWorkgroupStorageSize: 65536, maxComputeInvocationsPerWorkgroup: 1024 },
-    ...{ features: clock, tick: 10, sums: ["4x8", "8x4", "4x4"] },
+    ...{ features: clock, tick: 10, sums: ["8x8"] },
   },
   "Intel Arc": {
     info: native(0x8086, "Intel(R) Arc(tm) A770 Graphics (DG2)"),
