@@ -142,3 +142,19 @@ Deno.test("what Kubernetes takes for names and amounts", () => {
     [["a/b/c", "1"], ["gpu", "h 100"], ["gpu", "-"], ["", "1"]],
   );
 });
+
+Deno.test("study sweep --on kubernetes: a dry run shows every cell and makes nothing", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 60);
+    const out = join(root, "sweep");
+    const printed = await succeed(
+      ...["study", "sweep", "--data", "mnist", "--data-dir", root, "--alpha", "0.1,1"],
+      ...["--out", out, "--on", "kubernetes", "--claim", "lab", "--dry-run"],
+    );
+    const job = new Job(parse(printed.slice(printed.indexOf("# 3 cells, an index each."))));
+    job.validate();
+    assert.equal(job.spec!.completions, 3, "what the seed begins with, and two combinations");
+    const [, , script] = job.spec!.template.spec!.containers[0].command!;
+    assert.match(script, / study sweep --resume \S+\/sweep --cell "\$JOB_COMPLETION_INDEX"$/);
+    await assert.rejects(Deno.stat(out), Deno.errors.NotFound);
+  }));

@@ -43,8 +43,16 @@ export function checkJson<T>(value: unknown, schema: Schema<T>, source: JsonSour
 
 /** A schema puts the fields that it names before the others; here they are as in `like` again. */
 function ordered(value: unknown, like: unknown): unknown {
-  if (!isObject(value) || !isObject(like)) return value;
-  if (Array.isArray(value)) return value.map((item, i) => ordered(item, like[i]));
+  if (!isObject(value) || !isObject(like) || value === like) return value;
+  if (Array.isArray(value)) {
+    return value.some(isObject) ? value.map((item, i) => ordered(item, like[i])) : value;
+  }
+  const [has, had] = [Object.keys(value), Object.keys(like)];
+  // Mostly so, and thousands of results are read for a table.
+  if (has.length === had.length && has.every((key, i) => key === had[i])) {
+    for (const key of has) if (isObject(value[key])) value[key] = ordered(value[key], like[key]);
+    return value;
+  }
   const keys = new Set([...Object.keys(like), ...Object.keys(value)]);
   return Object.fromEntries(
     [...keys].filter((key) => Object.hasOwn(value, key))
