@@ -20,6 +20,7 @@ import {
   differs,
   freshRuntime,
   sameState,
+  sharedRuntime,
   tinyNet,
   tinyOptions,
   tinySet,
@@ -223,6 +224,34 @@ Deno.test("a checkpoint of another run, damaged or truncated is refused by its n
     await altered({ state: new Map() }, /lacks state\/sum of loss/);
     await Deno.writeFile(path, bytes);
     await tinyTraining(options);
+  }));
+
+Deno.test("steps are submitted while the metrics of those before are on their way", () =>
+  inFolder(async (folder) => {
+    const { queue } = (await sharedRuntime()).gpu.device;
+    const { submit } = queue;
+    const { mapAsync } = GPUBuffer.prototype;
+    let coming = 0;
+    let submitted = 0;
+    queue.submit = (commands) => {
+      if (coming > 0) submitted++;
+      return submit.call(queue, commands);
+    };
+    GPUBuffer.prototype.mapAsync = async function (...range) {
+      coming++;
+      await mapAsync.apply(this, range).finally(() => coming--);
+    };
+    try {
+      const seen: TrainProgress[] = [];
+      const options = { ...tinyOptions(folder), epochs: 1 };
+      await tinyTraining({ ...options, onProgress: (p) => seen.push(p) }, tinyNet(0));
+      // An epoch of three steps: of one, of one more, and the last, each read while the next goes on.
+      assert.deepEqual(seen.map(({ step }) => step), [0, 1, 2, 3]);
+      assert.ok(submitted >= 2, `${submitted} submissions during a readback`);
+    } finally {
+      queue.submit = submit;
+      GPUBuffer.prototype.mapAsync = mapAsync;
+    }
   }));
 
 Deno.test("steps neither make buffers nor read back; a training frees what it made", () =>

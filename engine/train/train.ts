@@ -22,6 +22,7 @@ import { predictions } from "./predictions.ts";
 import { type Arisen, placeOf, Watch } from "./nonfinite.ts";
 import { Predictor } from "./predict.ts";
 import { learningRate } from "./rate.ts";
+import { Reading } from "./reading.ts";
 import { type Schedule, strengthAt } from "./schedule.ts";
 import { isBetter, validate } from "./select.ts";
 import { readVariables, writeVariables } from "./state.ts";
@@ -30,8 +31,8 @@ import { stepSize } from "./parts.ts";
 import type { PassRun, TrainingStep } from "./step.ts";
 
 /**
- * About how often the host waits for the device and looks at the metrics, in milliseconds. The device
- * waits meanwhile, some 10 ms: WebGPU's implementation sleeps so long.
+ * About how often the metrics are read, in milliseconds. They arrive some 10 ms after the device was
+ * done, for so long does Deno sleep then; further steps are submitted before, so that it goes on.
  */
 const METRICS_INTERVAL = 1000;
 /** How often the state is saved within an epoch, in milliseconds. */
@@ -80,6 +81,8 @@ class Loop {
   private history: EpochRecord[] = [];
   private bestEpoch = 0;
   private best: StateDict = new Map();
+  /** The metrics that are on their way. */
+  private reading?: Reading;
   /** The state that was kept last. All its weights are numbers. */
   private kept!: Checkpoint;
   private readonly steps: number;
@@ -109,6 +112,8 @@ class Loop {
     } catch (error) {
       if (error === this.options.signal?.reason) await this.save();
       throw error;
+    } finally {
+      await this.reading?.settled();
     }
     loadStateDict(this.network, this.best, this.runtime, "the best epoch");
     await this.options.finish?.();
@@ -117,34 +122,48 @@ class Loop {
 
   /** The rest of the epoch under way; returns the metrics' means. */
   private async trainEpoch(): Promise<Record<string, number>> {
-    const { options, steps } = this;
+    const { options: { signal }, steps } = this;
     const order = this.order();
     if (this.done === 0) this.step.clearMetrics();
-    this.report({});
-    let saved = performance.now();
+    this.report({}, this.done);
+    const first = this.done;
+    const begun = performance.now();
+    let saved = begun;
     // Submitting is faster than computing: how many steps the device may run ahead is measured.
     let ahead = 1;
-    let means: Record<string, number> | undefined;
     while (this.done < steps) {
-      const begun = performance.now();
-      const end = Math.min(this.done + ahead, steps);
-      while (this.done < end) {
-        this.step.submit(await this.awaited(this.runs(order)));
-        this.done++;
-        this.average?.take(this.epoch * steps + this.done, options.epochs * steps);
+      const before = this.reading;
+      await this.submit(order, Math.min(this.done + ahead, steps));
+      this.reading = this.read();
+      if (before) {
+        await this.arrived(before);
+        const each = (performance.now() - begun) / (before.steps - first);
+        ahead = Math.max(1, Math.min(2 * ahead, Math.floor(METRICS_INTERVAL / each)));
       }
-      means = await this.means();
-      this.report(means);
-      options.signal?.throwIfAborted();
-      const now = performance.now();
-      const fitting = ahead * METRICS_INTERVAL / (now - begun);
-      ahead = Math.max(1, Math.min(2 * ahead, Math.floor(fitting)));
-      if (now - saved > CHECKPOINT_INTERVAL) {
+      signal?.throwIfAborted();
+      if (performance.now() - saved > CHECKPOINT_INTERVAL) {
         await this.save();
-        saved = now;
+        saved = performance.now();
       }
     }
-    return means ?? await this.means();
+    return await this.lastMeans() ?? await this.arrived(this.read());
+  }
+
+  /** The means of the reading that is on its way. */
+  private async lastMeans(): Promise<Record<string, number> | undefined> {
+    const { reading } = this;
+    this.reading = undefined;
+    return reading && await this.arrived(reading);
+  }
+
+  /** Submits the steps up to `end`. */
+  private async submit(order: Uint32Array<ArrayBuffer>, end: number): Promise<void> {
+    const { steps, options: { epochs } } = this;
+    while (this.done < end) {
+      this.step.submit(await this.awaited(this.runs(order)));
+      this.done++;
+      this.average?.take(this.epoch * steps + this.done, epochs * steps);
+    }
   }
 
   /** The order in which the epoch under way sees the images. */
@@ -202,11 +221,16 @@ class Loop {
     signal?.throwIfAborted();
   }
 
-  private async means(): Promise<Record<string, number>> {
-    const { correct, ...sums } = await this.step.readMetrics();
-    await this.checkLoss(sums.loss, "loss");
-    const means = Object.entries(sums).map(([name, sum]) => [name, sum / this.done]);
-    return { ...Object.fromEntries(means), accuracy: correct / (this.done * this.batch) };
+  private read(): Reading {
+    return new Reading(this.step, this.done, this.batch);
+  }
+
+  /** Waits for a reading, which further steps may have followed; reports and returns its means. */
+  private async arrived(reading: Reading): Promise<Record<string, number>> {
+    const means = await reading.means();
+    await this.checkLoss(means.loss, "loss");
+    this.report(means, reading.steps);
+    return means;
   }
 
   private async checkLoss(loss: number, what: string): Promise<void> {
@@ -263,13 +287,15 @@ class Loop {
     return this.spent + (performance.now() - this.begun) / 1000;
   }
 
-  private report(metrics: Record<string, number>): void {
+  private report(metrics: Record<string, number>, step: number): void {
     const { epochs, onProgress } = this.options;
-    const { epoch, done: step, steps, batch } = this;
+    const { epoch, steps, batch } = this;
     onProgress?.({ epoch: epoch + 1, epochs, step, steps, batch, metrics });
   }
 
   private async save(): Promise<void> {
+    // What is kept has a loss that was seen to be a number.
+    await this.lastMeans();
     const state = await this.state();
     const [wrong] = notFinite(state.model);
     if (wrong) throw await this.diverged(wrong);
