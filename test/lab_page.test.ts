@@ -8,7 +8,6 @@ import { gzipSync } from "node:zlib";
 import { bundle } from "../cli/lab/bundle.ts";
 import { chapters } from "../cli/lab/page/chapters.ts";
 import { formOf } from "../cli/lab/page/figures/faces.ts";
-import { serve } from "../cli/lab/serve.ts";
 import { PLAIN } from "../engine/gpu/kernels/target.ts";
 import { stagesOf } from "../engine/lab/stages.ts";
 import { subjectOf } from "../engine/lab/subject.ts";
@@ -18,7 +17,7 @@ import { Browser, chromium, type Page, type View } from "./chromium/browser.ts";
 import { fail, succeed } from "./support/cli.ts";
 import { testGpu } from "./support/gpu.ts";
 import { inFolder } from "./support/io.ts";
-import { MOVE_ALL, READY } from "./support/lab_page.ts";
+import { MOVE_ALL, READY, served } from "./support/lab_page.ts";
 import { npmFile } from "./support/npm_file.ts";
 
 const folder = await chromium();
@@ -187,7 +186,7 @@ function onPage(says: string, test: (t: Deno.TestContext, site: Site) => Promise
     name: `lab page: ${says}${want}`,
     ignore,
     fn: async (t) => {
-      const server = serve(0);
+      const server = served();
       try {
         await using browser = await Browser.start(folder!);
         await test(t, { browser, address: server.address });

@@ -1,7 +1,8 @@
 /** The laboratory's page in a browser: a chapter that is opened, its controls that are moved. */
 
 import assert from "node:assert/strict";
-import { serve } from "../../cli/lab/serve.ts";
+import { bundle, type Files } from "../../cli/lab/bundle.ts";
+import { type LabServer, serve } from "../../cli/lab/serve.ts";
 import { Browser, chromium, type Page } from "../chromium/browser.ts";
 
 /** A software driver takes its time to compile, beside other work more. */
@@ -14,6 +15,11 @@ const want = ignore ? " (skipped: Chromium's package is for Linux on x86_64, fro
 export const READY = `document.querySelector("main").dataset.state === "ready" &&
   [...document.querySelectorAll("figure")].every(({dataset}) => dataset.state !== "computing")`;
 
+let files: Promise<Files> | undefined;
+
+/** The page, bundled once for all tests of a file. */
+export const served = (): LabServer => serve(0, () => files ??= bundle());
+
 /** A test with a chapter open. */
 export function onChapter(
   name: string,
@@ -24,7 +30,7 @@ export function onChapter(
     name: `lab page: ${name}${want}`,
     ignore,
     fn: async () => {
-      const server = serve(0);
+      const server = served();
       try {
         await using browser = await Browser.start(folder!);
         await using page = await browser.open(`${server.address}#${id}`);
