@@ -5,6 +5,7 @@ import { OFF } from "../engine/doctor/constraint.ts";
 import { BLOCKS, PLAIN } from "../engine/gpu/kernels/target.ts";
 import { aliveAt, machineOf, type Purpose, stepGraph } from "../engine/lab/machine.ts";
 import { timesOf } from "../engine/lab/machine_time.ts";
+import { trace } from "../engine/plan/plan.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { createClassifier } from "../models/classifier.ts";
 import { classifier } from "../models/registry.ts";
@@ -42,11 +43,34 @@ Deno.test("machine: what is alive is at most what has memory, and less where not
   for (const machine of [evaluated, trained]) {
     const { bytes, withoutReuse } = machine.memory.values;
     assert.ok(peak(machine) <= bytes && bytes <= withoutReuse);
-    assert.ok(machine.simplified <= machine.written);
+    assert.ok(machine.operations.length <= machine.written);
   }
-  assert.ok(trained.parts.length < trained.simplified);
+  assert.ok(trained.parts.length < trained.operations.length);
   // The first map and what is made of it: 4 x 16 x 16 x 8 floats, and pooled a quarter of them.
   assert.ok(peak(evaluated) >= 4 * 8192 && peak(evaluated) < peak(trained) / 2);
+});
+
+Deno.test("machine: every kernel leaves an operation's value, and the plan is that of the step as written", () => {
+  for (const purpose of ["evaluate", "train", treat] as const) {
+    const graph = graphOf(purpose);
+    const { parts, operations } = machineOf(graph, BLOCKS);
+    const { dispatches } = trace(graph.spec, BLOCKS);
+    assert.deepEqual(
+      parts.map(({ dispatch }) => dispatch.kernel.label),
+      dispatches.map(({ kernel }) => kernel.label),
+    );
+    const stored = operations.filter(({ kernel }) => typeof kernel === "number");
+    const kernels = new Set(stored.map(({ kernel }) => kernel));
+    // Of a sum in parts the first kernel leaves only the parts.
+    const last = parts.filter(({ dispatch }, at) => dispatch.node !== parts[at + 1]?.dispatch.node);
+    assert.equal(kernels.size, last.length);
+    const fused = operations.filter(({ kernel }) => kernel === undefined);
+    assert.ok(fused.length > 0 && fused.every(({ what }) => !what.startsWith("conv2d")));
+    const names = new Set(operations.map(({ name }) => name));
+    assert.equal(names.size, operations.length);
+    const [first] = operations.filter(({ what }) => what === "conv2d");
+    assert.deepEqual(first.operands, ["images", "features.0.weight"]);
+  }
 });
 
 Deno.test("machine: values that share a buffer are never there at one time, and all fit", () => {

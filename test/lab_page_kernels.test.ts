@@ -70,7 +70,10 @@ onChapter("the machine is the plan that is made here", "machine", async (page) =
   for (const step of ["train", "evaluate"] as const) {
     await setTo(page, "machine", "select", 1, step);
     await setTo(page, "machine", "select", 2, "8");
-    const { parts, values, buffers } = machineOf(stepGraph(network, shape, step), BLOCKS);
+    const { parts, values, buffers, operations } = machineOf(
+      stepGraph(network, shape, step),
+      BLOCKS,
+    );
     assert.match(await status(page, "machine"), new RegExp(`\\b${parts.length} kernels run`));
     await setTo(page, "machine", "input", 0, parts.length);
     const told = await page.value<string>(
@@ -84,6 +87,11 @@ onChapter("the machine is the plan that is made here", "machine", async (page) =
       drawn[1].startsWith(`${values.length} values in ${buffers.length} buffers`),
       drawn[1],
     );
+    const fused = await page.value<number>(
+      `[...document.querySelectorAll("#machine td")]
+        .filter((cell) => cell.textContent.trim() === "fused").length`,
+    );
+    assert.equal(fused, operations.filter(({ kernel }) => kernel === undefined).length);
   }
   await setTo(page, "machine", "select", 1, "treat");
   const legend = await page.value<string>(`document.querySelector("#machine .legend").innerText`);

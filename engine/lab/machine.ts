@@ -19,6 +19,8 @@ import { type AssignmentPair, Input, type Tensor } from "../tensor/tensor.ts";
 import { forward } from "../train/graph.ts";
 import { lossOf } from "../train/loss.ts";
 import { StepState } from "../train/state.ts";
+import { shownOf } from "./graph.ts";
+import { simplified, type StepNode, stepNodes } from "./machine_graph.ts";
 
 export interface StepShape {
   readonly batch: number;
@@ -35,6 +37,8 @@ export type Purpose = "evaluate" | "train" | { readonly treat: Constraint };
 export interface StepGraph {
   readonly spec: PlanSpec<"logits">;
   readonly inputs: readonly Input[];
+  /** What the network calls its parameters and statistics. */
+  readonly names: ReadonlyMap<Tensor, string>;
 }
 
 /** A step of plain gradient descent, or the scores of a batch. */
@@ -48,8 +52,9 @@ export function stepGraph(
   const key = new Input("key", [2], "u32");
   const rate = new Input("learning rate", []);
   const training = purpose !== "evaluate";
+  const names = new Map([...network.namedState()].map(([name, variable]) => [variable, name]));
   const { graph, updates } = forward(network, { images, labels }, key, { training });
-  if (!training) return specOf({ outputs: { logits: graph.logits } });
+  if (!training) return { ...specOf({ outputs: { logits: graph.logits } }), names };
   const penalty = purpose === "train" ? undefined : undiagnosed(network, classes, purpose.treat);
   const loss = lossOf(graph, { penalty }, new StepState());
   const parameters = [...network.namedParameters()].map(([, parameter]) => parameter);
@@ -59,10 +64,10 @@ export function stepGraph(
       parameter,
       sub(parameter, mul(gradients[i], rate)),
     ]));
-  return specOf({ assign: [...updates, ...trained] });
+  return { ...specOf({ assign: [...updates, ...trained] }), names };
 }
 
-function specOf(spec: PlanSpec<"logits">): StepGraph {
+function specOf(spec: PlanSpec<"logits">): Omit<StepGraph, "names"> {
   const nodes = ancestors(...valuesOf(spec));
   return { spec, inputs: nodes.filter((node) => node instanceof Input) };
 }
@@ -100,14 +105,17 @@ export interface Machine {
   /** Bytes of each buffer that values lie in, one after the other. */
   readonly buffers: readonly number[];
   readonly memory: MemoryUse;
-  /** Operations as they were written, and after simplifying. */
+  /** How many operations were written. */
   readonly written: number;
-  readonly simplified: number;
+  /** Those that simplifying left. */
+  readonly operations: readonly StepNode[];
 }
 
-export function machineOf({ spec }: StepGraph, target: Target): Machine {
+export function machineOf({ spec, names }: StepGraph, target: Target): Machine {
   const values = valuesOf(spec);
-  const { dispatches, kept } = trace(spec, target);
+  const graph = simplify(values);
+  const simple = simplified(spec, graph);
+  const { dispatches, kept } = trace(simple, target);
   const layout = layOut(dispatches, kept);
   const own = layout.buffers.filter(({ holds }) => !(holds[0] instanceof Input));
   const placed = valuesIn(own, lifetimes(dispatches, kept), dispatches.length - 1);
@@ -121,13 +129,10 @@ export function machineOf({ spec }: StepGraph, target: Target): Machine {
     values: placed,
     buffers: own.map(({ bytes }) => bytes),
     memory: layout.use,
-    written: operationsOf(ancestors(...values)),
-    simplified: operationsOf(simplify(values).nodes),
+    written: shownOf(ancestors(...values)).filter(({ inputs }) => inputs.length > 0).length,
+    operations: stepNodes(simple, graph, dispatches, new Map(names)),
   };
 }
-
-const operationsOf = (nodes: readonly Tensor[]): number =>
-  nodes.filter(({ inputs }) => inputs.length > 0).length;
 
 /** The values that are in memory while a kernel runs. */
 export const aliveAt = (values: readonly Value[], at: number): Value[] =>

@@ -61,7 +61,8 @@ const body = () => {
       its result is first stored.
     </p>
     <p>
-      What is not fused has a reason, always the same: somebody else reads the value as well, or its
+      The list <em>Its graph</em> below the figure names for every operation the kernel that is made for it
+      or whose result it is, or says that it is fused: computed on the way. What is not fused has a reason, always the same: somebody else reads the value as well, or its
       reader wants it in another order. A sum over the batch, which batch normalisation needs of every
       map, ends a chain.
     </p>

@@ -130,13 +130,15 @@ function shown(
   set: (change: Partial<MachineState>) => void,
   { machine, parameters, constraint, times }: Found,
 ): TemplateResult {
-  const { parts, values, memory, written, simplified } = machine;
+  const { parts, values, memory, written, operations } = machine;
   const at = Math.min(kernel, parts.length - 1);
   const peak = Math.max(...parts.map(({ alive }) => alive));
   return html`
     <p role="status">
       ${parameters.toLocaleString("en")} parameters. ${written} operations are written,
-      ${simplified} are left after simplifying, and <strong>${parts
+      ${operations.length} are left after simplifying, ${fused(
+        operations,
+      )} of them fused, and <strong>${parts
         .length} kernels</strong> run. Values
       take ${mib(memory.values.bytes)} with their memory used again, ${mib(
         memory.values.withoutReuse,
@@ -195,6 +197,18 @@ function shown(
         ...(times ? [show(times[i], 3)] : []),
       ]),
     )}</details>
+    <details><summary>Its graph: every operation, and the kernel that computes it</summary>${table(
+      "After simplifying",
+      ["node", "operation", "of", "layer", "of order", "kernel"],
+      operations.map(({ name, what, operands, layer, order, kernel }) => [
+        ...[name, what, operands.join(", "), layer, `${order}`],
+        kernel === "alias"
+          ? "none, another shape"
+          : kernel === undefined
+          ? "fused"
+          : `${kernel + 1}`,
+      ]),
+    )}</details>
     <details><summary>Every value in memory</summary>${table(
       "Buffer by buffer: from the kernel that writes it to the last that reads it",
       ["buffer", "written by", "layer", "MiB", "from kernel", "to"],
@@ -234,6 +248,9 @@ function told({ parts, values }: Machine, at: number, times?: readonly number[])
     <details><summary>Its shader</summary>${code(render(kernel), kernel.label)}</details>
   `;
 }
+
+const fused = (operations: Machine["operations"]) =>
+  operations.filter(({ kernel }) => kernel === undefined).length;
 
 /** A row for each order, then for each layer of the network's own. */
 function sums(parts: readonly Part[], times?: readonly number[]) {
