@@ -77,6 +77,7 @@ async function run(
   changes: Partial<TreatOptions> = {},
   signal: AbortSignal = never,
   set: DataSet = tinySet,
+  entered: (stage: string) => void = () => {},
 ): Promise<{ result: ResultFile; notes: string[] }> {
   const shared = await (runtime ??= freshRuntime());
   const notes: string[] = [];
@@ -88,13 +89,27 @@ async function run(
     const settings = { ...options, ...changes };
     const result = await treat(shared, tinyNet(settings.seed), set, folder, settings, {
       ...{ signal, progress: nothing, epoch: nothing, looked: nothing },
-      stage: (name, what) => notes.push(`${name}: ${what}`),
+      stage: (name, what) => {
+        notes.push(`${name}: ${what}`);
+        entered(name);
+      },
       note: (text) => notes.push(text),
     });
     return { result, notes };
   } finally {
     shared.destroy();
   }
+}
+
+/** A signal that is aborted at the second look at it after a stage was entered. */
+function abortIn(stage: string) {
+  const later = abortAtLook(2);
+  let isIn = false;
+  const signal = {
+    reason: later.reason,
+    throwIfAborted: () => isIn && later.throwIfAborted(),
+  } as unknown as AbortSignal;
+  return { signal, entered: (name: string) => void (isIn ||= name === stage) };
 }
 
 async function stateOf(folder: string, stage: string): Promise<StateDict> {
@@ -344,8 +359,8 @@ Deno.test("a stage is gone on with by its own settings only, and what differs is
     for (const [changes, message] of others) {
       await userError(run(folder, changes), ExitCode.weights, message);
     }
-    // In the middle of the treated stage.
-    await assert.rejects(run(folder, {}, abortAtLook(26)), /interrupted/);
+    const { signal, entered } = abortIn("treated");
+    await assert.rejects(run(folder, {}, signal, tinySet, entered), /interrupted/);
     const message = /treated\.checkpoint.*: constraint\.space\.weight was 0\.1 and is 0\.2$/;
     await userError(run(folder, weaker), ExitCode.weights, message);
     await run(folder);
