@@ -20,7 +20,7 @@ import { labelled, WIDTH, wrap } from "../engine/prose.ts";
 const ON_GPU = { batch: 128, width: 1 }, ON_CPU = { batch: 4, width: 0.5 };
 
 /** The columns before which stands the name of a part. */
-const LABEL = 24;
+const LABEL = 26;
 
 const flags = flagTable({
   minutes: {

@@ -11,6 +11,10 @@ import type { Gpu } from "../engine/gpu/adapter.ts";
 import { NotHere, type Session } from "../cli/certify/part.ts";
 import { pytorchPart } from "../cli/certify/pytorch.ts";
 import { PAPER_MODELS, partsFor } from "../cli/certify/parts.ts";
+import { stageArgs, treatedLayer } from "../cli/certify/steps.ts";
+import { constraintOf } from "../cli/constraint_flags.ts";
+import { openMadeUp } from "../cli/profile/stage.ts";
+import { checkConstraint } from "../engine/doctor/penalty.ts";
 import { classifiers } from "../models/registry.ts";
 import { inFolder } from "./support/io.ts";
 import { freshRuntime, tinyNet, tinySet } from "./support/train.ts";
@@ -38,6 +42,15 @@ Deno.test("certify: a verdict is PASS, or what is wrong, with the code of that",
   const mistaken = verdictOf({ parts: [failed, { ...roofline, wrong: ["x"] }], skipped: [] });
   assert.equal(mistaken.exitCode, ExitCode.failure);
   assert.equal(verdictOf({ parts: [], skipped }).exitCode, ExitCode.failure);
+});
+
+Deno.test("certify: each of the method's networks can be treated where it is certified", async () => {
+  for (const model of PAPER_MODELS) {
+    const args = stageArgs(model, "treat", { batch: 2, width: 0.5 });
+    const { set, network, entry: { featureLayer } } = await openMadeUp(args);
+    const layer = [treatedLayer(network, featureLayer, [set.height, set.width, set.channels])];
+    checkConstraint(network, set, constraintOf({ ...args, layer }, network, set, featureLayer));
+  }
 });
 
 Deno.test("certify: a kernel takes what its operations, its bytes or its dispatch takes", () => {

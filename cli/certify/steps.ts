@@ -5,10 +5,14 @@
 
 import type { Finding, PartOf } from "../../engine/certify/certificate.ts";
 import { predictedMs, predictedShares } from "../../engine/certify/prediction.ts";
+import { constraintIsConstant } from "../../engine/doctor/constant.ts";
+import { resolveLayers } from "../../engine/doctor/layers.ts";
+import type { Module } from "../../engine/nn/module.ts";
 import { bytesInAll } from "../../engine/plan/allocate.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
 import { PlanProfiler } from "../../engine/profile/profiler.ts";
 import { entriesOf } from "../../engine/profile/report.ts";
+import type { Shape } from "../../engine/tensor/shape.ts";
 import { constraintOf } from "../constraint_flags.ts";
 import { parseFlags, type Values } from "../framework/flags.ts";
 import { openMadeUp, openStage, type Stage, stageFlags } from "../profile/stage.ts";
@@ -54,10 +58,22 @@ export function stageArgs(
   return parseFlags(stageFlags, Object.entries(of).map(([key, value]) => `--${key}=${value}`));
 }
 
+/**
+ * The last convolution, as the method's authors take; where that is the head itself, as in MobileNetV2,
+ * the map that feeds it, for there the constraint would be constant.
+ * @param image height, width and channels
+ */
+export function treatedLayer(network: Module, featureLayer: string, image: Shape): string {
+  const [last] = resolveLayers(network, ["last"], featureLayer);
+  return constraintIsConstant(network, last, image) ? featureLayer : last;
+}
+
 async function measure(session: Session, args: Values<typeof stageFlags>): Promise<Measured> {
   const { gpu, signal } = session;
   const { set, network, entry } = await openMadeUp(args);
-  const constraint = constraintOf(args, network, set, entry.featureLayer);
+  const image = [set.height, set.width, set.channels];
+  const layer = [treatedLayer(network, entry.featureLayer, image)];
+  const constraint = constraintOf({ ...args, layer }, network, set, entry.featureLayer);
   const runtime = new Runtime(gpu, untuned(gpu));
   const { plan, feeds, read } = await openStage(args.stage, runtime, network, set, constraint);
   const profiler = await PlanProfiler.make(gpu, plan);
