@@ -39,9 +39,8 @@ export function rooflineOf({ certificate }: Pick<Session, "certificate">): Roofl
   const [roofline] = partsOf(certificate, "roofline");
   if (roofline) return roofline;
   throw new UserError(
-    "what the adapter can do was not measured, which this is set against",
+    "what the adapter can do could not be measured, which this is set against",
     ExitCode.failure,
-    "name the part roofline among --parts",
   );
 }
 

@@ -47,8 +47,12 @@ const rooflinePart: Part = {
   },
 };
 
+/** What is set against the roofline and the cost of a dispatch. */
+const MEASURED: readonly string[] = ["steps", "faces"];
+const MEASURES: readonly string[] = ["roofline", "dispatch"];
+
 /**
- * @param kinds which are wanted
+ * @param kinds which are wanted; what they are set against comes with them
  * @param models whose steps are timed; of the closest among them, or the first, everything
  */
 export function partsFor(kinds: readonly string[], models: readonly string[]): Part[] {
@@ -67,5 +71,7 @@ export function partsFor(kinds: readonly string[], models: readonly string[]): P
     ["steps", others.map(stepsPart)],
     ["pytorch", [pytorchPart]],
   ];
-  return ordered.flatMap(([kind, parts]) => kinds.includes(kind) ? parts : []);
+  const wanted = new Set(kinds);
+  if (kinds.some((kind) => MEASURED.includes(kind))) MEASURES.forEach((kind) => wanted.add(kind));
+  return ordered.flatMap(([kind, parts]) => wanted.has(kind) ? parts : []);
 }
