@@ -3,6 +3,7 @@
  * batch: from what was listed of them to parts, classes and one size.
  */
 import { ExitCode, UserError } from "../errors.ts";
+import { mapAtOnce } from "../io/at_once.ts";
 import type { FilePart } from "../io/file_part.ts";
 import { type ImageHeader, imageHeader } from "../io/image.ts";
 import type { DataSet, Preparation, Size, Split } from "./dataset.ts";
@@ -147,12 +148,8 @@ async function readHeaders(
     { length: Math.min(files.length, LOOKED_INTO) },
     (_, k) => Math.floor(k * step),
   );
-  const headers = new Map<number, ImageHeader>();
-  for (let k = 0; k < looked.length; k += AT_ONCE) {
-    const handful = looked.slice(k, k + AT_ONCE);
-    const read = await Promise.all(handful.map((i) => imageHeader(files[i])));
-    handful.forEach((i, j) => headers.set(i, read[j]));
-  }
+  const read = await mapAtOnce(looked, (i) => imageHeader(files[i]), AT_ONCE);
+  const headers = new Map(looked.map((i, k) => [i, read[k]]));
   if (step > 1) {
     notes.guess(
       `all images are as ${looked.length} of ${files.length} that were looked into`,
