@@ -2,7 +2,10 @@
 
 import type { DataSet, Labels, Split } from "../data/dataset.ts";
 import { type Module, run } from "../nn/module.ts";
+import type { Draft } from "../plan/plan.ts";
+import type { Site } from "../plan/resources.ts";
 import type { Runtime } from "../plan/runtime.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { RowCollector } from "./collect.ts";
 import type { Arisen } from "./nonfinite.ts";
 import type { Observer } from "./observer.ts";
@@ -22,6 +25,11 @@ export class Predictor {
     private readonly labels: Labels,
   ) {}
 
+  /** What it would occupy; nothing is made. Throws as `draft` does. */
+  static draft(site: Site, network: Module, set: DataSet, split: Split, batch: number): Draft {
+    return RowCollector.draft(site, set, split, batch, logitsOf(network));
+  }
+
   static async make(
     runtime: Runtime,
     network: Module,
@@ -29,13 +37,7 @@ export class Predictor {
     split: Split,
     batch: number,
   ): Promise<Predictor> {
-    const rows = await RowCollector.make(
-      runtime,
-      set,
-      split,
-      batch,
-      ({ images }) => run(network, images, { training: false }).output,
-    );
+    const rows = await RowCollector.make(runtime, set, split, batch, logitsOf(network));
     return new Predictor(rows, set.classes.length, split.labels);
   }
 
@@ -53,6 +55,9 @@ export class Predictor {
     this.rows.destroy();
   }
 }
+
+const logitsOf = (network: Module) => ({ images }: { readonly images: Tensor }) =>
+  run(network, images, { training: false }).output;
 
 /** The logits of one split, asked for once. */
 export async function predictSplit(

@@ -7,9 +7,11 @@ import type { DataSet, Split } from "../data/dataset.ts";
 import { ExitCode, OutOfMemory, UserError } from "../errors.ts";
 import { halved } from "../gpu/kernels/target.ts";
 import type { Module } from "../nn/module.ts";
+import { bytesInAll } from "../plan/allocate.ts";
 import { halvesOf, lackOfRoom, SMALLER } from "../plan/room.ts";
 import { Runtime } from "../plan/runtime.ts";
 import { type StepSize, stepSize } from "./parts.ts";
+import { Predictor } from "./predict.ts";
 import { type StepOptions, TrainingStep } from "./step.ts";
 
 /** What changes a step's size; the rest changes numbers. */
@@ -43,21 +45,35 @@ const inWords = ({ batch, microBatch }: Required<StepSize>) =>
     : `a batch of ${batch} images`;
 
 /**
- * `TrainingStep.make`, whose want of memory comes with a batch that has room.
- * @throws OutOfMemory (gpu)
+ * A training step, and beside it what looks at the validation images between its epochs.
+ * @throws OutOfMemory (gpu) with a smaller size that has room for both
  */
 export async function makeStep(
-  ...of: Parameters<typeof TrainingStep.make>
-): Promise<TrainingStep> {
+  runtime: Runtime,
+  network: Module,
+  set: DataSet,
+  { train, validation }: { readonly train: Split; readonly validation: Split },
+  options: StepOptions,
+): Promise<{ step: TrainingStep; predictor: Predictor }> {
+  const size = stepSize(options, options.batch);
+  const weighStep = (size: StepSize, on = runtime) =>
+    TrainingStep.draft(on, network, set, train, { ...options, ...size }).memory;
+  const weighLook = ({ batch, microBatch = batch }: StepSize, on = runtime) =>
+    Predictor.draft(on, network, set, validation, microBatch).memory;
+  let step: TrainingStep | undefined;
   try {
-    return await TrainingStep.make(...of);
+    step = await TrainingStep.make(runtime, network, set, train, { ...options, ...size });
+    const looks = [network, set, validation, size.microBatch] as const;
+    return { step, predictor: await Predictor.make(runtime, ...looks) };
   } catch (error) {
+    step?.destroy();
     if (!(error instanceof OutOfMemory && error.room)) throw error;
-    const [runtime, network, set, split, options] = of;
-    const { available } = error.room;
-    const hasRoom = (size: StepSize, on = runtime) =>
-      !whatLacks(available, on, network, set, split, { ...options, ...size });
-    const hint = adviceFor(runtime, stepSize(options, options.batch), hasRoom);
+    // The variables, which both have, are counted twice.
+    const available = error.room.available + (step ? bytesInAll(weighStep(size)) : 0);
+    const hint = adviceFor(runtime, size, (size, on) => {
+      const left = available - bytesInAll(weighStep(size, on));
+      return lackOfRoom(left, () => weighLook(size, on)) === undefined;
+    });
     throw new OutOfMemory(error.message, hint, error.room, { cause: error });
   }
 }

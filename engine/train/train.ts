@@ -49,12 +49,12 @@ export async function train(
   network: Module,
   options: TrainOptions,
 ): Promise<TrainResult> {
-  const { set, validation } = options;
+  const { set } = options;
   const size = stepSize(options, options.train.labels.length);
-  const step = await makeStep(runtime, network, set, options.train, { ...options, ...size });
-  // Without gradients an image takes less room: what a step has, this has.
-  const apart = options.microBatch ?? options.batch;
-  const predictor = await Predictor.make(runtime, network, set, validation, apart);
+  const { step, predictor } = await makeStep(runtime, network, set, options, {
+    ...options,
+    ...size,
+  });
   const average = options.average &&
     await WeightAverage.make(runtime, network, options.average, {
       ...options,

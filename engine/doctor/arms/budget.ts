@@ -28,7 +28,7 @@ const TIMED = 8;
 
 /** What a step is made of; see `TrainingStep.make`. */
 type StepOptions =
-  & Pick<TrainOptions, "set" | "train" | "lr">
+  & Pick<TrainOptions, "set" | "train" | "validation" | "lr">
   & Parameters<typeof TrainingStep.make>[4];
 
 /** The seconds that a step takes. The network is trained by it. */
@@ -39,7 +39,11 @@ export async function stepSeconds(
 ): Promise<number> {
   const { set, train, lr, seed } = options;
   const size = stepSize(options, train.labels.length);
-  const step = await makeStep(runtime, network, set, train, { ...options, ...size });
+  const { step, predictor } = await makeStep(runtime, network, set, options, {
+    ...options,
+    ...size,
+  });
+  predictor.destroy();
   const { batch } = size;
   const order = shuffled(train.labels.length, seed, 0);
   try {
