@@ -7,9 +7,7 @@ import { parse } from "yaml";
 import { isLabel, isLimit, isNodeLabel, isSubdomain } from "../engine/cluster/kubernetes/names.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { fail, pathWithDeno, succeed, writeMnist } from "./support/cli.ts";
-import { inFolder } from "./support/io.ts";
-
-const namesIn = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+import { inFolder, namesIn } from "./support/io.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** Where the image has the program. */

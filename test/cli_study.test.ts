@@ -4,9 +4,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
 import { cli, fail, succeed, writeMnist } from "./support/cli.ts";
-import { inFolder } from "./support/io.ts";
+import { inFolder, namesIn } from "./support/io.ts";
 
-const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 const json = (folder: string, name: string) =>
   JSON.parse(Deno.readTextFileSync(join(folder, name)));
 const lines = (folder: string, name: string) =>
@@ -26,7 +25,7 @@ Deno.test("study correlation and noise: tables, JSON, CSV and pictures", () =>
       ["heat", "overlap"].map((kind) => `${kind}.features.${n}.svg`)
     );
     for (const name of [...pictures, "layers.svg", "mask.features.0.npy"]) {
-      assert.ok(names(correlation).includes(name), name);
+      assert.ok(namesIn(correlation).includes(name), name);
     }
     const found = json(correlation, "correlation.json");
     assert.equal(found.version, 1);
@@ -41,7 +40,7 @@ Deno.test("study correlation and noise: tables, JSON, CSV and pictures", () =>
     );
     assert.match(curves, /^attacks of 8\/255 that succeed: FGSM .* %, PGD .* %$/m);
     assert.match(curves, /^normal +\d+ +100\.0 %/m);
-    assert.deepEqual(names(noise), [
+    assert.deepEqual(namesIn(noise), [
       ...[
         "account.json",
         "accuracy.features.svg",
@@ -78,7 +77,7 @@ Deno.test("study sweep: stops, goes on by several processes, and still is what o
     const gains = cells.map((of: { accuracy: { mean: number } }) => of.accuracy.mean);
     assert.deepEqual(gains, [...gains].sort((a, b) => b - a));
     assert.equal(lines(folder, "sweep.csv").length, 3);
-    const files = names(folder).filter((name) => name.endsWith(".svg"));
+    const files = namesIn(folder).filter((name) => name.endsWith(".svg"));
     assert.deepEqual(files, ["sweep.alpha.svg"]);
 
     const here = join(root, "here");
@@ -141,7 +140,7 @@ Deno.test("study findings: plants a fault, tells what was found, and goes on", (
     const printed = await succeed("study", "findings", ...small, ...seeds);
     assert.match(printed, /^none, seed 3: [\d.]+ % right; found: /m);
     assert.match(printed, /^planted +cases +shortcut +labels/m);
-    assert.deepEqual(names(folder), ["config.json", "none-3.findings.json", "planted.json"]);
+    assert.deepEqual(namesIn(folder), ["config.json", "none-3.findings.json", "planted.json"]);
     const { cases, tallies } = json(folder, "planted.json");
     assert.equal(cases.length, 1);
     assert.deepEqual(tallies.map((of: { absent: number }) => of.absent), [1, 1, 1, 1, 1]);

@@ -6,9 +6,8 @@ import { fingerprint, tableOf, tableValues } from "../engine/doctor/table.ts";
 import { tableMarkdown } from "../engine/report/paper_table.ts";
 import { ExitCode } from "../engine/errors.ts";
 import { cli, fail, succeed, writeMnist } from "./support/cli.ts";
-import { inFolder } from "./support/io.ts";
+import { inFolder, namesIn } from "./support/io.ts";
 
-const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 const json = (folder: string, name: string) =>
   JSON.parse(Deno.readTextFileSync(join(folder, name)));
 const text = (folder: string, name: string) => Deno.readTextFileSync(join(folder, name));
@@ -43,7 +42,7 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
     assert.match(text(out, "table.md"), /^\| small \| 1 \|/m, "the table has what is finished");
     // Of one seed: McNemar's interval.
     const first = json(out, "table.json").rows[0];
-    const [cell] = names(join(out, "cells"));
+    const [cell] = namesIn(join(out, "cells"));
     assert.match(cell, /^mnist-small-[0-9a-f]{8}-seed-0$/);
     const result = json(join(out, "cells", cell), "result.json");
     const [contrast] = first.metrics.accuracy.contrasts;
@@ -60,8 +59,8 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
     assert.deepEqual(row.seeds, [0, 1]);
     assert.equal(row.metrics.accuracy.models.control.values[0], result.arms.control.test.accuracy);
     assert.deepEqual([row.settings.epochs, row.settings.seed], [1, undefined]);
-    assert.ok(names(join(out, "cells", cell)).includes("report.html"));
-    const weights = names(join(out, "cells", cell)).filter((name) =>
+    assert.ok(namesIn(join(out, "cells", cell)).includes("report.html"));
+    const weights = namesIn(join(out, "cells", cell)).filter((name) =>
       /(baseline|control)\.safe/.test(name)
     );
     assert.deepEqual(weights, []);
@@ -70,7 +69,7 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
     const other = join(root, "other");
     await succeed(...run("--seed", "2", "--seeds", "1", "--out", other));
     await succeed(...run("--seed", "0", "--seeds", "1", "--alpha", "5", "--out", other));
-    for (const name of names(join(other, "cells"))) {
+    for (const name of namesIn(join(other, "cells"))) {
       await Deno.rename(join(other, "cells", name), join(out, "cells", name));
     }
     const merged = await succeed("table", "--only-write", "--out", out);
@@ -97,7 +96,7 @@ Deno.test("table: stops and goes on cell by cell, merges folders, writes every f
     const last = ["--models", "small,squeezenet", "--layer", "last"];
     const none = join(root, "none");
     await fail(ExitCode.method, /conv10 is constant/, ...run(...last, "--out", none));
-    assert.deepEqual(names(none), [], "no cell is begun where one of them can't be had");
+    assert.deepEqual(namesIn(none), [], "no cell is begun where one of them can't be had");
     const empty = join(root, "empty");
     await fail(ExitCode.io, /holds no finished cell/, "table", "--only-write", "--out", empty);
   }));
@@ -123,7 +122,7 @@ Deno.test("table --on local: stopped, twice at once, and still what one process 
     const both = await Promise.all([cli(local(one)), cli(local(one))]);
     for (const { code, stdout, stderr } of both) assert.equal(code, 0, stdout + stderr);
     assert.equal(text(one, "table.csv"), text(here, "table.csv"));
-    for (const name of names(join(here, "cells"))) {
+    for (const name of namesIn(join(here, "cells"))) {
       const log = text(join(one, "logs"), `${name}.txt`);
       assert.equal(log.match(/^test: /mg)?.length, 1, `done by one process only:\n${log}`);
     }

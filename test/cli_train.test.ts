@@ -7,10 +7,8 @@ import { decodeNpy } from "../engine/io/npy.ts";
 import { decodeSafetensors } from "../engine/io/safetensors.ts";
 import { readWeights } from "../engine/io/weights.ts";
 import { cli, fail, succeed, writeMnist } from "./support/cli.ts";
-import { inFolder } from "./support/io.ts";
+import { inFolder, namesIn } from "./support/io.ts";
 import { sameState } from "./support/train.ts";
-
-const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 
 Deno.test("train, eval, diagnose", () =>
   inFolder(async (root) => {
@@ -25,12 +23,12 @@ Deno.test("train, eval, diagnose", () =>
       interrupt: { at: /^training: /m, signal: "SIGINT" },
     });
     assert.equal(stopped.code, ExitCode.interrupted, stopped.stderr);
-    assert.ok(!names(folder).includes("model.safetensors"));
+    assert.ok(!namesIn(folder).includes("model.safetensors"));
     const printed = await succeed("train", "--resume", folder);
     assert.match(printed, /^epoch 3\/3 +160 .*loss .*val acc/m);
     const best = printed.match(/^best epoch \d: validation accuracy ([\d.]+) %$/m)!;
     assert.ok(Number(best[1]) > 50, "it learns the bars");
-    assert.deepEqual(names(folder), [
+    assert.deepEqual(namesIn(folder), [
       "SHA256SUMS",
       ...["account.json", "config.json", "metrics.jsonl", "model.pth", "model.safetensors"],
       "tensorboard",
@@ -63,7 +61,7 @@ Deno.test("train, eval, diagnose", () =>
     );
     const layers = ["features.0", "features.4", "features.8", "input"];
     assert.deepEqual(
-      names(out),
+      namesIn(out),
       [
         ...layers.flatMap((l) => [`aggregate.${l}.npy`, `mask.${l}.npy`]),
         ...[
@@ -104,7 +102,7 @@ Deno.test("train, eval, diagnose", () =>
     await fail(ExitCode.weights, /model\.safetensors/, ...treat);
     await Deno.writeTextFile(weights, "not a model");
     await fail(ExitCode.weights, /model\.safetensors/, ...treat);
-    assert.ok(!names(root).includes("treated"), "nothing was written");
+    assert.ok(!namesIn(root).includes("treated"), "nothing was written");
     await Deno.writeFile(weights, bytes);
     const epochs = ["--treat-epochs", "1", "--limit", "20"];
     const treated = await succeed(...treat, ...epochs);

@@ -11,9 +11,8 @@ import { decodeNpy } from "../engine/io/npy.ts";
 import { decodeSafetensors } from "../engine/io/safetensors.ts";
 import { cli, fail, succeed, writeMnist } from "./support/cli.ts";
 import { canMount, mount, unmount } from "./support/mount.ts";
-import { inFolder } from "./support/io.ts";
+import { inFolder, namesIn } from "./support/io.ts";
 
-const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 const json = (folder: string, name: string) =>
   JSON.parse(Deno.readTextFileSync(join(folder, name)));
 const records = (folder: string) =>
@@ -39,7 +38,7 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
       ...["treat", ...limits, ...epochs, ...constraint, "--out", folder],
     );
 
-    assert.deepEqual(names(folder), [
+    assert.deepEqual(namesIn(folder), [
       "SHA256SUMS",
       "account.json",
       ...["aggregate.features.0.npy", "aggregate.features.8.npy", "baseline.safetensors"],
@@ -49,7 +48,7 @@ Deno.test("treat on shapes: the run folder, result.json and the table", () =>
       ...["predictions.json", "report.html", "result.json", "sift.json", "tensorboard"],
       ...["treated.safetensors"],
     ]);
-    assert.deepEqual(names(join(folder, "tensorboard")), [...STAGES].sort());
+    assert.deepEqual(namesIn(join(folder, "tensorboard")), [...STAGES].sort());
     const config = json(folder, "config.json");
     assert.equal(config.command, "treat");
     assert.deepEqual([config.limit, config.beta, config.alpha], [120, 0.1, undefined]);
@@ -138,7 +137,7 @@ Deno.test("report: made anew from a run's files alone, with the studies in its f
     for (const stage of ["baseline", "control", "treated"]) {
       Deno.removeSync(join(moved, `${stage}.safetensors`));
     }
-    for (const name of names(root)) if (name.endsWith(".gz")) Deno.removeSync(join(root, name));
+    for (const name of namesIn(root)) if (name.endsWith(".gz")) Deno.removeSync(join(root, name));
     await succeed("report", moved);
     assert.equal(Deno.readTextFileSync(join(moved, "report.html")), written);
 
@@ -199,10 +198,10 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
     await succeed(...run(whole));
     const { seconds: _, ...wanted } = json(whole, "result.json");
     const same = (folder: string) => {
-      assert.deepEqual(names(folder), names(whole));
+      assert.deepEqual(namesIn(folder), namesIn(whole));
       const { seconds: _, ...found } = json(folder, "result.json");
       assert.deepEqual(found, wanted);
-      for (const name of names(whole).filter((name) => /\.(npy|safetensors)$/.test(name))) {
+      for (const name of namesIn(whole).filter((name) => /\.(npy|safetensors)$/.test(name))) {
         const [a, b] = [folder, whole].map((path) => Deno.readFileSync(join(path, name)));
         assert.deepEqual(a, b, name);
       }
@@ -215,7 +214,7 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
     assert.match(interrupted.stderr, /^error: interrupted \(SIGINT\)$/m);
     const advice = /^stopped; continue with: deno task (treat --resume .*)$/m;
     const continued = interrupted.stdout.match(advice)![1];
-    assert.ok(!names(stopped).some((name) => /^(control\.safe|result|.*partial)/.test(name)));
+    assert.ok(!namesIn(stopped).some((name) => /^(control\.safe|result|.*partial)/.test(name)));
     assert.match(await succeed(...continued.split(" ")), /^baseline: finished before$/m);
     same(stopped);
 
@@ -224,8 +223,8 @@ Deno.test("a run that is interrupted or killed and resumed ends with the same by
       interrupt: { at: /^control 1\/2 /m, signal: "SIGKILL" },
     });
     assert.ok(code > 128);
-    assert.ok(names(killed).some((name) => /^(control|treated)\.checkpoint/.test(name)));
-    assert.ok(!names(killed).includes("result.json"));
+    assert.ok(namesIn(killed).some((name) => /^(control|treated)\.checkpoint/.test(name)));
+    assert.ok(!namesIn(killed).includes("result.json"));
     await succeed("treat", "--resume", killed);
     same(killed);
 
@@ -267,16 +266,16 @@ Deno.test("seeds: a run each, what they say together, resumption", () =>
     const at = /^seed 8, 2 of 2$/m;
     const { code } = await cli(run(folder, ...more), { interrupt: { at, signal: "SIGINT" } });
     assert.equal(code, ExitCode.interrupted);
-    assert.ok(!names(folder).includes("summary.json"));
+    assert.ok(!namesIn(folder).includes("summary.json"));
     // As a kill between the result and the report leaves it.
     await Deno.remove(join(folder, "seed-7", "report.html"));
     const printed = await succeed("treat", "--resume", folder);
     assert.match(printed, /^seed 7, 1 of 2\n {2}finished before$/m);
-    assert.ok(names(join(folder, "seed-7")).includes("report.html"));
+    assert.ok(namesIn(join(folder, "seed-7")).includes("report.html"));
     assert.match(printed, /^2 seeds \(7, 8\)/m);
     assert.match(printed, /^treated +\d+\.\d\d \+- \d+\.\d\d +[+-]\d/m);
     assert.match(printed, /^accuracy +[+-]\d+\.\d\d/m);
-    assert.deepEqual(names(folder), [
+    assert.deepEqual(namesIn(folder), [
       ...["account.json", "config.json", "report.html", "seed-7", "seed-8", "summary.json"],
     ]);
 
@@ -349,7 +348,7 @@ Deno.test("mistakes are found before anything is written", () =>
       "--data=mnist",
       "--data-dir=/proc/self/fd",
     );
-    assert.deepEqual(names(root).filter((name) => !name.endsWith(".gz")), [], "nothing written");
+    assert.deepEqual(namesIn(root).filter((name) => !name.endsWith(".gz")), [], "nothing written");
 
     // A folder that can't be made, whoever asks.
     const file = join(root, "file");
@@ -376,7 +375,7 @@ Deno.test("a loss that is no number ends a run with its code and no weights", ()
       /loss became \S+: it began with \S+ in .*, at step 1 of 1 in epoch \d+ of stage baseline/,
       ...["treat", ...settings, "--lr", "100", "--weight-decay", "1"],
     );
-    assert.ok(!names(folder).includes("baseline.safetensors"));
+    assert.ok(!namesIn(folder).includes("baseline.safetensors"));
   }));
 
 const mountNote = canMount ? "" : " (skipped: file systems can't be mounted here)";
@@ -398,7 +397,7 @@ Deno.test(`a full disk stops a run, which goes on when there is room${mountNote}
         ...["treat", ...settings, "--epochs", "1", "--out", folder],
       );
       assert.match(stdout, /^stopped; continue with: deno task treat --resume .*disk.run$/m);
-      assert.deepEqual(names(folder), ["account.json", "config.json"]);
+      assert.deepEqual(namesIn(folder), ["account.json", "config.json"]);
       mount(disk, "remount,size=40m");
       await succeed("treat", "--resume", folder);
       assert.equal(json(folder, "result.json").arms.treated.test.total, 60);

@@ -28,7 +28,7 @@ import { RunFolder } from "../engine/run/run_folder.ts";
 import { fileExists } from "../engine/io/files.ts";
 import { train } from "../engine/train/train.ts";
 import { constraintOf } from "./support/constraint.ts";
-import { inFolder } from "./support/io.ts";
+import { inFolder, namesIn } from "./support/io.ts";
 import { freshRuntime, never, tinyNet, tinyOptions, tinySet } from "./support/train.ts";
 
 const near = (found: number, wanted: number) =>
@@ -213,7 +213,7 @@ Deno.test("a sweep looks at the validation split alone and goes on where it stop
     assert.deepEqual(results.map(({ cell }) => cell), cells.map(({ name }) => name));
     const { control, treated, mcnemar: { b, c } } = results[0];
     assert.ok(Math.abs((treated.accuracy - control.accuracy) * 15 - (c - b)) < 1e-9);
-    const files = [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
+    const files = namesIn(folder.path);
     assert.deepEqual(files, [
       ...["SHA256SUMS", ...cells.map(({ name }) => name), "baseline.safetensors", "config.json"],
       ...["control.safetensors", "metrics.jsonl", "tensorboard"],

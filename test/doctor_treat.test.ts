@@ -23,7 +23,7 @@ import { RunFolder } from "../engine/run/run_folder.ts";
 import type { Schedule } from "../engine/train/schedule.ts";
 import { relativeError } from "./support/check.ts";
 import { constraintOf, type Short } from "./support/constraint.ts";
-import { inFolder, userError } from "./support/io.ts";
+import { inFolder, namesIn, userError } from "./support/io.ts";
 import {
   abortAtLook,
   CLASSES,
@@ -123,8 +123,6 @@ const records = (folder: string) =>
     JSON.parse(line)
   );
 
-const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
-
 Deno.test("without a constraint the treated model is the control, bit for bit", () =>
   inFolder(async (folder) => {
     const [plain, treated] = [join(folder, "plain"), join(folder, "treated")];
@@ -183,7 +181,7 @@ Deno.test("the result is consistent in itself and with the files", () =>
       Object.keys(result.seconds).sort(),
       [...MODELS, "diagnose", "exhibits", "findings", "measure", "test"].sort(),
     );
-    assert.deepEqual(names(folder), [
+    assert.deepEqual(namesIn(folder), [
       ...["SHA256SUMS", "account.json", "aggregate.features.0.npy", "aggregate.features.4.npy"],
       "baseline.safetensors",
       ...["config.json", "control.safetensors", "exhibits.json", "exhibits.safetensors"],
@@ -296,7 +294,7 @@ Deno.test("stopped at many places and resumed, a treatment leaves the same files
     const { result } = await run(whole);
     // These hold times of day and durations.
     const timed = ["metrics.jsonl", "tensorboard", "result.json"];
-    const files = names(whole).filter((name) => !timed.includes(name));
+    const files = namesIn(whole).filter((name) => !timed.includes(name));
     let stops = 0;
     for (let look = 1;; look += 7) {
       const folder = join(root, `stopped at ${look}`);
@@ -307,7 +305,7 @@ Deno.test("stopped at many places and resumed, a treatment leaves the same files
       stops++;
       const again = await run(folder);
       assert.deepEqual(withoutTime(again.result), withoutTime(result));
-      assert.deepEqual(names(folder), names(whole), "no checkpoint is left");
+      assert.deepEqual(namesIn(folder), namesIn(whole), "no checkpoint is left");
       for (const name of files) {
         const [a, b] = [folder, whole].map((path) => Deno.readFileSync(join(path, name)));
         assert.deepEqual(a, b, `${name} after a stop at ${look}`);
@@ -340,7 +338,7 @@ Deno.test("given weights are the baseline; a resumed run keeps to those it began
     // Once they are copied, the file is not asked for again, not even in the middle of a stage.
     const third = join(root, "third");
     await assert.rejects(run(third, { weights }, abortAtLook(20)), /interrupted/);
-    assert.ok(names(third).some((name) => name.endsWith(".checkpoint.safetensors")));
+    assert.ok(namesIn(third).some((name) => name.endsWith(".checkpoint.safetensors")));
     await run(third);
     sameState(begun, await stateOf(third, "baseline"));
   }));
@@ -392,7 +390,7 @@ Deno.test("no mask among the images that are trained on: found before anything i
     const message = /none of the \d+ images to train on has a mask.* of all \d+ training images 0/;
     const set = { ...tinySet, train: { ...train, masks } };
     await userError(run(folder, {}, never, set), ExitCode.method, message);
-    assert.deepEqual(names(folder), ["account.json", "config.json"]);
+    assert.deepEqual(namesIn(folder), ["account.json", "config.json"]);
     await run(
       join(folder, "without"),
       { constraint: constraintOf({ ...AT, beta: 0 }) },

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
-import { inFolder, userError } from "./support/io.ts";
+import { inFolder, namesIn, userError } from "./support/io.ts";
 
 const MODULE = import.meta.resolve("../engine/run/run_folder.ts");
 
@@ -62,7 +62,7 @@ Deno.test("run folder: what a kill leaves half written is in nobody's way", () =
     await Deno.mkdir(path);
     await Deno.writeTextFile(join(path, "config.json.4711-1.partial"), '{"comm');
     const created = await RunFolder.create(path, { command: "treat" });
-    assert.deepEqual([...Deno.readDirSync(path)].map(({ name }) => name), ["config.json"]);
+    assert.deepEqual(namesIn(path), ["config.json"]);
     await created.leave();
     await Deno.mkdir(join(path, "tensorboard", "baseline"), { recursive: true });
     const halves = ["baseline.safetensors", ".model-doctor", "tensorboard/baseline/events"];
@@ -72,9 +72,8 @@ Deno.test("run folder: what a kill leaves half written is in nobody's way", () =
     const { folder, config } = await RunFolder.resume(path);
     assert.deepEqual(config, { command: "treat" });
     await folder.enter();
-    const names = (of: string) => [...Deno.readDirSync(of)].map(({ name }) => name).sort();
-    assert.deepEqual(names(path), ["config.json", "tensorboard"]);
-    assert.deepEqual(names(join(path, "tensorboard", "baseline")), []);
+    assert.deepEqual(namesIn(path), ["config.json", "tensorboard"]);
+    assert.deepEqual(namesIn(join(path, "tensorboard", "baseline")), []);
     await folder.leave();
     // What somebody else put there is not taken away.
     const other = join(root, "other");

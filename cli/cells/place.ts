@@ -1,5 +1,6 @@
 /** Has cells done where the flags say. */
 
+import { keepsLocksToItself } from "../../engine/run/shared_lock.ts";
 import type { Context } from "../framework/command.ts";
 import type { PlaceArgs } from "./flags.ts";
 import { onKubernetes } from "./kubernetes.ts";
@@ -17,6 +18,13 @@ export async function fillElsewhere(
   args: PlaceArgs,
   context: Context,
 ): Promise<number | undefined> {
+  const disk = args.on === "local" ? undefined : await keepsLocksToItself(work.out);
+  if (disk !== undefined) {
+    context.print(
+      `note: ${disk} keeps locks to each machine: let one command on ${work.out} end before ` +
+        "another begins",
+    );
+  }
   const place = { local: onThisMachine, slurm: onSlurm, kubernetes: onKubernetes }[args.on!];
   return await place(work, args, context);
 }

@@ -1,10 +1,17 @@
 /**
  * A run's folder belongs to the process that works in it. The lock is the operating system's own
- * (flock), on the folder itself, so it ends with the process, however that ends, and nothing is
- * left behind that could be stale. Where a system or a disk knows no such lock (Windows, some
- * network disks) there is none.
+ * (flock), on a file in the folder, so it ends with the process, however that ends, and what is left
+ * behind is an empty file that locks nothing. A network disk passes locks of files opened for writing
+ * on to its server, and those of folders it does not (Linux' `nfs_dir_operations` have no flock, so one
+ * machine's is no other's): hence the file. Where a disk knows no locks there is none; see
+ * shared_lock.ts.
  */
+
+import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
+
+/** The file that is locked. It is no part of what a folder holds. */
+export const LOCK = ".lock";
 
 /** The locks that this process holds, by their folders. */
 const held = new Map<string, Deno.FsFile>();
@@ -17,7 +24,7 @@ const held = new Map<string, Deno.FsFile>();
 export async function lockFolder(folder: string, wait?: AbortSignal): Promise<void> {
   const place = await Deno.realPath(folder);
   if (held.has(place)) return;
-  const file = await opened(place);
+  const file = await lockFile(place, { create: true });
   if (!file) return;
   while (!await tryLock(file)) {
     if (!wait || wait.aborted) {
@@ -37,7 +44,7 @@ const PAUSE = 500;
 export async function refuseLocked(folder: string): Promise<void> {
   const place = await Deno.realPath(folder);
   if (held.has(place)) return;
-  using file = await opened(place);
+  using file = await lockFile(place);
   if (file && !await tryLock(file)) throw await inUse(folder, file);
 }
 
@@ -45,13 +52,13 @@ export async function refuseLocked(folder: string): Promise<void> {
 export async function isInUse(folder: string): Promise<boolean> {
   const place = await Deno.realPath(folder).catch(() => undefined);
   if (place === undefined || held.has(place)) return false;
-  using file = await opened(place);
+  using file = await lockFile(place);
   return file !== undefined && !await tryLock(file);
 }
 
 /** Does what one process at a time may do in the folder, in turn with those that wait for it too. */
 export async function inTurn<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  using file = await opened(folder);
+  using file = await lockFile(folder, { create: true });
   await file?.lock(true).catch(() => {});
   return await work();
 }
@@ -63,8 +70,13 @@ export async function unlockFolder(folder: string): Promise<void> {
   held.delete(place);
 }
 
-const opened = (folder: string): Promise<Deno.FsFile | undefined> =>
-  Deno.open(folder).catch(() => undefined);
+/** Undefined where it is not there, or nobody may write in the folder. Another user's may be read only. */
+async function lockFile(folder: string, { create = false } = {}): Promise<Deno.FsFile | undefined> {
+  const path = join(folder, LOCK);
+  return await Deno.open(path, { write: true, create })
+    .catch(() => Deno.open(path))
+    .catch(() => undefined);
+}
 
 async function tryLock(file: Deno.FsFile): Promise<boolean> {
   try {

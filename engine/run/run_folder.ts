@@ -25,7 +25,7 @@ import { recordChecksum, verifyChecksum } from "./checksums.ts";
 import { CONFIG, settingsSchema } from "./config_schema.ts";
 import { epochSchema } from "./epoch_schema.ts";
 import { syncEvents } from "./events.ts";
-import { lockFolder, refuseLocked, unlockFolder } from "./lock.ts";
+import { LOCK, lockFolder, refuseLocked, unlockFolder } from "./lock.ts";
 import type { EpochRecord } from "../train/checkpoint.ts";
 
 /** How weights are written: as safetensors alone, or beside it as torch.save does. */
@@ -246,7 +246,8 @@ export class RunFolder {
 /** @throws UserError (io) where the folder holds more than a killed process's unborn run */
 async function refuseFull(path: string): Promise<void> {
   const isRun = await RunFolder.isAt(path);
-  const found = (await namesIn(path)).find((name) => isRun || !isPartial(name));
+  const names = (await namesIn(path)).filter((name) => name !== LOCK);
+  const found = names.find((name) => isRun || !isPartial(name));
   if (found === undefined) return;
   await unlockFolder(path);
   const config = isRun ? await readJson(join(path, CONFIG), settingsSchema).catch(() => {}) : {};

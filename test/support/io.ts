@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { ExitCode, UserError } from "../../engine/errors.ts";
+import { LOCK } from "../../engine/run/lock.ts";
 
 /** Runs a test with a temporary folder of its own, removed afterwards. */
 export async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
@@ -83,3 +84,7 @@ export function concat(...parts: (Uint8Array | number[])[]): Uint8Array<ArrayBuf
   }
   return out;
 }
+
+/** What lies in a folder, but for the file that is locked while a process works in it. */
+export const namesIn = (folder: string): string[] =>
+  [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name !== LOCK).sort();
