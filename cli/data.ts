@@ -189,7 +189,8 @@ async function load(args: DataArgs, signal: AbortSignal, before?: TrainedWith): 
   let current = "";
   const set = await loadDataSet({
     name: args.data,
-    dataDir: args.dataDir,
+    // Of a table's data sets some may be read from there, and others made.
+    dataDir: computedSets.includes(args.data) ? undefined : args.dataDir,
     size: args.size ?? (isInFiles ? before?.size : undefined),
     normalise: { mean: args.mean, std: args.std, scale: args.scale, colour: args.colour },
     folder: defined({

@@ -18,11 +18,14 @@ Deno.test("table --on kubernetes: a manifest that Kubernetes takes, whose comman
     await writeMnist(root, 60);
     const out = join(root, "a table");
     const table = (...more: string[]) => [
-      ...["table", "--data", "mnist", "--data-dir", root, "--batch", "32", "--epochs", "1"],
-      ...["--treat-epochs", "1", "--measures", "none", "--arms", "control,treated", ...more],
+      ...["table", "--batch", "32", "--epochs", "1", "--treat-epochs", "1", "--measures", "none"],
+      ...["--arms", "control,treated", "--seeds", "1", "--limit", "60", "--test-limit", "60"],
+      ...more,
     ];
+    // One of the two is made by a formula; the folder is the other's.
+    const data = ["--data", "mnist,shapes", "--data-dir", root];
     const run = (...more: string[]) =>
-      succeed(...table("--seeds", "2", "--out", out, "--on", "kubernetes", ...more));
+      succeed(...table(...data, "--out", out, "--on", "kubernetes", ...more));
     const claim = ["--claim", "lab"];
     const asked = ["--limits", "nvidia.com/gpu=1,memory=16Gi", "--nodes", "gpu=h100"];
     const shown = await run(
@@ -70,7 +73,7 @@ Deno.test("table --on kubernetes: a manifest that Kubernetes takes, whose comman
     assert.match(told, /^2 cells: 1 finished, 0 begun, 1 not begun$/m);
 
     const here = join(root, "here");
-    await succeed(...table("--seed", "1", "--seeds", "1", "--out", here));
+    await succeed(...table("--data", "shapes", "--out", here));
     const results = await Promise.all([out, here].map(async (folder) => {
       const [{ name }] = [...Deno.readDirSync(join(folder, "cells"))];
       const result = JSON.parse(

@@ -12,6 +12,7 @@ const ALONE: Readonly<Record<string, string>> = {
   adapter: "sets variables of the process",
   certify: "sets variables of the process",
   cli_own_model: "sets variables of the process",
+  cli_real_slurm: "starts daemons, fills two cores",
   cli_tune: "sets variables of the process",
   cluster_real_slurm: "sets variables of the process, starts daemons",
   cluster_slurm: "sets variables of the process",

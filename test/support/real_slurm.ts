@@ -18,8 +18,8 @@ export interface Cluster {
   ask(program: string, ...args: string[]): Promise<string>;
   /** The disk of a node: a folder for Slurm's own files of it. */
   spool(node: string): string;
-  /** A node's daemon is killed, as where the node is. */
-  killNode(name: string): void;
+  /** A node is lost, and with it a task's program, its script and Slurm's own process for it. */
+  loseNode(name: string, program: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -66,7 +66,11 @@ export async function startCluster(
   const cluster: Cluster = {
     ...{ env, ask },
     spool: (node) => join(root, "spool", node),
-    killNode: (name) => kill(name, "SIGKILL"),
+    loseNode: async (name, program) => {
+      kill(name, "SIGKILL");
+      const script = await parentOf(program);
+      for (const pid of [await parentOf(script), script, program]) Deno.kill(pid, "SIGKILL");
+    },
     stop: async () => {
       for (const name of [...NODES, "controller", "munge"]) {
         kill(name, "SIGTERM");
@@ -122,6 +126,10 @@ ${
 PartitionName=all Nodes=${NODES.join(",")} Default=YES MaxTime=INFINITE State=UP
 `;
 }
+
+/** The process that started another, as Linux tells. */
+const parentOf = async (pid: number): Promise<number> =>
+  Number(/^PPid:\s*(\d+)$/m.exec(await Deno.readTextFile(`/proc/${pid}/status`))![1]);
 
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
