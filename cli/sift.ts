@@ -148,7 +148,7 @@ function figureShares(splits: readonly (Split | undefined)[]): Map<string, numbe
       if (row === NO_MASK) return;
       const size = masks.coverage.length / masks.count;
       const own = masks.coverage.subarray(row * size, (row + 1) * size);
-      shares.set(names![i], own.reduce((sum, share) => sum + share, 0) / (255 * size));
+      shares.set(names!.at(i)!, own.reduce((sum, share) => sum + share, 0) / (255 * size));
     });
   }
   return shares;

@@ -22,7 +22,7 @@ const figure = [box("cat", [10, 10], [20, 20])];
 const load = (dataDir: string, folder: LoadOptions["folder"] = {}, size = 40) =>
   loadDataSet({ name: "folder", dataDir, folder, size });
 const names = ({ train }: DataSet) =>
-  train.names!.filter((_, i) => train.masks && train.masks.rows[i] !== NO_MASK);
+  [...train.names!].filter((_, i) => train.masks && train.masks.rows[i] !== NO_MASK);
 /** The only mask of a set. */
 const coverage = ({ train, test }: DataSet) => (train.masks ?? test.masks)!.coverage;
 const sum = (mask: Uint8Array) => mask.reduce((all, share) => all + share, 0) / 255;

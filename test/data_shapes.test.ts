@@ -121,7 +121,7 @@ Deno.test("shapes: the registry makes it with the options given", async () => {
   const made = makeShapes({ train: 20, test: 10, seed: 2 });
   assert.deepEqual(set.train, { ...made.train, names: set.train.names });
   assert.deepEqual(set.test, { ...made.test, names: set.test.names });
-  assert.deepEqual([set.train.names![7], set.test.names![9]], ["train-00007", "test-00009"]);
+  assert.deepEqual([set.train.names!.at(7), set.test.names!.at(9)], ["train-00007", "test-00009"]);
   assert.match(set.source, /seed 2 .20 training and 10 test/);
 });
 

@@ -46,7 +46,7 @@ Deno.test("webdataset: images and classes of all shards, in their order", () =>
     assert.deepEqual(await colours(set.train), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert.deepEqual([...set.train.labels], [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
     assert.deepEqual(await colours(set.test), [20, 21]);
-    assert.equal(set.train.names![7], "train-1.tar/0007");
+    assert.equal(set.train.names!.at(7), "train-1.tar/0007");
     assert.deepEqual([...(set.train.images as ImageSource).archives!], [
       0,
       0,

@@ -5,6 +5,7 @@
  */
 import { ExitCode, UserError } from "../errors.ts";
 import { permutation, streamId } from "../random.ts";
+import { type List, picked } from "./list.ts";
 import type { Notes } from "./notes.ts";
 
 /** Pixels of an image along its sides. */
@@ -74,7 +75,7 @@ export interface Split {
   /** (N) the kind of background of each image; where known */
   readonly backgrounds?: Uint8Array<ArrayBuffer>;
   /** (N) by which files and reports speak of the images */
-  readonly names?: readonly string[];
+  readonly names?: List<string>;
 }
 
 /** A split whose images are in memory. */
@@ -123,7 +124,7 @@ export function subset<S extends Split>(split: S, indices: Uint32Array): S {
     labels: gather(labels, indices),
     masks: masks && subsetOfMasks(masks, indices),
     backgrounds: backgrounds && gather(backgrounds, indices),
-    names: names && Array.from(indices, (i) => names[i]),
+    names: names && picked(names, indices),
   } as S;
 }
 

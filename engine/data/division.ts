@@ -4,7 +4,7 @@
  */
 import { ExitCode, UserError } from "../errors.ts";
 import { permutation, streamId } from "../random.ts";
-import type { Listed } from "./folder_walk.ts";
+import type { Listing } from "./listing.ts";
 import { type Notes, some } from "./notes.ts";
 
 /**
@@ -37,18 +37,18 @@ const TEST_PART = 6;
  * for an option that has no effect here
  */
 export function divide(
-  listed: readonly Listed[],
+  { labels, parts }: Pick<Listing, "labels" | "parts">,
   folder: string,
   { testShare, valFor }: DivideOptions,
   notes: Notes,
 ): Division {
-  const of = (part?: string) => [...listed.keys()].filter((i) => listed[i].part === part);
-  const labels = (rows: readonly number[]) => new Set(rows.map((i) => listed[i].label));
+  const of = (part?: string) => [...parts.keys()].filter((i) => parts[i] === part);
+  const classesOf = (rows: readonly number[]) => new Set(rows.map((i) => labels[i]));
   const share = testShare === undefined ? `one in ${TEST_PART}` : `${100 * testShare} %`;
   const apart = `${share} of each class set apart for the test`;
   const cut = (rows: readonly number[], validation: number[], why = ""): Division => {
     notes.guess(`${why}${apart}, since there is no test part`, "--test-share, or a test part");
-    return { ...splitTest(rows, listed, testShare, notes), validation, how: `; ${why}${apart}` };
+    return { ...splitTest(rows, labels, testShare, notes), validation, how: `; ${why}${apart}` };
   };
   const [train, validation, test] = [of("train"), of("val"), of("test")];
   const decided = train.length > 0 && test.length > 0;
@@ -56,10 +56,10 @@ export function divide(
   if (valFor !== undefined && (decided || validation.length === 0)) {
     throw idle("--val-for", folder, decided ? "a test part" : "no val part");
   }
-  if (train.length === 0) return cut([...listed.keys()], []);
-  const [seen, asked] = [labels(train), labels([...validation, ...test])];
+  if (train.length === 0) return cut([...labels.keys()], []);
+  const [seen, asked] = [classesOf(train), classesOf([...validation, ...test])];
   if (asked.size > 0 && seen.isDisjointFrom(asked)) {
-    return cut([...listed.keys()], [], "classes of disjoint parts, ");
+    return cut([...labels.keys()], [], "classes of disjoint parts, ");
   }
   const unseen = [...asked].find((label) => !seen.has(label));
   if (unseen !== undefined) {
@@ -69,14 +69,14 @@ export function divide(
     );
   }
   if (test.length > 0) {
-    const tested = labels(test);
+    const tested = classesOf(test);
     const missing = [...seen].filter((label) => !tested.has(label));
     if (missing.length > 0) notes.warn(`no image of ${some(missing)} is in the test part`);
     return { train, validation, test, how: "" };
   }
   if (validation.length === 0 || valFor === "validation") return cut(train, validation);
   if (testShare !== undefined) throw idle("--test-share", folder, "a val part for the test");
-  if (valFor === "both") return { train, ...halves(validation, listed, notes), how: "" };
+  if (valFor === "both") return { train, ...halves(validation, labels, notes), how: "" };
   if (valFor === undefined) {
     notes.guess("the val part is the test, since there is no test part", "--val-for");
   }
@@ -89,12 +89,12 @@ const idle = (flag: string, folder: string, has: string) =>
 /** A val part of which half of each class chooses the epoch, and the other half is the test. */
 function halves(
   rows: readonly number[],
-  listed: readonly Listed[],
+  labels: Listing["labels"],
   notes: Notes,
 ): { validation: number[]; test: number[] } {
   const test = new Set<number>();
   const single: string[] = [];
-  for (const [label, members] of Map.groupBy(rows, (i) => listed[i].label)) {
+  for (const [label, members] of Map.groupBy(rows, (i) => labels[i])) {
     if (members.length === 1) single.push(label);
     const order = permutation(members.length, 0, streamId(`val/${label}`));
     order.subarray(0, Math.floor(members.length / 2)).forEach((i) => test.add(members[i]));
@@ -110,13 +110,13 @@ function halves(
 
 function splitTest(
   rows: readonly number[],
-  listed: readonly Listed[],
+  labels: Listing["labels"],
   share: number | undefined,
   notes: Notes,
 ): { train: number[]; test: number[] } {
   const test = new Set<number>();
   const single: string[] = [];
-  for (const [label, members] of Map.groupBy(rows, (i) => listed[i].label)) {
+  for (const [label, members] of Map.groupBy(rows, (i) => labels[i])) {
     const n = members.length;
     const wanted = Math.floor(share === undefined ? n / TEST_PART : n * share) || 1;
     if (n === 1) single.push(label);

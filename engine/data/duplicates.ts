@@ -107,7 +107,7 @@ async function imagesOf(part: Place["split"], split: Split): Promise<Image[]> {
   const { images, labels, names } = split;
   const places = Array.from(
     labels,
-    (label, i) => ({ split: part, label, name: names?.[i] ?? `${part} image ${i}` }),
+    (label, i) => ({ split: part, label, name: names?.at(i) ?? `${part} image ${i}` }),
   );
   if (images instanceof Uint8Array) {
     const bytes = images.length / labels.length;
@@ -118,7 +118,7 @@ async function imagesOf(part: Place["split"], split: Split): Promise<Image[]> {
   }
   if (!(images instanceof ImageFiles)) return [];
   return await Promise.all(places.map(async (place, i) => {
-    const file = images.files[i];
+    const file = images.files.at(i)!;
     const digest = async () => hash("sha256", await imageBytes(file));
     return { place, bytes: file.within?.bytes ?? await bytesOf(file.path), digest };
   }));

@@ -37,7 +37,7 @@ export async function readFolder(
 ): Promise<DataSet> {
   const notes = new Notes();
   const listed = await listImages(folder, options, notes);
-  const classes = [...new Set(listed.map(({ label }) => label))].sort();
-  const names = imageNames(folder, listed.map(({ path }) => path));
+  const classes = [...new Set(listed.labels)].sort();
+  const names = imageNames(folder, listed);
   return await imageSet(set, { place: folder, listed, classes, names }, options, notes);
 }

@@ -5,18 +5,15 @@
  */
 import { dirname, extname, join, relative, resolve } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
+import type { FilePart } from "../io/file_part.ts";
 import { readBytes } from "../io/files.ts";
 import { IMAGE_ENDINGS } from "../io/image.ts";
+import { streamId } from "../random.ts";
 import { findParts, type Layout } from "./folder_layout.ts";
 import { fromTables } from "./folder_tables.ts";
-import {
-  type Entries,
-  entries,
-  filesUnder,
-  isImage,
-  type Listed,
-  otherFile,
-} from "./folder_walk.ts";
+import { type Entries, entries, filesUnder, isImage, otherFile } from "./folder_walk.ts";
+import { type List, mapped, repeated } from "./list.ts";
+import { Listing } from "./listing.ts";
 import type { Notes } from "./notes.ts";
 import type { Part } from "./part_names.ts";
 
@@ -35,7 +32,7 @@ export async function listImages(
   folder: string,
   { layout = "auto", outside = false }: ListOptions,
   notes: Notes,
-): Promise<Listed[]> {
+): Promise<Listing> {
   const found = await entries(folder, notes);
   const tables = found.files.filter((file) => extname(file).toLowerCase() === ".csv");
   const idle = tables.length > 0 ? layout !== "auto" && "--layout" : outside && "--outside";
@@ -46,7 +43,7 @@ export async function listImages(
     );
   }
   const listed = tables.length > 0
-    ? await fromTables(folder, tables, outside, notes)
+    ? Listing.of(await fromTables(folder, tables, outside, notes))
     : await fromFolders(folder, found, layout, notes);
   if (listed.length === 0) throw noImages(folder);
   return listed;
@@ -57,19 +54,17 @@ async function fromFolders(
   found: Entries,
   layout: Layout,
   notes: Notes,
-): Promise<Listed[]> {
+): Promise<Listing> {
   await passOver(folder, found, notes);
   const { folders } = found;
   const parts = await findParts(folder, folders, layout, notes);
-  if (parts.length === 0) return await inClasses(folder, folders, layout, notes);
-  const listed: Listed[] = [];
+  const listed = new Listing();
+  if (parts.length === 0) await addClasses(listed, folder, folders, layout, notes);
   for (const { name, part } of parts) {
     const inner = join(folder, name);
     const found = await entries(inner, notes);
     await passOver(inner, found, notes);
-    for (const image of await inClasses(inner, found.folders, layout, notes, part)) {
-      listed.push(image);
-    }
+    await addClasses(listed, inner, found.folders, layout, notes, part);
   }
   return listed;
 }
@@ -118,15 +113,15 @@ const stray = (file: string) => isImage(file) ? "images in no class's folder" : 
 /** What folders beside each other are called that hold kinds of files and no classes. */
 const KINDS_OF_FILES = ["images", "imgs", "masks", "labels", "annotations", "segmentations"];
 
-/** The images in a folder for each class, at any depth. */
-async function inClasses(
+/** Adds the images in a folder for each class, at any depth. */
+async function addClasses(
+  listed: Listing,
   folder: string,
   classes: readonly string[],
   layout: Layout,
   notes: Notes,
   part?: Part,
-): Promise<Listed[]> {
-  const listed: Listed[] = [];
+): Promise<void> {
   if (layout === "auto" && classes.some(isKindOfFiles) && classes.every(isKindOfFiles)) {
     throw new UserError(
       `${folder} holds ${classes.join(" and ")}, which do not look like classes`,
@@ -140,7 +135,7 @@ async function inClasses(
     const others = new Map<string, number>();
     const visited = new Set([await Deno.realPath(folder)]);
     for await (const path of filesUnder(join(folder, label), notes, visited)) {
-      if (isImage(path)) listed.push({ path, label, part });
+      if (isImage(path)) listed.add({ path, label, part });
       else {
         const why = otherFile(path);
         notes.leaveOut(why, path);
@@ -151,35 +146,31 @@ async function inClasses(
     const unread = [...others].filter(([why]) => why.startsWith("images"));
     throw noImages(join(folder, label), unread.map(([why, count]) => `${count} ${why}`));
   }
-  return listed;
 }
 
 const isKindOfFiles = (name: string) => KINDS_OF_FILES.includes(name.toLowerCase());
 
 /** How an image is spoken of: its path in the folder, without its ending. */
 export function imageName(folder: string, path: string): string {
-  // Most lie in it, and a name that is a slice of its path takes little memory.
   const isPlain = path.startsWith(`${folder}/`) && !path.includes("\\");
   const inside = isPlain
-    ? path
+    ? path.slice(folder.length + 1)
     : relative(folder, path).replaceAll("\\", "/").replace(/^(?:\.\.\/)+/, "");
-  return inside.slice(isPlain ? folder.length + 1 : 0, inside.length - extname(inside).length);
+  return inside.slice(0, inside.length - extname(inside).length);
 }
 
 /** The names of images; where two would be called the same, with their endings, then numbers. */
-export function imageNames(folder: string, paths: Iterable<string>): readonly string[] {
-  const all = [...paths];
-  const short = all.map((path) => imageName(folder, path));
-  if (new Set(short).size === short.length) return short;
-  const long = distinct(short, (name, i) => name + extname(all[i]));
-  return distinct(long, (name, i) => `${name}-${i}`);
+export function imageNames(folder: string, images: List<FilePart>): List<string> {
+  const short = mapped(images, ({ path }) => imageName(folder, path));
+  const long = distinct(short, (name, i) => name + extname(images.at(i)!.path));
+  return long === short ? short : distinct(long, (name, i) => `${name}-${i}`);
 }
 
 /** The names with those changed that several have. */
-function distinct(names: readonly string[], change: (name: string, i: number) => string): string[] {
-  const count = new Map<string, number>();
-  for (const name of names) count.set(name, (count.get(name) ?? 0) + 1);
-  return names.map((name, i) => count.get(name) === 1 ? name : change(name, i));
+function distinct(names: List<string>, change: (name: string, i: number) => string): List<string> {
+  const several = repeated(names, streamId);
+  if (several.size === 0) return names;
+  return mapped(names, (name, i) => several.has(i) ? change(name, i) : name);
 }
 
 /** @param others what is there instead */

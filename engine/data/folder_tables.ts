@@ -7,7 +7,8 @@ import { parse } from "csv-parse/sync";
 import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readText } from "../io/files.ts";
 import { inside, isInside } from "../io/inside.ts";
-import { filesUnder, isImage, type Listed, otherFile } from "./folder_walk.ts";
+import { filesUnder, isImage, otherFile } from "./folder_walk.ts";
+import type { Listed } from "./listing.ts";
 import type { Notes } from "./notes.ts";
 import { type Part, PART_NAMES, partOf } from "./part_names.ts";
 

@@ -4,20 +4,10 @@
  */
 import { extname, join } from "node:path";
 import { ExitCode } from "../errors.ts";
-import type { FilePart } from "../io/file_part.ts";
 import { fileError, fileExists, readText } from "../io/files.ts";
 import { CONFIG } from "../run/config_schema.ts";
 import { IMAGE_ENDINGS } from "../io/image.ts";
 import type { Notes } from "./notes.ts";
-import type { Part } from "./part_names.ts";
-
-/** An image that was found. */
-export interface Listed extends FilePart {
-  /** The class's name. */
-  readonly label: string;
-  /** undefined where the folder doesn't tell parts apart. */
-  readonly part?: Part;
-}
 
 /** What `sift` leaves in a folder. */
 export const MANIFEST = "manifest.json";

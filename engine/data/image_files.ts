@@ -6,6 +6,7 @@ import type { FilePart } from "../io/file_part.ts";
 import { decode } from "./decoders.ts";
 import type { ImageSource, Size } from "./dataset.ts";
 import type { ResizeMode } from "./fit.ts";
+import { type List, picked } from "./list.ts";
 
 /** What decoded images of a set may take of the memory that is free, and at most (bytes). */
 const KEPT_SHARE = 0.25;
@@ -52,7 +53,7 @@ export class ImageFiles implements ImageSource {
    * @param mode how
    */
   constructor(
-    readonly files: readonly ImageFile[],
+    readonly files: List<ImageFile>,
     readonly size: Size,
     readonly mode: ResizeMode = "stretch",
     kept?: Kept,
@@ -63,18 +64,18 @@ export class ImageFiles implements ImageSource {
 
   get archives(): Uint32Array | undefined {
     const numbers = new Map<string, number>();
-    const of = this.files.map(({ within }) => {
+    const found: number[] = [];
+    for (const { within } of this.files) {
       if (!within) return undefined;
       const known = numbers.get(within.archive) ?? numbers.size;
       numbers.set(within.archive, known);
-      return known;
-    });
-    return of.includes(undefined) ? undefined : Uint32Array.from(of as number[]);
+      found.push(known);
+    }
+    return Uint32Array.from(found);
   }
 
   subset(indices: Uint32Array): ImageFiles {
-    const files = Array.from(indices, (i) => this.files[i]);
-    return new ImageFiles(files, this.size, this.mode, this.kept);
+    return new ImageFiles(picked(this.files, indices), this.size, this.mode, this.kept);
   }
 
   /**
@@ -84,7 +85,7 @@ export class ImageFiles implements ImageSource {
   async read(indices: Uint32Array): Promise<Uint8Array<ArrayBuffer>> {
     const out = new Uint8Array(indices.length * this.imageBytes);
     await Promise.all(Array.from(indices, async (index, i) => {
-      out.set(await this.image(this.files[index]), i * this.imageBytes);
+      out.set(await this.image(this.files.at(index)!), i * this.imageBytes);
     }));
     return out;
   }

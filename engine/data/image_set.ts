@@ -9,8 +9,9 @@ import { type ImageHeader, imageHeader } from "../io/image.ts";
 import type { DataSet, Preparation, Size, Split } from "./dataset.ts";
 import { divide, type DivideOptions } from "./division.ts";
 import type { ResizeMode } from "./fit.ts";
-import type { Listed } from "./folder_walk.ts";
 import { ImageFiles } from "./image_files.ts";
+import { type List, mapped, picked } from "./list.ts";
+import type { Listing } from "./listing.ts";
 import { type Notes, some } from "./notes.ts";
 
 /** What distinguishes one set of the family from another. */
@@ -35,11 +36,11 @@ export interface ImageSetOptions extends DivideOptions {
 export interface Found {
   /** Where: a folder, or archives. */
   readonly place: string;
-  readonly listed: readonly Listed[];
+  readonly listed: Listing;
   /** The classes' names, in the order of their numbers. */
   readonly classes: readonly string[];
   /** The images', each another. */
-  readonly names: readonly string[];
+  readonly names: List<string>;
 }
 
 /** Pixels of the network's input along a side, where nothing else is said. */
@@ -57,16 +58,19 @@ export async function imageSet(
   const headers = await readHeaders(listed, notes);
   const { target, stored, mode } = sizesFor(set, [...headers.values()], options, notes);
   const numbers = new Map(classes.map((name, k) => [name, k]));
-  // Of very many, which are not all looked into, no second list is made.
-  const all = headers.size < listed.length
-    ? listed
-    : listed.map(({ path, within }, i) => ({ path, within, size: headers.get(i)!.size }));
-  const files = new ImageFiles(all, stored, mode);
-  const split = (rows: readonly number[]): Split => ({
-    images: files.subset(Uint32Array.from(rows)),
-    labels: Uint16Array.from(rows, (i) => numbers.get(listed[i].label)!),
-    names: rows.map((i) => names[i]),
-  });
+  const sized = mapped(
+    listed,
+    ({ path, within }, i) => ({ path, within, size: headers.get(i)?.size }),
+  );
+  const files = new ImageFiles(sized, stored, mode);
+  const split = (rows: readonly number[]): Split => {
+    const indices = Uint32Array.from(rows);
+    return {
+      images: files.subset(indices),
+      labels: Uint16Array.from(rows, (i) => numbers.get(listed.labels[i])!),
+      names: picked(names, indices),
+    };
+  };
   return {
     ...{ name: set.name, classes, ...target, channels: 3, stored, ...set.preparation },
     train: split(train),
@@ -140,7 +144,7 @@ const LOOKED_INTO = 20_000;
 
 /** Looks into every file, or into some of very many, evenly; by their places in the list. */
 async function readHeaders(
-  files: readonly FilePart[],
+  files: List<FilePart>,
   notes: Notes,
 ): Promise<Map<number, ImageHeader>> {
   const step = Math.max(1, files.length / LOOKED_INTO);
@@ -148,7 +152,7 @@ async function readHeaders(
     { length: Math.min(files.length, LOOKED_INTO) },
     (_, k) => Math.floor(k * step),
   );
-  const read = await mapAtOnce(looked, (i) => imageHeader(files[i]), AT_ONCE);
+  const read = await mapAtOnce(looked, (i) => imageHeader(files.at(i)!), AT_ONCE);
   const headers = new Map(looked.map((i, k) => [i, read[k]]));
   if (step > 1) {
     notes.guess(
@@ -162,7 +166,7 @@ async function readHeaders(
       `${
         several.length === 1 ? "1 file holds" : `${several.length} files hold`
       } several pictures, ` +
-        `of which the first is read: ${some(several.map(([i]) => files[i].path))}`,
+        `of which the first is read: ${some(several.map(([i]) => files.at(i)!.path))}`,
     );
   }
   return headers;

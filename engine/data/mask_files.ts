@@ -90,7 +90,7 @@ async function coverageOf(
 ): Promise<Uint8Array> {
   const stored = storedSize(set);
   const isFile = images instanceof ImageFiles;
-  const own = isFile ? await upright(images.files[index]) : stored;
+  const own = isFile ? await upright(images.files.at(index)!) : stored;
   checkProportions(size, own, path, isFile);
   const fit = fitted(isFile ? images.mode : "stretch", own, stored, path);
   const coverage = await rasterise(shape, size, fit.scaled);
@@ -216,7 +216,7 @@ function nobodysMask({ name, train }: DataSet, file: MaskFile): UserError {
   return new UserError(
     `${file.path}: no image of ${name} is called ${file.name}`,
     ExitCode.data,
-    `A mask has the name of its image, such as ${train.names?.[0] ?? "train-00000"}.`,
+    `A mask has the name of its image, such as ${train.names?.at(0) ?? "train-00000"}.`,
   );
 }
 

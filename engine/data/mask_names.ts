@@ -20,9 +20,10 @@ export class ImageNames {
   private readonly ends = new Map<string, Place[]>();
 
   /** @param names of each split's images */
-  constructor(splits: Readonly<Record<string, readonly string[] | undefined>>) {
+  constructor(splits: Readonly<Record<string, Iterable<string> | undefined>>) {
     for (const [split, names = []] of Object.entries(splits)) {
-      names.forEach((name, index) => this.add({ split, index, name }));
+      let index = 0;
+      for (const name of names) this.add({ split, index: index++, name });
     }
   }
 

@@ -18,8 +18,9 @@ import { Turns } from "../io/turns.ts";
 import type { DataSet } from "./dataset.ts";
 import { imageFolder } from "./folder.ts";
 import { imageNames } from "./folder_listing.ts";
-import { isImage, type Listed, otherFile } from "./folder_walk.ts";
+import { isImage, otherFile } from "./folder_walk.ts";
 import { imageSet, type ImageSetOptions } from "./image_set.ts";
+import { type Listed, Listing } from "./listing.ts";
 import { Notes, some } from "./notes.ts";
 import { findShards, type Shard } from "./shard_files.ts";
 
@@ -40,45 +41,22 @@ export async function readWebDataset(
 ): Promise<DataSet> {
   const notes = new Notes();
   const shards = await findShards(place, notes);
-  const listed: ShardImage[] = [];
+  const listed = new Listing();
   const turns = new Turns();
   for (const shard of shards) {
     const before = listed.length;
     for await (const sample of samplesOf(shard, notes)) {
-      listed.push(imageOf(sample, shard, notes));
+      listed.add(imageOf(sample, shard, notes));
       await turns.pass();
     }
     if (listed.length === before) throw wrong(`${shard.path}: there are no samples in it`);
   }
   const folder = commonFolder(shards);
   const { classes, called } = await classesOf(listed, folder, notes);
-  // In place: there may be millions.
-  for (const image of listed) image.label = called.get(image.label)!;
-  const names = imageNames(folder, listed.map(({ path }) => path));
+  listed.rename(called);
+  const names = imageNames(folder, listed);
   const found = { place, listed, classes, names };
   return await imageSet({ ...imageFolder, name: "webdataset" }, found, options, notes);
-}
-
-/** An image in a shard. There may be millions, so what follows from the rest is not kept. */
-class ShardImage implements Listed {
-  constructor(
-    private readonly shard: Shard,
-    private readonly member: string,
-    private readonly offset: number,
-    private readonly bytes: number,
-    /** What the sample says, then what its class is called. */
-    public label: string,
-  ) {}
-
-  get path(): string {
-    return join(this.shard.path, this.member);
-  }
-  get part(): Listed["part"] {
-    return this.shard.part;
-  }
-  get within(): Listed["within"] {
-    return { archive: this.shard.path, offset: this.offset, bytes: this.bytes };
-  }
 }
 
 /** A file of a sample: where it lies, and what it says where that may be the class. */
@@ -134,7 +112,7 @@ async function textOf({ path, bytes, chunks }: TarFile, shard: string): Promise<
   return (all + text.decode()).trim();
 }
 
-function imageOf({ key, files }: Sample, shard: Shard, notes: Notes): ShardImage {
+function imageOf({ key, files }: Sample, shard: Shard, notes: Notes): Listed {
   const sample = join(shard.path, key);
   const images = [...files].filter(([, { path }]) => isImage(path))
     .sort(([a], [b]) => a.split(".").length - b.split(".").length);
@@ -146,7 +124,10 @@ function imageOf({ key, files }: Sample, shard: Shard, notes: Notes): ShardImage
   for (const [, { path }] of further) {
     notes.leaveOut("further images of a sample", join(shard.path, path));
   }
-  return new ShardImage(shard, image.path, image.offset, image.bytes, labelOf(files, sample));
+  const { path, offset, bytes } = image;
+  const within = { archive: shard.path, offset, bytes };
+  const label = labelOf(files, sample);
+  return { path: join(shard.path, path), label, part: shard.part, within };
 }
 
 function labelOf(files: Sample["files"], sample: string): string {
@@ -185,11 +166,11 @@ function fieldOf(text: string, name: string): string {
 }
 
 /** The classes in the order of their numbers, and what each is called that samples say. */
-async function classesOf(listed: readonly Listed[], folder: string, notes: Notes) {
-  const labels = [...new Set(listed.map(({ label }) => label))];
+async function classesOf(listed: Listing, folder: string, notes: Notes) {
+  const labels = [...new Set(listed.labels)];
   const odd = labels.find((label) => Number.isFinite(Number(label)) && !/^\d{1,9}$/.test(label));
   if (odd !== undefined) {
-    const { path } = listed.find(({ label }) => label === odd)!;
+    const { path } = listed.at(listed.labels.indexOf(odd))!;
     throw wrong(
       `${path}: its class is ${odd}, which is no index from 0 on`,
       "Take samples without a class out of the shards.",

@@ -129,7 +129,7 @@ export async function doubtfulExhibits(
 
 /** Where an image is, and what it is called. */
 function place({ name: pool, split: { names } }: Pick<Pool, "name" | "split">, index: number) {
-  return { pool, index, ...names && { name: names[index] } };
+  return { pool, index, ...names && { name: names.at(index)! } };
 }
 
 /** As many of each class and kind as fit, class by class: wrong ones first, then right ones. */

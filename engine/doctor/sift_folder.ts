@@ -63,7 +63,7 @@ export async function exportSift(
     for (const index of sifted.flat()) {
       const { label, predicted: k, confidence } = predicted[index];
       const file = await exportPicture(folder, set, split, index);
-      const name = split.names![index];
+      const name = split.names!.at(index)!;
       const [own, other] = [set.classes[label], set.classes[k]];
       images.push({ name, file, class: own, predicted: other, confidence, why });
     }
@@ -83,11 +83,12 @@ async function exportPicture(
 ): Promise<string> {
   const isFile = images instanceof ImageFiles;
   const bytes = isFile
-    ? await imageBytes(images.files[index])
+    ? await imageBytes(images.files.at(index)!)
     : magnified(await pixelsOf(images, index, labels.length), storedSize(set), set.channels);
-  const ending = isFile ? await endingOf(images.files[index].path, bytes) : ".png";
-  const file = join(PICTURES, `${names![index]}${ending}`);
-  const path = inside(join(folder, PICTURES), `${names![index]}${ending}`, names![index]);
+  const ending = isFile ? await endingOf(images.files.at(index)!.path, bytes) : ".png";
+  const name = names!.at(index)!;
+  const file = join(PICTURES, `${name}${ending}`);
+  const path = inside(join(folder, PICTURES), `${name}${ending}`, name);
   await makeFolder(dirname(path));
   await writeFileAtomic(path, bytes);
   return file;

@@ -21,7 +21,10 @@ export interface TarFile {
   /** Where its bytes begin in the archive, and how many they are. */
   readonly offset: number;
   readonly bytes: number;
-  /** Its bytes, piece by piece; to be read before the next file is asked for. */
+  /**
+   * Its bytes, piece by piece; to be read before the next file is asked for. A piece is gone when the
+   * next is asked for.
+   */
   chunks(): AsyncGenerator<Uint8Array>;
 }
 
@@ -58,7 +61,7 @@ export async function* listTar(path: string, onNoEnd?: () => void): AsyncGenerat
 
 /** An archive that is read forwards. */
 interface Tape {
-  /** The next bytes, `most` of them or fewer; undefined at the end. */
+  /** The next bytes, `most` of them or fewer, until more are asked for; undefined at the end. */
   some(most: number): Promise<Uint8Array | undefined>;
   /** Goes on behind the next `length` bytes; false where there are fewer. */
   skip(length: number): Promise<boolean>;
@@ -105,7 +108,8 @@ async function* filesOf(
           ExitCode.data,
         );
       }
-      return Buffer.concat(await Array.fromAsync(chunks())).toString("utf8");
+      const pieces = await Array.fromAsync(chunks(), (piece) => piece.slice());
+      return Buffer.concat(pieces).toString("utf8");
     };
     if (type === "ExtendedHeader") own = Pax.parse(await text(), own, false);
     else if (type === "GlobalExtendedHeader") all = Pax.parse(await text(), all, true);
@@ -124,16 +128,19 @@ async function* filesOf(
 /** undefined for bytes that are no header. */
 function headerOf(block: Uint8Array, own?: Pax, all?: Pax): Header | undefined {
   try {
-    return new Header(Buffer.from(block), 0, own, all);
+    return new Header(Buffer.from(block.buffer, block.byteOffset, block.length), 0, own, all);
   } catch {
     return undefined;
   }
 }
 
-/** The next `length` bytes, or those that are left of the archive. */
+/** The next `length` bytes, or those that are left of the archive. Mostly they lie together. */
 async function exactly(tape: Tape, length: number): Promise<Uint8Array> {
+  const first = await tape.some(length);
+  if (!first || first.length === length) return first ?? new Uint8Array();
   const out = new Uint8Array(length);
-  let have = 0;
+  out.set(first);
+  let have = first.length;
   while (have < length) {
     const piece = await tape.some(length - have);
     if (!piece) break;
@@ -197,7 +204,7 @@ class Filed implements Tape {
     const from = this.at - this.begin;
     const piece = this.window.subarray(from, Math.min(this.end - this.begin, from + most));
     this.at += piece.length;
-    return Promise.resolve(piece.length > 0 ? piece.slice() : undefined);
+    return Promise.resolve(piece.length > 0 ? piece : undefined);
   }
 
   skip(length: number): Promise<boolean> {

@@ -138,7 +138,7 @@ function inWords(
   { name, split: { names } }: JudgedPool,
   classes: readonly string[],
 ): string {
-  return `${names?.[index] ?? `${name} ${index}`}: labelled ${classes[label]} ` +
+  return `${names?.at(index) ?? `${name} ${index}`}: labelled ${classes[label]} ` +
     `(${percent(labelProbability)}), looks like ${classes[suggested]} ` +
     `(${percent(suggestedProbability)})`;
 }
