@@ -1,10 +1,11 @@
-/** The paper's table by job arrays, on a Slurm of shell scripts. */
+/** The paper's table, and a sweep, by job arrays, on a Slurm of shell scripts. */
 
 import assert from "node:assert/strict";
 import { delimiter, dirname, join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
-import { cli, fail, type Surroundings, writeMnist } from "./support/cli.ts";
+import { cli, fail, succeed, type Surroundings, writeMnist } from "./support/cli.ts";
 import { inFolder } from "./support/io.ts";
+import { contentsOf } from "./support/run_contents.ts";
 import { fakeSlurm } from "./support/slurm.ts";
 
 Deno.test("table --on slurm: shown, submitted, looked at, cancelled, done", () =>
@@ -83,3 +84,55 @@ Deno.test("table --on slurm: what is no cluster, and flags that don't go togethe
   await wrong(/--dry-run is one of .* don't go together/, ...on, "--detach", "--dry-run");
   await wrong(/--retries has no effect where .* not wait/, ...on, "--detach", "--retries", "3");
 });
+
+Deno.test("study sweep --on slurm: shown, submitted seed by seed, looked at, stopped, gone on with", () =>
+  inFolder(async (root) => {
+    await writeMnist(root, 60);
+    const slurm = fakeSlurm(root);
+    const env = { ...slurm.env, PATH: [dirname(Deno.execPath()), slurm.env.PATH].join(delimiter) };
+    const out = join(root, "sweep");
+    const sweep = [
+      ...["study", "sweep", "--data", "mnist", "--data-dir", root, "--batch", "32"],
+      ...["--epochs", "1", "--treat-epochs", "1", "--width", "0.25", "--alpha", "0.5,2"],
+    ];
+    const run = async (code: number, flags: string[], also: Surroundings = {}) => {
+      const output = await cli([...flags, "--on", "slurm"], { env, ...also });
+      assert.equal(output.code, code, output.stdout + output.stderr);
+      return output.stdout;
+    };
+    const begin = [...sweep, "--out", out];
+    const shown = await run(0, [...begin, "--dry-run", "--gres", "gpu:1"]);
+    assert.match(shown, /^#SBATCH --gres=gpu:1$/m);
+    assert.match(shown, / study sweep --resume \S+\/sweep --cell "\$cell" &$/m);
+    await assert.rejects(Deno.stat(out), Deno.errors.NotFound, "nothing is made");
+
+    slurm.hold(true);
+    const submitted = await run(0, [...begin, "--detach"]);
+    assert.match(submitted, /^job 100: 1 cell submitted$/m);
+    assert.match(submitted, /^cells that others come before are submitted when those are done/m);
+    const on = ["study", "sweep", "--resume", out];
+    const told = await run(0, [...on, "--status"]);
+    assert.match(told, /^3 cells: 0 finished, 0 running, 1 waiting, 0 ended, 2 not submitted$/m);
+    slurm.cancel(100);
+    assert.match(await run(0, [...on, "--status"]), /^cell 1 of 3: baseline .*: was cancelled$/m);
+
+    slurm.hold(false);
+    const at = /^cell 1 of 3: baseline and control, seed 0: finished \(1 of 3\)$/m;
+    const stopped = await run(ExitCode.interrupted, [...on, "--poll", "1"], {
+      interrupt: { at, signal: "SIGINT" },
+    });
+    assert.match(stopped, /^stopped waiting; the jobs go on, and the same command/m);
+    const printed = await run(0, [...begin, "--poll", "1"]);
+    assert.match(printed, /^cell [23] of 3: alpha .*, seed 0: finished \(3 of 3\)$/m);
+    assert.match(printed, /^written to .*sweep\.json$/m);
+    const cells = slurm.asked("sbatch").map((line) => /--array=(\S+)/.exec(line)![1]);
+    assert.deepEqual(cells.slice(0, 2), ["0", "0"], "what the others begin with comes first");
+
+    const here = join(root, "here");
+    await succeed(...sweep, "--out", here);
+    const [one, other] = await Promise.all([here, out].map(contentsOf));
+    for (const name of ["sweep.csv", "sweep.json", "sweep.alpha.svg"]) {
+      assert.equal(other.get(name), one.get(name), name);
+    }
+    assert.match(await run(0, on), /^3 cells of 3 finished before$/m);
+  }));
