@@ -8,10 +8,30 @@ import { isLabel, isLimit, isNodeLabel, isSubdomain } from "../engine/cluster/ku
 import { ExitCode } from "../engine/errors.ts";
 import { fail, pathWithDeno, succeed, writeMnist } from "./support/cli.ts";
 import { inFolder, namesIn } from "./support/io.ts";
+import { contentsOf } from "./support/run_contents.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** Where the image has the program. */
 const IN_IMAGE = /^COPY \. (\S+)$/m.exec(await Deno.readTextFile(join(ROOT, "Containerfile")))![1];
+
+/** The manifest that a command says it has written. */
+async function manifestIn(printed: string): Promise<Job> {
+  const path = /^ {2}kubectl apply -f (.*)$/m.exec(printed)![1];
+  const manifest = new Job(parse(await Deno.readTextFile(path)));
+  manifest.validate();
+  return manifest;
+}
+
+/** Does what the pod of an index does, by the command that the manifest has for it. */
+async function pod(manifest: Job, index: number): Promise<void> {
+  const { command: [program, ...args], workingDir: cwd } = manifest.spec!.template.spec!
+    .containers[0] as { command: string[]; workingDir: string };
+  const { code, stderr } = await new Deno.Command(program, {
+    args: args.map((text) => text.replace(`${IN_IMAGE}/`, ROOT)),
+    ...{ cwd, env: { JOB_COMPLETION_INDEX: `${index}`, PATH: pathWithDeno() } },
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+}
 
 Deno.test("table --on kubernetes: a manifest that Kubernetes takes, whose command does its cell", () =>
   inFolder(async (root) => {
@@ -50,25 +70,20 @@ Deno.test("table --on kubernetes: a manifest that Kubernetes takes, whose comman
       ) => [action, of!.values]),
       [["FailJob", [2]], ["FailIndex", [4, 5, 6, 8]]],
     );
-    const { nodeSelector, containers: [pod] } = template.spec!;
+    const { nodeSelector, containers: [container] } = template.spec!;
     assert.deepEqual(nodeSelector, { gpu: "h100" });
-    assert.deepEqual(pod.resources!.limits, { "nvidia.com/gpu": "1", memory: "16Gi" });
-    assert.deepEqual(pod.volumeMounts, [{ name: "shared", mountPath: await Deno.realPath(root) }]);
+    assert.deepEqual(container.resources!.limits, { "nvidia.com/gpu": "1", memory: "16Gi" });
+    assert.deepEqual(container.volumeMounts, [{
+      name: "shared",
+      mountPath: await Deno.realPath(root),
+    }]);
     const wrong = new Job(parse(shown.replace("completions: 2", "completions: two")));
     assert.throws(() => wrong.validate(), /completions must be integer/);
 
     const written = await run(...claim);
-    const path = /^ {2}kubectl apply -f (.*)$/m.exec(written)![1];
-    const manifest = new Job(parse(await Deno.readTextFile(path)));
-    manifest.validate();
+    const manifest = await manifestIn(written);
     assert.equal(manifest.metadata!.name, job.metadata!.name);
-    const { command: [program, ...args], workingDir: cwd } = manifest.spec!.template.spec!
-      .containers[0] as { command: string[]; workingDir: string };
-    const { code, stderr } = await new Deno.Command(program, {
-      args: args.map((text) => text.replace(`${IN_IMAGE}/`, ROOT)),
-      ...{ cwd, env: { JOB_COMPLETION_INDEX: "1", PATH: pathWithDeno() } },
-    }).output();
-    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    await pod(manifest, 1);
     const told = await run("--status", ...claim);
     assert.match(told, /^2 cells: 1 finished, 0 begun, 1 not begun$/m);
 
@@ -144,18 +159,30 @@ Deno.test("what Kubernetes takes for names and amounts", () => {
   );
 });
 
-Deno.test("study sweep --on kubernetes: a dry run shows every cell and makes nothing", () =>
+Deno.test("study sweep --on kubernetes: pods that come in any order make what one process makes", () =>
   inFolder(async (root) => {
     await writeMnist(root, 60);
-    const out = join(root, "sweep");
-    const printed = await succeed(
-      ...["study", "sweep", "--data", "mnist", "--data-dir", root, "--alpha", "0.1,1"],
-      ...["--out", out, "--on", "kubernetes", "--claim", "lab", "--dry-run"],
-    );
-    const job = new Job(parse(printed.slice(printed.indexOf("# 3 cells, an index each."))));
+    const [out, here] = [join(root, "a sweep"), join(root, "here")];
+    const sweep = (...more: string[]) =>
+      succeed(
+        ...["study", "sweep", "--data", "mnist", "--data-dir", root, "--batch", "32", "--width"],
+        ...["0.25", "--epochs", "1", "--treat-epochs", "1", "--alpha", "0.5,2", ...more],
+      );
+    const on = ["--out", out, "--on", "kubernetes", "--claim", "lab"];
+    const shown = await sweep(...on, "--dry-run");
+    await assert.rejects(Deno.stat(out), Deno.errors.NotFound, "nothing is made");
+    const job = new Job(parse(shown.slice(shown.indexOf("# 3 cells, an index each."))));
     job.validate();
     assert.equal(job.spec!.completions, 3, "what the seed begins with, and two combinations");
-    const [, , script] = job.spec!.template.spec!.containers[0].command!;
-    assert.match(script, / study sweep --resume \S+\/sweep --cell "\$JOB_COMPLETION_INDEX"$/);
-    await assert.rejects(Deno.stat(out), Deno.errors.NotFound);
+
+    const manifest = await manifestIn(await sweep(...on));
+    assert.equal(manifest.metadata!.name, job.metadata!.name);
+    // The last trains what it begins with; the others find that, or wait for it.
+    await Promise.all([2, 1].map((index) => pod(manifest, index)));
+    assert.match(await sweep(...on, "--status"), /^3 cells: 3 finished, 0 begun, 0 not begun$/m);
+    await pod(manifest, 0);
+    await sweep("--out", here);
+    const [one, other] = await Promise.all([here, out].map(contentsOf));
+    other.delete(`kubernetes/${manifest.metadata!.name}.yaml`);
+    assert.deepEqual(other, one);
   }));
