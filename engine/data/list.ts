@@ -90,10 +90,13 @@ export class Texts extends MadeList<string> {
  * @param hash a number that equal texts share, and few others
  */
 export function repeated(texts: List<string>, hash: (text: string) => number): Set<number> {
-  const hashes = Uint32Array.from(texts, hash);
+  // `from` would list all texts.
+  const hashes = new Uint32Array(texts.length);
+  for (let i = 0; i < hashes.length; i++) hashes[i] = hash(texts.at(i)!);
   const sorted = hashes.toSorted();
   const shared = new Set(sorted.filter((value, i) => value === sorted[i - 1]));
-  const suspects = [...hashes.keys()].filter((i) => shared.has(hashes[i]));
+  const suspects: number[] = [];
+  for (const [i, value] of hashes.entries()) if (shared.has(value)) suspects.push(i);
   const alike = Map.groupBy(suspects, (i) => texts.at(i));
   return new Set([...alike.values()].filter(({ length }) => length > 1).flat());
 }
