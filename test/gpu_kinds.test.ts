@@ -205,7 +205,7 @@ Deno.test("an adapter without a clock, or with small buffers, is told as one", a
       () => createBuffer(gpu, "activations", 2 ** 28),
       (error) =>
         error instanceof TooLarge &&
-        /needs a buffer of 256\.0 MiB, and the adapter allows 128\.0 MiB/.test(error.message),
+        /needs a buffer of 256\.0 MiB, and the GPU binds 128\.0 MiB at most/.test(error.message),
     );
   });
 });

@@ -328,7 +328,10 @@ Deno.test("a buffer beyond the adapter's limit is refused with the limit", async
   await rejects(runtime.evaluate([large]), (error: UserError) => {
     ok(error instanceof UserError);
     equal(error.exitCode, ExitCode.gpu);
-    ok(/needs a buffer of .* [MG]iB, and the adapter allows/.test(error.message), error.message);
+    ok(
+      /^broadcastTo \[3, \d+\] needs a buffer of .* [MG]iB, and the GPU binds/.test(error.message),
+      error.message,
+    );
     return true;
   });
 });

@@ -101,7 +101,7 @@ Deno.test("a batch that has no room is refused with the largest power of its hal
 
   const limits = { ...gpu.limits, maxStorageBufferBindingSize: 30_000 };
   const binding = refusal({ limits });
-  assert.match(binding.message, /needs a buffer of .* and the adapter allows/);
+  assert.match(binding.message, /needs a buffer of .* and the GPU binds/);
   assert.match(binding.hint!, /--batch (24|12|6|3) has room$/);
   assert.throws(() => createBuffer({ ...gpu, limits } as Gpu, "x", 40_000), TooLarge);
 });

@@ -4,8 +4,9 @@
  */
 
 import { OutOfMemory, type Room } from "../errors.ts";
+import { placeOf } from "../tensor/origin.ts";
 import { numel } from "../tensor/shape.ts";
-import { Input, Variable } from "../tensor/tensor.ts";
+import { Input, Tensor, Variable } from "../tensor/tensor.ts";
 import { createBuffer, showBytes } from "./buffers.ts";
 import { bytesTogether, type Lifetime, placeValues } from "./memory.ts";
 import type { Resources } from "./resources.ts";
@@ -77,11 +78,11 @@ export function layOut(dispatches: readonly Dispatch[], kept: ReadonlySet<Storag
         bytes: bytesOf(input),
         holds: [input],
       })),
-      ...sizes.map((bytes, k) => ({
-        label: `values ${k}`,
-        bytes,
-        holds: shared.get(k)!.map((at) => values[at]),
-      })),
+      ...sizes.map((bytes, k) => {
+        const holds = shared.get(k)!.map((at) => values[at]);
+        const largest = holds.reduce((a, b) => bytesOf(b) > bytesOf(a) ? b : a);
+        return { label: nameOf(largest, dispatches), bytes, holds };
+      }),
     ],
     textures,
     use: {
@@ -91,6 +92,15 @@ export function layOut(dispatches: readonly Dispatch[], kept: ReadonlySet<Storag
       variables: total(variables.map(bytesOf)),
     },
   };
+}
+
+/** "the output of conv1 (conv2d [64, 32, 32, 64])": the layer of a value, and how it is computed. */
+function nameOf(value: Storage, dispatches: readonly Dispatch[]): string {
+  if (!(value instanceof Tensor)) {
+    const { node } = dispatches.find(({ buffers }) => buffers.includes(value))!;
+    return `scratch memory for ${nameOf(node, dispatches)}`;
+  }
+  return value.origin.layer === "" ? `${value}` : `${placeOf(value.origin)} (${value})`;
 }
 
 /**

@@ -20,7 +20,7 @@ export function requireBindable(
   const { maxStorageBufferBindingSize: limit } = limits;
   if (bytes <= limit) return;
   throw new TooLarge(
-    `${label} needs a buffer of ${showBytes(bytes)}, and the adapter allows ${showBytes(limit)}`,
+    `${label} needs a buffer of ${showBytes(bytes)}, and the GPU binds ${showBytes(limit)} at most`,
     ExitCode.gpu,
     hint,
   );

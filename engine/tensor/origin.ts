@@ -39,3 +39,13 @@ export function inLayer<T>(layer: string, build: () => T): T {
 export function derivative({ layer, order }: Origin): Origin {
   return { layer, order: order + 1 };
 }
+
+const ORDERS = ["the output", "a gradient", "a second derivative"];
+
+/** "the output of features.3", "a gradient at features.3", "the loss". */
+export function placeOf({ layer, order }: Origin): string {
+  const own = /^\((.*)\)$/.exec(layer)?.[1];
+  if (own !== undefined && order === 0) return `the ${own}`;
+  const what = ORDERS[order] ?? `a derivative of order ${order}`;
+  return `${what} ${order === 0 ? "of" : "at"} ${own === undefined ? layer : `the ${own}`}`;
+}

@@ -63,13 +63,3 @@ function leavingLayers(outputs: readonly Tensor[]): Tensor[] {
     leaving.has(node) && node.dtype === "f32" && node.inputs.length > 0
   );
 }
-
-const ORDERS = ["the output", "a gradient", "a second derivative"];
-
-/** "the output of features.3", "a gradient at features.3", "the loss". */
-export function placeOf({ layer, order }: Origin): string {
-  const own = /^\((.*)\)$/.exec(layer)?.[1];
-  if (own !== undefined && order === 0) return `the ${own}`;
-  const what = ORDERS[order] ?? `a derivative of order ${order}`;
-  return `${what} ${order === 0 ? "of" : "at"} ${own === undefined ? layer : `the ${own}`}`;
-}

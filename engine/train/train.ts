@@ -13,13 +13,14 @@ import {
   stateDict,
 } from "../nn/state.ts";
 import type { Runtime } from "../plan/runtime.ts";
+import { placeOf } from "../tensor/origin.ts";
 import type { Variable } from "../tensor/tensor.ts";
 import { WeightAverage } from "./average.ts";
 import type { Checkpoint, EpochRecord } from "./checkpoint.ts";
 import { type TrainOptions, type TrainResult, trainSettings } from "./options.ts";
 import { type Order, usualOrder } from "./order.ts";
 import { predictions } from "./predictions.ts";
-import { type Arisen, placeOf, Watch } from "./nonfinite.ts";
+import { type Arisen, Watch } from "./nonfinite.ts";
 import { Predictor } from "./predict.ts";
 import { learningRate } from "./rate.ts";
 import { Reading } from "./reading.ts";
