@@ -11,7 +11,7 @@ import type { Report, Result, Summary } from "./bench/result.ts";
 import { tracedShapes } from "./bench/shapes.ts";
 import { benchSteps } from "./bench/steps.ts";
 import { comparisonTable, facesTable, resultsTable, summariesTable } from "./bench/tables.ts";
-import { modelChoices } from "./common.ts";
+import { modelChoices } from "./model_flags.ts";
 import { type Context, defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { Progress } from "./framework/progress.ts";

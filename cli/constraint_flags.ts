@@ -13,7 +13,8 @@ import type { TermName } from "../engine/doctor/terms.ts";
 import type { Module } from "../engine/nn/module.ts";
 import type { AllValues, Need } from "../engine/options.ts";
 import { ALWAYS, COURSES, type Schedule } from "../engine/train/schedule.ts";
-import { diagnosisFlags, MAX_EPOCHS, MAX_WEIGHT } from "./common.ts";
+import { diagnosisFlags } from "./kernel_flags.ts";
+import { MAX_EPOCHS, MAX_WEIGHT } from "./train_flags.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { needs } from "./framework/rules.ts";
 

@@ -16,12 +16,13 @@ import { FINDINGS_FILE, findingsOf } from "../engine/doctor/findings/findings.ts
 import { resolveLayers } from "../engine/doctor/layers.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { describeAccount } from "./account.ts";
-import { freeFolder, introduce, percent, StageBars } from "./common.ts";
+import { freeFolder } from "./open_run.ts";
+import { introduce, StageBars } from "./stage_bars.ts";
+import { percent, wrap } from "../engine/prose.ts";
 import { diagnoseFlags } from "./diagnose_flags.ts";
 import { describeFindings } from "./findings.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";
-import { wrap } from "../engine/prose.ts";
 import { writeReport } from "./report_file.ts";
 import { openTrained } from "./trained.ts";
 

@@ -1,14 +1,9 @@
 /** The flags of `diagnose`. */
 
-import {
-  batchFlag,
-  dataFlags,
-  diagnosisFlags,
-  modelFlags,
-  seedFlag,
-  trainingImagesFlags,
-  weightsFlag,
-} from "./common.ts";
+import { batchFlag, seedFlag, trainingImagesFlags } from "./train_flags.ts";
+import { dataFlags } from "./data.ts";
+import { diagnosisFlags } from "./kernel_flags.ts";
+import { modelFlags, weightsFlag } from "./model_flags.ts";
 import { exactFlag } from "./exact.ts";
 import { flagTable } from "./framework/flags.ts";
 

@@ -9,22 +9,15 @@ import { printable } from "../engine/printable.ts";
 import { accuracy, predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { describeAccount } from "./account.ts";
-import {
-  batchFlag,
-  dataFlags,
-  introduce,
-  MAX_IMAGES,
-  modelFlags,
-  percent,
-  seedFlag,
-  StageBars,
-  weightsFlag,
-} from "./common.ts";
+import { batchFlag, MAX_IMAGES, seedFlag } from "./train_flags.ts";
+import { dataFlags } from "./data.ts";
+import { introduce, StageBars } from "./stage_bars.ts";
+import { modelFlags, weightsFlag } from "./model_flags.ts";
+import { percent, wrap } from "../engine/prose.ts";
 import { exactFlag } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { needs } from "./framework/rules.ts";
 import { table } from "./framework/table.ts";
-import { wrap } from "../engine/prose.ts";
 import { openTrained } from "./trained.ts";
 
 export const command = defineCommand({

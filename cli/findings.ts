@@ -6,8 +6,7 @@ import {
   type FindingsFile,
   othersOf,
 } from "../engine/doctor/findings/findings.ts";
-import { percent } from "./common.ts";
-import { LABEL, labelled, wrap } from "../engine/prose.ts";
+import { LABEL, labelled, percent, wrap } from "../engine/prose.ts";
 
 /** Images that are named; all of them are in the file. */
 const SHOWN = 3;

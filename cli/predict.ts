@@ -13,13 +13,16 @@ import { imageSize } from "../engine/io/image.ts";
 import { loadStateDict } from "../engine/nn/state.ts";
 import { printable } from "../engine/printable.ts";
 import { classifierOrFile } from "./model_file.ts";
-import { batchFlag, modelFlags, openModel, percent, StageBars, weightsFlag } from "./common.ts";
+import { batchFlag } from "./train_flags.ts";
+import { modelFlags, weightsFlag } from "./model_flags.ts";
+import { openModel } from "./open_model.ts";
+import { labelled, percent } from "../engine/prose.ts";
+import { StageBars } from "./stage_bars.ts";
 import { dataFlags } from "./data.ts";
 import { exactFlag, openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { flagTable, type Values } from "./framework/flags.ts";
 import { table } from "./framework/table.ts";
-import { labelled } from "../engine/prose.ts";
 import { trainedWith } from "./trained_with.ts";
 import { fittingWeights, openWeightsFile } from "./weights.ts";
 

@@ -9,7 +9,7 @@ import { traceOf } from "../engine/profile/trace.ts";
 import { profilePage } from "../engine/report/profile.ts";
 import { rooflinePlot } from "../engine/report/roofline_plot.ts";
 import { describeAccount } from "./account.ts";
-import { seedFlag } from "./common.ts";
+import { seedFlag } from "./train_flags.ts";
 import { constraintOf } from "./constraint_flags.ts";
 import { openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";

@@ -11,20 +11,12 @@ import { predictions } from "../engine/train/predictions.ts";
 import { Predictor } from "../engine/train/predict.ts";
 import { RunFolder } from "../engine/run/run_folder.ts";
 import { describeAccount } from "./account.ts";
-import {
-  batchFlag,
-  dataFlags,
-  freeFolder,
-  introduce,
-  MAX_IMAGES,
-  modelFlags,
-  openData,
-  percent,
-  seedFlag,
-  StageBars,
-  trainingImagesFlags,
-  weightsFlag,
-} from "./common.ts";
+import { batchFlag, MAX_IMAGES, seedFlag, trainingImagesFlags } from "./train_flags.ts";
+import { dataFlags, openData } from "./data.ts";
+import { freeFolder } from "./open_run.ts";
+import { introduce, StageBars } from "./stage_bars.ts";
+import { modelFlags, weightsFlag } from "./model_flags.ts";
+import { percent } from "../engine/prose.ts";
 import { exactFlag } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";

@@ -5,21 +5,13 @@ import { trainingSplits } from "../engine/data/dataset.ts";
 import { requireRoom } from "../engine/train/room.ts";
 import { trainStage } from "../engine/run/stage.ts";
 import { describeAccount } from "./account.ts";
-import {
-  adviseResume,
-  dataFlags,
-  formatFlag,
-  introduce,
-  MAX_EPOCHS,
-  modelFlags,
-  newHeadFlag,
-  openData,
-  openModel,
-  openRun,
-  percent,
-  StageBars,
-  trainFlags,
-} from "./common.ts";
+import { adviseResume, openRun } from "./open_run.ts";
+import { dataFlags, openData } from "./data.ts";
+import { formatFlag, MAX_EPOCHS, trainFlags } from "./train_flags.ts";
+import { introduce, StageBars } from "./stage_bars.ts";
+import { modelFlags, newHeadFlag } from "./model_flags.ts";
+import { openModel } from "./open_model.ts";
+import { percent } from "../engine/prose.ts";
 import { openRuntime } from "./exact.ts";
 import { describeParts } from "./parts.ts";
 import { defineCommand } from "./framework/command.ts";

@@ -5,19 +5,10 @@ import { BUDGETS } from "../engine/doctor/arms/budget.ts";
 import { probeOptions, PROBES } from "../engine/doctor/probes/probes.ts";
 import { STARTS } from "../engine/doctor/treatment.ts";
 import type { OptionTable } from "../engine/options.ts";
-import {
-  dataFlags,
-  diagnosisFlags,
-  formatFlag,
-  masksFlag,
-  MAX_EPOCHS,
-  MAX_IMAGES,
-  modelFlags,
-  newHeadFlag,
-  ownWeights,
-  seedsFlag,
-  trainFlags,
-} from "./common.ts";
+import { dataFlags, masksFlag } from "./data.ts";
+import { diagnosisFlags } from "./kernel_flags.ts";
+import { formatFlag, MAX_EPOCHS, MAX_IMAGES, seedsFlag, trainFlags } from "./train_flags.ts";
+import { modelFlags, newHeadFlag, ownWeights } from "./model_flags.ts";
 import { constraintFlags } from "./constraint_flags.ts";
 import { flagTable } from "./framework/flags.ts";
 import { needs } from "./framework/rules.ts";

@@ -22,9 +22,8 @@ import {
 } from "../engine/doctor/result.ts";
 import { MAIN_MEASURES } from "../engine/doctor/verdict.ts";
 import { inPoints } from "../engine/doctor/words.ts";
-import { percent } from "./common.ts";
+import { percent, WIDTH, wrap } from "../engine/prose.ts";
 import { table } from "./framework/table.ts";
-import { WIDTH, wrap } from "../engine/prose.ts";
 
 /** A sentence, in as many lines as it takes. */
 const paragraph = (text: string): string => wrap(text, WIDTH, "  ");

@@ -11,7 +11,7 @@ import { readBytes, writeFileAtomic } from "../engine/io/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../engine/io/safetensors.ts";
 import { printable } from "../engine/printable.ts";
 import { createClassifier } from "../models/classifier.ts";
-import { modelChoices } from "./common.ts";
+import { modelChoices } from "./model_flags.ts";
 import { exactFlag, openRuntime } from "./exact.ts";
 import { defineCommand } from "./framework/command.ts";
 import { table } from "./framework/table.ts";

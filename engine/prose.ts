@@ -39,3 +39,6 @@ export function labelled(label: string, text: string, columns = LABEL): string {
   const lines = wrap(text, WIDTH - columns).split("\n");
   return lines.map((line, i) => (i === 0 ? label : "").padEnd(columns) + line).join("\n");
 }
+
+/** A share as "88.60 %". */
+export const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;

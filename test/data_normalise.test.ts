@@ -1,8 +1,7 @@
 /** How bytes become the network's input: flags, other scales, and what a run was trained with. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openData } from "../cli/data.ts";
-import { dataFlags } from "../cli/common.ts";
+import { dataFlags, openData } from "../cli/data.ts";
 import { parseFlags } from "../cli/framework/flags.ts";
 import { ACCOUNT, accountOf } from "../engine/data/account.ts";
 import { normalised } from "../engine/data/normalise.ts";

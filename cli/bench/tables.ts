@@ -5,7 +5,7 @@
 
 import type { Roofline } from "../../engine/gpu/roofline.ts";
 import { geometricMean, median } from "../../engine/averages.ts";
-import { wrap } from "../../engine/prose.ts";
+import { percent, wrap } from "../../engine/prose.ts";
 import { table, WIDE } from "../framework/table.ts";
 import type { ComparisonResult } from "./compare.ts";
 import { type FaceResult, FACES } from "./faces.ts";
@@ -19,7 +19,6 @@ import {
 } from "./result.ts";
 import { CLASSES_OF_SHAPES } from "./shapes.ts";
 
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 const oneDecimal = (value: number) => value.toFixed(1);
 const times = (ratio: number) => `${ratio.toFixed(2)} x`;
 const isFace = (result: Result): result is FaceResult => result.work.kind === "face";
@@ -41,7 +40,7 @@ export function facesTable(
     .map((kind) => ({ kind, of: faces.filter((face) => face.class === kind) }))
     .filter(({ of }) => of.length > 0);
   const mean = (of: readonly FaceResult[], value: (face: FaceResult) => number) =>
-    percent(geometricMean(of.map(value)));
+    percent(geometricMean(of.map(value)), 1);
   const means = byClass.flatMap(({ kind, of }) =>
     FACES.map((name) => {
       const these = of.filter(({ face }) => face === name);
@@ -74,8 +73,8 @@ function classTable(faces: readonly FaceResult[]): string {
     spreadOf(face),
     oneDecimal(face.gflops),
     oneDecimal(face.gbPerSecond),
-    percent(face.ofAchievable),
-    percent(face.ofPeak),
+    percent(face.ofAchievable, 1),
+    percent(face.ofPeak, 1),
     ...(isDirect ? [] : [face.gains ? spread(face.gains) : ""]),
     face.name,
   ]);

@@ -8,7 +8,7 @@ import { type Losses, trajectory } from "../../engine/certify/trajectory.ts";
 import { treat } from "../../engine/doctor/treat.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
 import { RunFolder } from "../../engine/run/run_folder.ts";
-import { openData } from "../common.ts";
+import { openData } from "../data.ts";
 import { constraintOf } from "../constraint_flags.ts";
 import { parseFlags } from "../framework/flags.ts";
 import { madeUpPenalty, openMadeUp } from "../profile/stage.ts";

@@ -12,7 +12,7 @@ import {
 import { type Checked, Ladder, type Timed } from "../../engine/lab/ladder_run.ts";
 import { Runtime } from "../../engine/plan/runtime.ts";
 import { wrap } from "../../engine/prose.ts";
-import { seedFlag } from "../common.ts";
+import { seedFlag } from "../train_flags.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
 import { table, WIDE } from "../framework/table.ts";

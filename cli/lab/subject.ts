@@ -14,7 +14,8 @@ import {
   optionsFor,
 } from "../../models/classifier.ts";
 import { classifiers } from "../../models/registry.ts";
-import { seedFlag, widthFlag } from "../common.ts";
+import { seedFlag } from "../train_flags.ts";
+import { widthFlag } from "../model_flags.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { classifierOrFile, isModelFile } from "../model_file.ts";
 

@@ -3,7 +3,7 @@
 import { UserError } from "../../engine/errors.ts";
 import { summarizeNetwork } from "../../engine/nn/summary.ts";
 import { type ClassifierEntry, createClassifier, optionsFor } from "../../models/classifier.ts";
-import { widthFlag } from "../common.ts";
+import { widthFlag } from "../model_flags.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 
 /** The size of images for which most classifiers are made. */

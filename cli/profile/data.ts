@@ -3,7 +3,8 @@
 import { type DataSet, type ImageSource, type Split, subset } from "../../engine/data/dataset.ts";
 import type { Option } from "../../engine/options.ts";
 import { usualOrder } from "../../engine/train/order.ts";
-import { buildModel, dataFlags, masksFlag, openData } from "../common.ts";
+import { buildModel } from "../open_model.ts";
+import { dataFlags, masksFlag, openData } from "../data.ts";
 
 import { flagTable, type Values } from "../framework/flags.ts";
 import { needs } from "../framework/rules.ts";

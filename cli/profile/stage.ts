@@ -20,7 +20,9 @@ import {
   type ClassifierOptions,
   optionsFor,
 } from "../../models/classifier.ts";
-import { batchFlag, buildModel, MAX_WEIGHT, modelFlags } from "../common.ts";
+import { batchFlag, MAX_WEIGHT } from "../train_flags.ts";
+import { buildModel } from "../open_model.ts";
+import { modelFlags } from "../model_flags.ts";
 import { termFlags } from "../constraint_flags.ts";
 import { activationsFlag, exactFlag } from "../exact.ts";
 import { flagTable, type Values } from "../framework/flags.ts";

@@ -2,7 +2,7 @@
 
 import type { Use } from "../../engine/plan/allocate.ts";
 import { type LayerRow, type Row, rowsBy } from "../../engine/profile/report.ts";
-import { percent } from "../common.ts";
+import { percent } from "../../engine/prose.ts";
 import { table } from "../framework/table.ts";
 import type { Profile } from "./profile.ts";
 

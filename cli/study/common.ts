@@ -5,16 +5,11 @@ import { type DataSet, limit } from "../../engine/data/dataset.ts";
 import { resolveLayers } from "../../engine/doctor/layers.ts";
 import type { Subject } from "../../engine/doctor/probes/probe.ts";
 import { RunFolder } from "../../engine/run/run_folder.ts";
-import {
-  batchFlag,
-  dataFlags,
-  freeFolder,
-  introduce,
-  MAX_IMAGES,
-  modelFlags,
-  seedFlag,
-  weightsFlag,
-} from "../common.ts";
+import { batchFlag, MAX_IMAGES, seedFlag } from "../train_flags.ts";
+import { dataFlags } from "../data.ts";
+import { freeFolder } from "../open_run.ts";
+import { introduce } from "../stage_bars.ts";
+import { modelFlags, weightsFlag } from "../model_flags.ts";
 import { describeAccount } from "../account.ts";
 import { exactFlag } from "../exact.ts";
 import type { Context } from "../framework/command.ts";

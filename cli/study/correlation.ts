@@ -9,11 +9,12 @@ import {
 } from "../../engine/doctor/studies/correlation.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
 import { kernelsPlot, layersPlot, overlapPlot } from "../../engine/report/study_plots.ts";
-import { diagnosisFlags, percent, StageBars } from "../common.ts";
+import { diagnosisFlags } from "../kernel_flags.ts";
+import { percent, WIDTH, wrap } from "../../engine/prose.ts";
+import { StageBars } from "../stage_bars.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
-import { WIDTH, wrap } from "../../engine/prose.ts";
 import { fileName, json, openStudy, studyFlags } from "./common.ts";
 
 const flags = flagTable({

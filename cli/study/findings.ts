@@ -13,24 +13,17 @@ import {
 import { FINDINGS, FINDINGS_FILE } from "../../engine/doctor/findings/findings.ts";
 import type { RunFolder } from "../../engine/run/run_folder.ts";
 import type { TrainProgress } from "../../engine/train/options.ts";
-import {
-  adviseResume,
-  kernelFlags,
-  MAX_EPOCHS,
-  MAX_IMAGES,
-  modelFlags,
-  openModel,
-  openRun,
-  percent,
-  seedsFlag,
-  StageBars,
-  trainFlags,
-} from "../common.ts";
+import { adviseResume, openRun } from "../open_run.ts";
+import { kernelFlags } from "../kernel_flags.ts";
+import { MAX_EPOCHS, MAX_IMAGES, seedsFlag, trainFlags } from "../train_flags.ts";
+import { modelFlags } from "../model_flags.ts";
+import { openModel } from "../open_model.ts";
+import { percent, WIDTH, wrap } from "../../engine/prose.ts";
+import { StageBars } from "../stage_bars.ts";
 import { defineCommand } from "../framework/command.ts";
 import { openRuntime } from "../exact.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";
-import { WIDTH, wrap } from "../../engine/prose.ts";
 
 const { limit: _, ...training } = trainFlags;
 

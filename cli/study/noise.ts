@@ -8,7 +8,10 @@ import {
 } from "../../engine/doctor/studies/noise.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
 import { noisePlot, shown } from "../../engine/report/study_plots.ts";
-import { diagnosisFlags, MAX_IMAGES, percent, StageBars } from "../common.ts";
+import { diagnosisFlags } from "../kernel_flags.ts";
+import { MAX_IMAGES } from "../train_flags.ts";
+import { percent } from "../../engine/prose.ts";
+import { StageBars } from "../stage_bars.ts";
 import { defineCommand } from "../framework/command.ts";
 import { flagTable } from "../framework/flags.ts";
 import { table } from "../framework/table.ts";

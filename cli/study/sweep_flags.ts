@@ -5,15 +5,10 @@ import { CONTROL, TREATED } from "../../engine/doctor/contrasts.ts";
 import { ARM_AXIS, type Grid } from "../../engine/doctor/studies/cells.ts";
 import type { Need } from "../../engine/options.ts";
 import { placeFlags } from "../cells/flags.ts";
-import {
-  dataFlags,
-  diagnosisFlags,
-  kernelFlags,
-  masksFlag,
-  modelFlags,
-  seedsFlag,
-  trainFlags,
-} from "../common.ts";
+import { dataFlags, masksFlag } from "../data.ts";
+import { diagnosisFlags, kernelFlags } from "../kernel_flags.ts";
+import { modelFlags } from "../model_flags.ts";
+import { seedsFlag, trainFlags } from "../train_flags.ts";
 import { constraintFlags } from "../constraint_flags.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { needs } from "../framework/rules.ts";

@@ -14,7 +14,7 @@ import { encodeCsv } from "../../engine/io/csv.ts";
 import { sweepPlot } from "../../engine/report/study_plots.ts";
 import { spoken } from "../../engine/report/text.ts";
 import type { RunFolder } from "../../engine/run/run_folder.ts";
-import { percent } from "../common.ts";
+import { percent } from "../../engine/prose.ts";
 import { table } from "../framework/table.ts";
 
 /** Writes sweep.json, sweep.csv and the curves. */

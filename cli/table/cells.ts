@@ -5,7 +5,7 @@ import { fingerprint } from "../../engine/doctor/table.ts";
 import { fileExists } from "../../engine/io/files.ts";
 import { type PlaceKey, placeKeys } from "../cells/flags.ts";
 import type { FolderCell } from "../cells/work.ts";
-import { ownWeights } from "../common.ts";
+import { ownWeights } from "../model_flags.ts";
 import { modelFileName } from "../model_file.ts";
 import type { TableArgs } from "./flags.ts";
 

@@ -13,7 +13,7 @@ import type { Runtime } from "../../engine/plan/runtime.ts";
 import { inTurn, isInUse } from "../../engine/run/lock.ts";
 import { RunFolder } from "../../engine/run/run_folder.ts";
 import { describeAccount } from "../account.ts";
-import { openData } from "../common.ts";
+import { openData } from "../data.ts";
 import { openRuntime } from "../exact.ts";
 import type { Context } from "../framework/command.ts";
 import type { Forecast } from "../framework/forecast.ts";

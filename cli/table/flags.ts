@@ -2,7 +2,8 @@
 
 import { dataSetNames } from "../../engine/data/registry.ts";
 import { placeFlags } from "../cells/flags.ts";
-import { modelsFlag, seedsFlag } from "../common.ts";
+import { modelsFlag } from "../model_flags.ts";
+import { seedsFlag } from "../train_flags.ts";
 import { flagTable, type Values } from "../framework/flags.ts";
 import { treatFlags } from "../treat_flags.ts";
 

@@ -1,11 +1,11 @@
 /** A part of a certificate in a line. */
 
+import { percent } from "../prose.ts";
 import { geometricMean } from "../averages.ts";
 import { showBytes } from "../plan/buffers.ts";
 import type { Part, PartOf } from "./certificate.ts";
 
 const milliseconds = (ms: number) => `${ms.toPrecision(3)} ms`;
-const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
 const rounded = (value: number) => Number(value.toPrecision(3)).toLocaleString("en");
 
 /** What a part found. */
@@ -49,7 +49,7 @@ function operations({ checks }: PartOf<"operations">): string {
 function faces({ faces }: PartOf<"faces">): string {
   const classes = Map.groupBy(faces, (face) => face.class);
   return [...classes].map(([name, of]) =>
-    `${name} ${percent(geometricMean(of.map(({ ofPeak }) => ofPeak)))}`
+    `${name} ${percent(geometricMean(of.map(({ ofPeak }) => ofPeak)), 0)}`
   ).join(", ") + " of the peak";
 }
 

@@ -3,6 +3,7 @@
  * background is its class's own in nine of ten images and any one in the tenth. Below 0 it is
  * reversed: at -0.9, in nine of ten images certainly that of another class.
  */
+import { percent } from "../prose.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { below } from "../random.ts";
 import type { Draw } from "./textures.ts";
@@ -41,7 +42,6 @@ export function describeCorrelations(
   test: number,
   what = "the background",
 ): string {
-  const percent = (correlation: number) => `${Math.round(100 * correlation)} %`;
-  return `${what} goes with the class at ${percent(train)} in training, ` +
-    `${percent(test)} in the test`;
+  return `${what} goes with the class at ${percent(train, 0)} in training, ` +
+    `${percent(test, 0)} in the test`;
 }

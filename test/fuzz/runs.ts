@@ -1,7 +1,7 @@
 /** What runs, studies, benchmarks and the tuner leave in their folders. */
 import { dirname, join } from "node:path";
 import { readReport } from "../../cli/bench/compare.ts";
-import { openRun } from "../../cli/common.ts";
+import { openRun } from "../../cli/open_run.ts";
 import type { Context } from "../../cli/framework/command.ts";
 import { withDefaults } from "../../cli/framework/flags.ts";
 import { command as table } from "../../cli/table.ts";
