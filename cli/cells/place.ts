@@ -18,7 +18,8 @@ export async function fillElsewhere(
   args: PlaceArgs,
   context: Context,
 ): Promise<number | undefined> {
-  const disk = args.on === "local" ? undefined : await keepsLocksToItself(work.out);
+  const elsewhere = args.on !== "local" && !args.dryRun && !args.status;
+  const disk = elsewhere ? await keepsLocksToItself(work.out) : undefined;
   if (disk !== undefined) {
     context.print(
       `note: ${disk} keeps locks to each machine: let one command on ${work.out} end before ` +
