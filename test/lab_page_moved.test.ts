@@ -10,7 +10,7 @@ import { initialize, stateDict } from "../engine/nn/state.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
 import { classifier, createClassifier } from "../models/mod.ts";
 import { testGpu } from "./support/gpu.ts";
-import { act, MOVE_ALL, onChapter, press, setTo, status } from "./support/lab_page.ts";
+import { act, MOVE_ALL, onChapter, press, READY, setTo, status } from "./support/lab_page.ts";
 
 for (const id of ["ladder", "machine", "doctor"]) {
   onChapter(`every control of the chapter ${id} moves its figure`, id, async (page) => {
@@ -53,6 +53,31 @@ onChapter("a treatment grows its curves beside control and placebo", "doctor", a
   assert.equal(new Set(after.slice(3)).size, 3, `and each goes its way: ${after}`);
   assert.equal(await page.value(`document.querySelectorAll("#trial svg").length`), 2);
 });
+
+onChapter(
+  "a background is dragged by the pointer, around the picture's edge",
+  "doctor",
+  async (page) => {
+    const { x, y } = await page.value<{ x: number; y: number }>(`(() => {
+    const picture = document.querySelector("#sight [title^=Drag]");
+    picture.scrollIntoView({ block: "center" });
+    const { left, top } = picture.getBoundingClientRect();
+    return { x: left + 60, y: top + 60 };
+  })()`);
+    const moved = () =>
+      page.value<number[]>(
+        `[...document.querySelectorAll("#sight input[type=range]")].slice(2, 4).map((i) => +i.value)`,
+      );
+    assert.deepEqual(await moved(), [0, 0]);
+    // Six pixels of the screen for one of the picture.
+    await page.drag([x, y], [x + 30, y - 18]);
+    await page.until(READY);
+    assert.deepEqual(await moved(), [5, 29]);
+    await page.drag([x, y], [x + 12, y + 18]);
+    await page.until(READY);
+    assert.deepEqual(await moved(), [7, 0]);
+  },
+);
 
 onChapter("weights that are dropped say here what they say there", "doctor", async (page) => {
   const network = createClassifier(classifier("small"), {

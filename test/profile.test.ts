@@ -266,6 +266,27 @@ Deno.test("rooflinePlot: dots lie at or below the roof that they have, larger wi
   assert.match(picture, /bound &lt;by&gt; memory: 5\.00 GFLOP\/s/);
 });
 
+Deno.test("rooflinePlot: labels stay in the plot, and none lies on another", () => {
+  const dots = Array.from({ length: 12 }, (_, i) => ({
+    ...{ name: `kernel ${i}`, label: `${i} a kernel's name`, calls: 1, share: 0.03 },
+    ...{ flops: 1e9, bytes: i < 6 ? 1e9 : 5e6, ms: 20 + i / 50 },
+  }));
+  const picture = rooflinePlot("roof", { gflops: 100, gbPerSecond: 10 }, dots);
+  const labels = [...picture.matchAll(
+    /<text x="([\d.]+)" y="([\d.]+)"( text-anchor="end")? font-size="11">(\d+ a[^<]*)<\/text>/g,
+  )].map(([, x, y, end, label]) => {
+    const [at, width] = [Number(x), 6 * label.length];
+    return { left: end ? at - width : at, right: end ? at : at + width, y: Number(y) };
+  });
+  assert.equal(labels.length, dots.length);
+  for (const [i, a] of labels.entries()) {
+    assert.ok(a.left > 0 && a.right < 720 && a.y > 0 && a.y < 440);
+    for (const b of labels.slice(0, i)) {
+      assert.ok(a.right < b.left || b.right < a.left || Math.abs(a.y - b.y) >= 12);
+    }
+  }
+});
+
 /** Kernels that have a place under the roof. */
 const plotted = (kernels: readonly { flops: number; bytes: number; ms: number }[]) =>
   kernels.filter(({ flops, bytes, ms }) => flops > 0 && bytes > 0 && ms > 0).length;

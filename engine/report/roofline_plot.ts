@@ -13,6 +13,8 @@ export interface RooflineDot extends Work {
   readonly ms: number;
   /** Of the time of all kernels, 0 .. 1: the dot's area. */
   readonly share: number;
+  /** What is written beside it; only that it has a title, where absent. */
+  readonly label?: string;
 }
 
 const [WIDTH, HEIGHT] = [720, 440];
@@ -54,8 +56,45 @@ export function rooflinePlot(title: string, roofline: Roofline, dots: readonly R
         `cy="${number(y.at(speed(dot)))}" r="${number(radius)}" fill="currentColor" ` +
         `fill-opacity=".55"><title>${escape(describe(dot, speed(dot)))}</title></circle>`;
     }),
+    ...labels(
+      shown.flatMap((dot) =>
+        dot.label === undefined
+          ? []
+          : [{ x: x.at(intensity(dot)), y: y.at(speed(dot)), label: dot.label }]
+      ),
+    ),
   ]);
 }
+
+interface Label {
+  readonly x: number;
+  readonly y: number;
+  readonly label: string;
+}
+
+/** Beside their dots, on the side where the plot has room; below another that would lie under it. */
+function labels(all: readonly Label[]): string[] {
+  const placed: { left: number; right: number; y: number }[] = [];
+  return all.toSorted((a, b) => a.y - b.y).map(({ x, y, label }) => {
+    const width = LETTER * label.length;
+    const toLeft = x + GAP + width > WIDTH - RIGHT;
+    const left = toLeft ? x - GAP - width : x + GAP;
+    const place = { left, right: left + width, y };
+    for (const other of placed.toSorted((a, b) => a.y - b.y)) {
+      const isBeside = other.right < place.left || other.left > place.right;
+      if (!isBeside && Math.abs(other.y - place.y) < LINE) place.y = other.y + LINE;
+    }
+    placed.push(place);
+    const end = toLeft ? place.right : place.left;
+    const lead = place.y === y
+      ? ""
+      : `<path class="md-grid" d="M${number(x)} ${number(y)}L${number(end)} ${number(place.y)}"/>`;
+    return lead + text(label, end, place.y + 4, { anchor: toLeft ? "end" : "start", size: 11 });
+  });
+}
+
+/** Pixels from a dot to its label, of a label's letter at most, and between labels' lines. */
+const [GAP, LETTER, LINE] = [16, 6.5, 13];
 
 function describe({ name, calls, ms, share }: RooflineDot, speed: number): string {
   return `${name}: ${speed.toPrecision(3)} GFLOP/s, ${ms.toPrecision(3)} ms in ${calls} calls, ` +

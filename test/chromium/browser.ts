@@ -213,6 +213,15 @@ export class Page implements AsyncDisposable {
     await this.send("Input.dispatchKeyEvent", { type: "keyUp", ...key });
   }
 
+  /** Presses at a point of the window, moves to another and lets go. */
+  async drag(from: readonly [number, number], to: readonly [number, number]): Promise<void> {
+    const event = (type: string, [x, y]: readonly [number, number]) =>
+      this.send("Input.dispatchMouseEvent", { type, x, y, button: "left", clickCount: 1 });
+    await event("mousePressed", from);
+    await event("mouseMoved", to);
+    await event("mouseReleased", to);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = new Promise((resolve) => this.socket.onclose = resolve);
     await this.send("Page.close").catch(() => {});

@@ -192,7 +192,7 @@ function plots(
   });
   const { flops } = ladderCost(shape);
   const dots = LADDER.map(({ name, bufferBytes }, i) => ({
-    ...{ name, calls: 1, ms: timed[i].ms, share: 0.03 },
+    ...{ name, calls: 1, ms: timed[i].ms, share: 0.03, label: RUNGS[name] },
     ...{ flops, bytes: flops / 2 * bufferBytes },
   }));
   return html`
