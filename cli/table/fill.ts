@@ -1,6 +1,5 @@
 /** Does cells of a table in this process, one after the other. */
 
-import { join } from "node:path";
 import { ACCOUNT } from "../../engine/data/account.ts";
 import type { DataSet } from "../../engine/data/dataset.ts";
 import { armsOf } from "../../engine/doctor/arms/arms.ts";
@@ -8,7 +7,7 @@ import { constraintInWords } from "../../engine/doctor/constraint.ts";
 import { BASELINE } from "../../engine/doctor/result.ts";
 import { treatAccount } from "../../engine/doctor/treat.ts";
 import { ExitCode, UserError } from "../../engine/errors.ts";
-import { fileExists, removeIfThere } from "../../engine/io/files.ts";
+import { namesIn, removeIfThere } from "../../engine/io/files.ts";
 import type { Runtime } from "../../engine/plan/runtime.ts";
 import { inTurn, isInUse } from "../../engine/run/lock.ts";
 import { RunFolder } from "../../engine/run/run_folder.ts";
@@ -75,9 +74,9 @@ export async function completeInTurn(cell: TableCell, args: TableArgs): Promise<
 }
 
 async function isComplete({ path }: TableCell, args: TableArgs): Promise<boolean> {
-  if (!await fileExists(join(path, REPORT))) return false;
-  for (const name of superfluous(args)) if (await fileExists(join(path, name))) return false;
-  return true;
+  // One look for all that may be there or missing.
+  const names = new Set(await namesIn(path));
+  return names.has(REPORT) && !superfluous(args).some((name) => names.has(name));
 }
 
 /** The weights that are not kept. */

@@ -13,8 +13,8 @@ import { ExitCode, UserError } from "../../engine/errors.ts";
 import { mapAtOnce } from "../../engine/io/at_once.ts";
 import { encodeCsv } from "../../engine/io/csv.ts";
 import {
-  fileError,
-  fileExists,
+  namesIn,
+  nothingIfMissing,
   readJson,
   removePartials,
   writeFileAtomic,
@@ -63,7 +63,8 @@ export class TableWriter {
   /** Those that are finished. */
   private async cells(): Promise<TableCell[]> {
     const place = join(this.folder, "cells");
-    const read = await mapAtOnce((await namesIn(place)).sort(), async (name) => {
+    const names = await namesIn(place).catch(nothingIfMissing) ?? [];
+    const read = await mapAtOnce(names, async (name) => {
       const cell = this.known.get(name) ?? await readCell(join(place, name));
       if (cell !== undefined) this.known.set(name, cell);
       return cell;
@@ -76,23 +77,8 @@ export class TableWriter {
 
 /** A cell from its folder; nothing where it is not finished. */
 async function readCell(path: string): Promise<TableCell | undefined> {
-  const result = join(path, "result.json");
-  if (!await fileExists(result)) return undefined;
+  const result = await readResult(join(path, "result.json")).catch(nothingIfMissing);
+  if (result === undefined) return undefined;
   const { command: _, ...settings } = await readJson(join(path, "config.json"), configSchema);
-  return {
-    ...{ fingerprint: await fingerprint(settings), settings },
-    result: await readResult(result),
-  };
-}
-
-/** The names in a folder; none where there is no such folder. */
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    const names: string[] = [];
-    for await (const { name } of Deno.readDir(folder)) names.push(name);
-    return names;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw fileError("read", folder, error);
-  }
+  return { fingerprint: await fingerprint(settings), settings, result };
 }

@@ -47,6 +47,14 @@ const IRRELEVANT = [
 /** Eight digits that are the same for the same settings, whatever their order. */
 export async function fingerprint(settings: CellSettings): Promise<string> {
   const text = canonicalText(relevant(settings));
+  // Of the thousands of cells of a table most are the same in it.
+  const known = digests.get(text) ?? digestOf(text);
+  digests.set(text, known);
+  return await known;
+}
+const digests = new Map<string, Promise<string>>();
+
+async function digestOf(text: string): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return [...new Uint8Array(hash, 0, 4)].map((b) => b.toString(16).padStart(2, "0")).join("");
 }

@@ -166,6 +166,13 @@ export async function namesIn(path: string): Promise<string[]> {
   }
 }
 
+/** For `catch`: nothing, where a file or folder is not there. @throws any other error */
+export function nothingIfMissing(error: unknown): undefined {
+  const cause = error instanceof UserError ? error.cause : error;
+  const { NotFound, NotADirectory } = Deno.errors;
+  if (!(cause instanceof NotFound || cause instanceof NotADirectory)) throw error;
+}
+
 /** Makes a folder, and those above it, where missing. @throws UserError (io) that names it */
 export async function makeFolder(path: string): Promise<void> {
   try {
