@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ExitCode, UserError } from "../engine/errors.ts";
 import { decodePth, dictsInPth } from "../engine/io/pth.ts";
+import { ownMemory } from "./support/bounds.ts";
 import { concat, inFolder } from "./support/io.ts";
 import {
   call,
@@ -58,9 +59,9 @@ function refused(bytes: Uint8Array, message: RegExp): UserError {
 
 /** Runs something; returns by how many MiB memory grew at most at its end. */
 function growth(work: () => void): number {
-  const before = Deno.memoryUsage().rss;
+  const before = ownMemory();
   work();
-  return (Deno.memoryUsage().rss - before) / 2 ** 20;
+  return (ownMemory() - before) / 2 ** 20;
 }
 
 Deno.test("pth: a state dict as a zip archive, stored, compressed, with zip64, and as before 1.6", () => {

@@ -5,7 +5,6 @@
  */
 
 import assert from "node:assert/strict";
-import process from "node:process";
 import { isUniformInSpace } from "../engine/doctor/constant.ts";
 import { BLOCKS, PLAIN } from "../engine/gpu/kernels/target.ts";
 import { MAX_VALUES } from "../engine/plan/fuse.ts";
@@ -14,20 +13,12 @@ import { schedule } from "../engine/plan/schedule.ts";
 import { draws, uniform } from "../engine/random.ts";
 import * as t from "../engine/tensor/mod.ts";
 import { interpret } from "../engine/reference/interpreter.ts";
+import { within } from "./support/bounds.ts";
 import { evaluate, random, relativeError } from "./support/check.ts";
 
 const LENGTH = 10_000;
-/** Milliseconds of the processor for what takes some hundreds. */
+/** Milliseconds for what takes some hundreds. */
 const LIMIT = 5_000;
-
-function inTime<T>(what: string, make: () => T): T {
-  const begun = process.cpuUsage();
-  const made = make();
-  const { user, system } = process.cpuUsage(begun);
-  const ms = (user + system) / 1000;
-  assert.ok(ms < LIMIT, `${what} took ${Math.round(ms)} ms`);
-  return made;
-}
 
 function repeated(times: number, step: (x: t.Tensor, k: number) => t.Tensor, x: t.Tensor) {
   let y = x;
@@ -56,33 +47,33 @@ const chains: Record<string, (x: t.Tensor, k: number) => t.Tensor> = {
   "sums and products": (x) => t.mul(t.sum(t.mul(x, x), [0], { keepDims: true }), 0.5),
 };
 for (const [what, step] of Object.entries(chains)) {
-  Deno.test(`a chain of ${LENGTH}: ${what}`, () => {
+  Deno.test(`a chain of ${LENGTH}: ${what}`, async () => {
     // What is rewritten from the first node on has none of its nodes as they were built.
     const y = repeated(LENGTH, step, t.detach(random([2, 4])));
-    inTime("the schedule", () => assertBounded(y));
+    await within(LIMIT, "the schedule", () => assertBounded(y));
   });
 }
 
-Deno.test(`a chain of ${LENGTH} is differentiated twice`, () => {
+Deno.test(`a chain of ${LENGTH} is differentiated twice`, async () => {
   const x = random([2, 4]);
   const y = t.sum(repeated(LENGTH, (y) => t.sigmoid(y), x));
-  const [first] = inTime("the first derivative", () => t.grad(y, [x]));
-  inTime("its schedule", () => assertBounded(first));
-  inTime("the second derivative", () => t.grad(t.sum(t.square(first)), [x]));
+  const [first] = await within(LIMIT, "the first derivative", () => t.grad(y, [x]));
+  await within(LIMIT, "its schedule", () => assertBounded(first));
+  await within(LIMIT, "the second derivative", () => t.grad(t.sum(t.square(first)), [x]));
 });
 
-Deno.test("a value that is its own operand twice, again and again", () => {
+Deno.test("a value that is its own operand twice, again and again", async () => {
   const x = random([2, 4]);
   const y = repeated(60, (y) => t.add(y, t.mul(y, 0.5)), x);
   const [g] = t.grad(t.sum(y), [x]);
-  inTime("the schedule", () => assertBounded(y, g));
+  await within(LIMIT, "the schedule", () => assertBounded(y, g));
   const image = t.broadcastTo(random([2, 1, 1, 4]), [2, 3, 3, 4]);
   const uniform = repeated(60, (y) => t.add(y, t.mul(y, 0.5)), image);
-  assert.ok(inTime("what is uniform", () => isUniformInSpace(uniform)));
+  assert.ok(await within(LIMIT, "what is uniform", () => isUniformInSpace(uniform)));
   assert.ok(!isUniformInSpace(t.add(uniform, random([3, 1, 4]))));
 });
 
-Deno.test(`${LENGTH} nodes that share what they read`, () => {
+Deno.test(`${LENGTH} nodes that share what they read`, async () => {
   const draw = draws(1, 0);
   let count = 0;
   const below = (n: number) => Math.floor(n * uniform(draw(count++)));
@@ -98,25 +89,25 @@ Deno.test(`${LENGTH} nodes that share what they read`, () => {
     nodes.push(kinds[below(kinds.length)]());
   }
   const last = nodes.at(-1)!;
-  inTime("the schedule", () => assertBounded(last));
-  inTime("the schedule of all", () => schedule(nodes, [], BLOCKS));
-  inTime("the gradient", () => t.grad(t.sum(last), [x]));
+  await within(LIMIT, "the schedule", () => assertBounded(last));
+  await within(LIMIT, "the schedule of all", () => schedule(nodes, [], BLOCKS));
+  await within(LIMIT, "the gradient", () => t.grad(t.sum(last), [x]));
 });
 
-Deno.test(`${LENGTH} readers of one value`, () => {
+Deno.test(`${LENGTH} readers of one value`, async () => {
   const shared = t.exp(random([2, 4]));
   const sums = Array.from({ length: LENGTH }, (_, k) => t.sum(t.mul(shared, k + 2), [0]));
-  inTime("the schedule", () => schedule(sums, [], PLAIN));
+  await within(LIMIT, "the schedule", () => schedule(sums, [], PLAIN));
 });
 
-Deno.test(`memory for ${8 * LENGTH} values, long-lived and short-lived`, () => {
+Deno.test(`memory for ${8 * LENGTH} values, long-lived and short-lived`, async () => {
   const draw = draws(2, 0);
   const lifetimes = Array.from({ length: 8 * LENGTH }, (_, from) => {
     const [size, span] = [0, 1].map((k) => uniform(draw(2 * from + k)));
     const to = span < 0.5 ? Infinity : from + Math.ceil(1000 ** span);
     return { bytes: Math.ceil(1e5 ** size), from, to };
   });
-  const { buffers, sizes } = inTime("their placement", () => placeValues(lifetimes));
+  const { buffers, sizes } = await within(LIMIT, "their placement", () => placeValues(lifetimes));
   const taken = new Array<number>(sizes.length).fill(-1);
   lifetimes.forEach(({ bytes, from, to }, k) => {
     assert.ok(sizes[buffers[k]] >= bytes, `value ${k} doesn't fit`);

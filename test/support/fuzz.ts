@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError } from "../../engine/errors.ts";
+import { ownMemory, within } from "./bounds.ts";
 import { inFolder } from "./io.ts";
 import { Dice, eachOdd, mutateBytes, mutateJson } from "./mutate.ts";
 
@@ -17,15 +18,14 @@ export const text = (value: string) => new TextEncoder().encode(value);
 
 /** Reads an input; what that throws has to be for the reader's user. */
 async function tolerate(read: Read, input: Uint8Array<ArrayBuffer>, name: string): Promise<void> {
-  const begun = performance.now();
-  try {
-    await read(input);
-  } catch (error) {
-    const shown = new TextDecoder().decode(input.subarray(0, 2000));
-    assert(error instanceof UserError, `${name}: ${(error as Error).stack}\n${shown}`);
-  }
-  const took = performance.now() - begun;
-  assert(took < SLOW, `${name} took ${took.toFixed(0)} ms`);
+  await within(SLOW, name, async () => {
+    try {
+      await read(input);
+    } catch (error) {
+      const shown = new TextDecoder().decode(input.subarray(0, 2000));
+      assert(error instanceof UserError, `${name}: ${(error as Error).stack}\n${shown}`);
+    }
+  });
 }
 
 /** Feeds a reader with inputs that follow from 0, 1, 2, ... */
@@ -33,12 +33,12 @@ export async function feed(
   read: Read,
   inputs: (dice: Dice) => Uint8Array<ArrayBuffer>,
 ): Promise<void> {
-  const before = Deno.memoryUsage().rss;
+  const before = ownMemory();
   for (let seed = 0; seed < INPUTS; seed++) {
     const input = inputs(new Dice(seed));
     await tolerate(read, input, `input ${seed}`);
   }
-  const grown = Deno.memoryUsage().rss - before;
+  const grown = ownMemory() - before;
   assert(grown < LARGE, `${grown} bytes more than before`);
 }
 
