@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { atLeisure } from "../cli/cells/pace.ts";
 import { fingerprint, tableOf, tableValues } from "../engine/doctor/table.ts";
 import { tableMarkdown } from "../engine/report/paper_table.ts";
 import { ExitCode } from "../engine/errors.ts";
@@ -24,6 +25,20 @@ Deno.test("a fingerprint follows the settings that decide a cell, and only those
   for (const other of [{ alpha: 2 }, { layer: ["a"] }, { limit: 100 }, { model: "vgg" }]) {
     assert.notEqual(await fingerprint({ ...settings, ...other }), print);
   }
+});
+
+Deno.test("writing at leisure is done at once, and then again when twenty times as long has passed", async () => {
+  let writes = 0;
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  const write = atLeisure(async () => {
+    writes++;
+    await pause(20);
+  });
+  for (let i = 0; i < 3; i++) await write();
+  assert.equal(writes, 1);
+  const end = performance.now() + 60_000;
+  while (writes === 1 && performance.now() < end) await pause(50).then(write);
+  assert.equal(writes, 2);
 });
 
 Deno.test("table: stops and goes on cell by cell, merges folders, writes every format", () =>

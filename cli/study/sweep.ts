@@ -17,6 +17,7 @@ import type { RunFolder } from "../../engine/run/run_folder.ts";
 import { FINISHED_BEFORE } from "../../engine/run/stage.ts";
 import { describeAccount } from "../account.ts";
 import { looksOnly, placeFlags } from "../cells/flags.ts";
+import { atLeisure } from "../cells/pace.ts";
 import { fillElsewhere } from "../cells/place.ts";
 import { cellAt, type CellWork, readBy, titleOf } from "../cells/work.ts";
 import { adviseResume, openRun } from "../open_run.ts";
@@ -182,7 +183,7 @@ const workOf = (
   isFinished: (index) => isFinished(cells[index]),
   after: (index) => before(cells, index),
   complete: () => Promise.resolve(),
-  filled: () => inTurn(folder.path, write),
+  filled: atLeisure(() => inTurn(folder.path, write)),
 });
 
 /** Writes what is known of the combinations that are finished with every seed. */

@@ -15,6 +15,7 @@ import {
   sweepCell,
 } from "../../engine/doctor/studies/sweep.ts";
 import type { Stages } from "../../engine/doctor/stages.ts";
+import { mapAtOnce } from "../../engine/io/at_once.ts";
 import { fileExists } from "../../engine/io/files.ts";
 import { isInUse } from "../../engine/run/lock.ts";
 import { RunFolder } from "../../engine/run/run_folder.ts";
@@ -59,11 +60,12 @@ export async function isFinished({ tried, path }: SweepCell): Promise<boolean> {
 
 /** The results of those that are finished. */
 export async function resultsOf(cells: readonly SweepCell[]): Promise<CellResult[]> {
-  const results: CellResult[] = [];
-  for (const cell of cells) {
-    if (cell.tried && await isFinished(cell)) results.push(await readCell(join(cell.path, CELL)));
-  }
-  return results;
+  const results = await mapAtOnce(
+    cells,
+    async (cell) =>
+      cell.tried && await isFinished(cell) ? await readCell(join(cell.path, CELL)) : undefined,
+  );
+  return results.filter((result) => result !== undefined);
 }
 
 /** What cells are done with. */

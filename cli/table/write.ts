@@ -22,21 +22,15 @@ import {
 import { tableMarkdown } from "../../engine/report/paper_table.ts";
 import { configSchema } from "../../engine/run/config_schema.ts";
 import { inTurn } from "../../engine/run/lock.ts";
-
-/** A writer may take this share of the time in which a table fills. */
-const SHARE = 0.05;
+import { atLeisure } from "../cells/pace.ts";
 
 /** Writes the table of a folder, which several processes may be filling; reads each cell once. */
 export class TableWriter {
   private readonly known = new Map<string, TableCell>();
-  private due = -Infinity;
+  /** Writes what is finished, now and then. */
+  readonly keepUp = atLeisure(() => this.write());
 
   constructor(private readonly folder: string) {}
-
-  /** Writes what is finished, unless it was written so lately that writing would slow the work. */
-  async keepUp(): Promise<void> {
-    if (performance.now() >= this.due) await this.write();
-  }
 
   /**
    * Writes all that is finished.
@@ -46,7 +40,6 @@ export class TableWriter {
   async write(): Promise<string> {
     const { folder } = this;
     return await inTurn(folder, async () => {
-      const begun = performance.now();
       const file = tableOf(await this.cells());
       const text = tableMarkdown(file);
       await removePartials(folder, { deep: false });
@@ -54,8 +47,6 @@ export class TableWriter {
       await write("table.json", JSON.stringify(file, null, 2) + "\n");
       await write("table.csv", encodeCsv(TABLE_HEADER, file.rows.flatMap(tableValues)));
       await write("table.md", text);
-      const now = performance.now();
-      this.due = now + (now - begun) / SHARE;
       return text;
     });
   }
