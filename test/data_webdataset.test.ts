@@ -111,6 +111,9 @@ Deno.test("webdataset: what a shard lacks is said with its name and the sample's
       "b.png": picture(2),
       "b.cls": text("0"),
     }, /a\.png: no image/);
+    await refused({ "a.png": picture(1), "a.cls": text("1"), "a.PNG": picture(2) }, /second .*png/);
+    // "ä" as Latin-1 has it: under the sign for what is no UTF-8, classes would be one.
+    await refused({ "a.png": picture(1), "a.txt": Uint8Array.of(0xe4) }, /a\.txt: it is not text/);
     const whole = tar(samples(0, 8));
     await Deno.writeFile(at, whole.subarray(0, 512 + 512 + 512 + 20));
     await userError(open(at), ExitCode.data, /a\.tar: truncated: .*0000\.png/);

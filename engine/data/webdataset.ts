@@ -14,6 +14,7 @@ import { ExitCode, UserError } from "../errors.ts";
 import { fileExists, readText } from "../io/files.ts";
 import { LIMITS } from "../io/limits.ts";
 import { listTar, type TarFile } from "../io/tar.ts";
+import { decodeText } from "../io/text.ts";
 import { Turns } from "../io/turns.ts";
 import type { DataSet } from "./dataset.ts";
 import { imageFolder } from "./folder.ts";
@@ -59,9 +60,9 @@ export async function readWebDataset(
   return await imageSet({ ...imageFolder, name: "webdataset" }, found, options, notes);
 }
 
-/** A file of a sample: where it lies, and what it says where that may be the class. */
+/** A file of a sample: where it lies, and its content where that may be the class. */
 interface SampleFile extends Pick<TarFile, "path" | "offset" | "bytes"> {
-  readonly text?: string;
+  readonly content?: Uint8Array;
 }
 
 interface Sample {
@@ -84,8 +85,14 @@ async function* samplesOf({ path: shard }: Shard, notes: Notes): AsyncGenerator<
     }
     const kind = ending.toLowerCase();
     const { path, offset, bytes } = file;
-    const text = LABELS.includes(kind) ? await textOf(file, shard) : undefined;
-    sample.files.set(kind, { path, offset, bytes, text });
+    if (sample.files.has(kind)) {
+      throw wrong(
+        `${join(shard, path)}: a second file .${kind} of the sample`,
+        "Each sample needs a name of its own, up to the first dot.",
+      );
+    }
+    const content = LABELS.includes(kind) ? await contentOf(file, shard) : undefined;
+    sample.files.set(kind, { path, offset, bytes, content });
   }
   if (!sample) return;
   if (!isEnded) {
@@ -97,7 +104,7 @@ async function* samplesOf({ path: shard }: Shard, notes: Notes): AsyncGenerator<
   yield sample;
 }
 
-async function textOf({ path, bytes, chunks }: TarFile, shard: string): Promise<string> {
+async function contentOf({ path, bytes, chunks }: TarFile, shard: string): Promise<Uint8Array> {
   if (bytes > LIMITS.sampleText) {
     throw new UserError(
       `${
@@ -106,10 +113,13 @@ async function textOf({ path, bytes, chunks }: TarFile, shard: string): Promise<
       ExitCode.data,
     );
   }
-  const text = new TextDecoder();
-  let all = "";
-  for await (const piece of chunks()) all += text.decode(piece, { stream: true });
-  return (all + text.decode()).trim();
+  const content = new Uint8Array(bytes);
+  let have = 0;
+  for await (const piece of chunks()) {
+    content.set(piece, have);
+    have += piece.length;
+  }
+  return content;
 }
 
 function imageOf({ key, files }: Sample, shard: Shard, notes: Notes): Listed {
@@ -138,11 +148,12 @@ function labelOf(files: Sample["files"], sample: string): string {
       `It needs a file ${LABELS.map((ending) => `.${ending}`).join(" or ")} beside the image.`,
     );
   }
-  const text = files.get(ending)!.text!;
-  const label = ending === "json" ? fieldOf(text, `${sample}.json`) : text;
+  const name = `${sample}.${ending}`;
+  const text = decodeText(files.get(ending)!.content!, name, ExitCode.data).trim();
+  const label = ending === "json" ? fieldOf(text, name) : text;
   if (label !== "" && !/[\n\r]/.test(label)) return label;
   throw wrong(
-    `${sample}.${ending}: ${label === "" ? "it is empty" : "several lines"}, and no class`,
+    `${name}: ${label === "" ? "it is empty" : "several lines"}, and no class`,
   );
 }
 
