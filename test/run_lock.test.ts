@@ -30,6 +30,21 @@ Deno.test("what a lock leaves behind makes a folder no fuller", async () => {
   });
 });
 
+Deno.test("what stands in a lock's place is locked itself, or said to be in the way", async () => {
+  await inFolder(async (folder) => {
+    const place = join(folder, ".lock");
+    await Deno.mkdir(place);
+    await lockFolder(folder);
+    using other = await Deno.open(place);
+    assert.ok(!await other.tryLock(true));
+    await unlockFolder(folder);
+    await Deno.remove(place);
+    await Deno.symlink("nowhere/lock", place);
+    await userError(lockFolder(folder), ExitCode.io, /cannot write \S+\.lock/);
+    assert.ok(!await isInUse(folder));
+  });
+});
+
 Deno.test("a mount that keeps locks to its machine is told by its place, type and option", () => {
   const mountinfo = [
     "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw",

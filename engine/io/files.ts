@@ -210,7 +210,7 @@ function explain(error: Error, code: string | undefined, path: string): [string,
       return ["there is no such file or folder"];
     case "EACCES":
     case "EPERM":
-      return ["permission denied", `Check who may write in ${dirname(path)}.`];
+      return ["permission denied", `Check the rights to it, and to the folder ${dirname(path)}.`];
     case "EROFS":
       return ["the file system is read-only", "Choose another folder."];
     case "ENOSPC":

@@ -9,6 +9,7 @@
 
 import { join } from "node:path";
 import { ExitCode, UserError } from "../errors.ts";
+import { fileError } from "../io/files.ts";
 
 /** The file that is locked. It is no part of what a folder holds. */
 export const LOCK = ".lock";
@@ -19,7 +20,7 @@ const held = new Map<string, Deno.FsFile>();
 /**
  * Locks a folder for this process; once more is no error.
  * @param wait for a process that works in it, until this signal says no longer
- * @throws UserError (io) where another process works in it; the signal's reason
+ * @throws UserError (io) where another process works in it, or it can't be locked; the signal's reason
  */
 export async function lockFolder(folder: string, wait?: AbortSignal): Promise<void> {
   const place = await Deno.realPath(folder);
@@ -70,12 +71,25 @@ export async function unlockFolder(folder: string): Promise<void> {
   held.delete(place);
 }
 
-/** Undefined where it is not there, or nobody may write in the folder. Another user's may be read only. */
+/** What tells that one may not write there; others, whose folder it is, may. */
+const NOT_ALLOWED: unknown[] = ["EACCES", "EPERM", "EROFS"];
+
+/**
+ * Undefined where it or the folder is not there, or one may not write in that. Another user's may be
+ * read only.
+ * @throws UserError (io) where it is to be made, and can't for another reason
+ */
 async function lockFile(folder: string, { create = false } = {}): Promise<Deno.FsFile | undefined> {
   const path = join(folder, LOCK);
-  return await Deno.open(path, { write: true, create })
-    .catch(() => Deno.open(path))
-    .catch(() => undefined);
+  try {
+    return await Deno.open(path, { write: true, create });
+  } catch (error) {
+    const file = await Deno.open(path).catch(() => undefined);
+    if (file || !create || NOT_ALLOWED.includes((error as { code?: string }).code)) return file;
+    if (!await Deno.stat(folder).then(() => true, () => false)) return undefined;
+    // A folder that seems locked, and is not, may be filled by two.
+    throw fileError("write", path, error);
+  }
 }
 
 async function tryLock(file: Deno.FsFile): Promise<boolean> {
