@@ -1,5 +1,6 @@
 /** Does cells of a table in this process, one after the other. */
 
+import { rest } from "../../engine/cluster/pool.ts";
 import { ACCOUNT } from "../../engine/data/account.ts";
 import type { DataSet } from "../../engine/data/dataset.ts";
 import { armsOf } from "../../engine/doctor/arms/arms.ts";
@@ -12,6 +13,7 @@ import type { Runtime } from "../../engine/plan/runtime.ts";
 import { inTurn, isInUse } from "../../engine/run/lock.ts";
 import { RunFolder } from "../../engine/run/run_folder.ts";
 import { describeAccount } from "../account.ts";
+import { inWords } from "../cells/work.ts";
 import { openData } from "../data.ts";
 import { openRuntime } from "../exact.ts";
 import type { Context } from "../framework/command.ts";
@@ -23,7 +25,7 @@ import { type CellSettings, isFinished, type TableCell } from "./cells.ts";
 import type { TableArgs } from "./flags.ts";
 
 /**
- * Does those of the cells that are not finished.
+ * Does those of the cells that are not finished; those that other processes are at are left to them.
  * @param filled is called after each that is finished now
  * @returns how many diverged
  */
@@ -39,7 +41,7 @@ export async function fillHere(
   // A data set is loaded once for all its cells, and not at all where every one is finished.
   for (const ofData of Map.groupBy(cells, ({ data }) => data).values()) {
     let set: DataSet | undefined;
-    for (const cell of ofData) {
+    for await (const cell of freeOnes(ofData, context)) {
       context.print(`\ncell ${++done} of ${cells.length}: ${cell.title}`);
       if (await isFinished(cell)) {
         context.print("  finished before");
@@ -54,8 +56,33 @@ export async function fillHere(
   return failed;
 }
 
+/** Each of the cells once no other process is at it. */
+async function* freeOnes(
+  cells: readonly TableCell[],
+  { print, signal }: Context,
+): AsyncGenerator<TableCell> {
+  let [waiting, isTold] = [[...cells], false];
+  while (waiting.length > 0) {
+    const busy: TableCell[] = [];
+    for (const cell of waiting) {
+      if (await isInUse(cell.path)) busy.push(cell);
+      else yield cell;
+    }
+    if (busy.length > 0 && busy.length === waiting.length) {
+      if (!isTold) print(`\nother processes are at ${inWords(busy.length)}: waiting`);
+      isTold = true;
+      await rest(PAUSE, signal);
+      signal.throwIfAborted();
+    }
+    waiting = busy;
+  }
+}
+
+/** Milliseconds between two looks at cells that others are at. */
+const PAUSE = 1000;
+
 /** What a process that was killed after a cell's result left to be done. */
-export async function completeCell(cell: TableCell, args: TableArgs): Promise<void> {
+async function completeCell(cell: TableCell, args: TableArgs): Promise<void> {
   const { path } = cell;
   if (await isComplete(cell, args)) return;
   const { folder } = await RunFolder.resume(path);
@@ -101,7 +128,7 @@ class Filling {
   }
 
   async complete(cell: TableCell): Promise<void> {
-    await completeCell(cell, this.args);
+    await completeInTurn(cell, this.args);
     this.forecast.leaveOut();
   }
 
@@ -119,11 +146,19 @@ class Filling {
   }
 
   /** @returns false where the loss diverged */
-  async fill({ settings, path }: TableCell, set: DataSet): Promise<boolean> {
+  async fill(cell: TableCell, set: DataSet): Promise<boolean> {
+    const { settings, path } = cell;
     const { args, context, runtime, forecast } = this;
     const prepared = await prepareCell(settings, set);
     context.print(wrap(`  ${constraintInWords(prepared.options.constraint)}`, WIDTH, "  "));
-    const folder = await RunFolder.open(path, { command: "treat", ...settings });
+    const config = { command: "treat", ...settings };
+    const folder = await RunFolder.open(path, config, context.signal);
+    if (await isFinished(cell)) {
+      context.print("  finished elsewhere");
+      forecast.leaveOut();
+      await folder.leave();
+      return true;
+    }
     await folder.writeJson(ACCOUNT, treatAccount(prepared.set, prepared.options));
     try {
       await treatOnce(prepared, folder, runtime, context, forecast);
