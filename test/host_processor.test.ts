@@ -25,10 +25,19 @@ Deno.test("buffers are read in place only where gathers are quick", () => {
 });
 
 Deno.test("vectors of 512 bits are asked for where they gain, and a user's word stands", () => {
-  const wide = { LP_NATIVE_VECTOR_WIDTH: "512" };
-  assert.deepEqual(softwareVariables(processors.zen4, {}), wide);
+  const wide = (environment: Record<string, string>) =>
+    softwareVariables(processors.zen4, environment).LP_NATIVE_VECTOR_WIDTH;
+  assert.equal(wide({}), "512");
   for (const other of [processors.zen3, processors.xeon, processors.arm]) {
     assert.deepEqual(softwareVariables(other, {}), {});
   }
-  assert.deepEqual(softwareVariables(processors.zen4, { LP_NATIVE_VECTOR_WIDTH: "128" }), {});
+  assert.equal(wide({ LP_NATIVE_VECTOR_WIDTH: "128" }), undefined);
+});
+
+Deno.test("vectors of 512 bits have flags that tell their compiled kernels from others", () => {
+  const flags = (environment: Record<string, string>) =>
+    softwareVariables(processors.zen4, environment).GALLIVM_PERF;
+  const own = flags({});
+  assert.ok(own);
+  assert.equal(flags({ GALLIVM_PERF: "nopt" }), `nopt,${own}`);
 });
