@@ -5,14 +5,17 @@
 //
 // Layouts: activations NHWC, weights [R, S, 1, C], float32; one vec4 is four neighbouring channels.
 //
-// A thread computes PIXELS pixels of one output row for one vec4 of channels; for each kernel row
-// it loads the run of input pixels once for all its taps. The adjoint of stride t falls into t
-// phases (h mod t), each a correlation of stride 1 with every TAP_STRIDE-th tap: see tile.wgsl,
-// whose constants these are. On a CPU adapter the operands are textures.
+// A thread computes a tile of ROWS x PIXELS results for one vec4 of channels. It loads the weights, then
+// row by row the inputs of the tile, each once for all taps and results that meet it. The adjoint of
+// stride t is a fractionally strided convolution, which reads dy as if SPREAD - 1 = t - 1 zeros stood
+// between its pixels: a tap meets pixels of dy in every t-th result of the tile and zeros in the
+// others, which are left out. See tile.wgsl, whose constants these are, here along both axes. On a CPU
+// adapter the operands are textures.
 //
-// Mapping: thread -> (channel vector, phase, column tile, row, image), channels first.
-// Cost: 2 N P Q C R S operations (of the forward shape), few for its bytes: bandwidth and loads
-// decide. Loads: (SPAN + SLOTS) / PIXELS a pixel and kernel row instead of 2 SLOTS.
+// Mapping: thread -> (channel vector, column tile, row tile, image), channels first.
+// Cost: 2 N P Q C R S operations (of the forward shape), few for its bytes: loads and stores decide. A
+// tile takes SPAN_H SPAN_W + R S loads: 3 a result where 2 x 8 have 3 x 3 taps and stride 1, 1.2 in the
+// adjoint of stride 2. Storing a vec4 takes llvmpipe as long as six loads (shaders/README.md).
 
 const BATCH: u32 = 8u;
 const IN_HEIGHT: u32 = 32u;
@@ -29,23 +32,32 @@ const STRIDE_H: i32 = 1i;
 const STRIDE_W: i32 = 1i;
 const PADDING_H: i32 = 1i;
 const PADDING_W: i32 = 1i;
-const DILATION_H: i32 = 1i;
-const DILATION_W: i32 = 1i;
 const ADJOINT: bool = false;
-const PHASES_H: u32 = 1u;
-const PHASES_W: u32 = 1u;
-const TAP_STRIDE_H: u32 = 1u;
-const TAP_STRIDE_W: u32 = 1u;
-const PIXEL_STEP: u32 = 1u;
-const SLOT_STEP: u32 = 1u;
+const SPREAD_H: u32 = 1u;
+const SPREAD_W: u32 = 1u;
+const SHIFT_H: u32 = 0u;
+const SHIFT_W: u32 = 0u;
+const TAP_STEP_H: u32 = 1u;
+const TAP_STEP_W: u32 = 1u;
+const PIXEL_STEP_H: u32 = 1u;
+const PIXEL_STEP_W: u32 = 1u;
+// The tile, whole runs of all phases.
+const ROWS: u32 = 2u;
 const PIXELS: u32 = 8u;
 
 const VECTORS: u32 = CHANNELS / 4u;
-const SLOTS: u32 = (KERNEL_WIDTH + TAP_STRIDE_W - 1u) / TAP_STRIDE_W;
-const SPAN: u32 = (PIXELS - 1u) * PIXEL_STEP + (SLOTS - 1u) * SLOT_STEP + 1u;
-const PHASE_ROWS: u32 = (OUT_HEIGHT + PHASES_H - 1u) / PHASES_H;
-const PHASE_COLUMNS: u32 = (OUT_WIDTH + PHASES_W - 1u) / PHASES_W;
-const COLUMN_TILES: u32 = (PHASE_COLUMNS + PIXELS - 1u) / PIXELS;
+const PHASE_ROWS: u32 = ROWS / SPREAD_H;
+const PHASE_PIXELS: u32 = PIXELS / SPREAD_W;
+const LAST_H: u32 = (KERNEL_HEIGHT - 1u) * TAP_STEP_H;
+const LAST_W: u32 = (KERNEL_WIDTH - 1u) * TAP_STEP_W;
+const BACK_H: u32 = (LAST_H + 1u) * SPREAD_H - SHIFT_H;
+const BACK_W: u32 = (LAST_W + 1u) * SPREAD_W - SHIFT_W;
+const AHEAD_H: u32 = SHIFT_H + SPREAD_H - 1u;
+const AHEAD_W: u32 = SHIFT_W + SPREAD_W - 1u;
+const SPAN_H: u32 = (PHASE_ROWS - 1u) * PIXEL_STEP_H + (AHEAD_H + LAST_H) / SPREAD_H + 1u;
+const SPAN_W: u32 = (PHASE_PIXELS - 1u) * PIXEL_STEP_W + (AHEAD_W + LAST_W) / SPREAD_W + 1u;
+const ROW_TILES: u32 = (OUT_HEIGHT + ROWS - 1u) / ROWS;
+const COLUMN_TILES: u32 = (OUT_WIDTH + PIXELS - 1u) / PIXELS;
 
 // begin operands
 @group(0) @binding(0) var<storage, read> own: array<vec4<f32>>;
@@ -58,21 +70,6 @@ fn load_weight(i: u32) -> vec4<f32> {
 }
 @group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>;
 // end operands
-
-// begin first_tap
-const NO_TAP: u32 = 1000000u;
-
-// The first tap that reaches the phase whose (phase + padding) is given.
-fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
-  var tap = NO_TAP;
-  for (var t = stride; t > 0; t--) {
-    if ((offset - (t - 1) * dilation) % stride == 0) {
-      tap = u32(t - 1);
-    }
-  }
-  return tap;
-}
-// end first_tap
 
 // begin workgroup_number
 // The number of a workgroup: a dispatch of more than fit one dimension goes on in the second.
@@ -89,65 +86,91 @@ fn main(
 ) {
   let thread = workgroup_number(workgroup, workgroups) * 64u + local;
   let vector = thread % VECTORS;
-  let phase_w = thread / VECTORS % PHASES_W;
-  let phase_h = thread / (VECTORS * PHASES_W) % PHASES_H;
-  let tile = thread / (VECTORS * PHASES_W * PHASES_H);
+  let tile = thread / VECTORS;
   let column = tile % COLUMN_TILES * PIXELS;
-  let row = tile / COLUMN_TILES % PHASE_ROWS;
-  let image = tile / (COLUMN_TILES * PHASE_ROWS);
-  let y = row * PHASES_H + phase_h;
-  if (image >= BATCH || y >= OUT_HEIGHT) {
+  let row = tile / COLUMN_TILES % ROW_TILES * ROWS;
+  let image = tile / (COLUMN_TILES * ROW_TILES);
+  if (image >= BATCH) {
     return;
   }
 
-  let top = i32(row) * STRIDE_H - PADDING_H;
+  // The first row and column that the tile reads.
+  var top = i32(row) * STRIDE_H - PADDING_H;
   var left = i32(column) * STRIDE_W - PADDING_W;
-  var first_r = 0u;
-  var first_s = 0u;
   if (ADJOINT) {
-    first_r = first_tap(i32(phase_h) + PADDING_H, DILATION_H, STRIDE_H);
-    first_s = first_tap(i32(phase_w) + PADDING_W, DILATION_W, STRIDE_W);
-    let last_s = i32(first_s + (SLOTS - 1u) * TAP_STRIDE_W);
-    left = i32(column) + (i32(phase_w) + PADDING_W - last_s * DILATION_W) / STRIDE_W;
-    first_r = select(first_r, NO_TAP, first_s >= KERNEL_WIDTH);
+    // Tiles begin at multiples of the stride, so nothing is left over.
+    top = (i32(row) + PADDING_H - i32(LAST_H + SHIFT_H)) / STRIDE_H;
+    left = (i32(column) + PADDING_W - i32(LAST_W + SHIFT_W)) / STRIDE_W;
+  }
+
+  // In the order of the inputs that they meet.
+  // @registers
+  var weights: array<vec4<f32>, KERNEL_HEIGHT * KERNEL_WIDTH>;
+  // @unroll
+  for (var j = 0u; j < KERNEL_HEIGHT; j++) {
+    // @unroll
+    for (var i = 0u; i < KERNEL_WIDTH; i++) {
+      let r = FIRST_TAP_H + select(j, KERNEL_HEIGHT - 1u - j, ADJOINT);
+      let s = FIRST_TAP_W + select(i, KERNEL_WIDTH - 1u - i, ADJOINT);
+      weights[j * KERNEL_WIDTH + i] = load_weight((r * WEIGHT_WIDTH + s) * VECTORS + vector);
+    }
   }
 
   // @registers
-  var sum: array<vec4<f32>, PIXELS>;
-  for (var r = first_r; r < KERNEL_HEIGHT; r += TAP_STRIDE_H) {
-    var h = top + i32(r) * DILATION_H;
-    if (ADJOINT) {
-      h = i32(row) + (i32(phase_h) + PADDING_H - i32(r) * DILATION_H) / STRIDE_H;
-    }
-    if (h < 0 || h >= i32(IN_HEIGHT)) {
-      continue;
-    }
+  var pixel: array<vec4<f32>, SPAN_H * SPAN_W>;
+  // @unroll
+  for (var j = 0u; j < SPAN_H; j++) {
+    let h = top + i32(j);
+    let row_inside = h >= 0 && h < i32(IN_HEIGHT);
     let line = (i32(image * IN_HEIGHT) + h) * i32(IN_WIDTH) + left;
-    // @registers
-    var pixel: array<vec4<f32>, SPAN>;
     // @unroll
-    for (var i = 0u; i < SPAN; i++) {
+    for (var i = 0u; i < SPAN_W; i++) {
       let w = left + i32(i);
       let value = load_own(u32(line + i32(i)) * VECTORS + vector);
-      pixel[i] = select(vec4<f32>(), value, w >= 0 && w < i32(IN_WIDTH));
+      pixel[j * SPAN_W + i] =
+        select(vec4<f32>(), value, row_inside && w >= 0 && w < i32(IN_WIDTH));
     }
+  }
+
+  // @registers
+  var sum: array<vec4<f32>, ROWS * PIXELS>;
+  // @unroll
+  for (var r = 0u; r < KERNEL_HEIGHT; r++) {
     // @unroll
-    for (var slot = 0u; slot < SLOTS; slot++) {
-      let s = first_s + select(slot, SLOTS - 1u - slot, ADJOINT) * TAP_STRIDE_W;
-      let tap = (FIRST_TAP_H + r) * WEIGHT_WIDTH + FIRST_TAP_W + s;
-      let w = select(vec4<f32>(), load_weight(tap * VECTORS + vector), s < KERNEL_WIDTH);
+    for (var j = 0u; j < PHASE_ROWS; j++) {
+      // The row of inputs that a row of taps meets for a row of results, and what it adds to that.
+      // @registers
+      var met: array<vec4<f32>, SPAN_W>;
+      // @unroll
+      for (var i = 0u; i < SPAN_W; i++) {
+        met[i] = pixel[(j * PIXEL_STEP_H + (AHEAD_H + r * TAP_STEP_H) / SPREAD_H) * SPAN_W + i];
+      }
+      // @registers
+      var added: array<vec4<f32>, PIXELS>;
+      // @unroll
+      for (var s = 0u; s < KERNEL_WIDTH; s++) {
+        // @unroll
+        for (var i = 0u; i < PHASE_PIXELS; i++) {
+          added[i * SPREAD_W + (BACK_W - s * TAP_STEP_W) % SPREAD_W] +=
+            met[i * PIXEL_STEP_W + (AHEAD_W + s * TAP_STEP_W) / SPREAD_W] *
+            weights[r * KERNEL_WIDTH + s];
+        }
+      }
       // @unroll
       for (var i = 0u; i < PIXELS; i++) {
-        sum[i] += pixel[i * PIXEL_STEP + slot * SLOT_STEP] * w;
+        sum[(j * SPREAD_H + (BACK_H - r * TAP_STEP_H) % SPREAD_H) * PIXELS + i] += added[i];
       }
     }
   }
 
   // @unroll
-  for (var i = 0u; i < PIXELS; i++) {
-    let x = (column + i) * PHASES_W + phase_w;
-    if (x < OUT_WIDTH) {
-      result[((image * OUT_HEIGHT + y) * OUT_WIDTH + x) * VECTORS + vector] = sum[i];
+  for (var j = 0u; j < ROWS; j++) {
+    // @unroll
+    for (var i = 0u; i < PIXELS; i++) {
+      if (row + j < OUT_HEIGHT && column + i < OUT_WIDTH) {
+        let at = (image * OUT_HEIGHT + row + j) * OUT_WIDTH + column + i;
+        result[at * VECTORS + vector] = sum[j * PIXELS + i];
+      }
     }
   }
 }

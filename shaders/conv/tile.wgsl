@@ -18,9 +18,11 @@
 // where operands are textures too. With LANES = 1 nothing is shared (lanes_alone.wgsl).
 //
 // Stride. The adjoint of stride t falls into t phases (h mod t): within one phase it is a plain
-// correlation of stride 1 with every TAP_STRIDE-th tap. A subgroup works in one phase, so no tap
-// is tested in vain. Forward has one phase. A phase's taps in a kernel row are its SLOTS, in the
-// order of the input columns they read; a phase with fewer taps has zero weights in the others.
+// correlation of stride 1 with every t-th tap. Of rows a subgroup works in one phase, with taps
+// TAP_STRIDE_H from each other, so no tap is tested in vain. Of columns a thread has all phases, so
+// that they share its loads. Its run is one of a fractionally strided convolution, which reads dy as if
+// SPREAD_W - 1 zeros stood between its pixels: a tap meets pixels of dy in the results of one phase,
+// every SPREAD_W-th of the run, and zeros in the others, which are left out. Forward has one phase.
 //
 // Few channels. Channels that are no whole vec4s are loaded and stored one by one (tile_scalars.wgsl).
 // But the run of pixels that a thread loads lies in one piece: with fewer than four input channels
@@ -60,16 +62,17 @@ const STRIDE_W: i32 = 1i;
 const PADDING_H: i32 = 1i;
 const PADDING_W: i32 = 1i;
 const DILATION_H: i32 = 1i;
-const DILATION_W: i32 = 1i;
 const ADJOINT: bool = false;
-// Forward: 1, 1, stride, dilation. Adjoint: stride, stride / g, 1, dilation / g, where g is the
-// greatest joint divisor of stride and dilation.
+// Forward: 1, 1. Adjoint: stride, stride / g, where g is the greatest joint divisor of stride and
+// dilation.
 const PHASES_H: u32 = 1u;
-const PHASES_W: u32 = 1u;
 const TAP_STRIDE_H: u32 = 1u;
-const TAP_STRIDE_W: u32 = 1u;
-const PIXEL_STEP: u32 = 1u;
-const SLOT_STEP: u32 = 1u;
+// Along a row that is read, with those zeros: where the first tap is for the first result of a run, and
+// from there to the next tap. From a result to the next of its phase it is PIXEL_STEP_W pixels.
+const SPREAD_W: u32 = 1u;
+const SHIFT_W: u32 = 0u;
+const TAP_STEP_W: u32 = 1u;
+const PIXEL_STEP_W: u32 = 1u;
 // Values before a run of packed pixels in its first vec4.
 const SKEW: u32 = 0u;
 // The tile.
@@ -83,17 +86,21 @@ const IN_VECTORS: u32 = (IN_CHANNELS + 3u) / 4u;
 const OUT_VECTORS: u32 = (OUT_CHANNELS + 3u) / 4u;
 const GROUP_IN: u32 = (IN_VECTORS + GROUPS - 1u) / GROUPS;
 const GROUP_OUT: u32 = (OUT_VECTORS + GROUPS - 1u) / GROUPS;
-const SLOTS: u32 = (KERNEL_WIDTH + TAP_STRIDE_W - 1u) / TAP_STRIDE_W;
-const SPAN: u32 = (PIXELS - 1u) * PIXEL_STEP + (SLOTS - 1u) * SLOT_STEP + 1u;
+const PHASE_PIXELS: u32 = PIXELS / SPREAD_W;
+const LAST: u32 = (KERNEL_WIDTH - 1u) * TAP_STEP_W;
+// The tap that is t behind the first meets a pixel in the result (BACK - t) % SPREAD_W of the run and in
+// every SPREAD_W-th from there; the pixel is (AHEAD + t) / SPREAD_W of the run.
+const BACK: u32 = (LAST + 1u) * SPREAD_W - SHIFT_W;
+const AHEAD: u32 = SHIFT_W + SPREAD_W - 1u;
+const SPAN: u32 = (PHASE_PIXELS - 1u) * PIXEL_STEP_W + (AHEAD + LAST) / SPREAD_W + 1u;
 const WORDS: u32 = (SKEW + SPAN * IN_CHANNELS + 3u) / 4u;
 const BLOCK: u32 = 4u * VECTORS;
-const HELD: u32 = (SLOTS * BLOCK + LANES - 1u) / LANES;
+const HELD: u32 = (KERNEL_WIDTH * BLOCK + LANES - 1u) / LANES;
 const GROUP_TILES: u32 = (GROUP_OUT + VECTORS - 1u) / VECTORS;
 const CHANNEL_TILES: u32 = GROUPS * GROUP_TILES;
 const IMAGE_TILES: u32 = (BATCH + IMAGES - 1u) / IMAGES;
 const PHASE_ROWS: u32 = (OUT_HEIGHT + PHASES_H - 1u) / PHASES_H;
-const PHASE_COLUMNS: u32 = (OUT_WIDTH + PHASES_W - 1u) / PHASES_W;
-const COLUMN_TILES: u32 = (PHASE_COLUMNS + PIXELS - 1u) / PIXELS;
+const COLUMN_TILES: u32 = (OUT_WIDTH + PIXELS - 1u) / PIXELS;
 const TILES: u32 = IMAGE_TILES * COLUMN_TILES * PHASE_ROWS;
 
 // "own" is what each lane loads for itself, "joint" what the lanes share.
@@ -149,12 +156,11 @@ fn first_tap(offset: i32, dilation: i32, stride: i32) -> u32 {
 }
 // end first_tap
 
-// The n-th vec4 of the weights that one kernel row and one input vector need: by slot, then
-// forward (input channel, output vector), adjoint (output channel). Weights count the channels of
-// their first axis within the group.
-fn load_weight(n: u32, r: u32, first: u32, group: u32, input: u32, output: u32) -> vec4<f32> {
-  let slot = n / BLOCK;
-  let s = first + select(slot, SLOTS - 1u - slot, ADJOINT) * TAP_STRIDE_W;
+// The n-th vec4 of the weights that one kernel row and one input vector need: by tap, in the order of
+// the input columns that they read, then forward (input channel, output vector), adjoint (output
+// channel). Weights count the channels of their first axis within the group.
+fn load_weight(n: u32, r: u32, group: u32, input: u32, output: u32) -> vec4<f32> {
+  let s = select(n / BLOCK, KERNEL_WIDTH - 1u - n / BLOCK, ADJOINT);
   let tap = (FIRST_TAP_H + r) * WEIGHT_WIDTH + FIRST_TAP_W + s;
   let rest = n % BLOCK;
   let row = 4u * (input - group * GROUP_IN) + rest / VECTORS;
@@ -163,11 +169,7 @@ fn load_weight(n: u32, r: u32, first: u32, group: u32, input: u32, output: u32) 
     let row = 4u * (output - group * GROUP_OUT) + rest;
     index = (tap * (OUT_CHANNELS / GROUPS) + row) * IN_VECTORS + input;
   }
-  let value = load_joint(index);
-  if (TAP_STRIDE_W == 1u) {
-    return value;
-  }
-  return select(vec4<f32>(), value, s < KERNEL_WIDTH);
+  return load_joint(index);
 }
 
 // begin workgroup_number
@@ -192,10 +194,9 @@ fn main(
   let group_tile = unit % CHANNEL_TILES;
   let group = group_tile / GROUP_TILES;
   let output = group * GROUP_OUT + group_tile % GROUP_TILES * VECTORS;
-  let phase_w = unit / CHANNEL_TILES % PHASES_W;
-  let phase_h = unit / (CHANNEL_TILES * PHASES_W) % PHASES_H;
+  let phase = unit / CHANNEL_TILES % PHASES_H;
   // Lanes past the end do the last tile again, so that all lanes stay together, and don't store.
-  let index = unit / (CHANNEL_TILES * PHASES_W * PHASES_H) * LANES + lane;
+  let index = unit / (CHANNEL_TILES * PHASES_H) * LANES + lane;
   let tile = min(index, TILES - 1u);
   let image = tile % IMAGE_TILES * IMAGES;
   let column = tile / IMAGE_TILES % COLUMN_TILES * PIXELS;
@@ -204,13 +205,10 @@ fn main(
   let top = i32(row) * STRIDE_H - PADDING_H;
   var left = i32(column) * STRIDE_W - PADDING_W;
   var first_r = 0u;
-  var first_s = 0u;
   if (ADJOINT) {
-    first_r = first_tap(i32(phase_h) + PADDING_H, DILATION_H, STRIDE_H);
-    first_s = first_tap(i32(phase_w) + PADDING_W, DILATION_W, STRIDE_W);
-    let last_s = i32(first_s + (SLOTS - 1u) * TAP_STRIDE_W);
-    left = i32(column) + (i32(phase_w) + PADDING_W - last_s * DILATION_W) / STRIDE_W;
-    first_r = select(first_r, NO_TAP, first_s >= KERNEL_WIDTH);
+    first_r = first_tap(i32(phase) + PADDING_H, DILATION_H, STRIDE_H);
+    // A tile begins at a multiple of STRIDE_W, so nothing is left over.
+    left = (i32(column) + PADDING_W - i32(LAST + SHIFT_W)) / STRIDE_W;
   }
 
   // @registers
@@ -219,7 +217,7 @@ fn main(
   loop {
     var h = top + i32(r) * DILATION_H;
     if (ADJOINT) {
-      h = i32(row) + (i32(phase_h) + PADDING_H - i32(r) * DILATION_H) / STRIDE_H;
+      h = i32(row) + (i32(phase) + PADDING_H - i32(r) * DILATION_H) / STRIDE_H;
     }
     let row_inside = r < KERNEL_HEIGHT && h >= 0 && h < i32(IN_HEIGHT);
     if (!subgroupAny(row_inside)) {
@@ -232,7 +230,7 @@ fn main(
       var held: array<vec4<f32>, HELD>;
       // @unroll
       for (var j = 0u; j < HELD; j++) {
-        held[j] = load_weight(j * LANES + lane, r, first_s, group, input, output);
+        held[j] = load_weight(j * LANES + lane, r, group, input, output);
       }
       // begin run
       // @registers
@@ -249,7 +247,7 @@ fn main(
       }
       // end run
       // @unroll
-      for (var s = 0u; s < SLOTS; s++) {
+      for (var s = 0u; s < KERNEL_WIDTH; s++) {
         // @unroll
         for (var v = 0u; v < VECTORS; v++) {
           // @registers
@@ -268,13 +266,13 @@ fn main(
           // @unroll
           for (var j = 0u; j < IMAGES; j++) {
             // @unroll
-            for (var i = 0u; i < PIXELS; i++) {
+            for (var i = 0u; i < PHASE_PIXELS; i++) {
               if (ADJOINT) {
-                sum[(j * PIXELS + i) * VECTORS + v] +=
-                  pixel[j * SPAN + i * PIXEL_STEP + s * SLOT_STEP] * m;
+                sum[(j * PIXELS + i * SPREAD_W + (BACK - s * TAP_STEP_W) % SPREAD_W) * VECTORS + v] +=
+                  pixel[j * SPAN + i * PIXEL_STEP_W + (AHEAD + s * TAP_STEP_W) / SPREAD_W] * m;
               } else {
-                sum[(j * PIXELS + i) * VECTORS + v] +=
-                  m * pixel[j * SPAN + i * PIXEL_STEP + s * SLOT_STEP];
+                sum[(j * PIXELS + i * SPREAD_W + (BACK - s * TAP_STEP_W) % SPREAD_W) * VECTORS + v] +=
+                  m * pixel[j * SPAN + i * PIXEL_STEP_W + (AHEAD + s * TAP_STEP_W) / SPREAD_W];
               }
             }
           }
@@ -292,7 +290,7 @@ fn main(
     }
   }
 
-  let y = row * PHASES_H + phase_h;
+  let y = row * PHASES_H + phase;
   if (index >= TILES || y >= OUT_HEIGHT) {
     return;
   }
@@ -306,7 +304,7 @@ fn main(
   for (var j = 0u; j < IMAGES; j++) {
     // @unroll
     for (var i = 0u; i < PIXELS; i++) {
-      let x = (column + i) * PHASES_W + phase_w;
+      let x = column + i;
       if (x < OUT_WIDTH && image + j < BATCH) {
         let at = ((image + j) * OUT_HEIGHT + y) * OUT_WIDTH + x;
         // @unroll

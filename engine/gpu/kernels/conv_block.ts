@@ -26,6 +26,7 @@ import {
   type Direction,
   directionConstants,
   directionOf,
+  phaseConstants,
   phaseExtent,
   phaseTaps,
 } from "./conv_direction.ts";
@@ -79,6 +80,8 @@ function directed(s: ConvShape, adjoint: boolean, target: Target): SplitKernel {
     },
     constants: {
       ...directionConstants(direction),
+      ...phaseConstants(direction.height, "H"),
+      ...phaseConstants(direction.width, "W"),
       ...channelConstants(direction),
       SPLITS: split.splits,
       SPLIT_VECTORS: split.length / 4,

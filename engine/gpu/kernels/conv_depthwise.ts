@@ -4,7 +4,14 @@ import weightGradShader from "../../../shaders/conv/depthwise_weight_grad.wgsl" 
 };
 import depthwiseShader from "../../../shaders/conv/depthwise.wgsl" with { type: "text" };
 import { type Operand, read, type SplitKernel, written } from "../kernel.ts";
-import { directionConstants, directionOf, phaseExtent, runConstants } from "./conv_direction.ts";
+import {
+  type Direction,
+  directionConstants,
+  directionOf,
+  phaseExtent,
+  runConstants,
+  runLength,
+} from "./conv_direction.ts";
 import {
   convCost,
   convLabel,
@@ -18,16 +25,23 @@ import {
 import { storageOf, type Target } from "./target.ts";
 
 const WORKGROUP = 64;
+/** Most results of a phase along an axis of a thread's tile. */
 const PIXELS = 8;
+/** Most sums of a thread where the processor's cache stands in for registers. */
+const MAX_SUMS = 25;
+/** Most vec4 multiply-adds of a thread: more take long to compile. */
+const MAX_UNROLLED = 256;
+/** Loads that take as long as a store on a CPU adapter. */
+const STORE = 6;
 /** Threads, of those that keep an adapter busy, for each workgroup that a weight gradient wants. */
 const THREADS_A_WORKGROUP = 128;
-/** Wider kernels would unroll into too much code. */
-const MAX_KERNEL_WIDTH = 9;
+/** Larger kernels and strides would unroll into too much code. */
+const MAX_EXTENT = 9;
 
 export const depthwise: Family = {
   takes: (s) =>
     s.groups === s.inChannels && s.groups === s.outChannels && s.groups % 4 === 0 &&
-    s.kernelWidth <= MAX_KERNEL_WIDTH,
+    Math.max(s.kernelHeight, s.kernelWidth, ...s.stride) <= MAX_EXTENT,
   faces: {
     forward: (s, target) => directed(s, false, target),
     "input gradient": (s, target) => directed(s, true, target),
@@ -38,9 +52,8 @@ export const depthwise: Family = {
 function directed(s: ConvShape, adjoint: boolean, target: Target): SplitKernel {
   const direction = directionOf(s, adjoint);
   const { height, width } = direction;
-  const pixels = evenTile(phaseExtent(width), PIXELS);
-  const threads = s.batch * s.groups / 4 * height.phases * width.phases *
-    phaseExtent(height) * Math.ceil(phaseExtent(width) / pixels);
+  const { rows, pixels, count } = chooseTile(direction, target);
+  const threads = s.batch * s.groups / 4 * count;
   const { x, w, y } = convSizes(s);
   const kernel = {
     label: convLabel(s, adjoint ? "input gradient" : "forward"),
@@ -52,14 +65,41 @@ function directed(s: ConvShape, adjoint: boolean, target: Target): SplitKernel {
     ],
     constants: {
       ...directionConstants(direction),
-      ...runConstants(direction),
+      ...runConstants(height, "H"),
+      ...runConstants(width, "W"),
       CHANNELS: s.groups,
+      ROWS: rows,
       PIXELS: pixels,
     },
     workgroups: Math.ceil(threads / WORKGROUP),
     ...convCost(s),
   };
   return { kernel, splits: 1 };
+}
+
+/** What a thread computes of an image, and how many such tiles there are. */
+interface Tile {
+  readonly rows: number;
+  readonly pixels: number;
+  readonly count: number;
+}
+
+/** The tile that loads and stores least, results past the edge included. */
+function chooseTile({ height, width }: Direction, target: Target): Tile {
+  const most = target.textures ? MAX_SUMS : PIXELS;
+  let best: Tile | undefined, least = Infinity;
+  for (let j = 1; j <= Math.min(PIXELS, phaseExtent(height)); j++) {
+    for (let i = 1; i <= Math.min(PIXELS, phaseExtent(width)); i++) {
+      const rows = j * height.phases, pixels = i * width.phases;
+      const unrolled = height.taps * width.taps * i * j;
+      if (best && (rows * pixels > most || unrolled > MAX_UNROLLED)) break;
+      const count = Math.ceil(height.out / rows) * Math.ceil(width.out / pixels);
+      const loads = runLength(height, rows) * runLength(width, pixels) + height.taps * width.taps;
+      const cost = count * (loads + STORE * rows * pixels);
+      if (cost < least) [best, least] = [{ rows, pixels, count }, cost];
+    }
+  }
+  return best!;
 }
 
 function weightGrad(s: ConvShape, target: Target): SplitKernel {

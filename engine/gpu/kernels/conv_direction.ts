@@ -4,7 +4,8 @@
  * and the constants of their shaders are made from it last.
  *
  * The adjoint of stride t falls into t phases (h mod t). Within one it is a plain correlation of
- * stride 1 with every TAP_STRIDE-th tap (shaders/conv/tile.wgsl); forward has one phase.
+ * stride 1 with every TAP_STRIDE-th tap; all together they are a fractionally strided convolution
+ * (shaders/conv/tile.wgsl says both). Forward has one phase.
  */
 import type { Constants } from "../kernel.ts";
 import type { ConvShape } from "./conv_shape.ts";
@@ -36,9 +37,13 @@ export interface Axis {
   /** Phases, and from tap to tap of one. */
   readonly phases: number;
   readonly tapStride: number;
-  /** In what is read: from one result of a phase to the next, and from tap to tap of a phase. */
+  /** In what is read: from one result of a phase to the next. */
   readonly pixelStep: number;
-  readonly slotStep: number;
+  /**
+   * In what is read, with phases - 1 zeros between its pixels: from a pixel to where the tap that
+   * reads before all others is for a result at a multiple of the phases.
+   */
+  readonly shift: number;
 }
 
 export function directionOf(s: ConvShape, adjoint: boolean): Direction {
@@ -66,19 +71,24 @@ function alongAxis(s: ConvShape, axis: 0 | 1): { x: number; y: number; taps: num
 function axisOf(s: ConvShape, adjoint: boolean, axis: 0 | 1): Axis {
   const { x, y, taps } = alongAxis(s, axis);
   const stride = s.stride[axis], dilation = s.dilation[axis];
-  const divisor = gcd(stride, dilation);
   const used = usedTaps(s, axis);
+  const padding = s.padding[axis] - used.first * dilation;
   return {
     ...(adjoint ? { in: y, out: x } : { in: x, out: y }),
     taps: used.count,
     firstTap: used.first,
     weightTaps: taps,
     stride,
-    padding: s.padding[axis] - used.first * dilation,
+    padding,
     dilation,
     ...(adjoint
-      ? { phases: stride, tapStride: stride / divisor, pixelStep: 1, slotStep: dilation / divisor }
-      : { phases: 1, tapStride: 1, pixelStep: stride, slotStep: dilation }),
+      ? {
+        phases: stride,
+        tapStride: stride / gcd(stride, dilation),
+        pixelStep: 1,
+        shift: modulo(padding - (used.count - 1) * dilation, stride),
+      }
+      : { phases: 1, tapStride: 1, pixelStep: stride, shift: 0 }),
   };
 }
 
@@ -96,6 +106,8 @@ function usedTaps(s: ConvShape, axis: 0 | 1): { first: number; count: number } {
   }
   return last < 0 ? { first: 0, count: 1 } : { first, count: last - first + 1 };
 }
+
+const modulo = (a: number, b: number) => ((a % b) + b) % b;
 
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
@@ -125,16 +137,30 @@ export function directionConstants({ adjoint, batch, height, width }: Direction)
     STRIDE_W: width.stride,
     PADDING_H: height.padding,
     PADDING_W: width.padding,
-    DILATION_H: height.dilation,
-    DILATION_W: width.dilation,
-    PHASES_H: height.phases,
-    PHASES_W: width.phases,
-    TAP_STRIDE_H: height.tapStride,
-    TAP_STRIDE_W: width.tapStride,
   };
 }
 
-/** The steps along a row, for the shaders that load a run of pixels once for all taps. */
-export function runConstants({ width }: Direction): Constants {
-  return { PIXEL_STEP: width.pixelStep, SLOT_STEP: width.slotStep };
+/** The constants along an axis, "H" or "W", for shaders whose threads work in one phase of it. */
+export function phaseConstants(axis: Axis, name: "H" | "W"): Constants {
+  return {
+    [`DILATION_${name}`]: axis.dilation,
+    [`PHASES_${name}`]: axis.phases,
+    [`TAP_STRIDE_${name}`]: axis.tapStride,
+  };
+}
+
+/** The constants along an axis for shaders that load a run of pixels once for all phases and taps. */
+export function runConstants(axis: Axis, name: "H" | "W"): Constants {
+  return {
+    [`TAP_STEP_${name}`]: axis.dilation,
+    [`PIXEL_STEP_${name}`]: axis.pixelStep,
+    [`SPREAD_${name}`]: axis.phases,
+    [`SHIFT_${name}`]: axis.shift,
+  };
+}
+
+/** Pixels of a run of `results`, a multiple of the phases. */
+export function runLength({ taps, dilation, phases, pixelStep, shift }: Axis, results: number) {
+  const ahead = Math.floor((shift + phases - 1 + (taps - 1) * dilation) / phases);
+  return (results / phases - 1) * pixelStep + ahead + 1;
 }

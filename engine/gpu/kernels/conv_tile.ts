@@ -18,11 +18,12 @@ import {
 } from "../kernel.ts";
 import { slotOf } from "../render.ts";
 import {
+  type Axis,
   type Direction,
   directionConstants,
   directionOf,
+  phaseConstants,
   phaseExtent,
-  phaseTaps,
   runConstants,
 } from "./conv_direction.ts";
 import { general } from "./conv_general.ts";
@@ -62,7 +63,7 @@ function directed(shape: ConvShape, adjoint: boolean, target: Target): SplitKern
   const direction = directionOf(flatten(shape), adjoint);
   const face = adjoint ? "input gradient" : "forward";
   const label = convLabel(shape, face);
-  const usual = usualLimit(target, phaseTaps(direction.width));
+  const usual = usualLimit(target, direction.width);
   const variants = new Map([usual, ...OTHER_LIMITS].map((limit) => {
     const size = chooseTile(direction, target, limit);
     const name = `${size.images} x ${size.pixels} pixels by ${4 * size.vectors} channels`;
@@ -88,7 +89,7 @@ function tileKernel(
   const result = outChannels % 4 === 0 ? "vectors" : "scalars";
   const { x, w, y } = convSizes(shape);
   const lanes = Math.ceil(size.count / target.lanes) * target.lanes;
-  const threads = channelTiles(direction, size) * height.phases * width.phases * lanes;
+  const threads = channelTiles(direction, size) * height.phases * lanes;
   return {
     shader: tileShader,
     operands: [
@@ -103,7 +104,8 @@ function tileKernel(
     },
     constants: {
       ...directionConstants(direction),
-      ...runConstants(direction),
+      ...phaseConstants(height, "H"),
+      ...runConstants(width, "W"),
       ...channelConstants(direction),
       SKEW: own === "packed" ? (4 - width.padding * inChannels % 4) % 4 : 0,
       IMAGES: size.images,
@@ -180,16 +182,22 @@ interface Tile {
 
 function chooseTile(direction: Direction, target: Target, limit: Limit): Tile {
   const { batch, height, width } = direction;
-  const rows = phaseExtent(height), columns = phaseExtent(width), slots = phaseTaps(width);
-  const unrolled = (pixels: number, vectors: number) => 4 * slots * pixels * vectors;
+  const { phases, taps } = width;
+  const unrolled = (pixels: number, vectors: number) => 4 * taps * pixels / phases * vectors;
   const count = (pixels: number, images: number) =>
-    Math.ceil(batch / images) * rows * Math.ceil(columns / pixels);
-  let pixels = evenTile(columns, limit.pixels);
-  while (pixels > 1 && (count(pixels, 1) < target.lanes || unrolled(pixels, 1) > MAX_UNROLLED)) {
-    pixels = Math.ceil(pixels / 2);
-  }
-  const fitting = Math.max(1, Math.floor(MAX_UNROLLED / unrolled(pixels, 1)));
-  const vectors = evenTile(groupVectors(direction), Math.min(fitting, limit.vectors));
+    Math.ceil(batch / images) * phaseExtent(height) * Math.ceil(width.out / pixels);
+  const fits = (pixels: number) =>
+    count(pixels, 1) >= target.lanes && unrolled(pixels, 1) <= MAX_UNROLLED;
+  // Whole runs of all phases.
+  let results = evenTile(phaseExtent(width), Math.max(1, Math.floor(limit.pixels / phases)));
+  while (results > 1 && !fits(phases * results)) results = Math.ceil(results / 2);
+  const pixels = phases * results;
+  const most = Math.min(
+    limit.vectors,
+    Math.max(1, Math.floor(MAX_UNROLLED / unrolled(pixels, 1))),
+    Math.max(1, Math.floor(limit.pixels * limit.vectors / pixels)),
+  );
+  const vectors = evenTile(groupVectors(direction), most);
   let images = 1;
   while (
     2 * images * pixels <= limit.pixels && count(pixels, 2 * images) >= 2 * target.lanes &&
@@ -205,15 +213,15 @@ const channelTiles = (direction: Direction, { vectors }: Tile) =>
   direction.groups * Math.ceil(groupVectors(direction) / vectors);
 
 /**
- * The limits that are the best as a rule, where `taps` of a kernel row share a load. More pixels share
- * the weights better, more channels the pixels; both want sums, which no longer fit the registers.
- * Where 16 lanes share the weights those cost little, so channels gain: 4 by 32 is as fast as 8 by 16
- * with stride 1, and 1.1 to 1.3 times as fast with stride 2, where a pixel's inputs are its own.
+ * The limits that are the best as a rule. More pixels share the weights better, more channels the
+ * pixels; both want sums, which no longer fit the registers. Where 16 lanes share the weights those
+ * cost little, so channels gain: of each phase 4 pixels by 32 channels are as fast as 8 by 16 with
+ * stride 1, and 1.1 to 1.3 times as fast with stride 2, where a pixel's inputs are its own.
  */
-function usualLimit(target: Target, taps: number): Limit {
+function usualLimit(target: Target, { taps, phases }: Axis): Limit {
   if (taps === 1) return { pixels: 8, vectors: sharedVectors(target, 8) };
   return target.lanes >= 16
-    ? { pixels: 4, vectors: 8 }
+    ? { pixels: 4 * phases, vectors: Math.ceil(8 / phases) }
     : { pixels: 8, vectors: sharedVectors(target, 4) };
 }
 
