@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ExitCode } from "../engine/errors.ts";
+import { lockFolder, unlockFolder } from "../engine/run/lock.ts";
 import { cli, fail, succeed, writeMnist } from "./support/cli.ts";
 import { inFolder, namesIn } from "./support/io.ts";
 
@@ -79,6 +80,12 @@ Deno.test("study sweep: stops, goes on by several processes, and still is what o
     assert.equal(lines(folder, "sweep.csv").length, 3);
     const files = namesIn(folder).filter((name) => name.endsWith(".svg"));
     assert.deepEqual(files, ["sweep.alpha.svg"]);
+
+    const part = join(folder, "seed-0");
+    await lockFolder(part);
+    const alone = ["study", "sweep", "--resume", folder];
+    await fail(ExitCode.io, /in use by processes that are at 1 cell\n.*--on local/, ...alone);
+    await unlockFolder(part);
 
     const here = join(root, "here");
     await succeed(...run, ...grid, "--seed", "1", "--out", here);

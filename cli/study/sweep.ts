@@ -29,6 +29,7 @@ import { reporter, treatForecast } from "../treatment.ts";
 import {
   before,
   isFinished,
+  refuseBusy,
   resultsOf,
   type SweepCell,
   sweepCells,
@@ -80,14 +81,17 @@ export const command = defineCommand({
     const sweep = await prepareSweep(args, context, run.resumed?.path);
     const runtime = gpu && !isElsewhere ? openRuntime(gpu, args) : undefined;
     checkSweep(sweep, args, runtime);
-    const folder = await run.open();
     const { network, set, cells } = sweep;
+    const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
+    if (run.resumed && runtime && index === undefined) {
+      await refuseBusy(run.resumed, sweepCells(run.resumed, cells, seeds));
+    }
+    const folder = await run.open();
     const adapter = isElsewhere ? "each cell's own" : gpu!.adapter.name;
     introduce(context.print, args.model, network, set, adapter, folder.path);
     const account = accountOf(set, trainingSplits(set, args));
     context.print(describeAccount(account));
     if (index === undefined && !looksOnly(args)) await folder.writeJson(ACCOUNT, account);
-    const seeds = Array.from({ length: args.seeds }, (_, i) => args.seed + i);
     context.print(
       `cells    ${cells.length}, with ${
         seeds.length === 1 ? "one seed" : `${seeds.length} seeds`

@@ -15,11 +15,12 @@ import {
   sweepCell,
 } from "../../engine/doctor/studies/sweep.ts";
 import type { Stages } from "../../engine/doctor/stages.ts";
+import { ExitCode, UserError } from "../../engine/errors.ts";
 import { mapAtOnce } from "../../engine/io/at_once.ts";
 import { fileExists } from "../../engine/io/files.ts";
 import { isInUse } from "../../engine/run/lock.ts";
 import { RunFolder } from "../../engine/run/run_folder.ts";
-import type { FolderCell } from "../cells/work.ts";
+import { type FolderCell, inWords } from "../cells/work.ts";
 
 export interface SweepCell extends FolderCell {
   readonly seed: number;
@@ -56,6 +57,17 @@ export function before(cells: readonly SweepCell[], index: number): number | und
 export async function isFinished({ tried, path }: SweepCell): Promise<boolean> {
   const files = tried === undefined ? BEGINNING : [CELL];
   return (await Promise.all(files.map((name) => fileExists(join(path, name))))).every(Boolean);
+}
+
+/** @throws UserError (io) where other processes are at some, which this one would bar from the folder */
+export async function refuseBusy(folder: RunFolder, cells: readonly SweepCell[]): Promise<void> {
+  const busy = (await mapAtOnce(cells, ({ path }) => isInUse(path))).filter(Boolean).length;
+  if (busy === 0) return;
+  throw new UserError(
+    `the folder ${folder.path} is in use by processes that are at ${inWords(busy)}`,
+    ExitCode.io,
+    "wait for them to end, or join them with --on local",
+  );
 }
 
 /** The results of those that are finished. */
