@@ -30,6 +30,17 @@ Deno.test("what a lock leaves behind makes a folder no fuller", async () => {
   });
 });
 
+Deno.test("a look whether a folder is in use keeps nobody out of it", async () => {
+  await inFolder(async (folder) => {
+    using look = await Deno.open(join(folder, ".lock"), { write: true, create: true });
+    assert.ok(await look.tryLock(true));
+    const locked = lockFolder(folder);
+    setTimeout(() => look.unlockSync(), 5);
+    await locked;
+    await unlockFolder(folder);
+  });
+});
+
 Deno.test("what stands in a lock's place is locked itself, or said to be in the way", async () => {
   await inFolder(async (folder) => {
     const place = join(folder, ".lock");

@@ -27,7 +27,7 @@ export async function lockFolder(folder: string, wait?: AbortSignal): Promise<vo
   if (held.has(place)) return;
   const file = await lockFile(place, { create: true });
   if (!file) return;
-  while (!await tryLock(file)) {
+  while (!await tryLock(file, wait ? 1 : LOOKS)) {
     if (!wait || wait.aborted) {
       const error = wait?.reason ?? await inUse(folder, file);
       file.close();
@@ -41,12 +41,18 @@ export async function lockFolder(folder: string, wait?: AbortSignal): Promise<vo
 /** Milliseconds between two tries. */
 const PAUSE = 500;
 
+/**
+ * Tries before a folder counts as in use, and milliseconds between them: a process that only looks
+ * whether it is (isInUse) has the lock for a moment, too.
+ */
+const [LOOKS, MOMENT] = [4, 25];
+
 /** @throws UserError (io) where another process works in the folder */
 export async function refuseLocked(folder: string): Promise<void> {
   const place = await Deno.realPath(folder);
   if (held.has(place)) return;
   using file = await lockFile(place);
-  if (file && !await tryLock(file)) throw await inUse(folder, file);
+  if (file && !await tryLock(file, LOOKS)) throw await inUse(folder, file);
 }
 
 /** Whether another process works in the folder; in one that is not there none does. */
@@ -92,12 +98,15 @@ async function lockFile(folder: string, { create = false } = {}): Promise<Deno.F
   }
 }
 
-async function tryLock(file: Deno.FsFile): Promise<boolean> {
+async function tryLock(file: Deno.FsFile, tries = 1): Promise<boolean> {
   try {
-    return await file.tryLock(true);
+    if (await file.tryLock(true)) return true;
   } catch {
     return true;
   }
+  if (tries === 1) return false;
+  await new Promise((resolve) => setTimeout(resolve, MOMENT));
+  return await tryLock(file, tries - 1);
 }
 
 async function inUse(folder: string, file: Deno.FsFile): Promise<UserError> {
