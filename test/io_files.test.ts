@@ -180,3 +180,15 @@ Deno.test("files: a pipe or a device is refused, not waited for", () =>
       await userError(readBytes(path), ExitCode.io, /cannot read .*: it is a device or a pipe/);
     }
   }));
+
+Deno.test("files: a name that is no UTF-8 is not found, and the reason is said", () =>
+  inFolder(async (folder) => {
+    // APFS and NTFS have no such names.
+    const make = ["-c", 'cd "$0" && : > "$(printf "\\344").png"', folder];
+    const { success } = new Deno.Command("sh", { args: make }).outputSync();
+    const [name = "\ufffd.png"] = success
+      ? Array.from(Deno.readDirSync(folder), (e) => e.name)
+      : [];
+    const error = await userError(readBytes(join(folder, name)), ExitCode.io, /no such file/);
+    assert.match(error.hint!, /its name is not UTF-8/);
+  }));

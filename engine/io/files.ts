@@ -207,7 +207,10 @@ export function fileError(
 function explain(error: Error, code: string | undefined, path: string): [string, string?] {
   switch (code) {
     case "ENOENT":
-      return ["there is no such file or folder"];
+      // As which a name that is no UTF-8 was listed.
+      return path.includes("\ufffd")
+        ? ["there is no such file or folder", "If it is there, rename it: its name is not UTF-8."]
+        : ["there is no such file or folder"];
     case "EACCES":
     case "EPERM":
       return ["permission denied", `Check the rights to it, and to the folder ${dirname(path)}.`];
