@@ -5,11 +5,14 @@
 // Layouts: x and dy NHWC, parts [SPLITS, R, S, 1, C], float32; one vec4 is four neighbouring
 // channels. Each split sums some of the N P output rows; adding the splits in order gives dw.
 //
-// A thread sums all taps of one kernel row for one vec4 of channels. It walks along the output rows
-// and loads each run of PIXELS gradients, and the input pixels under them, once for all its taps.
+// A thread sums TAP_ROWS kernel rows, on a CPU adapter all of a small kernel, for one vec4 of channels.
+// It walks along the output rows and loads each run of PIXELS gradients once for all its taps, and the
+// input pixels under them once for those of a kernel row.
 //
-// Mapping: thread -> (channel vector, kernel row, split), channels first.
-// Cost: 2 N P Q C R S operations; x and dy move at least once.
+// Mapping: thread -> (channel vector, chunk of kernel rows, split), channels first.
+// Cost: 2 N P Q C R S operations; x and dy move at least once. A run takes PIXELS + TAP_ROWS SPAN loads;
+// tiles of several output rows would take fewer, but their pixels no longer stay in registers: with two
+// rows llvmpipe took twice as long.
 
 const BATCH: u32 = 8u;
 const IN_HEIGHT: u32 = 32u;
@@ -26,12 +29,15 @@ const PADDING_W: i32 = 1i;
 const DILATION_H: u32 = 1u;
 const DILATION_W: u32 = 1u;
 const SPLITS: u32 = 8u;
+const TAP_ROWS: u32 = 3u;
 const PIXELS: u32 = 8u;
 
 const VECTORS: u32 = CHANNELS / 4u;
+const CHUNKS: u32 = (KERNEL_HEIGHT + TAP_ROWS - 1u) / TAP_ROWS;
 const SPAN: u32 = (PIXELS - 1u) * STRIDE_W + (KERNEL_WIDTH - 1u) * DILATION_W + 1u;
-const ROWS: u32 = BATCH * OUT_HEIGHT;
-const SPLIT_ROWS: u32 = (ROWS + SPLITS - 1u) / SPLITS;
+const COLUMN_TILES: u32 = (OUT_WIDTH + PIXELS - 1u) / PIXELS;
+const RUNS: u32 = BATCH * OUT_HEIGHT * COLUMN_TILES;
+const SPLIT_RUNS: u32 = (RUNS + SPLITS - 1u) / SPLITS;
 
 // begin operands
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
@@ -60,46 +66,65 @@ fn main(
 ) {
   let thread = workgroup_number(workgroup, workgroups) * 64u + local;
   let vector = thread % VECTORS;
-  let r = thread / VECTORS % KERNEL_HEIGHT;
-  let split = thread / (VECTORS * KERNEL_HEIGHT);
+  let chunk = thread / VECTORS % CHUNKS * TAP_ROWS;
+  let split = thread / (VECTORS * CHUNKS);
   if (split >= SPLITS) {
     return;
   }
 
   // @registers
-  var sum: array<vec4<f32>, KERNEL_WIDTH>;
-  let end = min((split + 1u) * SPLIT_ROWS, ROWS);
-  for (var row = split * SPLIT_ROWS; row < end; row++) {
-    let h = i32(row % OUT_HEIGHT * STRIDE_H + r * DILATION_H) - PADDING_H;
-    if (h < 0 || h >= i32(IN_HEIGHT)) {
-      continue;
+  var sum: array<vec4<f32>, TAP_ROWS * KERNEL_WIDTH>;
+  var run = split * SPLIT_RUNS;
+  let end = min(run + SPLIT_RUNS, RUNS);
+  loop {
+    let column = run % COLUMN_TILES * PIXELS;
+    let row = run / COLUMN_TILES;
+    let image = row / OUT_HEIGHT;
+    let top = i32(row % OUT_HEIGHT * STRIDE_H + chunk * DILATION_H) - PADDING_H;
+    let left = i32(column * STRIDE_W) - PADDING_W;
+    // @registers
+    var gradient: array<vec4<f32>, PIXELS>;
+    // @unroll
+    for (var i = 0u; i < PIXELS; i++) {
+      let value = load_dy((row * OUT_WIDTH + column + i) * VECTORS + vector);
+      gradient[i] = select(vec4<f32>(), value, column + i < OUT_WIDTH);
     }
-    let line = (i32(row / OUT_HEIGHT * IN_HEIGHT) + h) * i32(IN_WIDTH);
-    for (var column = 0u; column < OUT_WIDTH; column += PIXELS) {
-      let left = i32(column * STRIDE_W) - PADDING_W;
+    // @unroll
+    for (var r = 0u; r < TAP_ROWS; r++) {
+      let h = top + i32(r * DILATION_H);
+      let row_inside = h >= 0 && h < i32(IN_HEIGHT);
+      let line = (i32(image * IN_HEIGHT) + h) * i32(IN_WIDTH) + left;
       // @registers
       var pixel: array<vec4<f32>, SPAN>;
       // @unroll
       for (var i = 0u; i < SPAN; i++) {
         let w = left + i32(i);
-        let value = load_x(u32(line + w) * VECTORS + vector);
-        pixel[i] = select(vec4<f32>(), value, w >= 0 && w < i32(IN_WIDTH));
+        let value = load_x(u32(line + i32(i)) * VECTORS + vector);
+        pixel[i] = select(vec4<f32>(), value, row_inside && w >= 0 && w < i32(IN_WIDTH));
       }
       // @unroll
-      for (var i = 0u; i < PIXELS; i++) {
-        let q = column + i;
-        let value = load_dy((row * OUT_WIDTH + q) * VECTORS + vector);
-        let gradient = select(vec4<f32>(), value, q < OUT_WIDTH);
+      for (var s = 0u; s < KERNEL_WIDTH; s++) {
         // @unroll
-        for (var s = 0u; s < KERNEL_WIDTH; s++) {
-          sum[s] += pixel[i * STRIDE_W + s * DILATION_W] * gradient;
+        for (var i = 0u; i < PIXELS; i++) {
+          sum[r * KERNEL_WIDTH + s] += pixel[i * STRIDE_W + s * DILATION_W] * gradient[i];
         }
       }
+    }
+    // One loop for rows and columns, its test at the end: see weight_tile.wgsl.
+    continuing {
+      run += 1u;
+      break if run >= end;
     }
   }
 
   // @unroll
-  for (var s = 0u; s < KERNEL_WIDTH; s++) {
-    parts[((split * KERNEL_HEIGHT + r) * KERNEL_WIDTH + s) * VECTORS + vector] = sum[s];
+  for (var r = 0u; r < TAP_ROWS; r++) {
+    // @unroll
+    for (var s = 0u; s < KERNEL_WIDTH; s++) {
+      if (chunk + r < KERNEL_HEIGHT) {
+        let tap = (split * KERNEL_HEIGHT + chunk + r) * KERNEL_WIDTH + s;
+        parts[tap * VECTORS + vector] = sum[r * KERNEL_WIDTH + s];
+      }
+    }
   }
 }

@@ -33,8 +33,10 @@ const MAX_SUMS = 25;
 const MAX_UNROLLED = 256;
 /** Loads that take as long as a store on a CPU adapter. */
 const STORE = 6;
-/** Threads, of those that keep an adapter busy, for each workgroup that a weight gradient wants. */
+/** Threads, of those that keep a GPU busy, for each workgroup that a weight gradient wants. */
 const THREADS_A_WORKGROUP = 128;
+/** Workgroups that it wants on a CPU adapter, where each part more is one more to store. */
+const WORKGROUPS = 12;
 /** Larger kernels and strides would unroll into too much code. */
 const MAX_EXTENT = 9;
 
@@ -103,9 +105,13 @@ function chooseTile({ height, width }: Direction, target: Target): Tile {
 }
 
 function weightGrad(s: ConvShape, target: Target): SplitKernel {
-  const threads = s.groups / 4 * s.kernelHeight;
-  const wanted = target.threads / THREADS_A_WORKGROUP;
-  const splits = splitRows(s.batch * s.outHeight, threads / WORKGROUP, wanted);
+  const pixels = evenTile(s.outWidth, PIXELS);
+  const sums = target.textures ? MAX_SUMS : s.kernelWidth;
+  const tapRows = evenTile(s.kernelHeight, Math.floor(sums / s.kernelWidth));
+  const threads = s.groups / 4 * Math.ceil(s.kernelHeight / tapRows);
+  const wanted = target.textures ? WORKGROUPS : target.threads / THREADS_A_WORKGROUP;
+  const runs = s.batch * s.outHeight * Math.ceil(s.outWidth / pixels);
+  const splits = splitRows(runs, threads / WORKGROUP, wanted);
   const { x, y } = convSizes(s);
   const kernel = {
     label: convLabel(s, "weight gradient"),
@@ -119,7 +125,8 @@ function weightGrad(s: ConvShape, target: Target): SplitKernel {
       ...windowConstants(s),
       CHANNELS: s.groups,
       SPLITS: splits,
-      PIXELS: evenTile(s.outWidth, PIXELS),
+      TAP_ROWS: tapRows,
+      PIXELS: pixels,
     },
     workgroups: Math.ceil(splits * threads / WORKGROUP),
     ...convCost(s, splits),
