@@ -48,4 +48,7 @@ Deno.test("names that several images would have are told apart, also where hashe
   const paths = ["/d/x/1.png", "/d/x/1.jpg", "/d/e/2.png", "/e/2.png", "/d/3.png"];
   const names = imageNames("/d", paths.map((path) => ({ path })));
   assert.deepEqual([...names], ["x/1.png", "x/1.jpg", "e/2.png-2", "e/2.png-3", "3"]);
+  // Also where a name with a number is another's.
+  const odd = ["a.png", "a.jpg", "a.png.png", "a.png-0.png"].map((name) => `/d/${name}`);
+  assert.equal(new Set(imageNames("/d", odd.map((path) => ({ path })))).size, odd.length);
 });

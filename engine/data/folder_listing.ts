@@ -161,16 +161,15 @@ export function imageName(folder: string, path: string): string {
 
 /** The names of images; where two would be called the same, with their endings, then numbers. */
 export function imageNames(folder: string, images: List<FilePart>): List<string> {
-  const short = mapped(images, ({ path }) => imageName(folder, path));
-  const long = distinct(short, (name, i) => name + extname(images.at(i)!.path));
-  return long === short ? short : distinct(long, (name, i) => `${name}-${i}`);
-}
-
-/** The names with those changed that several have. */
-function distinct(names: List<string>, change: (name: string, i: number) => string): List<string> {
-  const several = repeated(names, streamId);
-  if (several.size === 0) return names;
-  return mapped(names, (name, i) => several.has(i) ? change(name, i) : name);
+  let names = mapped(images, ({ path }) => imageName(folder, path));
+  let change = (name: string, i: number) => name + extname(images.at(i)!.path);
+  for (let several = repeated(names, streamId); several.size > 0;) {
+    const [shared, changed] = [several, change];
+    names = mapped(names, (name, i) => shared.has(i) ? changed(name, i) : name);
+    change = (name, i) => `${name}-${i}`;
+    several = repeated(names, streamId);
+  }
+  return names;
 }
 
 /** @param others what is there instead */
