@@ -1,6 +1,7 @@
 /** Times convolutions against the roofline, plain against treat steps, engines against each other. */
 
 import { fileURLToPath } from "node:url";
+import { ExitCode, UserError } from "../engine/errors.ts";
 import { measureRoofline, type Roofline } from "../engine/gpu/roofline.ts";
 import { writeFileAtomic } from "../engine/io/files.ts";
 import { Runtime } from "../engine/plan/runtime.ts";
@@ -73,6 +74,15 @@ const flags = flagTable({
     max: 60000,
     help: `milliseconds of work timed at once (default ${WINDOW}; ${FACE_WINDOW} for --faces)`,
   },
+  byProcessor: {
+    type: "boolean",
+    help: "time the faces by the time that this process has on processors: for software adapters " +
+      "on a machine that others use too; with LP_NUM_THREADS=1 the roofline is of one thread as well",
+    need: {
+      otherwise: "without --faces",
+      holds: ({ faces, steps, peers }) => Boolean(faces || !(steps || peers)),
+    },
+  },
   compare: {
     type: "string",
     value: "FILE.json",
@@ -113,6 +123,7 @@ export const command = defineCommand({
     }
     const other = args.compare === undefined ? undefined : await readReport(args.compare);
     const runtime = new Runtime(await context.gpu());
+    if (args.byProcessor) requireSoftware(runtime);
     const report = await measure(args, runtime, context);
     const comparison = other && compareWith(report, other);
     const parts = [
@@ -130,6 +141,16 @@ export const command = defineCommand({
     if (comparison) requirePairs(comparison, args.compare!);
   },
 });
+
+/** @throws UserError (usage) on a GPU, whose work takes no time of processors */
+function requireSoftware({ gpu }: Runtime): void {
+  if (gpu.isCpu) return;
+  throw new UserError(
+    `--by-processor measures nothing on ${gpu.adapter.name}, which computes by itself`,
+    ExitCode.usage,
+    "leave it out, or take --device cpu",
+  );
+}
 
 /** The peers' packages are pinned in a lock file of their own, so that nobody else loads them. */
 const lockFile = () => fileURLToPath(new URL("bench/peers.lock", import.meta.url));
@@ -150,6 +171,7 @@ async function measure(args: Args, runtime: Runtime, context: Context): Promise<
         benchFaces(runtime, roofline!, shapes, {
           ...turns,
           window: args.window ?? FACE_WINDOW,
+          byProcessor: args.byProcessor,
           onFace,
         }),
     );

@@ -39,6 +39,24 @@ Deno.test("bench: what is wrong with the flags, and with a file", () =>
     );
   }));
 
+Deno.test("bench: faces by the processor's time, on a software adapter", () =>
+  inFolder(async (folder) => {
+    await fail(
+      ExitCode.usage,
+      /--by-processor has no effect without --faces/,
+      ...["bench", "--steps", "--by-processor"],
+    );
+    const path = join(folder, "ours.json");
+    const work = ["--models", "small", "--batch", "1", "--rounds", "1", "--window", "1"];
+    await succeed("bench", "--faces", "--by-processor", ...work, "--device", "cpu", "--json", path);
+    const { results } = JSON.parse(await Deno.readTextFile(path));
+    assert.equal(results.length, 9);
+    for (const { name, seconds } of results) {
+      // Whole microseconds, as the system counts them, over repeats.
+      assert.ok(seconds > 1e-7 && seconds < 10, `${name}: ${seconds} s`);
+    }
+  }));
+
 Deno.test("bench: faces and steps, checked and timed, beside others' figures", (t) =>
   inFolder(async (folder) => {
     const path = join(folder, "ours.json");

@@ -1,19 +1,28 @@
 /**
  * Times plans by the device's own clock, in turns, the runs of a turn in one submission: neither the
- * host nor the wait for the device counts.
+ * host nor the wait for the device counts. What a software adapter computes can be timed by the time
+ * that this process has on processors instead, which others on the machine take nothing of.
  */
 
+import process from "node:process";
 import type { Gpu } from "../../engine/gpu/adapter.ts";
 import { Timestamps } from "../../engine/gpu/timestamps.ts";
 import type { Plan } from "../../engine/plan/plan.ts";
 import { repeatsFor } from "./turns.ts";
 
 export class Stopwatch {
-  private constructor(private readonly device: GPUDevice, private readonly clock: Timestamps) {}
+  private constructor(
+    private readonly device: GPUDevice,
+    private readonly clock: Timestamps,
+    private readonly byProcessor: boolean,
+  ) {}
 
-  /** @throws UserError (gpu) where the adapter has no clock */
-  static async make(gpu: Gpu): Promise<Stopwatch> {
-    return new Stopwatch(gpu.device, await Timestamps.make(gpu, 2));
+  /**
+   * @param byProcessor whether the time of all of the process's threads on processors is taken
+   * @throws UserError (gpu) where the adapter has no clock
+   */
+  static async make(gpu: Gpu, byProcessor = false): Promise<Stopwatch> {
+    return new Stopwatch(gpu.device, await Timestamps.make(gpu, 2), byProcessor);
   }
 
   /**
@@ -40,9 +49,11 @@ export class Stopwatch {
     const work = Array.from({ length: repeats }, () => plan.encode());
     const before = this.mark(0);
     const after = this.mark(1, (encoder) => this.clock.resolve(encoder));
+    const begun = process.cpuUsage();
     this.device.queue.submit([before, ...work, after]);
     const [first, last] = await this.clock.read();
-    return (last.begin - first.end) / 1000;
+    const { user, system } = process.cpuUsage(begun);
+    return this.byProcessor ? (user + system) / 1e6 : (last.begin - first.end) / 1000;
   }
 
   private mark(span: number, andThen?: (encoder: GPUCommandEncoder) => void): GPUCommandBuffer {
