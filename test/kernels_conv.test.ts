@@ -43,6 +43,21 @@ Deno.test("convolution: variants of tiles give the same bits", async () => {
   await checkVariants(convInputGrad(wide, targets.at(-1)), [dy, weights], dx);
 });
 
+Deno.test("convolution: all phases of a stride in a thread, whatever dilation and padding", async () => {
+  const kernels = [
+    { of: [3, 3], stride: [2, 2], padding: [1, 1], dilation: [1, 1] },
+    { of: [2, 4], stride: [3, 2], padding: [0, 3], dilation: [2, 1] },
+    { of: [5, 3], stride: [4, 3], padding: [2, 1], dilation: [1, 2] },
+  ] as const;
+  const target = targets.at(-1)!;
+  for (const { of: [r, s], ...how } of kernels) {
+    for (const [outChannels, groups] of [[12, 1], [8, 8]]) {
+      const shape = conv([13, 14, 8], [r, s, outChannels], { batch: 3, groups, ...how });
+      await checkFaces(shape, [chosenFaces(shape, target)]);
+    }
+  }
+});
+
 Deno.test("convolution: the same shape on every target", async () => {
   const s = conv([7, 9, 8], [3, 3, 12], { batch: 3, stride: [1, 2], padding: [1, 1] });
   await checkFaces(s, targets.map((target) => chosenFaces(s, target)));
