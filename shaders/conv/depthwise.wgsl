@@ -128,7 +128,7 @@ fn main(
       let w = left + i32(i);
       let value = load_own(u32(line + i32(i)) * VECTORS + vector);
       pixel[j * SPAN_W + i] =
-        select(vec4<f32>(), value, row_inside && w >= 0 && w < i32(IN_WIDTH));
+        select(vec4<f32>(), value, row_inside & (w >= 0) & (w < i32(IN_WIDTH)));
     }
   }
 

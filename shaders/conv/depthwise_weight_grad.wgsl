@@ -100,7 +100,7 @@ fn main(
       for (var i = 0u; i < SPAN; i++) {
         let w = left + i32(i);
         let value = load_x(u32(line + i32(i)) * VECTORS + vector);
-        pixel[i] = select(vec4<f32>(), value, row_inside && w >= 0 && w < i32(IN_WIDTH));
+        pixel[i] = select(vec4<f32>(), value, row_inside & (w >= 0) & (w < i32(IN_WIDTH)));
       }
       // @unroll
       for (var s = 0u; s < KERNEL_WIDTH; s++) {

@@ -240,7 +240,7 @@ fn main(
         // @unroll
         for (var i = 0u; i < SPAN; i++) {
           let w = left + i32(i);
-          let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);
+          let inside = row_inside & (w >= 0) & (w < i32(IN_WIDTH));
           let value = own_at(u32(line + i32(j * IN_HEIGHT * IN_WIDTH + i)), input);
           pixel[j * SPAN + i] = select(vec4<f32>(), value, inside);
         }

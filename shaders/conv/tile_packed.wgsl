@@ -65,7 +65,7 @@ fn main(
           [(SKEW + i * IN_CHANNELS + c) % 4u];
       }
       let w = left + i32(i);
-      let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);
+      let inside = row_inside & (w >= 0) & (w < i32(IN_WIDTH));
       pixel[j * SPAN + i] = select(vec4<f32>(), value, inside);
     }
   }

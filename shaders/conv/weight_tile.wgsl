@@ -140,7 +140,7 @@ fn main(
     // @unroll
     for (var i = 0u; i < SPAN; i++) {
       let w = left + i32(i);
-      let inside = row_inside && w >= 0 && w < i32(IN_WIDTH);
+      let inside = row_inside & (w >= 0) & (w < i32(IN_WIDTH));
       pixel[i] = select(vec4<f32>(), own_at(u32(line + w), group * GROUP_IN + input), inside);
     }
     // One sum takes all pixels of the run before the next has its turn: it stays in a register.
