@@ -50,7 +50,10 @@ const GRADIENT_TOLERANCE = 1e-3;
  */
 const GATES = 0.2;
 
-/** Networks without ReLU, or without one whose input is that close to zero: held to 1e-3. */
+/**
+ * Networks without ReLU, or without one whose input is that close to zero: held to 1e-3. (The
+ * constraints have a ReLU of their own, see LIMITS.)
+ */
 const NO_CLOSE_GATES = ["alexnet", "efficientnetv2s"];
 
 const LIMITS: Readonly<Record<string, Errors>> = {
@@ -59,7 +62,13 @@ const LIMITS: Readonly<Record<string, Errors>> = {
   // Without batch statistics the activations grow in these weights, and the gates multiply relative
   // errors by ten every three blocks: were every operation exact but for one rounding of its
   // result, the logits would be off by 30 % as well.
-  efficientnetv2s: { logits_eval: 1, aggregate_eval: 1e-2 },
+  // Of the 14,336 gradients that the constraints take the ReLU of (rms 4e-4, off by 1e-8), one is 2e-8.
+  efficientnetv2s: {
+    logits_eval: 1,
+    aggregate_eval: 1e-2,
+    grads_total: GATES,
+    grads_spatial: GATES,
+  },
 };
 
 type Errors = Readonly<Record<string, number>>;
