@@ -245,10 +245,7 @@ function weightGrad(s: ConvShape, target: Target): SplitKernel {
   const groupOut = s.outChannels / s.groups / 4;
   // Taps on their own fill the lanes where there are few input channels.
   const taps = s.kernelHeight * groupIn < target.lanes ? 1 : evenTile(s.kernelWidth, MAX_TAPS);
-  const vectors = evenTile(
-    groupOut,
-    taps === 1 ? sharedVectors(target, 8) : sharedVectors(target, 4),
-  );
+  const vectors = evenTile(groupOut, sharedVectors(target, taps === 1 ? 8 : 4));
   const tiles = s.kernelHeight * Math.ceil(s.kernelWidth / taps) * groupIn;
   const lanes = Math.ceil(tiles / target.lanes) * target.lanes;
   const threads = s.groups * Math.ceil(groupOut / vectors) * lanes;
